@@ -1,0 +1,8 @@
+"""The experiments that come with tfspec, by name."""
+
+from tfspec.pipelines.radio_signals import RadioSignals
+from tfspec.pipelines.speech_commands import SpeechCommands
+
+PIPELINES = {pipeline.name: pipeline for pipeline in (RadioSignals, SpeechCommands)}
+
+__all__ = ["PIPELINES", "RadioSignals", "SpeechCommands"]

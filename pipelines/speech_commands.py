@@ -1,0 +1,124 @@
+"""Keywords: a folder of short recordings per word (reference: the TensorFlow tutorial's eight words)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import keras
+import pandas as pd
+
+from tfspec import report
+from tfspec.data import manifest as manifests
+from tfspec.data.audio import AudioReader, inspect_all
+from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
+from tfspec.errors import UserError
+from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
+from tfspec.models import conv2d, lstm
+from tfspec.pipeline import Pipeline
+
+
+@dataclass(kw_only=True)
+class SpeechCommands(Pipeline):
+    """Classify short recordings, such as spoken words, from a folder of class folders.
+
+    Example:
+        >>> SpeechCommands(data="mini_speech_commands", features="mfcc", model="conv2d").num_samples
+        17640
+    """
+
+    name: ClassVar[str] = "speech_commands"
+
+    data: Path | None = None
+    """Folder that holds a folder of wav, flac, ogg or mp3 files per class."""
+    download: bool = False
+    """Fetch the public archive of eight words into the folder `data` first, and train on that."""
+    sha256: str | None = None
+    """Checksum that the downloaded archive must have; the first download's is recorded if not given."""
+    classes: tuple[str, ...] | None = None
+    """The class folders to use; all if not given."""
+    speaker_pattern: str = manifests.SPEAKER_PATTERN
+    """Regular expression with a group for the speaker, matched at the start of the file name."""
+    split_by: Literal["speaker", "file"] = "speaker"
+    """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
+    validation_fraction: float = 0.2
+    """Part of the recordings that validates; rounded to a half, a third, a quarter and so on."""
+    sample_rate: int = 22050
+    """Samples per second that recordings are resampled to."""
+    clip_seconds: float = 0.8
+    """Length that recordings are cut or padded to."""
+    features: Literal["stft", "mfcc"] = "mfcc"
+    """Front end: magnitude spectrogram 512/128, or 39 MFCCs."""
+    scaling: Literal["standardize", "none"] = "standardize"
+    """Decibels (of stft) and zero mean, unit variance of each clip; none is the published recipe."""
+    model: Literal["lstm", "conv2d"] = "conv2d"
+    """Backbone."""
+
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        if self.data is None and not self.download:
+            raise UserError("speech_commands needs --data DIR, a folder of class folders, or --download.")
+        if not self.clip_seconds > 0:
+            raise UserError(f"The clip must be longer than 0 seconds. Received: {self.clip_seconds}")
+
+    @property
+    def num_samples(self) -> int:
+        """Length of a clip in samples."""
+        return round(self.clip_seconds * self.sample_rate)
+
+    @property
+    def signal_rate(self) -> int:
+        """Samples per second of a clip."""
+        return self.sample_rate
+
+    def manifest(self):
+        """List the recordings, after fetching them if asked to."""
+        if self.download:
+            self.data = fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data or Path("data"), self.sha256)
+            self.download = False  # the run's config names the folder, not the archive
+        return manifests.from_class_folders(self.data, self.classes, self.speaker_pattern)
+
+    def problems(self, manifest):
+        """Decode every file to find those that cannot be used."""
+        paths = [self.data / path for path in manifest["path"]]
+        found = inspect_all(paths, lambda results: report.track(results, "Checking files", len(paths)))
+        return pd.Series([inspection.problem for inspection in found], manifest.index, dtype=object)
+
+    def split(self, manifest):
+        """Split 80/20 by speaker, or by file on request."""
+        split = manifests.split_by_group if self.split_by == "speaker" else manifests.split_by_file
+        return split(manifest, self.validation_fraction, self.seed)
+
+    @property
+    def groups_may_overlap(self) -> bool:
+        """Whether file-wise splitting was asked for."""
+        return self.split_by == "file"
+
+    def describe(self, split):
+        """Say how it was split and how many speakers are on each side."""
+        sides = [
+            f"{len(rows)} recordings of {rows['group'].nunique()} speakers in {part}"
+            for part, rows in split.groupby("part")
+        ]
+        shared = len(manifests.shared_groups(split))
+        warning = " The score will be too good for people not trained on." if shared else ""
+        return f"Split by {self.split_by}: {', '.join(sides)}, {shared} speakers in both.{warning}"
+
+    def reader(self, manifest):
+        """Decode, resample, and cut or pad."""
+        return AudioReader(self.data, self.sample_rate, self.num_samples)
+
+    def front_end(self):
+        """Make the spectrogram or the MFCCs, scaled."""
+        scaled = self.scaling == "standardize"
+        if self.features == "mfcc":
+            layers = [MFCC(39, self.sample_rate, frame_length=512, frame_step=128)]
+        else:
+            layers = [Spectrogram(512, 128, power=2 if scaled else 1)] + [Decibel()] * scaled
+        return keras.Sequential(layers + [Standardize()] * scaled, name="front_end")
+
+    def backbone(self, num_bins, num_channels, num_classes):
+        """Make the LSTM or the small convolutional network."""
+        return {"lstm": lstm, "conv2d": conv2d}[self.model](num_bins, num_channels, num_classes)

@@ -1,0 +1,394 @@
+import os
+import struct
+import tempfile
+import threading
+from pathlib import Path
+
+import hypothesis
+import librosa
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from hypothesis import strategies as st
+
+from tfspec.data import audio
+from tfspec.data.audio import AudioReader, fit_length, inspect_all, inspect_audio, load_audio
+from tfspec.errors import UserError
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+FORMATS = {
+    "wav, 16 bits": ("wav", "PCM_16"),
+    "wav, float": ("wav", "FLOAT"),
+    "flac": ("flac", "PCM_16"),
+    "ogg": ("ogg", "VORBIS"),
+    "mp3": ("mp3", "MPEG_LAYER_III"),
+}
+SUFFIXES = ("wav", "flac", "ogg", "mp3")
+all_formats = pytest.mark.parametrize("name", FORMATS)
+all_suffixes = pytest.mark.parametrize("suffix", SUFFIXES)
+stereo_or_mono = pytest.mark.parametrize("channels", [1, 2])
+
+
+def record(path: Path, sample_rate=16000, channels=1, seconds=0.5, subtype=None) -> Path:
+    """Write a tone in noise, another tone in each channel."""
+    noise = np.random.default_rng(0).standard_normal((round(seconds * sample_rate), channels))
+    time = np.arange(len(noise))[:, np.newaxis] / sample_rate
+    tones = np.sin(2 * np.pi * np.array([440, 700])[:channels] * time)
+    soundfile.write(path, 0.3 * tones + 0.1 * noise, sample_rate, subtype=subtype)
+    return path
+
+
+def cut_bytes(path: Path, part: float) -> Path:
+    """Keep only the first bytes of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    return path
+
+
+def streamed_wav(path: Path, length: int) -> Path:
+    """Write what a program writes that cannot go back to fill in how long the recording became."""
+    content = bytearray(record(path).read_bytes())
+    content[4:8] = struct.pack("<I", length)
+    place = content.index(b"data") + 4
+    content[place : place + 4] = struct.pack("<I", length)
+    path.write_bytes(content)
+    return path
+
+
+def streamed_flac(path: Path) -> Path:
+    """Write a flac file whose header leaves the number of samples at 0, which is "unknown"."""
+    content = bytearray(record(path).read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    return path
+
+
+# load_audio
+
+
+@all_formats
+@stereo_or_mono
+@pytest.mark.parametrize("sample_rate", [8000, 16000, 44100, 48000])
+def test_load_equals_librosa(tmp_path, name, channels, sample_rate):
+    suffix, subtype = FORMATS[name]
+    path = record(tmp_path / f"a.{suffix}", sample_rate, channels, subtype=subtype)
+    expected, _ = librosa.load(path, sr=22050, mono=True)
+    whole = load_audio(path, 22050)
+    assert whole.dtype == np.float32
+    assert whole.shape == expected.shape
+    np.testing.assert_allclose(whole, expected, atol=1e-4)
+    np.testing.assert_allclose(load_audio(path, 22050, 6000), expected[:6000], atol=1e-4)
+    padded = load_audio(path, 22050, 15000)
+    np.testing.assert_allclose(padded[: len(expected)], expected, atol=1e-4)
+    assert (padded[len(expected) :] == padded[len(expected) - 1]).all()
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 22050, 44100, 96000])
+def test_beginning_is_resampled_as_in_the_whole(tmp_path, sample_rate):
+    path = record(tmp_path / "a.wav", sample_rate, subtype="FLOAT")
+    for target in (4000, 16000, 48000):
+        np.testing.assert_allclose(
+            load_audio(path, target, target // 4), load_audio(path, target)[: target // 4], atol=1e-4
+        )
+
+
+def test_without_a_rate_the_samples_are_the_file_s_own(tmp_path, rng):
+    samples = rng.uniform(-1, 1, 1000).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", samples, 11025, subtype="FLOAT")
+    np.testing.assert_array_equal(load_audio(tmp_path / "a.wav"), samples)
+    np.testing.assert_array_equal(load_audio(tmp_path / "a.wav", 11025, 300), samples[:300])
+    np.testing.assert_array_equal(load_audio(str(tmp_path / "a.wav"), num_samples=300), samples[:300])
+
+
+def test_channels_are_averaged(tmp_path):
+    channels = np.array([[0.5, -0.25, 0.5]] * 100)
+    soundfile.write(tmp_path / "a.wav", channels, 8000, subtype="FLOAT")
+    np.testing.assert_allclose(load_audio(tmp_path / "a.wav"), 0.25, atol=1e-7)
+
+
+def test_resampled_tone_is_the_tone_at_the_new_rate(tmp_path):
+    """Independent of any resampler: the tone is computed anew."""
+    soundfile.write(tmp_path / "a.wav", np.sin(2 * np.pi * 440 * np.arange(44100) / 44100), 44100, "FLOAT")
+    expected = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
+    inside = slice(500, -500)
+    np.testing.assert_allclose(load_audio(tmp_path / "a.wav", 22050)[inside], expected[inside], atol=1e-3)
+
+
+@pytest.mark.parametrize("num_samples", [1, 4, 5, 9])
+def test_fit_length_cuts_the_end_or_repeats_the_last_sample(num_samples):
+    expected = [1, 2, 3, 4, 5, 5, 5, 5, 5][:num_samples]
+    assert fit_length(np.arange(1, 6), num_samples).tolist() == expected
+
+
+def test_what_lies_behind_the_cut_is_not_decoded(tmp_path):
+    samples = np.zeros(16000, np.float32)
+    samples[-1] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    assert load_audio(tmp_path / "a.wav", 8000, 4000).shape == (4000,)
+    with pytest.raises(UserError, match="NaN"):
+        load_audio(tmp_path / "a.wav", 8000)
+
+
+@pytest.mark.parametrize("sample_rate", [None, 8000])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_load_refuses_samples_that_are_no_numbers(tmp_path, bad, sample_rate):
+    soundfile.write(tmp_path / "a.wav", np.array([0, bad, 0] * 100), 16000, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"a\.wav has NaN or infinite samples"):
+        load_audio(tmp_path / "a.wav", sample_rate)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+@hypothesis.settings(max_examples=40, deadline=None)
+@hypothesis.given(
+    st.lists(st.lists(st.floats(width=32), min_size=2, max_size=2), max_size=30),
+    st.sampled_from([None, 8000, 44100]),
+    st.sampled_from([None, 1, 50]),
+)
+@hypothesis.example([[3e38, 3e38]] * 20, 8000, None)
+@hypothesis.example([[3.4e38, 0], [-3.4e38, 0]] * 15, 44100, None)
+@hypothesis.example([[0, 0]], 8000, 50)
+def test_load_gives_numbers_or_a_user_error(samples, sample_rate, num_samples):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.wav")
+        soundfile.write(path, np.reshape(samples, (-1, 2)).astype(np.float32), 16000, subtype="FLOAT")
+        try:
+            loaded = load_audio(path, sample_rate, num_samples)
+        except UserError:
+            return
+        assert len(loaded) == num_samples if num_samples else len(loaded)
+        assert np.isfinite(loaded).all()
+
+
+def test_one_sample_that_resampling_leaves_nothing_of_is_a_user_error(tmp_path):
+    soundfile.write(tmp_path / "a.wav", [0.5], 48000)
+    with pytest.raises(UserError, match="too short to have a sample at 8000 Hz"):
+        load_audio(tmp_path / "a.wav", 8000, 100)
+
+
+# What cannot be used: load_audio raises, inspect_audio says why
+
+
+def assert_unusable(path: Path, problem: str):
+    inspection = inspect_audio(path)
+    assert problem in inspection.problem
+    assert not inspection.is_silent
+    with pytest.raises(UserError) as raised:
+        load_audio(path, 22050, 1000)
+    assert str(path) in str(raised.value)
+    assert problem in str(raised.value)
+
+
+@all_suffixes
+def test_missing_file(tmp_path, suffix):
+    assert_unusable(tmp_path / f"a.{suffix}", "no such file")
+
+
+@all_suffixes
+def test_empty_file(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(b"")
+    assert_unusable(path, "empty file")
+
+
+@all_suffixes
+@pytest.mark.parametrize("content", [b"R", b"This is a page of text. " * 200, bytes(5000)])
+def test_not_audio(tmp_path, suffix, content):
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(content)
+    assert_unusable(path, "Format not recognised")
+
+
+@pytest.mark.parametrize("suffix", ["wav", "ogg"])  # libsndfile writes such flac and mp3 files as empty ones
+def test_no_samples(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, np.zeros(0), 16000)
+    assert_unusable(path, "no samples")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_not_numbers(tmp_path, bad):
+    soundfile.write(tmp_path / "a.wav", [0, bad, 0], 16000, subtype="FLOAT")
+    assert_unusable(tmp_path / "a.wav", "NaN or infinite samples")
+
+
+@all_suffixes
+def test_folder_instead_of_a_file(tmp_path, suffix):
+    (tmp_path / f"a.{suffix}").mkdir()
+    assert_unusable(tmp_path / f"a.{suffix}", "a folder, not a file")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file")
+def test_file_that_may_not_be_read(tmp_path):
+    path = record(tmp_path / "a.wav")
+    path.chmod(0)
+    assert_unusable(path, "Permission denied")
+
+
+def test_raw_samples(tmp_path):
+    (tmp_path / "a.raw").write_bytes(bytes(1000))
+    assert_unusable(tmp_path / "a.raw", "raw samples")
+
+
+def test_flac_of_unknown_length(tmp_path):
+    assert_unusable(streamed_flac(tmp_path / "a.flac"), "does not tell its length")
+
+
+@all_formats
+@stereo_or_mono
+@pytest.mark.parametrize("seconds", [0.5, 7])  # within the first block, and several blocks
+def test_truncated_file_is_found(tmp_path, name, channels, seconds):
+    suffix, subtype = FORMATS[name]
+    path = record(tmp_path / f"a.{suffix}", 44100, channels, seconds, subtype)
+    assert inspect_audio(path).problem is None
+    inspection = inspect_audio(cut_bytes(path, 0.6))
+    known = "flac decoder lost sync" if suffix == "flac" else "no samples|truncated"
+    assert any(words in inspection.problem for words in known.split("|"))
+    assert inspection.seconds < 0.75 * seconds
+
+
+@all_formats
+def test_nothing_is_made_up_for_the_lost_end(tmp_path, name):
+    """SoundFile.blocks() gives as many samples as the header promises, whatever was in memory."""
+    suffix, subtype = FORMATS[name]
+    path = cut_bytes(record(tmp_path / f"a.{suffix}", 44100, 1, 7, subtype), 0.6)
+    assert len({inspect_audio(path) for _ in range(3)}) == 1
+    assert inspect_audio(path).peak <= 1
+
+
+@all_formats
+def test_damaged_file_never_raises(tmp_path, rng, name):
+    suffix, subtype = FORMATS[name]
+    content = record(tmp_path / f"good.{suffix}", subtype=subtype).read_bytes()
+    path = tmp_path / f"bad.{suffix}"
+    for i in range(60):
+        damaged = bytearray(content[: rng.integers(len(content))] if i % 2 else content)
+        for place in rng.integers(min(200, len(damaged)), size=4) if damaged else ():
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        inspection = inspect_audio(path)
+        assert inspection.problem is None or inspection.problem
+        try:
+            assert np.isfinite(load_audio(path, 22050, 1000)).all()
+        except UserError as error:
+            assert str(path) in str(error)  # noqa: PT017
+
+
+# What can be used
+
+
+@all_formats
+@stereo_or_mono
+@pytest.mark.parametrize("sample_rate", [8000, 44100])
+def test_good_file_has_no_problem(tmp_path, name, channels, sample_rate):
+    suffix, subtype = FORMATS[name]
+    path = record(tmp_path / f"a.{suffix}", sample_rate, channels, 1.5, subtype)
+    inspection = inspect_audio(path)
+    assert inspection.problem is None
+    assert (inspection.path, inspection.sample_rate, inspection.channels) == (str(path), sample_rate, channels)
+    assert inspection.seconds == pytest.approx(1.5, abs=1e-3)
+    assert inspection.peak == pytest.approx(np.abs(soundfile.read(path)[0]).max(), abs=1e-4)
+    assert not inspection.is_silent
+    assert not inspection.is_clipped
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x80000000, 0x7FFFFFFF])
+def test_wav_with_a_streaming_header_is_good(tmp_path, length):
+    path = streamed_wav(tmp_path / "streamed.wav", length)
+    whole = record(tmp_path / "whole.wav")
+    assert inspect_audio(path).problem is None
+    assert inspect_audio(path).seconds == 0.5
+    np.testing.assert_array_equal(load_audio(path), load_audio(whole))
+
+
+def test_wav_with_more_behind_the_samples_is_good(tmp_path):
+    path = record(tmp_path / "a.wav")
+    path.write_bytes(path.read_bytes() + b"LIST\x04\0\0\0INFO" + b"left over")
+    assert inspect_audio(path).problem is None
+
+
+@pytest.mark.parametrize("data", ["speech_commands", "spoken_digits", "esc10"])
+def test_real_recordings_are_good(data):
+    if not (SHARED / data).is_dir():
+        pytest.skip(f"needs the shared recordings of {data}")
+    paths = sorted(p for p in (SHARED / data).rglob("*") if p.suffix in audio_suffixes())
+    sample = paths[:: max(1, len(paths) // 60)]
+    assert len(sample) >= 60
+    assert [i for i in inspect_all(sample) if i.problem or i.is_silent or not i.seconds] == []
+
+
+def audio_suffixes() -> set[str]:
+    return {f".{suffix}" for suffix in SUFFIXES}
+
+
+@pytest.mark.parametrize(("peak", "silent"), [(0, True), (0.9e-4, True), (1.1e-4, False), (0.5, False)])
+def test_silence_is_what_stays_below_minus_80_decibels(tmp_path, peak, silent):
+    samples = np.zeros(1000)
+    samples[700] = -peak
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    assert inspect_audio(tmp_path / "a.wav").is_silent == silent
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize(("samples", "clipped"), [(9, False), (11, True)])
+def test_clipping_is_over_a_thousandth_at_full_scale(tmp_path, rng, subtype, samples, clipped):
+    signal = rng.uniform(-0.5, 0.5, (10_000, 2))
+    signal[1000 : 1000 + samples, 1] = np.resize([1.5, -1.5], samples)
+    soundfile.write(tmp_path / "a.wav", signal, 16000, subtype=subtype)
+    inspection = inspect_audio(tmp_path / "a.wav")
+    assert inspection.clipped == samples / 10_000
+    assert inspection.is_clipped == clipped
+
+
+def test_digest_is_of_the_samples_not_of_the_file(tmp_path, rng):
+    samples = rng.integers(-3000, 3000, 300_000).astype(np.int16)  # more than a block
+    soundfile.write(tmp_path / "a.wav", samples, 16000)
+    soundfile.write(tmp_path / "a.flac", samples, 16000)
+    samples[-1] += 1
+    soundfile.write(tmp_path / "other.wav", samples, 16000)
+    wav, flac, other = (inspect_audio(tmp_path / name).digest for name in ("a.wav", "a.flac", "other.wav"))
+    assert wav == flac != other
+
+
+def test_inspect_all_keeps_the_order_and_counts_its_progress(tmp_path):
+    paths = [record(tmp_path / f"{i}.wav", seconds=0.1 * (6 - i)) for i in range(5)] + [tmp_path / "none.wav"]
+    seen = []
+    inspections = inspect_all(paths, lambda results: (seen.append(r.path) or r for r in results))
+    assert inspections == [inspect_audio(path) for path in paths]
+    assert [i.path for i in inspections] == seen == [str(path) for path in paths]
+    assert [i.problem for i in inspections] == [None] * 5 + ["no such file"]
+
+
+# AudioReader
+
+
+def test_reader_equals_loading_one_by_one(tmp_path):
+    paths = [
+        record(tmp_path / f"{i}.{SUFFIXES[i % 4]}", [8000, 44100][i % 2], 1 + i % 2, 0.05 * (i + 1)).name
+        for i in range(13)
+    ]
+    reader = AudioReader(tmp_path, 22050, 8000)
+    signals = reader(pd.DataFrame({"path": paths}, index=range(100, 113)))
+    assert reader.signal_shape == (8000,)
+    assert signals.dtype == np.float32
+    np.testing.assert_array_equal(signals, [load_audio(tmp_path / path, 22050, 8000) for path in paths])
+    assert reader(pd.DataFrame({"path": []})).shape == (0, 8000)
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_reader_decodes_in_threads(monkeypatch, tmp_path):
+    together = threading.Barrier(2)
+
+    def load(path, sample_rate, num_samples):
+        together.wait(timeout=20)  # broken where nobody else comes
+        return np.zeros(num_samples)
+
+    monkeypatch.setattr(audio, "load_audio", load)
+    AudioReader(tmp_path, 8000, 10)(pd.DataFrame({"path": ["a.wav", "b.wav"]}))
+
+
+def test_reader_names_the_file_that_cannot_be_read(tmp_path):
+    record(tmp_path / "a.wav")
+    with pytest.raises(UserError, match=r"b\.wav cannot be decoded: no such file"):
+        AudioReader(tmp_path, 8000, 10)(pd.DataFrame({"path": ["a.wav", "b.wav", "a.wav"]}))

@@ -1,0 +1,179 @@
+import keras
+import numpy as np
+import pytest
+import scipy.special
+import tensorflow as tf
+
+from tfspec.frontends import Decibel, Spectrogram, Standardize
+from tfspec.models import Classifier, conv2d, lstm
+
+BACKBONES = {"conv2d": conv2d, "lstm": lambda *sizes, **options: lstm(*sizes, units=8, **options)}
+both = pytest.mark.parametrize("make", BACKBONES.values(), ids=BACKBONES)
+NAMES = ("no", "perhaps", "yes")
+
+
+def small_classifier(make=conv2d, **options):
+    """Build a classifier of 600 samples: 29 frames of 19 bins."""
+    arguments = {
+        "front_end": Spectrogram(36, 20),
+        "backbone": make(19, 1, 3),
+        "class_names": NAMES,
+        "signal_shape": (600,),
+        "sample_rate": 8000,
+    }
+    return Classifier(**arguments | options)
+
+
+@pytest.fixture
+def signals(rng):
+    return rng.standard_normal((4, 600)).astype(np.float32)
+
+
+def test_conv2d_has_the_reference_networks_weights():
+    model = conv2d(257, 1, 8)
+    assert model.count_params() == 58_088
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in convolutions] == [32, 64, 64]
+    assert [layer.padding for layer in convolutions] == ["valid"] * 3
+
+
+def test_lstm_has_four_gates_and_one_dense_layer():
+    assert lstm(39, 1, 8).count_params() == 4 * 256 * (39 + 256 + 1) + (256 + 1) * 8
+
+
+@both
+@pytest.mark.parametrize("channels", [1, 3])
+def test_any_number_of_frames(make, channels, rng):
+    model = make(18, channels, 5)
+    assert model.input_shape == (None, None, 18, channels)
+    for frames in (18, 19, 40):
+        features = rng.standard_normal((2, frames, 18, channels)).astype(np.float32)
+        assert model(features).shape == (2, 5)
+
+
+def test_lstm_reads_a_single_frame():
+    assert lstm(4, 1, 2, units=3)(np.zeros((1, 1, 4, 1))).shape == (1, 2)
+
+
+def test_lstm_puts_the_channels_of_one_frame_side_by_side(rng):
+    features = rng.standard_normal((2, 6, 4, 3)).astype(np.float32)
+    model = lstm(4, 3, 2, units=5)
+    recurrent = next(layer for layer in model.layers if isinstance(layer, keras.layers.LSTM))
+    frames = keras.Model(model.input, recurrent.input)(features)
+    np.testing.assert_array_equal(frames, features.reshape(2, 6, 12))
+
+
+@both
+def test_channels_all_count(make, rng):
+    features = rng.standard_normal((1, 20, 20, 2)).astype(np.float32)
+    model = make(20, 2, 3)
+    for channel in (0, 1):
+        changed = features.copy()
+        changed[..., channel] += 1
+        assert abs(model(changed) - model(features)).numpy().max() > 1e-6
+
+
+@both
+def test_logits_are_not_softmaxed_and_scale_with_the_last_weights(make, rng):
+    features = rng.standard_normal((4, 20, 20, 1)).astype(np.float32)
+    model = make(20, 1, 3)
+    logits = model(features).numpy()
+    last = model.get_layer("logits")
+    last.set_weights([-50 * weights for weights in last.get_weights()])
+    np.testing.assert_allclose(model(features), -50 * logits, rtol=1e-4, atol=1e-5)
+
+
+@both
+def test_dropout_acts_in_training_alone(make, rng):
+    features = rng.standard_normal((1, 20, 20, 1)).astype(np.float32)
+    model = make(20, 1, 3, dropout=0.5)
+    np.testing.assert_array_equal(model(features, training=False), model(features, training=False))
+    assert (model(features, training=True) != model(features, training=True)).numpy().any()
+
+
+@both
+def test_every_weight_has_a_gradient(make, signals):
+    model = small_classifier(make)
+    labels = np.array([0, 1, 2, 1])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(
+            keras.losses.sparse_categorical_crossentropy(labels, model(signals), from_logits=True)
+        )
+    for gradient in tape.gradient(loss, model.trainable_variables):
+        assert np.isfinite(gradient).all()
+        assert np.any(gradient)
+
+
+@both
+def test_probabilities_are_the_softmax_of_the_logits(make, signals):
+    model = small_classifier(make)
+    probabilities = model.probabilities(100 * signals)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(probabilities, scipy.special.softmax(model(100 * signals), axis=1), rtol=1e-5)
+
+
+@both
+def test_logits_are_float32_under_mixed_precision(make, signals):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = small_classifier(make)
+        assert model(signals).dtype == tf.float32
+        np.testing.assert_allclose(model.probabilities(signals).sum(axis=1), 1, rtol=1e-6)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"backbone": lstm(19, 1, 3, units=8), "sample_rate": None},
+        {
+            "front_end": keras.Sequential([Spectrogram(36, 20, power=2), Decibel(), Standardize()]),
+            "backbone": conv2d(19, 2, 3),
+            "signal_shape": (600, 2),
+        },
+    ],
+    ids=["conv2d", "lstm", "two channels"],
+)
+def test_classifier_survives_its_file(parts, tmp_path, rng):
+    model = small_classifier(**parts)
+    signals = rng.standard_normal((2, *model.signal_shape)).astype(np.float32)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert type(loaded) is Classifier
+    assert loaded.class_names == NAMES
+    assert loaded.signal_shape == model.signal_shape
+    assert loaded.sample_rate == model.sample_rate
+    np.testing.assert_allclose(loaded(signals), model(signals), rtol=1e-6)
+
+
+def test_classifier_is_its_front_end_then_its_backbone(signals):
+    model = small_classifier()
+    np.testing.assert_allclose(model(signals), model.backbone(model.front_end(signals)), rtol=1e-6)
+    assert model.compute_output_shape((None, 600)) == (None, 3)
+
+
+def test_classifier_takes_signals_of_any_length():
+    model = small_classifier(signal_shape=(None,))
+    for samples in (400, 950):
+        assert model(np.zeros((1, samples))).shape == (1, 3)
+
+
+@pytest.mark.parametrize("names", [("no", "yes"), ("no", "perhaps", "yes", "never")])
+def test_wrong_number_of_class_names_is_refused(names):
+    with pytest.raises(
+        ValueError, match=r"one logit a class. Received: 3 logits, class_names=\('no', "
+    ) as error:
+        small_classifier(class_names=names)
+    assert names[-1] in str(error.value)
+
+
+@both
+@pytest.mark.parametrize("bins, channels", [(20, 1), (19, 2)])
+def test_backbone_for_other_features_is_refused(make, bins, channels):
+    message = rf"Received: features of shape \(None, 29, 19, 1\), .* \(None, None, {bins}, {channels}\)"
+    with pytest.raises(ValueError, match=message):
+        small_classifier(make, backbone=make(bins, channels, 3))

@@ -1,0 +1,158 @@
+import io
+import time
+import zipfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter
+
+from tfspec.errors import UserError
+from tfspec.tflite_metadata import TFLiteMetadata, read_metadata, write_metadata
+
+NAMES = ("да", "naïve café", " 犬 🐕", "no")
+
+
+def convert(function, *specs):
+    module = tf.Module()
+    module.call = tf.function(function, input_signature=specs)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([module.call.get_concrete_function()], module)
+    return converter.convert()
+
+
+def classifier(width):
+    first = np.random.default_rng(0).normal(size=(64, width)).astype(np.float32)
+    second = np.random.default_rng(1).normal(size=(width, len(NAMES))).astype(np.float32) / 100
+
+    def probabilities(signal):
+        return tf.nn.softmax(tf.nn.relu(signal @ first) @ second)
+
+    return convert(probabilities, tf.TensorSpec([1, 64], tf.float32))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return classifier(10)
+
+
+def run(model, signal):
+    interpreter = Interpreter(model_content=model)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], signal)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def saved(tmp_path, data):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("sample_rate", [16000, 4_000_000_000, None])
+def test_what_is_written_is_read(model, tmp_path, sample_rate):
+    data = write_metadata(model, "name", "description", NAMES, sample_rate)
+    assert read_metadata(saved(tmp_path, data)) == TFLiteMetadata(NAMES, sample_rate)
+
+
+def test_gives_the_same_numbers(model):
+    signal = np.random.default_rng(2).normal(size=(1, 64)).astype(np.float32)
+    before, after = run(model, signal), run(write_metadata(model, "", "", NAMES, 16000), signal)
+    assert before.tobytes() == after.tobytes()
+    assert np.ptp(before) > 0
+
+
+def test_the_signature_stays(model):
+    data = write_metadata(model, "", "", NAMES, 16000)
+    before, after = (Interpreter(model_content=m).get_signature_list() for m in (model, data))
+    assert before == after
+    assert before["serving_default"]["inputs"] == ["signal"]
+
+
+def test_any_unzip_finds_the_labels(model):
+    with zipfile.ZipFile(io.BytesIO(write_metadata(model, "", "", NAMES, 16000))) as archive:
+        (info,) = archive.infolist()
+        assert archive.testzip() is None
+        assert (info.filename, info.compress_type) == ("labels.txt", zipfile.ZIP_STORED)
+        assert archive.read("labels.txt") == "да\nnaïve café\n 犬 🐕\nno\n".encode()
+
+
+def test_buffers_are_aligned(model):
+    tables = schema.Model.GetRootAs(write_metadata(model, "", "", NAMES, 16000), 0)
+    buffers = [tables.Buffers(i) for i in range(tables.BuffersLength())]
+    starts = [b._tab.Vector(b._tab.Offset(4)) for b in buffers if b.DataLength()]
+    assert len(starts) > 2
+    assert not any(start % 16 for start in starts)
+
+
+def test_same_model_same_file(model):
+    assert write_metadata(model, "a", "b", NAMES, 16000) == write_metadata(model, "a", "b", NAMES, 16000)
+
+
+def test_writing_again_replaces(model, tmp_path):
+    once = write_metadata(model, "", "", NAMES, 16000)
+    twice = write_metadata(once, "", "", NAMES[::-1], 8000)
+    assert read_metadata(saved(tmp_path, twice)) == TFLiteMetadata(NAMES[::-1], 8000)
+    assert zipfile.ZipFile(io.BytesIO(twice)).namelist() == ["labels.txt"]
+
+
+def test_large_weights_are_fast():
+    model = classifier(20_000)
+    assert len(model) > 5_000_000
+    start = time.perf_counter()
+    data = write_metadata(model, "", "", NAMES, 16000)
+    assert time.perf_counter() - start < 1  # 10 ms; byte by byte it is over 2 s
+    signal = np.ones([1, 64], np.float32)
+    assert run(data, signal).tobytes() == run(model, signal).tobytes()
+
+
+@pytest.mark.parametrize("label", ["a\nb", "a\n", "a\r", "a\u2028b", ""])
+def test_labels_that_are_not_one_line(model, label):
+    with pytest.raises(UserError, match="is empty or has a line break"):
+        write_metadata(model, "", "", [*NAMES[:3], label], 16000)
+
+
+def test_labels_must_fit_the_model(model):
+    with pytest.raises(UserError, match="3 class names"):
+        write_metadata(model, "", "", NAMES[:3], 16000)
+    two = convert(lambda x: (x, x + 1), tf.TensorSpec([1, 4], tf.float32))
+    with pytest.raises(UserError, match="one output"):
+        write_metadata(two, "", "", NAMES, 16000)
+
+
+def test_a_model_without_metadata(model, tmp_path):
+    with pytest.raises(UserError, match="does not name its classes"):
+        read_metadata(saved(tmp_path, model))
+
+
+@pytest.mark.parametrize("data", [b"", b"TFL3", b"a text file", bytes(100)])
+def test_not_a_tflite_file(tmp_path, data):
+    with pytest.raises(UserError, match="is not a TFLite file"):
+        read_metadata(saved(tmp_path, data))
+
+
+def test_a_file_cut_short_anywhere(model, tmp_path):
+    data = write_metadata(model, "", "", NAMES, 16000)
+    for size in range(8, len(data), 7):
+        with pytest.raises(UserError):
+            read_metadata(saved(tmp_path, data[:size]))
+
+
+def test_a_damaged_file(model, tmp_path):
+    data = np.frombuffer(write_metadata(model, "", "", NAMES, 16000), np.uint8)
+    random = np.random.default_rng(0)
+    damaged = 0
+    for _ in range(500):
+        broken = data.copy()
+        broken[random.integers(8, len(data), 3)] = random.integers(0, 256, 3)
+        try:
+            read_metadata(saved(tmp_path, broken.tobytes()))
+        except UserError:
+            damaged += 1
+    assert 0 < damaged < 500
+
+
+def test_a_missing_file():
+    with pytest.raises(UserError, match=r"missing\.tflite cannot be read"):
+        read_metadata("missing.tflite")

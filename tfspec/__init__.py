@@ -1,0 +1,12 @@
+"""tfspec: from raw signals to trained, measured, exported classifiers by way of spectrograms.
+
+Importing this package registers its layers and models with Keras, so that `keras.saving.load_model` reads
+what it saved.
+"""
+
+from tfspec import _quiet  # noqa: F401, I001  first, before anything imports TensorFlow
+from tfspec import data, frontends, models
+from tfspec._version import __version__
+from tfspec.errors import UserError
+
+__all__ = ["UserError", "__version__", "data", "frontends", "models"]

@@ -1,0 +1,283 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import inspect
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tyro
+from rich.console import Console
+from rich.markup import escape
+from tyro.conf import Positional
+
+from tfspec import __version__, report
+from tfspec.data.check import check_folder
+from tfspec.data.simulate import RADIO_CLASSES
+from tfspec.errors import UserError
+from tfspec.pipeline import Pipeline, Run, load_model, predict_files
+from tfspec.pipelines import PIPELINES, RadioSignals
+
+console = Console(soft_wrap=True)
+
+
+def demo(out: Path | None = None) -> None:
+    """Simulate radio signals, train, score and export a classifier, and use it: about a minute.
+
+    Args:
+        out: run folder to write; runs/radio_signals-TIME if not given.
+    """
+    pipeline = RadioSignals(out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=8)
+    run = pipeline.train()
+    _print_scores(json.loads((run.folder / "metrics.json").read_text()), run.folder)
+    _print_parity(run.export(), run.folder)
+
+    # Numbers that neither training nor validation has used
+    index = pd.Series(range(2000, 2000 + len(RADIO_CLASSES)))
+    pictures = pipeline.simulate(RADIO_CLASSES, index)
+    tflite = load_model(run.folder / "export" / "model.tflite")
+    console.print("\nFour fresh signals through the TFLite file:")
+    for label, row in zip(RADIO_CLASSES, tflite.probabilities(pictures), strict=True):
+        console.print(f"  {label:14} is taken for {tflite.class_names[row.argmax()]:14} ({row.max():.0%})")
+
+
+def evaluate(run: Positional[Path], data: Path | None = None, json: bool = False) -> None:
+    """Score a run's best model again, or on another data set.
+
+    Args:
+        run: run folder.
+        data: data set of the same kind, scored whole; the run's own validation part if not given.
+        json: print one JSON document and nothing else.
+    """
+    scores = Run(run).evaluate(data)
+    if json:
+        _print_json(scores)
+    else:
+        _print_scores(scores, run)
+
+
+def predict(
+    model: Positional[Path],
+    files: Positional[tuple[Path, ...]],
+    hop_seconds: float | None = None,
+    json: bool = False,
+) -> None:
+    """Classify recordings of any sample rate and length.
+
+    Args:
+        model: run folder, .keras file or .tflite file.
+        files: wav, flac, ogg or mp3.
+        hop_seconds: classify whole long recordings, one window every so many seconds; without it, the
+            beginning of each, cut or padded as in training.
+        json: print one JSON document and nothing else.
+    """
+    if not files:
+        raise UserError("predict needs at least one recording: tfspec predict RUN FILE…")
+    loaded = load_model(model)
+    table = predict_files(loaded, files, hop_seconds)
+    columns = [f"p_{name}" for name in loaded.class_names]
+    if json:
+        rows = table[["file", "start", "predicted"]].to_dict("records")
+        for row, values in zip(rows, table[columns].to_numpy(), strict=True):
+            row["probabilities"] = dict(zip(loaded.class_names, values.tolist(), strict=True))
+        _print_json(rows)
+        return
+    for row, best in zip(table.itertuples(), table[columns].max(axis=1), strict=True):
+        start = "" if hop_seconds is None else f" at {row.start:.2f} s"
+        console.print(escape(f"{row.file}{start}: {row.predicted} ({best:.1%})"))
+
+
+def export(run: Positional[Path]) -> None:
+    """Write a SavedModel and a TFLite file that take the raw signal, and prove them on the validation part.
+
+    Args:
+        run: run folder; the files go to its folder export/.
+    """
+    _print_parity(Run(run).export(), run)
+
+
+def check(
+    folder: Positional[Path],
+    sample_rate: int | None = None,
+    min_seconds: float = 0.1,
+    json: bool = False,
+) -> None:
+    """List what is wrong with a folder of class folders before a run finds out. Exit code 1 if anything is.
+
+    Args:
+        folder: holds a folder of recordings per class.
+        sample_rate: the sample rate that all should have; the commonest one if not given.
+        min_seconds: recordings below this length are too short.
+        json: print one JSON document and nothing else.
+    """
+    result = check_folder(
+        folder,
+        sample_rate,
+        min_seconds,
+        lambda items, total: report.track(items, "Checking files", total),
+    )
+    if json:
+        _print_json(result)
+    else:
+        _print_check(result)
+    if any(result["problems"].values()):
+        sys.exit(1)
+
+
+def train(arguments: Sequence[str]) -> None:
+    """Train a pipeline: `tfspec train NAME [options]`, NAME one of the built-in ones or a Python file."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: tfspec train NAME [options]\n\nNAME is one of {', '.join(PIPELINES)},")
+        print("or a Python file that defines a Pipeline. `tfspec train NAME --help` lists its options.")
+        return
+    name, *options = arguments
+    pipeline = _parse(find_pipeline(name), options, f"tfspec train {name}")
+    run = pipeline.train()
+    _print_scores(json.loads((run.folder / "metrics.json").read_text()), run.folder)
+
+
+def find_pipeline(name: str) -> type[Pipeline]:
+    """Find a pipeline by name, or in a user's Python file.
+
+    Args:
+        name: a key of `PIPELINES`, or a path that ends in .py, of a file that defines one Pipeline.
+
+    Returns:
+        The class.
+
+    Raises:
+        UserError: there is no such pipeline or file, or the file does not define exactly one.
+    """
+    if name in PIPELINES:
+        return PIPELINES[name]
+    path = Path(name)
+    if path.suffix != ".py":
+        raise UserError(f"No pipeline {name!r}. Give one of {', '.join(PIPELINES)}, or a Python file.")
+    if not path.is_file():
+        raise UserError(f"No such file: {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # where dataclasses look for the module of a class
+    spec.loader.exec_module(module)
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Pipeline) and value.__module__ == path.stem
+    ]
+    if len(found) != 1:
+        raise UserError(f"{path} must define exactly one Pipeline. It defines {len(found)}.")
+    return found[0]
+
+
+COMMANDS: dict[str, Callable] = {
+    "demo": demo,
+    "evaluate": evaluate,
+    "predict": predict,
+    "export": export,
+    "check": check,
+}
+TRAIN = "train"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; what a user can put right ends as one line on standard error and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        _run(arguments)
+    except UserError as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        _fail("Interrupted.", code=130)
+
+
+def _run(arguments: list[str]) -> None:
+    command, *options = arguments or ["--help"]
+    if command in ("-h", "--help"):
+        print(_usage())
+    elif command == "--version":
+        print(__version__)
+    elif command == TRAIN:
+        train(options)
+    elif command in COMMANDS:
+        _parse(_deferred(COMMANDS[command]), options, f"tfspec {command}")()
+    else:
+        raise UserError(f"No command {command!r}. Give one of {', '.join((TRAIN, *COMMANDS))}.")
+
+
+def _usage() -> str:
+    lines = [f"  {name:9} {inspect.getdoc(call).splitlines()[0]}" for name, call in sorted({**COMMANDS, TRAIN: train}.items())]
+    return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
+
+
+def _deferred(command: Callable) -> Callable:
+    """Give a function of the same signature that only binds the arguments: parsing is over before it runs."""
+    return functools.wraps(command)(functools.partial(functools.partial, command))
+
+
+def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
+    """Parse with tyro, its boxed error message folded into one line."""
+    message = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(message):
+            return tyro.cli(target, args=arguments, prog=program)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UserError(" ".join(re.sub("[│╭╮╰╯─]", " ", message.getvalue()).split())) from None
+
+
+def _fail(message: str, code: int = 2) -> None:
+    print(f"tfspec: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _print_scores(scores: dict[str, Any], folder: Path) -> None:
+    console.print(report.score_table(scores))
+    console.print(
+        f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f}, "
+        f"kappa {scores['kappa']:.3f}, {scores['examples']} examples"
+    )
+    if trained_on := scores.get("groups_trained_on"):
+        console.print(f"{len(trained_on)} of its speakers were trained on: the score is too good.")
+    console.print(escape(f"Predictions and figures: {folder}"))
+
+
+def _print_parity(parity: dict[str, Any], folder: Path) -> None:
+    for name, result in parity.items():
+        console.print(
+            f"{name}: same top class as Keras on {result['same_top_class']:.2%} of {result['signals']} signals, "
+            f"probabilities differ by at most {result['largest_difference']:.1e}"
+        )
+    tflite = parity["tflite"]
+    console.print(f"TFLite: {tflite['bytes'] / 1000:.0f} kB, {tflite['milliseconds']:.1f} ms a signal on one core")
+    console.print(escape(f"Exported to {folder / 'export'}"))
+
+
+def _print_check(result: dict[str, Any]) -> None:
+    classes = ", ".join(f"{name} {count}" for name, count in result["classes"].items())
+    console.print(
+        escape(
+            f"{result['recordings']} recordings, {result['speakers']} speakers, {result['seconds']:.0f} s, "
+            f"{result['sample_rate']} Hz\nclasses: {classes}"
+        )
+    )
+    for name, found in result["problems"].items():
+        console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}")
+        for entry in found:
+            console.print(escape(f"  {entry}"))

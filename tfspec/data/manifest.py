@@ -1,0 +1,225 @@
+"""Manifests: one row an example, and how they are split."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pandas as pd
+
+from tfspec.errors import UserError
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+HIDDEN_PREFIXES = (".", "__MACOSX")
+
+# The finest that a validation part is made of; more parts would need more speakers.
+MAX_PARTS = 20
+
+# Speech Commands' `<speaker>_nohash_<n>`, also behind a word as in `_unknown_`; else all before the first
+# underscore.
+SPEAKER_PATTERN = r"(?:.*_)?([^_]+)_nohash_|([^_]+)"
+
+
+def from_class_folders(
+    folder: str | os.PathLike, classes: tuple[str, ...] | None = None, group_pattern: str = SPEAKER_PATTERN
+) -> pd.DataFrame:
+    """List a folder of class folders.
+
+    Args:
+        folder: holds a folder a class, with recordings (wav, flac, ogg, mp3) somewhere inside. Names that
+            begin with a full stop, and macOS's `__MACOSX`, are passed over.
+        classes: the class folders to read; all if None.
+        group_pattern: regular expression, matched at the start of a file name without its suffix; its first
+            group that took part names the speaker.
+
+    Returns:
+        Columns `path` (relative to `folder`, with forward slashes), `label` and `group`, ordered by path.
+
+    Raises:
+        UserError: the folder, a class or every recording is missing, or the pattern does not fit a name.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "yes", "0ab_nohash_0.wav")
+        ...     path.parent.mkdir()
+        ...     _ = path.write_bytes(b"")
+        ...     from_class_folders(folder).values.tolist()
+        [['yes/0ab_nohash_0.wav', 'yes', '0ab']]
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"No such folder: {folder}. Give one that holds a folder of recordings per class.")
+    found = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(HIDDEN_PREFIXES))
+    if missing := sorted(set(classes or ()) - set(found)):
+        raise UserError(f"{folder} has no folder for {', '.join(missing)}. It has: {', '.join(found)}.")
+    rows = [
+        (path.relative_to(folder).as_posix(), label)
+        for label in classes or found
+        for path in _recordings(folder / label)
+    ]
+    if not rows:
+        raise UserError(
+            f"{folder} holds no recordings in class folders. Looked for {', '.join(AUDIO_SUFFIXES)} "
+            f"in {len(found)} folders."
+        )
+    manifest = pd.DataFrame(rows, columns=["path", "label"]).sort_values("path", ignore_index=True)
+    manifest["group"] = [_group(path, group_pattern) for path in manifest["path"]]
+    return manifest
+
+
+def _recordings(folder: Path) -> Iterator[Path]:
+    """Find the recordings in a folder and those below it, linked ones too, but each folder once."""
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN_PREFIXES))
+        if (real := Path(parent).resolve()) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        for name in files:
+            if name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _group(path: str, pattern: str) -> str:
+    try:
+        match = re.match(pattern, Path(path).stem)
+    except re.error as error:
+        raise UserError(
+            f"The group pattern is not a regular expression ({error}). Received: {pattern!r}"
+        ) from None
+    name = next((group for group in match.groups() if group), None) if match else None
+    if name is None:
+        raise UserError(
+            f"The group pattern {pattern!r} finds no group in the file name {path}. It needs one pair of "
+            "parentheses round the part that names the speaker."
+        )
+    return name
+
+
+def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int) -> pd.DataFrame:
+    """Put whole groups (speakers) into training or validation, classes balanced as well as that allows.
+
+    scikit-learn's StratifiedGroupKFold makes the parts, of which the first one validates, or the first few:
+    two of five for a validation part of 0.4.
+
+    Args:
+        manifest: columns `label` and `group`.
+        validation_fraction: part of the examples that validates, above 0 and at most 0.5.
+        seed: another seed, another split.
+
+    Returns:
+        The manifest with a column `part`: "train" or "validation".
+
+    Raises:
+        UserError: there are too few groups or files, or a class has none left to train on.
+
+    Example:
+        >>> frame = pd.DataFrame({"label": ["a", "b"] * 5, "group": list("1122334455")})
+        >>> split_by_group(frame, 0.2, seed=0)["part"].value_counts().to_dict()
+        {'train': 8, 'validation': 2}
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    needed = _fewest_parts(validation_fraction)
+    groups = manifest["group"].nunique()
+    if groups < needed:
+        raise UserError(
+            f"A split by speaker with a validation part of {validation_fraction} needs at least {needed} "
+            f"speakers. Received: {groups}. Check the speaker pattern, or split by file."
+        )
+    largest = manifest["label"].value_counts().max()
+    if largest < needed:
+        raise UserError(
+            f"A validation part of {validation_fraction} needs at least {needed} files a class. "
+            f"Received: at most {largest}."
+        )
+    fraction = _nearest_fraction(validation_fraction, min(groups, largest))
+    splitter = StratifiedGroupKFold(fraction.denominator, shuffle=True, random_state=seed)
+    return _with_part(manifest, splitter.split(manifest, manifest["label"], manifest["group"]), fraction)
+
+
+def split_by_file(manifest: pd.DataFrame, validation_fraction: float, seed: int) -> pd.DataFrame:
+    """Put files into training or validation whoever speaks in them, classes balanced.
+
+    The same speaker is on both sides, so the score says nothing about people not trained on.
+
+    Args:
+        manifest: column `label`.
+        validation_fraction: part of the examples that validates, above 0 and at most 0.5.
+        seed: another seed, another split.
+
+    Returns:
+        The manifest with a column `part`: "train" or "validation".
+
+    Raises:
+        UserError: a class has too few files.
+
+    Example:
+        >>> frame = pd.DataFrame({"label": ["a", "b"] * 5})
+        >>> split_by_file(frame, 0.2, seed=0)["part"].value_counts().to_dict()
+        {'train': 8, 'validation': 2}
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    needed = _fewest_parts(validation_fraction)
+    counts = manifest["label"].value_counts()
+    if counts.min() < needed:
+        raise UserError(
+            f"A validation part of {validation_fraction} needs at least {needed} files a class. "
+            f"Received: {counts.min()} of class {counts.idxmin()!r}."
+        )
+    fraction = _nearest_fraction(validation_fraction, counts.min())
+    splitter = StratifiedKFold(fraction.denominator, shuffle=True, random_state=seed)
+    return _with_part(manifest, splitter.split(manifest, manifest["label"]), fraction)
+
+
+def _fewest_parts(validation_fraction: float) -> int:
+    """Give how many equal parts there must be for one of them to be the validation part."""
+    if not 0 < validation_fraction <= 0.5:
+        raise UserError(
+            f"The validation part must be above 0 and at most 0.5. Received: {validation_fraction}"
+        )
+    return round(1 / validation_fraction)
+
+
+def _nearest_fraction(validation_fraction: float, most_parts: int) -> Fraction:
+    """Give the validation part as so many of so many equal parts."""
+    finest = max(_fewest_parts(validation_fraction), min(MAX_PARTS, int(most_parts)))
+    return Fraction(validation_fraction).limit_denominator(finest)
+
+
+def _with_part(manifest: pd.DataFrame, folds: Iterator, fraction: Fraction) -> pd.DataFrame:
+    """Add the column `part`; the first folds, as many as the numerator says, validate."""
+    part = pd.Series("train", index=manifest.index)
+    for _, validation in itertools.islice(folds, fraction.numerator):
+        part.iloc[validation] = "validation"
+    untrained = set(manifest["label"]) - set(manifest["label"][part == "train"])
+    if untrained:
+        raise UserError(
+            f"Every speaker of {', '.join(sorted(untrained))} is in the validation part: none is left "
+            "to train on. Leave out the class, or give another seed or more speakers."
+        )
+    return manifest.assign(part=part)
+
+
+def shared_groups(split: pd.DataFrame) -> list[str]:
+    """List the groups that stand on both sides of a split.
+
+    Args:
+        split: columns `group` and `part`.
+
+    Returns:
+        Their names, sorted; empty for a split by group.
+
+    Example:
+        >>> shared_groups(pd.DataFrame({"group": ["x", "x", "y"], "part": ["train", "validation", "train"]}))
+        ['x']
+    """
+    parts = split.groupby("group")["part"].nunique()
+    return sorted(parts.index[parts > 1])

@@ -1,0 +1,111 @@
+"""Front end and backbone as one model, from raw signal to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class Classifier(keras.Model):
+    """A front end, a backbone and what a user of the model must know: classes, length and sample rate.
+
+    Args:
+        front_end: layer from (batch, *signal_shape) signals to (batch, frames, bins, channels) features.
+        backbone: model from features to (batch, classes) logits.
+        class_names: what the logits stand for, in their order.
+        signal_shape: shape of one signal: (samples,), or (samples, channels).
+        sample_rate: samples per second; None where the signal is not sampled in time.
+
+    Input shape:
+        (batch, *signal_shape), float32.
+
+    Output shape:
+        (batch, classes), logits.
+
+    Example:
+        >>> from tfspec.frontends import Spectrogram
+        >>> from tfspec.models import conv2d
+        >>> model = Classifier(Spectrogram(256, 128), conv2d(129, 1, 2), ["no", "yes"], (8000,), 8000)
+        >>> model(tf.zeros([3, 8000])).shape
+        TensorShape([3, 2])
+    """
+
+    def __init__(
+        self,
+        front_end: keras.Layer,
+        backbone: keras.Model,
+        class_names: Sequence[str],
+        signal_shape: Sequence[int],
+        sample_rate: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.front_end = front_end
+        self.backbone = backbone
+        self.class_names = tuple(class_names)
+        self.signal_shape = tuple(signal_shape)
+        self.sample_rate = sample_rate
+        self.build((None, *self.signal_shape))
+
+    def build(self, input_shape):
+        """Build the front end and check the backbone against it."""
+        features = self.front_end.compute_output_shape(input_shape)
+        expected = getattr(self.backbone, "input_shape", None) or features
+        if len(features) != len(expected) or any(
+            None not in pair and pair[0] != pair[1] for pair in zip(features, expected, strict=True)
+        ):
+            raise ValueError(
+                "The backbone must take what the front end gives. "
+                f"Received: features of shape {features}, a backbone for {expected}"
+            )
+        logits = self.backbone.compute_output_shape(features)
+        if logits[-1] != len(self.class_names):
+            raise ValueError(
+                f"The backbone must give one logit a class. Received: {logits[-1]} logits, "
+                f"class_names={self.class_names}"
+            )
+        self.front_end.build(input_shape)
+        self.built = True
+
+    def call(self, signal, training=None):
+        """Give the logits of (batch, *signal_shape) signals."""
+        return self.backbone(self.front_end(signal), training=training)
+
+    def probabilities(self, signal: np.ndarray | tf.Tensor) -> np.ndarray:
+        """Classify signals.
+
+        Args:
+            signal: (batch, *signal_shape) float32.
+
+        Returns:
+            (batch, classes) float32; each row sums to one.
+        """
+        return keras.ops.convert_to_numpy(keras.ops.softmax(self(signal, training=False)))
+
+    def compute_output_shape(self, input_shape):
+        """Give (batch, classes)."""
+        return (input_shape[0], len(self.class_names))
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "front_end": keras.saving.serialize_keras_object(self.front_end),
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "class_names": list(self.class_names),
+            "signal_shape": list(self.signal_shape),
+            "sample_rate": self.sample_rate,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Rebuild the parts, then the whole."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+            for name in ("front_end", "backbone")
+        }
+        return cls(**{**config, **parts})

@@ -1,0 +1,180 @@
+"""Pictures and tables of signals, training and results. Labels and file names are untrusted text here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+
+def track(items: Iterable, description: str, total: int) -> Iterable:
+    """Draw a progress bar on standard error while iterating.
+
+    Args:
+        items: what to iterate over.
+        description: what is going on.
+        total: how many items there are.
+
+    Returns:
+        The items.
+    """
+    from rich.console import Console
+    from rich.progress import track as rich_track
+
+    return rich_track(items, description, total, console=Console(stderr=True), transient=True)
+
+
+def score_table(scores: dict[str, Any]) -> Table:
+    """Show precision, recall and F1 of every class.
+
+    Args:
+        scores: from `evaluation.score`.
+
+    Returns:
+        A table for rich to print.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("class", *(["precision", "recall", "F1", "examples"]))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, row in scores["per_class"].items():
+        values = [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]
+        table.add_row(Text(name), *values, str(row["examples"]))
+    return table
+
+
+def confusion_matrix_figure(scores: dict[str, Any]) -> Figure:
+    """Draw the confusion matrix: counts written in, colour by share of the true class.
+
+    Args:
+        scores: from `evaluation.score`.
+
+    Returns:
+        The figure.
+    """
+    names = [_plain(name) for name in scores["per_class"]]
+    counts = np.array(scores["confusion_matrix"])
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    size = 2.2 + 0.5 * len(names)
+    figure = _figure(size + 1, size)
+    axes = figure.add_subplot()
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if share[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true", title=f"accuracy {scores['accuracy']:.3f}")
+    figure.colorbar(image, label="share of the true class")
+    return figure
+
+
+def history_figure(history: pd.DataFrame) -> Figure:
+    """Draw loss and accuracy against the epoch.
+
+    Args:
+        history: columns `loss`, `val_loss`, `accuracy`, `val_accuracy`; one row an epoch.
+
+    Returns:
+        The figure.
+    """
+    figure = _figure(9, 3.5)
+    epochs = np.arange(1, len(history) + 1)
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.plot(epochs, history[name], ".-", label="training")
+        axes.plot(epochs, history[f"val_{name}"], ".-", label="validation")
+        axes.set(xlabel="epoch", title=name)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.legend()
+    return figure
+
+
+def waveform_figure(samples: np.ndarray, sample_rate: float, title: str = "") -> Figure:
+    """Draw a signal against time.
+
+    Args:
+        samples: (samples,).
+        sample_rate: samples per second.
+        title: written above.
+
+    Returns:
+        The figure.
+    """
+    figure = _figure(8, 2.5)
+    axes = figure.add_subplot()
+    axes.plot(np.arange(len(samples)) / sample_rate, samples, linewidth=0.5)
+    axes.set(xlabel="time in s", ylabel="amplitude", title=_plain(title))
+    axes.margins(x=0)
+    return figure
+
+
+def spectrogram_figure(
+    spectrogram: np.ndarray, times: np.ndarray, frequencies: np.ndarray, title: str = ""
+) -> Figure:
+    """Draw a spectrogram with its axes in seconds and hertz.
+
+    Args:
+        spectrogram: (frames, bins), in decibels.
+        times: (frames,) seconds.
+        frequencies: (bins,) hertz.
+        title: written above.
+
+    Returns:
+        The figure.
+    """
+    figure = _figure(8, 3.5)
+    axes = figure.add_subplot()
+    mesh = axes.pcolormesh(times, frequencies, np.asarray(spectrogram).T, shading="nearest", rasterized=True)
+    axes.set(xlabel="time in s", ylabel="frequency in Hz", title=_plain(title))
+    figure.colorbar(mesh, label="dB")
+    return figure
+
+
+def examples_figure(
+    pictures: Sequence[np.ndarray], titles: Sequence[str], xlabel: str, ylabel: str
+) -> Figure:
+    """Draw pictures side by side, the first row of each at the bottom.
+
+    Args:
+        pictures: each (rows, columns).
+        titles: one a picture.
+        xlabel: what the columns are.
+        ylabel: what the rows are.
+
+    Returns:
+        The figure.
+    """
+    columns = min(4, len(pictures))
+    rows = -(-len(pictures) // columns)
+    figure = _figure(3.2 * columns, 2.4 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, picture, title in zip(grid.flat, pictures, titles, strict=False):
+        axes.imshow(picture, origin="lower", aspect="auto", interpolation="nearest")
+        axes.set_title(_plain(title), fontsize=10)
+        axes.set(xticks=[], yticks=[])
+    for axes in grid.flat[len(pictures) :]:
+        axes.axis("off")
+    figure.supxlabel(xlabel)
+    figure.supylabel(ylabel)
+    return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Make a figure that pyplot knows nothing of: nothing to close, no window, any thread."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", dpi=100)
+
+
+def _plain(text: str) -> str:
+    """Keep matplotlib from reading a label as a formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,258 @@
+"""The class names and the sample rate inside a TFLite file, where other programs look for them.
+
+The format is TFLite Model Metadata: a FlatBuffer in the model, and labels.txt appended to it as a zip. Its
+schema is tensorflow_lite_support/metadata/metadata_schema.fbs in github.com/tensorflow/tflite-support. That
+package stops at Python 3.11, so the few tables needed are written and read here, fields by number.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from flatbuffers.number_types import Uint8Flags, Uint32Flags
+from flatbuffers.table import Table
+
+from tfspec.errors import UserError
+
+ENTRY = b"TFLITE_METADATA"
+LABELS_FILE = "labels.txt"
+
+# Numbers of the fields in the schema's tables.
+MODEL_NAME, MODEL_DESCRIPTION, MODEL_SUBGRAPHS, MODEL_MIN_PARSER_VERSION = 0, 1, 3, 7
+SUBGRAPH_INPUTS, SUBGRAPH_OUTPUTS = 2, 3
+TENSOR_NAME, TENSOR_DESCRIPTION, TENSOR_CONTENT, TENSOR_STATS, TENSOR_FILES = 0, 1, 3, 5, 6
+CONTENT_TYPE, CONTENT_PROPERTIES = 0, 1
+AUDIO_SAMPLE_RATE, AUDIO_CHANNELS = 0, 1
+STATS_MAX, STATS_MIN = 0, 1
+FILE_NAME, FILE_DESCRIPTION, FILE_TYPE = 0, 1, 2
+# Values of its enumerations.
+FEATURE_PROPERTIES, AUDIO_PROPERTIES = 1, 4
+TENSOR_AXIS_LABELS = 2
+
+
+@dataclass(frozen=True)
+class TFLiteMetadata:
+    """What a TFLite file says of itself.
+
+    Args:
+        class_names: one a score, in order.
+        sample_rate: samples per second of the signal; None where it is not audio.
+    """
+
+    class_names: tuple[str, ...]
+    sample_rate: int | None
+
+
+def write_metadata(
+    model: bytes,
+    name: str,
+    description: str,
+    class_names: Sequence[str],
+    sample_rate: int | None,
+    num_channels: int = 1,
+) -> bytes:
+    r"""Add metadata and labels.txt to a classifier.
+
+    Args:
+        model: a TFLite file with one input, the signal, and one output, (1, classes) probabilities.
+        name: the model's, for people.
+        description: the model's, for people.
+        class_names: one a score, in order.
+        sample_rate: samples per second of the signal; None where it is not audio.
+        num_channels: channels of the audio.
+
+    Returns:
+        The new file, which computes what the model did. Metadata already there are replaced.
+
+    Raises:
+        UserError: a class name is empty or has a line break, or the names do not fit the model's output.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> softmax = tf.function(tf.nn.softmax).get_concrete_function(tf.TensorSpec([1, 2]))
+        >>> model = tf.lite.TFLiteConverter.from_concrete_functions([softmax]).convert()
+        >>> model = write_metadata(model, "pets", "Tells dogs from cats.", ["cat", "dog"], 16000)
+        >>> zipfile.ZipFile(io.BytesIO(model)).read("labels.txt")
+        b'cat\ndog\n'
+    """
+    for label in class_names:
+        if label.splitlines() != [label]:
+            raise UserError(f"class name {label!r} is empty or has a line break: rename it")
+    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    graph = tree.subgraphs[0]
+    shapes = [tuple(map(int, graph.tensors[i].shape)) for i in graph.outputs]
+    if len(graph.inputs) != 1 or len(shapes) != 1 or shapes[0][-1:] != (len(class_names),):
+        raise UserError(
+            f"{len(class_names)} class names, {len(graph.inputs)} inputs and outputs of shapes {shapes}: "
+            "give a model with one input and one output, and one name a score"
+        )
+    metadata = _pack(name, description, sample_rate, num_channels)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = ENTRY, len(tree.buffers)
+    tree.metadata = [old for old in tree.metadata or [] if old.name != ENTRY] + [entry]
+    tree.buffers = [_Buffer(old.data) for old in tree.buffers] + [_Buffer(np.frombuffer(metadata, np.uint8))]
+    builder = flatbuffers.Builder(len(model) + len(metadata) + 16 * len(tree.buffers))
+    builder.Finish(tree.Pack(builder), b"TFL3")
+    file = io.BytesIO(builder.Output())
+    with zipfile.ZipFile(file, "a") as archive:
+        # A ZipInfo carries a fixed date: same model, same file.
+        archive.writestr(zipfile.ZipInfo(LABELS_FILE), "".join(f"{label}\n" for label in class_names))
+    return file.getvalue()
+
+
+def read_metadata(path: str | os.PathLike) -> TFLiteMetadata:
+    """Read the class names and the sample rate from a TFLite file, whichever program wrote them.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The metadata.
+
+    Raises:
+        UserError: it cannot be read, is not a TFLite file, is damaged, or has no metadata or no labels.
+
+    Example:
+        >>> read_metadata("missing.tflite")
+        Traceback (most recent call last):
+        tfspec.errors.UserError: missing.tflite cannot be read: No such file or directory
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    if data[4:8] != b"TFL3":
+        raise UserError(f"{path} is not a TFLite file")
+    try:
+        metadata = _unpack(data)
+    except Exception as error:  # what a damaged FlatBuffer or zip raises can be anything
+        raise UserError(f"{path} is damaged: {error}") from error
+    if metadata is None:
+        raise UserError(f"{path} does not name its classes (TFLite metadata with labels): export it again")
+    return metadata
+
+
+class _Buffer(schema.BufferT):
+    """A buffer aligned to 16 bytes, as TFLite's schema asks and the classes made from it do not do."""
+
+    def __init__(self, data: np.ndarray | None):
+        super().__init__()
+        self.data = data
+
+    def Pack(self, builder):  # noqa: N802
+        if self.data is not None:
+            builder.Prep(16, len(self.data))
+        return super().Pack(builder)
+
+
+def _pack(name: str, description: str, sample_rate: int | None, num_channels: int) -> bytes:
+    """Make the metadata's FlatBuffer."""
+    features = {CONTENT_TYPE: np.uint8(FEATURE_PROPERTIES), CONTENT_PROPERTIES: {}}
+    audio = {AUDIO_SAMPLE_RATE: np.uint32(sample_rate or 0), AUDIO_CHANNELS: np.uint32(num_channels)}
+    labels = {
+        FILE_NAME: LABELS_FILE,
+        FILE_DESCRIPTION: "Names of the classes, one a line, in the order of the probabilities.",
+        FILE_TYPE: np.uint8(TENSOR_AXIS_LABELS),
+    }
+    signal = {
+        TENSOR_NAME: "signal",
+        TENSOR_DESCRIPTION: "The raw signal.",
+        TENSOR_CONTENT: features
+        if sample_rate is None
+        else {CONTENT_TYPE: np.uint8(AUDIO_PROPERTIES), CONTENT_PROPERTIES: audio},
+    }
+    probabilities = {
+        TENSOR_NAME: "probabilities",
+        TENSOR_DESCRIPTION: "The probability of each class.",
+        TENSOR_CONTENT: features,
+        TENSOR_STATS: {STATS_MAX: np.ones(1, np.float32), STATS_MIN: np.zeros(1, np.float32)},
+        TENSOR_FILES: [labels],
+    }
+    metadata = {
+        MODEL_NAME: name,
+        MODEL_DESCRIPTION: description,
+        MODEL_SUBGRAPHS: [{SUBGRAPH_INPUTS: [signal], SUBGRAPH_OUTPUTS: [probabilities]}],
+        # The schema's version that brought what is used here: AudioProperties are of 1.3.0.
+        MODEL_MIN_PARSER_VERSION: "1.0.0" if sample_rate is None else "1.3.0",
+    }
+    builder = flatbuffers.Builder()
+    builder.Finish(_write(builder, metadata), b"M001")
+    return bytes(builder.Output())
+
+
+def _write(builder: flatbuffers.Builder, value: str | np.ndarray | list | dict) -> int:
+    """Write a string, an array, a list of tables, or a table as {field: value}; return where it is."""
+    if isinstance(value, str):
+        return builder.CreateString(value)
+    if isinstance(value, np.ndarray):
+        return builder.CreateNumpyVector(value)
+    if isinstance(value, list):
+        places = [_write(builder, item) for item in value]
+        builder.StartVector(4, len(places), 4)
+        for place in reversed(places):
+            builder.PrependUOffsetTRelative(place)
+        return builder.EndVector()
+    # What a table points to must be complete before the table begins.
+    fields = {i: item if isinstance(item, np.integer) else _write(builder, item) for i, item in value.items()}
+    builder.StartObject(max(fields, default=-1) + 1)
+    for i, field in fields.items():
+        if isinstance(field, np.uint8):
+            builder.PrependUint8Slot(i, int(field), 0)
+        elif isinstance(field, np.uint32):
+            builder.PrependUint32Slot(i, int(field), 0)
+        else:
+            builder.PrependUOffsetTRelativeSlot(i, field, 0)
+    return builder.EndObject()
+
+
+def _unpack(data: bytes) -> TFLiteMetadata | None:
+    """Read a file's metadata; None where it has none or they name no labels."""
+    model = schema.Model.GetRootAs(data, 0)
+    entries = [model.Metadata(i) for i in range(model.MetadataLength())]
+    for buffer in [model.Buffers(entry.Buffer()) for entry in entries if entry.Name() == ENTRY]:
+        packed = bytes(buffer.DataAsNumpy())
+        for graph in _tables(Table(packed, struct.unpack_from("<I", packed)[0]), MODEL_SUBGRAPHS):
+            for file in [
+                f for scores in _tables(graph, SUBGRAPH_OUTPUTS) for f in _tables(scores, TENSOR_FILES)
+            ]:
+                if file.GetSlot(_slot(FILE_TYPE), 0, Uint8Flags) == TENSOR_AXIS_LABELS:
+                    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                        labels = archive.read(file.String(file.Pos + file.Offset(_slot(FILE_NAME))).decode())
+                    return TFLiteMetadata(tuple(labels.decode().splitlines()), _sample_rate(graph))
+    return None
+
+
+def _sample_rate(graph: Table) -> int | None:
+    for signal in _tables(graph, SUBGRAPH_INPUTS):
+        content = _table(signal, TENSOR_CONTENT)
+        if content and content.GetSlot(_slot(CONTENT_TYPE), 0, Uint8Flags) == AUDIO_PROPERTIES:
+            audio = _table(content, CONTENT_PROPERTIES)
+            return (audio and audio.GetSlot(_slot(AUDIO_SAMPLE_RATE), 0, Uint32Flags)) or None
+    return None
+
+
+def _slot(field: int) -> int:
+    """Where a table's list of fields has this one: two sizes stand before the first."""
+    return 4 + 2 * field
+
+
+def _table(table: Table, field: int) -> Table | None:
+    offset = table.Offset(_slot(field))
+    return Table(table.Bytes, table.Indirect(table.Pos + offset)) if offset else None
+
+
+def _tables(table: Table, field: int) -> list[Table]:
+    offset = table.Offset(_slot(field))
+    if not offset:
+        return []
+    first = table.Vector(offset)
+    return [Table(table.Bytes, table.Indirect(first + 4 * i)) for i in range(table.VectorLen(offset))]
