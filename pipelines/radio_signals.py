@@ -13,7 +13,7 @@ from tfspec import report
 from tfspec.data.dataset import ArrayReader
 from tfspec.data.simulate import PICTURE_SHAPE, RADIO_CLASSES, radio_pictures
 from tfspec.frontends import Standardize
-from tfspec.models import conv2d
+from tfspec.models import trace_conv2d
 from tfspec.pipeline import Pipeline
 
 
@@ -28,6 +28,9 @@ class RadioSignals(Pipeline):
 
     name: ClassVar[str] = "radio_signals"
 
+    patience: int = 10
+    learning_rate: float = 4e-3
+    learning_rate_end: float = 0.01
     num_train: int = 3200
     """Signals to train on."""
     num_validation: int = 800
@@ -71,9 +74,9 @@ class RadioSignals(Pipeline):
         """Add the channel axis and standardise each picture."""
         return keras.Sequential([keras.layers.Reshape((*PICTURE_SHAPE, 1)), Standardize()], name="front_end")
 
-    def backbone(self, num_bins, num_channels, num_classes):
+    def backbone(self, feature_shape, num_classes):
         """Make the small convolutional network."""
-        return conv2d(num_bins, num_channels, num_classes)
+        return trace_conv2d(feature_shape, num_classes)
 
     def draw_examples(self, features, titles):
         """Draw pictures as radio astronomers do, time upwards."""

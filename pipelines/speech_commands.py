@@ -119,6 +119,6 @@ class SpeechCommands(Pipeline):
             layers = [Spectrogram(512, 128, power=2 if scaled else 1)] + [Decibel()] * scaled
         return keras.Sequential(layers + [Standardize()] * scaled, name="front_end")
 
-    def backbone(self, num_bins, num_channels, num_classes):
+    def backbone(self, feature_shape, num_classes):
         """Make the LSTM or the small convolutional network."""
-        return {"lstm": lstm, "conv2d": conv2d}[self.model](num_bins, num_channels, num_classes)
+        return {"lstm": lstm, "conv2d": conv2d}[self.model]((None, *feature_shape[1:]), num_classes)

@@ -36,7 +36,7 @@ def demo(out: Path | None = None) -> None:
     Args:
         out: run folder to write; runs/radio_signals-TIME if not given.
     """
-    pipeline = RadioSignals(out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=8)
+    pipeline = RadioSignals(out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=10)
     run = pipeline.train()
     _print_scores(json.loads((run.folder / "metrics.json").read_text()), run.folder)
     _print_parity(run.export(), run.folder)

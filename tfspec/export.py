@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterable
@@ -50,7 +51,7 @@ class TFLiteClassifier:
 
 
 def export(classifier: Classifier, folder: str | os.PathLike, signals: Iterable[np.ndarray]) -> dict[str, Any]:
-    """Write `saved_model/`, `model.tflite` and `parity.json`'s content, all or nothing.
+    """Write `saved_model/`, `model.tflite` and `parity.json`, all or nothing.
 
     The SavedModel's signature takes (batch, *signal_shape) float32 `signal` and gives `logits`,
     `probabilities` and `class_names`; TensorFlow alone loads it. The TFLite file takes one signal, gives
@@ -62,7 +63,7 @@ def export(classifier: Classifier, folder: str | os.PathLike, signals: Iterable[
         signals: batches (batch, *signal_shape) on which both are compared with the Keras model.
 
     Returns:
-        For `saved_model` and `tflite`: on how many signals they were compared, on which part of these the
+        What parity.json holds. For `saved_model` and `tflite`: on how many signals they were compared, on which part of these the
         top class is the same, the largest difference of a probability; for `tflite` also its size in bytes
         and the median time of one signal in ms, on one core.
 
@@ -74,6 +75,7 @@ def export(classifier: Classifier, folder: str | os.PathLike, signals: Iterable[
         _write_saved_model(classifier, part / "saved_model")
         (part / "model.tflite").write_bytes(_tflite_model(classifier))
         parity = _compare(classifier, part, signals)
+        (part / "parity.json").write_text(json.dumps(parity, indent=2))
     return parity
 
 

@@ -53,7 +53,9 @@ class Pipeline:
     validation_batch_size: int = 64
     """Examples a batch in validation and prediction."""
     learning_rate: float = 1e-3
-    """Adam's learning rate."""
+    """Adam's learning rate at the start."""
+    learning_rate_end: float = 1.0
+    """Part of it that a cosine over all epochs leaves at the end; 1 keeps it constant."""
     clip_norm: float | None = None
     """Each weight's gradient is scaled down to this norm; none leaves it."""
     shuffle_buffer: int = 6400
@@ -103,8 +105,8 @@ class Pipeline:
         """Make the layer from signals to features."""
         raise NotImplementedError
 
-    def backbone(self, num_bins: int, num_channels: int, num_classes: int) -> keras.Model:
-        """Make the model from features to logits."""
+    def backbone(self, feature_shape: Sequence[int | None], num_classes: int) -> keras.Model:
+        """Make the model from (batch, *feature_shape) features to (batch, num_classes) logits."""
         raise NotImplementedError
 
     @property
@@ -185,11 +187,11 @@ class Pipeline:
         class_names = self.class_names(split)
         read = self.reader(split)
         front_end = self.front_end()
-        _, _, num_bins, num_channels = shape = front_end.compute_output_shape((None, *read.signal_shape))
-        backbone = self.backbone(num_bins, num_channels, len(class_names))
+        feature_shape = front_end.compute_output_shape((None, *read.signal_shape))[1:]
+        backbone = self.backbone(feature_shape, len(class_names))
         classifier = Classifier(front_end, backbone, class_names, read.signal_shape, self.signal_rate)
 
-        in_memory = len(split) * 4 * np.prod(shape[1:]) <= CACHE_BYTES_IN_MEMORY
+        in_memory = len(split) * 4 * np.prod(feature_shape) <= CACHE_BYTES_IN_MEMORY
         dataset = functools.partial(make_dataset, read=read, class_names=class_names, front_end=front_end)
         with tempfile.TemporaryDirectory(prefix="cache-", dir=folder) as cache:
             train_data = dataset(
@@ -212,6 +214,7 @@ class Pipeline:
                 epochs=self.epochs,
                 patience=self.patience,
                 learning_rate=self.learning_rate,
+                learning_rate_end=self.learning_rate_end,
                 clip_norm=self.clip_norm,
                 verbose=verbose,
             )

@@ -60,6 +60,7 @@ def fit(
     epochs: int,
     patience: int,
     learning_rate: float,
+    learning_rate_end: float = 1.0,
     clip_norm: float | None = None,
     verbose: int | str = "auto",
 ) -> None:
@@ -74,7 +75,8 @@ def fit(
         folder: the run folder.
         epochs: largest number of epochs.
         patience: epochs without a lower validation loss after which training stops.
-        learning_rate: Adam's.
+        learning_rate: Adam's at the start.
+        learning_rate_end: part of it that a cosine over all epochs leaves at the end; 1 keeps it constant.
         clip_norm: each weight's gradient is scaled down to this norm; None leaves it.
         verbose: Keras's progress bar: "auto", 0, 1 or 2.
 
@@ -82,8 +84,10 @@ def fit(
         UserError: the loss was never finite.
     """
     folder = Path(folder)
+    steps = epochs * int(train_data.cardinality())
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=learning_rate_end)
     classifier.backbone.compile(
-        keras.optimizers.Adam(learning_rate, clipnorm=clip_norm),
+        keras.optimizers.Adam(schedule, clipnorm=clip_norm),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -91,6 +95,7 @@ def fit(
         train_data,
         validation_data=validation_data,
         epochs=epochs,
+        shuffle=False,  # the dataset is
         verbose=verbose,
         callbacks=[
             keras.callbacks.TerminateOnNaN(),

@@ -60,7 +60,7 @@ def make_dataset(
             None computes it anew.
         shuffle_buffer: how many examples the shuffle chooses from; 0 keeps the manifest's order. The
             rows are put in random order first, so a buffer smaller than the data does for sorted classes too.
-        seed: same seed, same order; every epoch has another.
+        seed: same seed, same order, given the same global seed of TensorFlow; every epoch has another.
 
     Returns:
         Batches ((batch, *shape) float32, (batch,) int32).

@@ -203,7 +203,7 @@ def _with_part(manifest: pd.DataFrame, folds: Iterator, fraction: Fraction) -> p
     if untrained:
         raise UserError(
             f"Every speaker of {', '.join(sorted(untrained))} is in the validation part: none is left "
-            "to train on. Leave out the class, or give another seed or more speakers."
+            "to train on. Check the speaker pattern, leave out the class, or split by file."
         )
     return manifest.assign(part=part)
 

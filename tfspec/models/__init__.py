@@ -1,7 +1,7 @@
 """Keras models: backbones from features to logits, and the classifier that joins one to its front end."""
 
 from tfspec.models.classifier import Classifier
-from tfspec.models.conv2d import conv2d
+from tfspec.models.conv2d import conv2d, trace_conv2d
 from tfspec.models.lstm import lstm
 
-__all__ = ["Classifier", "conv2d", "lstm"]
+__all__ = ["Classifier", "conv2d", "lstm", "trace_conv2d"]

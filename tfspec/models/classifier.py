@@ -29,7 +29,7 @@ class Classifier(keras.Model):
     Example:
         >>> from tfspec.frontends import Spectrogram
         >>> from tfspec.models import conv2d
-        >>> model = Classifier(Spectrogram(256, 128), conv2d(129, 1, 2), ["no", "yes"], (8000,), 8000)
+        >>> model = Classifier(Spectrogram(256, 128), conv2d((None, 129, 1), 2), ["no", "yes"], (8000,), 8000)
         >>> model(tf.zeros([3, 8000])).shape
         TensorShape([3, 2])
     """

@@ -1,35 +1,77 @@
-"""A small convolutional network."""
+"""Small convolutional networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
+from keras import layers
 
 
-def conv2d(num_bins: int, num_channels: int, num_classes: int, dropout: float = 0.1):
+def conv2d(feature_shape: Sequence[int | None], num_classes: int, dropout: float = 0.1) -> keras.Model:
     """Small convolutional backbone: three 3 × 3 convolutions, two poolings, a global mean, a hidden layer.
 
-    58,088 weights with one channel and eight classes.
+    58,088 weights with one channel and eight classes. It sees what there is in a picture, at a scale of 18
+    frames and 18 bins, and not where.
 
     Args:
-        num_bins: length of the features' frequency axis, at least 18.
-        num_channels: number of feature channels.
+        feature_shape: (frames, bins, channels), at least 18 frames and bins; frames may be None for any
+            number.
         num_classes: number of logits.
         dropout: part of each convolution's outputs that is dropped in training.
 
     Returns:
-        A `keras.Model` from (batch, frames, num_bins, num_channels) features, any number of frames from 18,
-        to (batch, num_classes) logits, float32 whatever the precision policy.
+        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) logits.
 
     Example:
-        >>> conv2d(num_bins=257, num_channels=1, num_classes=8).count_params()
+        >>> conv2d((None, 257, 1), num_classes=8).count_params()
         58088
     """
-    features = keras.Input((None, num_bins, num_channels), name="features")
+    features = keras.Input(feature_shape, name="features")
     x = features
     for filters, pool in ((32, True), (64, True), (64, False)):
-        x = keras.layers.Conv2D(filters, 3, activation="relu")(x)
-        x = keras.layers.Dropout(dropout)(x)
+        x = layers.Conv2D(filters, 3, activation="relu")(x)
+        x = layers.Dropout(dropout)(x)
         if pool:
-            x = keras.layers.MaxPooling2D(2)(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    x = keras.layers.Dense(32, activation="relu")(x)
-    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
+            x = layers.MaxPooling2D(2)(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(32, activation="relu")(x)
+    logits = layers.Dense(num_classes, name="logits")(x)
     return keras.Model(features, logits, name="conv2d")
+
+
+def trace_conv2d(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
+    """Small convolutional backbone for traces that run through all frames at any frequency.
+
+    Three poolings leave an eighth of the frames; the last kernel spans all of them, so that a straight
+    trace is told from a bent one, and a maximum over frequency makes its place indifferent.
+
+    Args:
+        feature_shape: (frames, bins, channels), frames at least 8 and bins at least 40.
+        num_classes: number of logits.
+
+    Returns:
+        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) logits.
+
+    Example:
+        >>> trace_conv2d((64, 128, 1), num_classes=4).output_shape
+        (None, 4)
+    """
+    features = keras.Input(feature_shape, name="features")
+    x = features
+    for filters, kernel in ((16, 5), (24, 3), (32, 3)):
+        x = _normed_conv(x, filters, kernel, padding="same")
+        x = layers.MaxPooling2D(2)(x)
+    x = _normed_conv(x, 48, 3, padding="same")
+    x = _normed_conv(x, 48, (x.shape[1], 5))
+    x = layers.GlobalMaxPooling2D()(x)
+    x = layers.Dropout(0.3)(x)
+    logits = layers.Dense(num_classes, name="logits")(x)
+    return keras.Model(features, logits, name="trace_conv2d")
+
+
+def _normed_conv(x, filters: int, kernel, padding: str = "valid"):
+    x = layers.Conv2D(filters, kernel, padding=padding, use_bias=False)(x)
+    # The default momentum of 0.99 follows too slowly for some hundred steps of training
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    return layers.ReLU()(x)

@@ -1,0 +1,229 @@
+"""Runs from start to finish on a few tones: what they leave, refuse and give again."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from tfspec import UserError, pipeline
+from tfspec.pipeline import Run, load_model, predict_files
+from tfspec.pipelines import RadioSignals, SpeechCommands
+
+OPTIONS = {"epochs": 2, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4}
+
+
+@pytest.fixture(scope="module")
+def tones(tmp_path_factory):
+    """Two classes, three speakers; each speaker's tones begin with a click of their own."""
+    folder = tmp_path_factory.mktemp("tones")
+    rng = np.random.default_rng(1)
+    seconds = np.arange(8000) / 16000
+    for label, hertz in {"high": 3000, "low": 300}.items():
+        (folder / label).mkdir()
+        for i in range(6):
+            tone = 0.3 * np.sin(2 * np.pi * hertz * rng.uniform(0.9, 1.1) * seconds)
+            soundfile.write(folder / label / f"speaker{i // 2}_nohash_{i % 2}.wav", tone, 16000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tones, tmp_path_factory):
+    return SpeechCommands(data=tones, out=tmp_path_factory.mktemp("runs") / "run", **OPTIONS).train(verbose=0)
+
+
+def test_run_folder_holds_all_that_is_promised(run):
+    left = {p.relative_to(run.folder).as_posix() for p in run.folder.rglob("*")}
+    assert left >= {
+        "config.json", "split.csv", "history.csv", "metrics.json", "predictions.csv", "best.keras",
+        "last.keras", "figures/confusion_matrix.png", "figures/history.png", "figures/examples.png",
+    }  # fmt: skip
+    assert any(name.startswith("logs/validation/events") for name in left)
+    assert not [name for name in left if "cache" in name or ".part" in name]
+
+
+def test_predictions_hold_every_validation_file_and_probability(run):
+    split, predictions = run.split, run.predictions
+    assert list(predictions["file"]) == list(split["path"][split["part"] == "validation"])
+    assert list(predictions.columns) == ["file", "label", "predicted", "p_high", "p_low"]
+    np.testing.assert_allclose(predictions[["p_high", "p_low"]].sum(axis=1), 1, rtol=1e-5)
+    metrics = json.loads((run.folder / "metrics.json").read_text())
+    assert metrics["accuracy"] == (predictions["label"] == predictions["predicted"]).mean()
+
+
+def test_speakers_are_on_one_side(run):
+    sides = run.split.groupby("group")["part"].unique()
+    assert all(len(side) == 1 for side in sides)
+    assert set(run.split["part"]) == {"train", "validation"}
+
+
+def test_a_run_is_what_its_folder_holds(run):
+    again = Run(run.folder)
+    assert again.pipeline.clip_seconds == 0.3
+    assert again.evaluate() == json.loads((run.folder / "metrics.json").read_text())
+
+
+def test_same_seed_same_losses(tones, run, tmp_path):
+    again = SpeechCommands(data=tones, out=tmp_path / "again", **OPTIONS).train(verbose=0)
+    columns = ["loss", "val_loss", "accuracy", "val_accuracy"]
+    pd.testing.assert_frame_equal(again.history[columns], run.history[columns], check_exact=True)
+    other = SpeechCommands(data=tones, out=tmp_path / "other", seed=1, **OPTIONS).train(verbose=0)
+    assert (other.history["loss"] != run.history["loss"]).all()
+
+
+def test_features_cached_on_disk_give_the_same_run(tones, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "CACHE_BYTES_IN_MEMORY", 0)
+    again = SpeechCommands(data=tones, out=tmp_path / "again", **OPTIONS).train(verbose=0)
+    assert list(again.history["loss"]) == list(run.history["loss"])
+    assert not list(again.folder.glob("cache*"))
+
+
+def test_split_by_file_says_so_and_warns(tones, tmp_path, capsys):
+    SpeechCommands(data=tones, out=tmp_path / "run", split_by="file", **OPTIONS).train(verbose=0)
+    said = capsys.readouterr().out
+    assert "Split by file" in said
+    assert "too good" in said
+
+
+def test_split_by_speaker_counts_both_sides(tones, tmp_path, capsys):
+    SpeechCommands(data=tones, out=tmp_path / "run", **OPTIONS).train(verbose=0)
+    said = capsys.readouterr().out
+    assert "8 recordings of 2 speakers in train" in said
+    assert "4 recordings of 1 speakers in validation" in said
+
+
+def test_an_overlap_of_speakers_is_refused(tones, tmp_path):
+    @dataclass(kw_only=True)
+    class Careless(SpeechCommands):
+        def split(self, manifest):
+            return manifest.assign(part=["train", "validation"] * 6)
+
+    with pytest.raises(UserError, match="both sides of the split: speaker0, speaker1, speaker2"):
+        Careless(data=tones, out=tmp_path / "run", **OPTIONS).train()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def folder_with_bad_files(tones, tmp_path):
+    folder = tmp_path / "bad"
+    for path in tones.rglob("*.wav"):
+        (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (folder / path.parent.name / path.name).write_bytes(path.read_bytes())
+    (folder / "low" / "speaker0_nohash_7.wav").write_bytes(b"")
+    (folder / "low" / "speaker1_nohash_7.wav").write_bytes(b"no audio at all")
+    soundfile.write(folder / "high" / "speaker1_nohash_7.wav", np.full(8000, np.nan), 16000, "FLOAT")
+    return folder
+
+
+def test_bad_files_stop_the_run_with_the_whole_list(folder_with_bad_files, tmp_path):
+    with pytest.raises(UserError) as error:
+        SpeechCommands(data=folder_with_bad_files, out=tmp_path / "run", **OPTIONS).train()
+    for text in ("3 of 15", "speaker0_nohash_7.wav (empty file)", "low/speaker1", "high/speaker1", "skip"):
+        assert text in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_files_are_left_out_on_request(folder_with_bad_files, tmp_path):
+    run = SpeechCommands(
+        data=folder_with_bad_files, out=tmp_path / "run", on_bad_file="skip", **OPTIONS
+    ).train(verbose=0)
+    bad = pd.read_csv(run.folder / "bad_files.csv")
+    assert sorted(bad["path"]) == [
+        "high/speaker1_nohash_7.wav", "low/speaker0_nohash_7.wav", "low/speaker1_nohash_7.wav",
+    ]  # fmt: skip
+    assert bad["problem"].notna().all()
+    assert not set(bad["path"]) & set(run.split["path"])
+
+
+def test_an_existing_run_is_not_overwritten(tones, run):
+    with pytest.raises(UserError, match="not empty"):
+        SpeechCommands(data=tones, out=run.folder, **OPTIONS).train()
+
+
+def test_other_data_is_scored_whole_and_known_speakers_are_named(run, tones):
+    scores = run.evaluate(tones)
+    assert scores["examples"] == 12
+    assert len(scores["groups_trained_on"]) == 2
+    assert (run.folder / "evaluations" / tones.name / "predictions.csv").exists()
+
+
+def test_other_data_with_unknown_labels_is_refused(run, tones, tmp_path):
+    (tmp_path / "middle").mkdir()
+    soundfile.write(tmp_path / "middle" / "x_nohash_0.wav", np.zeros(8000), 16000)
+    with pytest.raises(UserError, match="Unknown labels: middle.*high, low"):
+        run.evaluate(tmp_path)
+
+
+@pytest.mark.parametrize(("rate", "channels", "seconds"), [(8000, 1, 0.05), (44100, 2, 0.5), (16000, 1, 3.0)])
+def test_files_of_any_rate_and_length_are_predicted(run, tmp_path, rate, channels, seconds):
+    path = tmp_path / "some.flac"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, (int(rate * seconds), channels)), rate)
+    table = run.predict([path])
+    assert table["file"].tolist() == [str(path)]
+    assert np.isclose(table[["p_high", "p_low"]].to_numpy().sum(), 1)
+
+
+def test_prediction_agrees_with_the_evaluation(run, tones):
+    predictions = run.predictions
+    table = run.predict([tones / file for file in predictions["file"]])
+    columns = ["p_high", "p_low"]
+    np.testing.assert_allclose(table[columns], predictions[columns], atol=1e-5)
+
+
+def test_a_hop_classifies_a_long_recording_window_by_window(run, tmp_path):
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).uniform(-1, 1, 16000), 16000)
+    table = run.predict([tmp_path / "long.wav"], hop_seconds=0.2)
+    np.testing.assert_allclose(table["start"], [0, 0.2, 0.4, 0.6], atol=1e-3)
+    with pytest.raises(UserError, match="longer than 0"):
+        run.predict([tmp_path / "long.wav"], hop_seconds=0)
+
+
+def test_export_and_every_kind_of_model_predicts_the_same(run, tones):
+    parity = run.export()
+    assert parity["tflite"]["signals"] == 4
+    assert json.loads((run.folder / "export" / "parity.json").read_text()) == parity
+    file = next(tones.rglob("*.wav"))
+    rows = [
+        predict_files(load_model(path), [file])[["p_high", "p_low"]].to_numpy()
+        for path in (run.folder, run.folder / "last.keras", run.folder / "export" / "model.tflite")
+    ]
+    np.testing.assert_allclose(rows[0], rows[2], atol=1e-4)
+    assert rows[1].shape == (1, 2)
+
+
+def test_keras_file_loads_in_a_process_that_only_imports_tfspec(run):
+    script = "import sys, tfspec, keras; m = keras.saving.load_model(sys.argv[1]); print(m.class_names)"
+    path = str(run.folder / "best.keras")
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "('high', 'low')"
+
+
+def test_a_model_that_hides_code_is_not_loaded(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: x)])
+    model.save(tmp_path / "evil.keras")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_model(tmp_path / "evil.keras")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model"])
+@pytest.mark.parametrize("name", ["x.keras", "x.tflite"])
+def test_damaged_models_are_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError):
+        load_model(tmp_path / name)
+
+
+def test_radio_signals_run_and_come_back(tmp_path):
+    run = RadioSignals(out=tmp_path / "run", num_train=16, num_validation=8, snr=(0.5, 0.8), epochs=1).train(0)
+    assert run.classifier.class_names == ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
+    assert Run(run.folder).evaluate() == json.loads((run.folder / "metrics.json").read_text())
+    with pytest.raises(UserError, match="not recordings"):
+        run.predict(["x.wav"])
+    with pytest.raises(UserError, match="takes no other data"):
+        run.evaluate(tmp_path)

@@ -1,0 +1,59 @@
+"""Pictures: they can be drawn whatever the labels are called, and show what they were given."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from tfspec import report
+from tfspec.evaluation import score
+
+NAMES = ["$\\frac$", "<script>alert(1)</script>", "[red]x[/red]"]
+
+
+@pytest.fixture
+def scores():
+    return score(np.array([0, 1, 1, 2]), np.eye(3)[[0, 1, 2, 2]], NAMES)
+
+
+def _png(figure):
+    stream = io.BytesIO()
+    figure.savefig(stream)
+    return stream.getvalue()
+
+
+def test_confusion_matrix_shows_counts_and_untrusted_names(scores):
+    figure = report.confusion_matrix_figure(scores)
+    assert _png(figure).startswith(b"\x89PNG")
+    texts = sorted(text.get_text() for text in figure.axes[0].texts)
+    assert texts == ["1", "1", "1", "1"]
+    assert figure.axes[0].get_yticklabels()[1].get_text() == NAMES[1]
+
+
+def test_score_table_prints_names_as_they_are(scores):
+    stream = io.StringIO()
+    Console(file=stream, width=120).print(report.score_table(scores))
+    for name in NAMES:
+        assert name in stream.getvalue()
+
+
+def test_spectrogram_axes_are_seconds_and_hertz():
+    figure = report.spectrogram_figure(np.zeros((5, 3)), np.arange(5) / 10, np.arange(3) * 100.0, "$x")
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == "time in s"
+    assert axes.get_ylabel() == "frequency in Hz"
+    assert axes.get_xlim() == pytest.approx((-0.05, 0.45))
+    assert axes.get_ylim() == pytest.approx((-50, 250))
+    _png(figure)
+
+
+def test_the_other_figures_can_be_drawn():
+    history = pd.DataFrame({name: [0.5, 0.4] for name in ("loss", "val_loss", "accuracy", "val_accuracy")})
+    for figure in (
+        report.history_figure(history),
+        report.waveform_figure(np.zeros(100), 10, "$"),
+        report.examples_figure([np.zeros((4, 5))] * 5, ["$"] * 5, "time", "bin"),
+    ):
+        assert len(_png(figure)) > 1000
