@@ -1,4 +1,4 @@
-"""Radio signals: pictures of power over time and frequency, simulated (reference: the SETI signal classes)."""
+"""Radio signals: pictures of power over time and frequency, simulated (the SETI signal classes)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from tfspec import report
 from tfspec.data.dataset import ArrayReader
-from tfspec.data.simulate import PICTURE_SHAPE, RADIO_CLASSES, radio_pictures
+from tfspec.data.simulate import BATCH, PICTURE_SHAPE, RADIO_CLASSES, radio_pictures
 from tfspec.frontends import Standardize
 from tfspec.models import trace_conv2d
 from tfspec.pipeline import Pipeline
@@ -41,7 +41,9 @@ class RadioSignals(Pipeline):
     def manifest(self):
         """Number the signals; the classes take turns."""
         index = np.arange(self.num_train + self.num_validation)
-        return pd.DataFrame({"index": index, "label": np.take(RADIO_CLASSES, index, mode="wrap"), "group": index})
+        return pd.DataFrame(
+            {"index": index, "label": np.take(RADIO_CLASSES, index, mode="wrap"), "group": index}
+        )
 
     def split(self, manifest):
         """Train on the first, validate on the rest."""
@@ -67,7 +69,7 @@ class RadioSignals(Pipeline):
             list(labels),
             seeds,
             self.snr,
-            lambda batches: report.track(batches, "Simulating signals", len(batches)),
+            lambda batches: report.track(batches, "Simulating signals", -(-len(index) // BATCH)),
         )
 
     def front_end(self):

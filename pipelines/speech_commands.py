@@ -30,10 +30,10 @@ class SpeechCommands(Pipeline):
 
     name: ClassVar[str] = "speech_commands"
 
-    data: Path | None = None
+    data: Path = Path("data")
     """Folder that holds a folder of wav, flac, ogg or mp3 files per class."""
     download: bool = False
-    """Fetch the public archive of eight words into the folder `data` first, and train on that."""
+    """Fetch the public archive of eight words into the folder `data` first, and train on these."""
     sha256: str | None = None
     """Checksum that the downloaded archive must have; the first download's is recorded if not given."""
     classes: tuple[str, ...] | None = None
@@ -58,8 +58,6 @@ class SpeechCommands(Pipeline):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        if self.data is None and not self.download:
-            raise UserError("speech_commands needs --data DIR, a folder of class folders, or --download.")
         if not self.clip_seconds > 0:
             raise UserError(f"The clip must be longer than 0 seconds. Received: {self.clip_seconds}")
 
@@ -76,7 +74,7 @@ class SpeechCommands(Pipeline):
     def manifest(self):
         """List the recordings, after fetching them if asked to."""
         if self.download:
-            self.data = fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data or Path("data"), self.sha256)
+            self.data = fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data, self.sha256)
             self.download = False  # the run's config names the folder, not the archive
         return manifests.from_class_folders(self.data, self.classes, self.speaker_pattern)
 
@@ -88,8 +86,9 @@ class SpeechCommands(Pipeline):
 
     def split(self, manifest):
         """Split 80/20 by speaker, or by file on request."""
-        split = manifests.split_by_group if self.split_by == "speaker" else manifests.split_by_file
-        return split(manifest, self.validation_fraction, self.seed)
+        if self.split_by == "speaker":
+            return manifests.split_by_group(manifest, self.validation_fraction, self.seed)
+        return manifests.split_by_file(manifest, self.validation_fraction, self.seed)
 
     @property
     def groups_may_overlap(self) -> bool:
@@ -121,4 +120,5 @@ class SpeechCommands(Pipeline):
 
     def backbone(self, feature_shape, num_classes):
         """Make the LSTM or the small convolutional network."""
-        return {"lstm": lstm, "conv2d": conv2d}[self.model]((None, *feature_shape[1:]), num_classes)
+        build = lstm if self.model == "lstm" else conv2d
+        return build((None, *feature_shape[1:]), num_classes)

@@ -33,7 +33,8 @@ def test_good_folder_has_no_problems(tone_folder):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"", "empty file"), (b"text" * 100, "Format not recognised"), (None, "no such file")]
+    ("content", "reason"),
+    [(b"", "empty file"), (b"text" * 100, "Format not recognised"), (None, "no such file")],
 )
 def test_unreadable(tone_folder, content, reason):
     bad = tone_folder / "low" / "bad.wav"

@@ -84,9 +84,7 @@ def test_shuffled_epoch_has_every_row_once_with_its_label(cache, buffer):
 @pytest.mark.parametrize("cache", [None, ""])
 def test_same_seed_gives_the_same_epochs_each_unlike_the_last(cache, seed):
     def two_epochs(seed):
-        data = make_dataset(
-            frame(40), CountingReader(), NAMES, 8, cache=cache, shuffle_buffer=40, seed=seed
-        )
+        data = make_dataset(frame(40), CountingReader(), NAMES, 8, cache=cache, shuffle_buffer=40, seed=seed)
         return order(data), order(data)
 
     first, second = two_epochs(seed)

@@ -90,4 +90,8 @@ def test_export_again_replaces_the_files(tmp_path, rng):
     for _ in range(2):
         export(_classifier(), tmp_path / "export", [_signals(rng, 1)])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["export"]
-    assert sorted(p.name for p in (tmp_path / "export").iterdir()) == ["model.tflite", "parity.json", "saved_model"]
+    assert sorted(p.name for p in (tmp_path / "export").iterdir()) == [
+        "model.tflite",
+        "parity.json",
+        "saved_model",
+    ]

@@ -77,7 +77,7 @@ def test_failing_block_leaves_no_trace_of_a_file(tmp_path, old, error):
 def test_failing_block_leaves_no_trace_of_a_folder(tmp_path, old):
     if old:
         write_folder(tmp_path / "model", a="old")
-    with pytest.raises(ValueError), written_beside(tmp_path / "model") as part:  # noqa: PT011
+    with pytest.raises(ValueError), written_beside(tmp_path / "model") as part:
         write_folder(part, a="half")
         raise ValueError
     assert contents(tmp_path) == ({"model/a": "old"} if old else {})
@@ -117,6 +117,6 @@ def test_link_to_a_folder_is_replaced_and_the_folder_stays(tmp_path):
 def test_folder_of_another_owner_of_the_name(tmp_path):
     """A folder cannot take a file's place: the file stays."""
     (tmp_path / "model").write_text("a file")
-    with pytest.raises(OSError), written_beside(tmp_path / "model") as part:  # noqa: PT011
+    with pytest.raises(OSError), written_beside(tmp_path / "model") as part:
         write_folder(part, a="new")
     assert contents(tmp_path) == {"model": "a file"}

@@ -84,11 +84,11 @@ def test_logits_are_not_softmaxed_and_scale_with_the_last_weights(make, rng):
 
 
 @both
-def test_dropout_acts_in_training_alone(make, rng):
-    features = rng.standard_normal((1, 20, 20, 1)).astype(np.float32)
-    model = make(20, 1, 3, dropout=0.5)
-    np.testing.assert_array_equal(model(features, training=False), model(features, training=False))
-    assert (model(features, training=True) != model(features, training=True)).numpy().any()
+def test_dropout_acts_in_training_alone(make, signals):
+    model = small_classifier(backbone=make(19, 1, 3, dropout=0.5))
+    np.testing.assert_array_equal(model(signals, training=False), model(signals))
+    np.testing.assert_array_equal(model.probabilities(signals), model.probabilities(signals))
+    assert (model(signals, training=True) != model(signals, training=True)).numpy().any()
 
 
 @both

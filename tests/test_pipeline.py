@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from tfspec.pipelines import RadioSignals, SpeechCommands
 
 from tfspec import UserError, pipeline
 from tfspec.pipeline import Run, load_model, predict_files
-from tfspec.pipelines import RadioSignals, SpeechCommands
 
 OPTIONS = {"epochs": 2, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4}
 
@@ -154,7 +154,7 @@ def test_other_data_is_scored_whole_and_known_speakers_are_named(run, tones):
 def test_other_data_with_unknown_labels_is_refused(run, tones, tmp_path):
     (tmp_path / "middle").mkdir()
     soundfile.write(tmp_path / "middle" / "x_nohash_0.wav", np.zeros(8000), 16000)
-    with pytest.raises(UserError, match="Unknown labels: middle.*high, low"):
+    with pytest.raises(UserError, match=r"Unknown labels: middle.*high, low"):
         run.evaluate(tmp_path)
 
 
@@ -220,7 +220,9 @@ def test_damaged_models_are_refused(tmp_path, name, content):
 
 
 def test_radio_signals_run_and_come_back(tmp_path):
-    run = RadioSignals(out=tmp_path / "run", num_train=16, num_validation=8, snr=(0.5, 0.8), epochs=1).train(0)
+    run = RadioSignals(out=tmp_path / "run", num_train=16, num_validation=8, snr=(0.5, 0.8), epochs=1).train(
+        0
+    )
     assert run.classifier.class_names == ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
     assert Run(run.folder).evaluate() == json.loads((run.folder / "metrics.json").read_text())
     with pytest.raises(UserError, match="not recordings"):

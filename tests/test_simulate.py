@@ -106,7 +106,8 @@ def test_amplitude_is_the_snr_times_sigma(label, snr):
 
 
 @pytest.mark.parametrize(
-    ("label", "low", "high"), [("Squiggle", 0.1, 0.5), ("Narrowband", 0.05, 0.4), ("Narrowbanddrd", 0.05, 0.4)]
+    ("label", "low", "high"),
+    [("Squiggle", 0.1, 0.5), ("Narrowband", 0.05, 0.4), ("Narrowbanddrd", 0.05, 0.4)],
 )
 def test_published_snr_is_uniform_in_its_range(label, low, high):
     """The same series without its signal leaves the signal, and the rounding of both: 2 x 2 x 1/12."""

@@ -1,16 +1,18 @@
 """Imports TensorFlow without its chatter, so that standard error is free for what matters.
 
 TensorFlow's C++ side reports on CPUs and missing GPUs while it is imported, whatever the log level says.
-Setting TF_CPP_MIN_LOG_LEVEL, or importing TensorFlow first, keeps all of it.
+TF_CPP_MIN_LOG_LEVEL=0, or importing TensorFlow first, keeps all of it.
 """
 
 import os
 import sys
+from pathlib import Path
 
-if "tensorflow" not in sys.modules and "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+SILENT = "3"
+
+if "tensorflow" not in sys.modules and os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", SILENT) == SILENT:
     standard_error = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         import tensorflow  # noqa: F401

@@ -217,7 +217,10 @@ def _run(arguments: list[str]) -> None:
 
 
 def _usage() -> str:
-    lines = [f"  {name:9} {inspect.getdoc(call).splitlines()[0]}" for name, call in sorted({**COMMANDS, TRAIN: train}.items())]
+    lines = [
+        f"  {name:9} {(inspect.getdoc(call) or '').splitlines()[0]}"
+        for name, call in sorted({**COMMANDS, TRAIN: train}.items())
+    ]
     return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
 
 
@@ -235,7 +238,7 @@ def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise UserError(" ".join(re.sub("[│╭╮╰╯─]", " ", message.getvalue()).split())) from None
+        raise UserError(" ".join(re.sub("[│╭╮╰╯─]|-{4,}", " ", message.getvalue()).split())) from None
 
 
 def _fail(message: str, code: int = 2) -> None:
@@ -261,11 +264,13 @@ def _print_scores(scores: dict[str, Any], folder: Path) -> None:
 def _print_parity(parity: dict[str, Any], folder: Path) -> None:
     for name, result in parity.items():
         console.print(
-            f"{name}: same top class as Keras on {result['same_top_class']:.2%} of {result['signals']} signals, "
-            f"probabilities differ by at most {result['largest_difference']:.1e}"
+            f"{name}: same top class as Keras on {result['same_top_class']:.2%} of {result['signals']} "
+            f"signals, probabilities differ by at most {result['largest_difference']:.1e}"
         )
     tflite = parity["tflite"]
-    console.print(f"TFLite: {tflite['bytes'] / 1000:.0f} kB, {tflite['milliseconds']:.1f} ms a signal on one core")
+    console.print(
+        f"TFLite: {tflite['bytes'] / 1000:.0f} kB, {tflite['milliseconds']:.1f} ms a signal on one core"
+    )
     console.print(escape(f"Exported to {folder / 'export'}"))
 
 

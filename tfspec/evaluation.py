@@ -30,9 +30,7 @@ def score(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[s
 
     predicted = probabilities.argmax(1)
     all_classes = np.arange(len(class_names))
-    columns = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=all_classes, zero_division=0
-    )
+    columns = metrics.precision_recall_fscore_support(labels, predicted, labels=all_classes, zero_division=0)
     per_class = pd.DataFrame(dict(zip(("precision", "recall", "f1", "examples"), columns, strict=True)))
     there = per_class[per_class["examples"] > 0]
     return {
@@ -61,7 +59,8 @@ def predictions_table(
         Columns: the names' own, `label` if given, `predicted`, and `p_<class>` for each class.
 
     Example:
-        >>> table = predictions_table(pd.Series(["a.wav"], name="path"), np.array([[0.2, 0.8]]), ["no", "yes"])
+        >>> files = pd.Series(["a.wav"], name="file")
+        >>> table = predictions_table(files, np.array([[0.2, 0.8]]), ["no", "yes"])
         >>> table.values.tolist()
         [['a.wav', 'yes', 0.2, 0.8]]
     """

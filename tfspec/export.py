@@ -50,7 +50,9 @@ class TFLiteClassifier:
         return np.concatenate([self._runner(signal=one[np.newaxis])["probabilities"] for one in signal])
 
 
-def export(classifier: Classifier, folder: str | os.PathLike, signals: Iterable[np.ndarray]) -> dict[str, Any]:
+def export(
+    classifier: Classifier, folder: str | os.PathLike, signals: Iterable[np.ndarray]
+) -> dict[str, Any]:
     """Write `saved_model/`, `model.tflite` and `parity.json`, all or nothing.
 
     The SavedModel's signature takes (batch, *signal_shape) float32 `signal` and gives `logits`,
@@ -63,9 +65,9 @@ def export(classifier: Classifier, folder: str | os.PathLike, signals: Iterable[
         signals: batches (batch, *signal_shape) on which both are compared with the Keras model.
 
     Returns:
-        What parity.json holds. For `saved_model` and `tflite`: on how many signals they were compared, on which part of these the
-        top class is the same, the largest difference of a probability; for `tflite` also its size in bytes
-        and the median time of one signal in ms, on one core.
+        What parity.json holds. For `saved_model` and `tflite`: on how many signals they were compared, on
+        which part of these the top class is the same, the largest difference of a probability; for `tflite`
+        also its size in bytes and the median time of one signal in ms, on one core.
 
     Raises:
         RuntimeError: a file gives another top class than Keras does on more than 0.1% of the signals.
@@ -120,7 +122,8 @@ def _module(classifier: Classifier) -> tf.Module:
 def _compare(classifier: Classifier, folder: Path, signals: Iterable[np.ndarray]) -> dict[str, Any]:
     serve = tf.saved_model.load(folder / "saved_model").signatures["serving_default"]
     tflite = TFLiteClassifier(folder / "model.tflite")
-    expected, received, seconds = [], {"saved_model": [], "tflite": []}, []
+    expected, seconds = [], []
+    received: dict[str, list[np.ndarray]] = {"saved_model": [], "tflite": []}
     for batch in signals:
         expected.append(classifier.probabilities(batch))
         received["saved_model"].append(serve(signal=tf.constant(batch))["probabilities"].numpy())

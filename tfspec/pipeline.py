@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -21,7 +21,7 @@ import pandas as pd
 from tfspec import evaluation, report, training
 from tfspec._version import __version__
 from tfspec.data.audio import fit_length, load_audio
-from tfspec.data.dataset import label_indices, make_dataset
+from tfspec.data.dataset import Reader, label_indices, make_dataset
 from tfspec.data.manifest import shared_groups
 from tfspec.errors import UserError
 from tfspec.export import TFLiteClassifier, export
@@ -73,11 +73,14 @@ class Pipeline:
                 setattr(self, name, Path(value))
             elif isinstance(value, list):
                 setattr(self, name, tuple(value))
+        for name in ("epochs", "batch_size", "validation_batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
 
     # The steps
 
     def manifest(self) -> pd.DataFrame:
-        """List the examples: one row each, with at least `label`, and `group` where examples belong together."""
+        """List the examples, one row each: at least `label` and `group`, what a split keeps together."""
         raise NotImplementedError
 
     def problems(self, manifest: pd.DataFrame) -> pd.Series:
@@ -97,8 +100,8 @@ class Pipeline:
         """Order the classes as the logits are."""
         return sorted(manifest["label"].unique())
 
-    def reader(self, manifest: pd.DataFrame) -> Callable[[pd.DataFrame], np.ndarray]:
-        """Make what reads the signals of a manifest's rows; `.signal_shape` is the shape of one."""
+    def reader(self, manifest: pd.DataFrame) -> Reader:
+        """Make what reads the signals of a manifest's rows."""
         raise NotImplementedError
 
     def front_end(self) -> keras.Layer:
@@ -273,7 +276,7 @@ class Run:
     @functools.cached_property
     def classifier(self) -> Classifier:
         """The model of the epoch with the lowest validation loss."""
-        return load_model(self.folder / "best.keras")
+        return load_keras(self.folder / "best.keras")
 
     @property
     def history(self) -> pd.DataFrame:
@@ -283,12 +286,14 @@ class Run:
     @property
     def split(self) -> pd.DataFrame:
         """The manifest with its column `part`."""
-        return pd.read_csv(self.folder / "split.csv", dtype={"label": str, "group": str}, keep_default_na=False)
+        text = {"label": str, "group": str}
+        return pd.read_csv(self.folder / "split.csv", dtype=text, keep_default_na=False)
 
     @property
     def predictions(self) -> pd.DataFrame:
         """File, true label, predicted label and probabilities of every validation example."""
-        return pd.read_csv(self.folder / "predictions.csv", dtype={"label": str, "predicted": str})
+        text = {"label": str, "predicted": str}
+        return pd.read_csv(self.folder / "predictions.csv", dtype=text, keep_default_na=False)
 
     def figure(self, name: str) -> Path:
         """Give the path of a figure that the run has left."""
@@ -316,7 +321,7 @@ class Run:
         else:
             if not hasattr(self.pipeline, "data"):
                 raise UserError(f"The pipeline {self.pipeline.name} takes no other data.")
-            pipeline = dataclasses.replace(self.pipeline, data=Path(data))
+            pipeline = dataclasses.replace(self.pipeline, **{"data": Path(data)})  # type: ignore[arg-type]
             folder = self.folder / "evaluations" / Path(data).resolve().name
             manifest, bad = pipeline.usable(pipeline.manifest())
         model = self.classifier
@@ -343,7 +348,7 @@ class Run:
         if bad is not None:
             bad.to_csv(folder / "bad_files.csv", index=False)
 
-    def _draw(self, pipeline: Pipeline, folder: Path, manifest: pd.DataFrame, read: Callable, scores: dict):
+    def _draw(self, pipeline: Pipeline, folder: Path, manifest: pd.DataFrame, read: Reader, scores: dict):
         """Draw the confusion matrix, the training and one example a class."""
         firsts = manifest.drop_duplicates("label").head(12)
         features = np.asarray(self.classifier.front_end(read(firsts)))
@@ -357,7 +362,7 @@ class Run:
                 figure.savefig(part)
 
     def export(self) -> dict[str, Any]:
-        """Write export/: a SavedModel and a TFLite file, compared with the Keras model on the validation part.
+        """Write a SavedModel and a TFLite file, compared with the Keras model on the validation part.
 
         Returns:
             As `tfspec.export.export`, also kept in export/parity.json.
@@ -396,8 +401,21 @@ def load_model(path: str | os.PathLike) -> Classifier | TFLiteClassifier:
         path = path / "best.keras"
     if not path.is_file():
         raise UserError(f"No model at {path}. Give a run folder, a .keras file or a .tflite file.")
-    if path.suffix == ".tflite":
-        return TFLiteClassifier(path)
+    return TFLiteClassifier(path) if path.suffix == ".tflite" else load_keras(path)
+
+
+def load_keras(path: Path) -> Classifier:
+    """Load a `Classifier` in safe mode, which runs no code that the file may hold.
+
+    Args:
+        path: a .keras file.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds another kind of model.
+    """
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, OSError) as error:

@@ -107,4 +107,6 @@ def fit(
         ],
     )
     if not (folder / "best.keras").exists():
-        raise UserError(f"The loss was not finite in any epoch. Lower the learning rate. Received: {learning_rate}")
+        raise UserError(
+            f"The loss was not finite in any epoch. Lower the learning rate. Received: {learning_rate}"
+        )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -12,6 +13,17 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.errors import UserError
+
+
+class Reader(Protocol):
+    """Reads the signals of a manifest's rows."""
+
+    @property
+    def signal_shape(self) -> tuple[int, ...]:
+        """Shape of one signal."""
+
+    def __call__(self, rows: pd.DataFrame) -> np.ndarray:
+        """Give the signals of some rows, as (rows, *signal_shape) float32."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,7 @@ class ArrayReader:
 
 def make_dataset(
     manifest: pd.DataFrame,
-    read: Callable[[pd.DataFrame], np.ndarray],
+    read: Reader,
     class_names: Sequence[str],
     batch_size: int,
     front_end: keras.Layer | None = None,
@@ -52,7 +64,7 @@ def make_dataset(
 
     Args:
         manifest: column `label` and whatever `read` needs.
-        read: gives the (rows, *read.signal_shape) float32 signals of some rows, such as an `AudioReader`.
+        read: such as an `AudioReader` or an `ArrayReader`.
         class_names: labels in the order of the model's logits.
         batch_size: examples a batch; the last one may be smaller.
         front_end: layer from signals to features.
@@ -70,8 +82,7 @@ def make_dataset(
 
     Example:
         >>> frame = pd.DataFrame({"label": ["a", "b", "a"]})
-        >>> read = lambda rows: np.zeros([len(rows), 100], np.float32)
-        >>> read.signal_shape = (100,)
+        >>> read = ArrayReader(np.zeros([3, 100]))
         >>> [x.shape[0] for x, y in make_dataset(frame, read, ["a", "b"], batch_size=2)]
         [2, 1]
     """

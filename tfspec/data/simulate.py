@@ -20,7 +20,7 @@ NOISE_SIGMA = 13.0
 FFT_LENGTH = 512
 PICTURE_SHAPE = (64, 128)  # time, frequency
 
-_BATCH = 16
+BATCH = 16
 
 
 def radio_signals(
@@ -145,7 +145,7 @@ def radio_pictures(
         (1, 64, 128)
     """
     pictures = np.empty((len(labels), *PICTURE_SHAPE), np.float32)
-    for first in progress(range(0, len(labels), _BATCH)):
-        batch = slice(first, first + _BATCH)
+    for first in progress(range(0, len(labels), BATCH)):
+        batch = slice(first, first + BATCH)
         pictures[batch] = spectrogram_pictures(radio_signals(labels[batch], seeds[batch], snr))
     return pictures

@@ -26,9 +26,8 @@ def lstm(
         >>> lstm((None, 39, 1), num_classes=8).output_shape
         (None, 8)
     """
-    frames, bins, channels = feature_shape
     features = keras.Input(feature_shape, name="features")
-    x = keras.layers.Reshape((-1 if frames is None else frames, bins * channels))(features)
+    x = keras.layers.Reshape((-1, features.shape[2] * features.shape[3]))(features)
     x = keras.layers.LSTM(units, dropout=dropout)(x)
     logits = keras.layers.Dense(num_classes, name="logits")(x)
     return keras.Model(features, logits, name="lstm")

@@ -1,0 +1,185 @@
+"""The command line: one line and exit code 2 for what a user can put right, clean JSON, user pipelines."""
+
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfspec import cli
+
+OPTIONS = ["--epochs", "1", "--validation-fraction", "0.34", "--clip-seconds", "0.3", "--batch-size", "4"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    seconds = np.arange(8000) / 16000
+    for label, hertz in {"[red]high": 3000, "low": 300}.items():
+        (folder / "data" / label).mkdir(parents=True)
+        for i in range(6):
+            tone = 0.3 * np.sin(2 * np.pi * (hertz + 10 * i) * seconds)
+            soundfile.write(folder / "data" / label / f"s{i // 2}_nohash_{i % 2}.wav", tone, 16000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    cli.main(
+        ["train", "speech_commands", "--data", str(folder / "data"), "--out", str(folder / "run"), *OPTIONS]
+    )
+    return folder / "run"
+
+
+def _fails(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    assert stop.value.code == 2
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["frobnicate"], "No command 'frobnicate'"),
+        (["train", "nope"], "No pipeline 'nope'"),
+        (["train", "nope.py"], "No such file: nope.py"),
+        (["train", "speech_commands"], "No such folder: data"),
+        (["train", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
+        (["train", "speech_commands", "--data", ".", "--epochs", "many"], "--epochs"),
+        (["train", "speech_commands", "--data", ".", "--epochs", "0"], "epochs"),
+        (["train", "speech_commands", "--data", ".", "--no-such-option", "1"], "no-such-option"),
+        (["evaluate", "nowhere"], "not a run folder"),
+        (["evaluate"], "run folder"),
+        (["predict", "nowhere", "x.wav"], "No model at nowhere"),
+        (["export", "nowhere"], "not a run folder"),
+        (["check", "nowhere"], "No such folder: nowhere"),
+    ],
+)
+def test_user_errors_are_one_line_and_code_2(capsys, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert said in _fails(capsys, *arguments)
+
+
+def test_a_full_disk_is_one_line(capsys, folder, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "split.csv"))
+
+    monkeypatch.setattr("pandas.DataFrame.to_csv", full)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(
+            [
+                "train",
+                "speech_commands",
+                "--data",
+                str(folder / "data"),
+                "--out",
+                str(tmp_path / "r"),
+                *OPTIONS,
+            ]
+        )
+    assert stop.value.code == 2
+    assert "split.csv: No space left on device" in capsys.readouterr().err
+
+
+def test_help_lists_every_command_and_option(capsys):
+    cli.main([])
+    listed = capsys.readouterr().out
+    for command in ("demo", "train", "evaluate", "predict", "export", "check"):
+        assert command in listed
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", "speech_commands", "--help"])
+    assert stop.value.code in (0, None)
+    assert "--on-bad-file" in capsys.readouterr().out
+
+
+def test_evaluate_as_json_is_json_and_nothing_else(capsys, run):
+    capsys.readouterr()
+    cli.main(["evaluate", str(run), "--json"])
+    assert json.loads(capsys.readouterr().out)["examples"] == 4
+
+
+def test_evaluate_prints_labels_as_they_are(capsys, run, folder):
+    cli.main(["evaluate", str(run), "--data", str(folder / "data")])
+    said = capsys.readouterr().out
+    assert "[red]high" in said
+    assert "were trained on" in said
+
+
+def test_predict_prints_a_line_a_file_or_json(capsys, run, folder):
+    files = sorted(str(p) for p in (folder / "data").rglob("*.wav"))[:2]
+    capsys.readouterr()
+    cli.main(["predict", str(run), *files])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == files
+    cli.main(["predict", str(run), *files, "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["file"] for row in rows] == files
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert "broken.wav cannot be decoded" in _fails(capsys, "predict", run, _text_file(folder / "broken.wav"))
+    assert "at least one" in _fails(capsys, "predict", run)
+
+
+def _text_file(path: Path) -> Path:
+    path.write_text("no sound")
+    return path
+
+
+def test_export_says_what_it_compared(capsys, run):
+    cli.main(["export", str(run)])
+    said = capsys.readouterr().out
+    assert "100.00% of 4 signals" in said
+    assert (run / "export" / "model.tflite").exists()
+
+
+def test_check_finds_nothing_or_exits_with_1(capsys, folder, tmp_path):
+    cli.main(["check", str(folder / "data"), "--json"])
+    assert json.loads(capsys.readouterr().out)["recordings"] == 12
+    (tmp_path / "a").mkdir()
+    _text_file(tmp_path / "a" / "x.wav")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["check", str(tmp_path)])
+    assert stop.value.code == 1
+    assert "a/x.wav: Format not recognised" in capsys.readouterr().out
+
+
+def test_a_pipeline_of_the_users_own_trains_and_is_not_run_from_its_config(capsys, folder, tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from dataclasses import dataclass\n"
+        "from typing import ClassVar\n"
+        "from tfspec.pipelines import SpeechCommands\n\n"
+        "@dataclass(kw_only=True)\n"
+        "class Mine(SpeechCommands):\n"
+        '    """Mine."""\n'
+        "    name: ClassVar[str] = 'mine'\n"
+        "    clip_seconds: float = 0.2\n"
+    )
+    out = tmp_path / "run"
+    cli.main(["train", str(file), "--data", str(folder / "data"), "--out", str(out), *OPTIONS[:4]])
+    assert json.loads((out / "config.json").read_text())["options"]["clip_seconds"] == 0.2
+    capsys.readouterr()
+    assert "made by the pipeline 'mine'" in _fails(capsys, "evaluate", out)
+
+
+def test_the_installed_command_keeps_standard_error_clean(tmp_path):
+    command = [str(Path(sys.executable).with_name("tfspec")), "evaluate", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"tfspec: {tmp_path} is not a run folder: it has no config.json.\n"
+
+
+@pytest.mark.slow
+def test_demo_is_over_nine_tenths_right(tmp_path, capfd):
+    cli.main(["demo", "--out", str(tmp_path / "demo")])
+    assert json.loads((tmp_path / "demo" / "metrics.json").read_text())["accuracy"] > 0.9
+    assert (tmp_path / "demo" / "figures" / "confusion_matrix.png").exists()
+    assert capfd.readouterr().out.count("is taken for") == 4
