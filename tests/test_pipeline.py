@@ -107,6 +107,17 @@ def test_an_overlap_of_speakers_is_refused(tones, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_pattern_that_finds_classes_instead_of_speakers_is_noticed(tmp_path):
+    for label in range(5):
+        (tmp_path / "digits" / str(label)).mkdir(parents=True)
+        for i in range(5):
+            tone = np.sin(np.arange(4000) * (label + 1) / 10)
+            soundfile.write(tmp_path / "digits" / str(label) / f"{label}_george_{i}.wav", tone, 8000)
+    digits = SpeechCommands(data=tmp_path / "digits", out=tmp_path / "run", epochs=1)
+    with pytest.raises(UserError, match="none is left to train on"):
+        digits.train()
+
+
 @pytest.fixture
 def folder_with_bad_files(tones, tmp_path):
     folder = tmp_path / "bad"

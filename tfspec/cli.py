@@ -22,6 +22,7 @@ from tyro.conf import Positional
 
 from tfspec import __version__, report
 from tfspec.data.check import check_folder
+from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.simulate import RADIO_CLASSES
 from tfspec.errors import UserError
 from tfspec.pipeline import Pipeline, Run, load_model, predict_files
@@ -109,6 +110,7 @@ def check(
     folder: Positional[Path],
     sample_rate: int | None = None,
     min_seconds: float = 0.1,
+    speaker_pattern: str = SPEAKER_PATTERN,
     json: bool = False,
 ) -> None:
     """List what is wrong with a folder of class folders before a run finds out. Exit code 1 if anything is.
@@ -117,12 +119,14 @@ def check(
         folder: holds a folder of recordings per class.
         sample_rate: the sample rate that all should have; the commonest one if not given.
         min_seconds: recordings below this length are too short.
+        speaker_pattern: regular expression with a group for the speaker, matched at the start of file names.
         json: print one JSON document and nothing else.
     """
     result = check_folder(
         folder,
         sample_rate,
         min_seconds,
+        speaker_pattern,
         lambda items, total: report.track(items, "Checking files", total),
     )
     if json:

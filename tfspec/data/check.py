@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 from tfspec.data.audio import inspect_all
-from tfspec.data.manifest import from_class_folders
+from tfspec.data.manifest import SPEAKER_PATTERN, from_class_folders
 
 
 def check_folder(
     folder: str | os.PathLike,
     sample_rate: int | None = None,
     min_seconds: float = 0.1,
+    speaker_pattern: str = SPEAKER_PATTERN,
     progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
 ) -> dict[str, Any]:
     """Inspect every recording of a folder of class folders.
@@ -25,6 +26,7 @@ def check_folder(
         folder: holds a folder of recordings per class.
         sample_rate: the sample rate in Hz that all should have; the commonest one if None.
         min_seconds: recordings below this length are too short.
+        speaker_pattern: as `group_pattern` in `from_class_folders`.
         progress: wraps the iteration and is told its length, to draw a bar.
 
     Returns:
@@ -45,7 +47,7 @@ def check_folder(
         ...     check_folder(folder)["problems"]["unreadable"]
         ['yes/0ab_nohash_0.wav: empty file']
     """
-    manifest = from_class_folders(folder)
+    manifest = from_class_folders(folder, group_pattern=speaker_pattern)
     paths = [Path(folder, path) for path in manifest["path"]]
     inspections = inspect_all(paths, lambda results: progress(results, len(paths)))
     found = pd.DataFrame([vars(i) | {"silent": i.is_silent, "clipped": i.is_clipped} for i in inspections])

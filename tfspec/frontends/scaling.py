@@ -67,11 +67,13 @@ class Decibel(_Scaling):
 
 @keras.saving.register_keras_serializable("tfspec")
 class Standardize(_Scaling):
-    """Zero mean and unit variance, over each example by itself.
+    """Zero mean, and unit variance or a fixed scale, over each example by itself.
 
     Args:
         axis: the axes that share one mean and one variance: (1, 2, 3) for the whole picture, (1,) for each
-            bin over time (in speech known as cepstral mean and variance normalisation).
+            bin over time (in speech, cepstral mean and variance normalisation).
+        deviation: divide by this instead of the example's own standard deviation; with axis (1,) and 1,
+            cepstral mean normalisation.
         epsilon: added to the standard deviation, so that a constant picture becomes zeros.
 
     Input shape:
@@ -88,13 +90,22 @@ class Standardize(_Scaling):
         [-1.0, 1.0]
     """
 
-    def __init__(self, axis: tuple[int, ...] = (1, 2, 3), epsilon: float = 1e-5, **kwargs):
+    def __init__(
+        self,
+        axis: tuple[int, ...] = (1, 2, 3),
+        deviation: float | None = None,
+        epsilon: float = 1e-5,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if not isinstance(axis, (tuple, list)) or not axis or not set(axis) <= {1, 2, 3}:
             raise ValueError(f"`axis` must be a tuple of some of 1, 2 and 3. Received: axis={axis}")
         if not epsilon > 0:
             raise ValueError(f"`epsilon` must be positive. Received: epsilon={epsilon}")
+        if deviation is not None and not deviation > 0:
+            raise ValueError(f"`deviation` must be positive or None. Received: deviation={deviation}")
         self.axis = tuple(axis)
+        self.deviation = deviation
         self.epsilon = epsilon
 
     def call(self, features):
@@ -102,9 +113,11 @@ class Standardize(_Scaling):
         features = tf.cast(features, tf.float32)
         centred = features - tf.reduce_mean(features, self.axis, keepdims=True)
         centred -= tf.reduce_mean(centred, self.axis, keepdims=True)  # what the first mean lost by rounding
+        if self.deviation is not None:
+            return centred / self.deviation
         variance = tf.reduce_mean(tf.square(centred), self.axis, keepdims=True)
         return centred / (spectral.safe_sqrt(variance) + self.epsilon)
 
     def get_config(self):
         """Give the constructor's arguments."""
-        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
+        return {**super().get_config(), "axis": self.axis, "deviation": self.deviation, "epsilon": self.epsilon}

@@ -21,7 +21,7 @@ def conv2d(feature_shape: Sequence[int | None], num_classes: int, dropout: float
         dropout: part of each convolution's outputs that is dropped in training.
 
     Returns:
-        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) logits.
+        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
 
     Example:
         >>> conv2d((None, 257, 1), num_classes=8).count_params()
@@ -36,7 +36,7 @@ def conv2d(feature_shape: Sequence[int | None], num_classes: int, dropout: float
             x = layers.MaxPooling2D(2)(x)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dense(32, activation="relu")(x)
-    logits = layers.Dense(num_classes, name="logits")(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name="conv2d")
 
 
@@ -51,7 +51,7 @@ def trace_conv2d(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
         num_classes: number of logits.
 
     Returns:
-        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) logits.
+        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
 
     Example:
         >>> trace_conv2d((64, 128, 1), num_classes=4).output_shape
@@ -66,7 +66,7 @@ def trace_conv2d(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
     x = _normed_conv(x, 48, (x.shape[1], 5))
     x = layers.GlobalMaxPooling2D()(x)
     x = layers.Dropout(0.3)(x)
-    logits = layers.Dense(num_classes, name="logits")(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name="trace_conv2d")
 
 

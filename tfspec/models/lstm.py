@@ -20,7 +20,7 @@ def lstm(
         dropout: part of the inputs that is dropped in training.
 
     Returns:
-        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) logits.
+        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
 
     Example:
         >>> lstm((None, 39, 1), num_classes=8).output_shape
@@ -29,5 +29,5 @@ def lstm(
     features = keras.Input(feature_shape, name="features")
     x = keras.layers.Reshape((-1, features.shape[2] * features.shape[3]))(features)
     x = keras.layers.LSTM(units, dropout=dropout)(x)
-    logits = keras.layers.Dense(num_classes, name="logits")(x)
+    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name="lstm")

@@ -1,0 +1,37 @@
+"""Notebooks run from top to bottom on a small folder of recordings."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+def _run(name: str, parameters: str, folder: Path):
+    """Run a notebook with the cell tagged `parameters` replaced."""
+    notebook = nbformat.read(NOTEBOOKS / name, as_version=4)
+    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    cell.source = parameters
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": folder}}).execute()
+    return notebook
+
+
+def _outputs(notebook, mime: str) -> list:
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
+
+
+def test_speech_commands(tone_folder, tmp_path):
+    parameters = f"DATA = {str(tone_folder)!r}\nEPOCHS = 1\nOUT = {str(tmp_path / 'run')!r}"
+    notebook = _run("04_speech_commands.ipynb", parameters, tmp_path)
+    assert len(_outputs(notebook, "image/png")) == 4  # waveform, spectrogram, history, confusion matrix
+    assert any("<audio" in html for html in _outputs(notebook, "text/html"))
+    assert (tmp_path / "run" / "export" / "model.tflite").exists()
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebooks_are_committed_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert not [cell for cell in notebook.cells if cell.get("outputs")]
