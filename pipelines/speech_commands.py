@@ -30,6 +30,12 @@ class SpeechCommands(Pipeline):
 
     name: ClassVar[str] = "speech_commands"
 
+    epochs: int = 40
+    patience: int = 40
+    learning_rate: float = 2e-3
+    learning_rate_end: float = 0.01
+    clip_norm: float | None = 1.0
+
     data: Path = Path("data")
     """Folder that holds a folder of wav, flac, ogg or mp3 files per class."""
     download: bool = False
@@ -50,8 +56,8 @@ class SpeechCommands(Pipeline):
     """Length that recordings are cut or padded to."""
     features: Literal["stft", "mfcc"] = "mfcc"
     """Front end: magnitude spectrogram 512/128, or 39 MFCCs."""
-    scaling: Literal["standardize", "none"] = "standardize"
-    """Decibels (of stft) and zero mean, unit variance of each clip; none is the published recipe."""
+    scaling: Literal["centre", "none"] = "centre"
+    """Decibels (of stft), and each bin's mean over the clip subtracted; none is the published recipe."""
     model: Literal["lstm", "conv2d"] = "conv2d"
     """Backbone."""
 
@@ -111,12 +117,15 @@ class SpeechCommands(Pipeline):
 
     def front_end(self):
         """Make the spectrogram or the MFCCs, scaled."""
-        scaled = self.scaling == "standardize"
+        centred = self.scaling == "centre"
         if self.features == "mfcc":
             layers = [MFCC(39, self.sample_rate, frame_length=512, frame_step=128)]
         else:
-            layers = [Spectrogram(512, 128, power=2 if scaled else 1)] + [Decibel()] * scaled
-        return keras.Sequential(layers + [Standardize()] * scaled, name="front_end")
+            layers = [Spectrogram(512, 128, power=2 if centred else 1)] + [Decibel()] * centred
+        # Subtracting each bin's mean over time takes out microphone, room and loudness. Deviations stay: to
+        # give every coefficient the same one would raise those that hold nothing but noise.
+        layers += [Standardize(axis=(1,), deviation=1.0)] * centred
+        return keras.Sequential(layers, name="front_end")
 
     def backbone(self, feature_shape, num_classes):
         """Make the LSTM or the small convolutional network."""

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from conftest import write_tones
 
 from tfspec import cli
 
@@ -18,12 +17,7 @@ OPTIONS = ["--epochs", "1", "--validation-fraction", "0.34", "--clip-seconds", "
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
-    seconds = np.arange(8000) / 16000
-    for label, hertz in {"[red]high": 3000, "low": 300}.items():
-        (folder / "data" / label).mkdir(parents=True)
-        for i in range(6):
-            tone = 0.3 * np.sin(2 * np.pi * (hertz + 10 * i) * seconds)
-            soundfile.write(folder / "data" / label / f"s{i // 2}_nohash_{i % 2}.wav", tone, 16000)
+    write_tones(folder / "data", {"[red]high": 2000, "low": 300}, speakers=3)
     return folder
 
 

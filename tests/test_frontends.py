@@ -35,6 +35,7 @@ SCALINGS = {
     "decibel, absolute": partial(Decibel, 1e-4, None),
     "standardize": Standardize,
     "standardize, each bin": partial(Standardize, axis=(1,), epsilon=1e-3),
+    "mean alone": partial(Standardize, axis=(1,), deviation=2.5),
 }
 LAYERS = FRONT_ENDS | SCALINGS
 TRANSFORM = ("frame_length", "frame_step", "fft_length", "window", "center", "pad_mode", "window_place")
@@ -198,6 +199,7 @@ def test_standardize_gives_zero_mean_and_unit_variance(axis, rng):
     np.testing.assert_allclose(scaled.std(axis), 1, rtol=1e-3)
     expected = (features - features.mean(axis, keepdims=True)) / (features.std(axis, keepdims=True) + 3)
     assert_same(Standardize(axis, epsilon=3)(features), expected)
+    assert_same(Standardize(axis, deviation=4)(features), (features - features.mean(axis, keepdims=True)) / 4)
 
 
 @pytest.mark.parametrize("value", [3.3, -100.0])
@@ -493,6 +495,7 @@ def test_tflite_with_builtin_operators_gives_what_keras_gives(layers, shape, rng
         (Standardize, {"axis": (0, 1)}),
         (Standardize, {"axis": 1}),
         (Standardize, {"axis": (4,)}),
+        (Standardize, {"deviation": 0}),
         (Standardize, {"epsilon": 0}),
     ],
 )

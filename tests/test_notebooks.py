@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import write_tones
 from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -23,8 +24,9 @@ def _outputs(notebook, mime: str) -> list:
     return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
 
 
-def test_speech_commands(tone_folder, tmp_path):
-    parameters = f"DATA = {str(tone_folder)!r}\nEPOCHS = 1\nOUT = {str(tmp_path / 'run')!r}"
+def test_speech_commands(tmp_path):
+    data = write_tones(tmp_path / "tones", {"high": 2000, "low": 300}, speakers=5)
+    parameters = f"DATA = {str(data)!r}\nEPOCHS = 1\nOUT = {str(tmp_path / 'run')!r}"
     notebook = _run("04_speech_commands.ipynb", parameters, tmp_path)
     assert len(_outputs(notebook, "image/png")) == 4  # waveform, spectrogram, history, confusion matrix
     assert any("<audio" in html for html in _outputs(notebook, "text/html"))

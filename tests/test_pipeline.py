@@ -9,26 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from tfspec.pipelines import RadioSignals, SpeechCommands
+from conftest import write_tones
 
 from tfspec import UserError, pipeline
 from tfspec.pipeline import Run, load_model, predict_files
+from tfspec.pipelines import RadioSignals, SpeechCommands
 
 OPTIONS = {"epochs": 2, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4}
 
 
 @pytest.fixture(scope="module")
 def tones(tmp_path_factory):
-    """Two classes, three speakers; each speaker's tones begin with a click of their own."""
-    folder = tmp_path_factory.mktemp("tones")
-    rng = np.random.default_rng(1)
-    seconds = np.arange(8000) / 16000
-    for label, hertz in {"high": 3000, "low": 300}.items():
-        (folder / label).mkdir()
-        for i in range(6):
-            tone = 0.3 * np.sin(2 * np.pi * hertz * rng.uniform(0.9, 1.1) * seconds)
-            soundfile.write(folder / label / f"speaker{i // 2}_nohash_{i % 2}.wav", tone, 16000)
-    return folder
+    return write_tones(tmp_path_factory.mktemp("data") / "tones", {"high": 2000, "low": 300}, speakers=3)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from tfspec.data.simulate import RADIO_CLASSES, radio_pictures, radio_signals, s
 
 ROWS, COLUMNS = 384, 512  # of the spectrogram, before it is averaged to 64 x 128
 SIGNALS = RADIO_CLASSES[:3]
-NUM = 12
 all_classes = pytest.mark.parametrize("label", RADIO_CLASSES)
 all_signals = pytest.mark.parametrize("label", SIGNALS)
 
@@ -23,16 +22,16 @@ def complex_series(signals) -> np.ndarray:
 
 
 @functools.cache
-def strong(label: str) -> np.ndarray:
-    """Simulate signals that stand far above the noise, as (NUM, 196608) complex."""
-    return complex_series(radio_signals([label] * NUM, seeds(NUM), snr=(2, 2)))
+def ridges(label: str, num: int = 12) -> np.ndarray:
+    """Measure the phase step in radians at each row: (num, 384), the strongest of 512 frequencies.
 
-
-@functools.cache
-def ridges(label: str) -> np.ndarray:
-    """Measure the phase step in radians at each row: (NUM, 384), the strongest of 512 frequencies."""
-    spectra = np.abs(np.fft.fft(strong(label).reshape(NUM, ROWS, COLUMNS)))
-    return np.unwrap(spectra.argmax(-1) * 2 * np.pi / COLUMNS, axis=-1)
+    The signals stand far above the noise.
+    """
+    columns = []
+    for seed in seeds(num):
+        series = complex_series(radio_signals([label], seed[np.newaxis], snr=(2, 2)))
+        columns.append(np.abs(np.fft.fft(series.reshape(ROWS, COLUMNS))).argmax(-1))
+    return np.unwrap(np.array(columns) * 2 * np.pi / COLUMNS, axis=-1)
 
 
 def fit(ridge: np.ndarray, degree: int) -> tuple[np.ndarray, float]:
@@ -115,8 +114,8 @@ def test_published_snr_is_uniform_in_its_range(label, low, high):
     series = complex_series(radio_signals([label] * num, seeds(num)))
     silent = complex_series(radio_signals([label] * num, seeds(num), snr=(0, 0)))
     snr = np.sqrt(np.mean(np.abs(series - silent) ** 2, axis=-1) - 1 / 3) / 13
-    assert snr.min() > low - 0.005
-    assert snr.max() < high + 0.005
+    assert low - 0.005 < snr.min() < low + 0.1 * (high - low)
+    assert high + 0.005 > snr.max() > high - 0.1 * (high - low)
     assert scipy.stats.kstest(snr, scipy.stats.uniform(low, high - low).cdf).pvalue > 0.01
 
 
@@ -127,17 +126,16 @@ def test_strong_signals_are_clipped_and_do_not_wrap_round():
     assert at_limit == pytest.approx(1 - 2 / np.pi * np.arcsin(127.5 / 260), abs=0.01)
 
 
-def test_narrowband_is_a_line_with_a_drift_in_the_published_range():
+def test_narrowband_is_a_line_with_a_drift_uniform_in_the_published_range():
     drifts = []
-    for ridge in ridges("Narrowband"):
+    for ridge in ridges("Narrowband", 60):
         (_, drift), left = fit(ridge, 1)
         assert left < 0.5
-        assert fit(ridge, 2)[1] == pytest.approx(left, abs=0.05)
+        assert fit(ridge, 2)[1] == pytest.approx(left, abs=0.1)
         drifts.append(drift)
     widest = 0.0075 / 1024
-    assert np.abs(drifts).max() < 1.01 * widest
-    assert np.abs(drifts).max() > 0.5 * widest
-    assert np.min(drifts) < 0 < np.max(drifts)
+    assert 0.9 * widest < np.abs(drifts).max() < 1.005 * widest
+    assert scipy.stats.kstest(drifts, scipy.stats.uniform(-widest, 2 * widest).cdf).pvalue > 0.01
 
 
 def test_narrowbanddrd_is_a_parabola_with_a_drift_rate_in_the_published_range():
@@ -177,10 +175,7 @@ def test_noises_have_no_ridge():
 
 
 def test_start_frequencies_are_uniform_over_the_band():
-    num = 60
-    signals = radio_signals(["Narrowband"] * num, seeds(num, first=1000), snr=(2, 2))
-    begins = complex_series(signals[:, :COLUMNS])
-    places = np.abs(np.fft.fft(begins)).argmax(-1) / COLUMNS
+    places = ridges("Narrowband", 60)[:, 0] / (2 * np.pi)
     assert scipy.stats.kstest(places, "uniform").pvalue > 0.01
     assert len(set(places)) > 40
 
@@ -222,16 +217,13 @@ def test_pictures_fill_the_range_from_0_to_1_each_on_its_own():
         np.testing.assert_allclose(pictures[i], alone, atol=1e-6)
 
 
-def test_progress_is_told_of_every_batch():
+def test_progress_sees_every_batch():
     seen = []
-    pictures = radio_pictures(["Noises"] * 18, seeds(18), progress=lambda firsts: map(note(seen), firsts))
+
+    def progress(firsts):
+        for first in firsts:
+            seen.append(first)
+            yield first
+
+    assert len(radio_pictures(["Noises"] * 18, seeds(18), progress=progress)) == 18
     assert len(seen) == 2
-    assert pictures.shape == (18, 64, 128)
-
-
-def note(seen: list):
-    def noted(item):
-        seen.append(item)
-        return item
-
-    return noted

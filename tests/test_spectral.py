@@ -48,13 +48,18 @@ def test_power_spectrogram_is_the_transform_of_every_whole_frame(frame_length, f
     np.testing.assert_allclose(power, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
-def test_safe_sqrt_is_the_root_and_has_a_gradient_at_zero():
-    x = tf.constant([0.0, 1e-30, 0.25, 9.0])
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        root = spectral.safe_sqrt(x)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_safe_sqrt_is_the_root_and_has_a_gradient_at_zero(jit_compile):
+    @tf.function(jit_compile=jit_compile)
+    def root_and_gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            root = spectral.safe_sqrt(x)
+        return root, tape.gradient(root, x)
+
+    root, gradient = root_and_gradient(tf.constant([0.0, 1e-30, 0.25, 9.0]))
     np.testing.assert_allclose(root, [0, 1e-15, 0.5, 3], rtol=1e-6)
-    np.testing.assert_allclose(tape.gradient(root, x), [0, 5e14, 1, 1 / 6], rtol=1e-6)
+    np.testing.assert_allclose(gradient, [0, 5e14, 1, 1 / 6], rtol=1e-6)
 
 
 def test_mel_scale_is_librosas():

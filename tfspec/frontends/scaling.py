@@ -83,7 +83,8 @@ class Standardize(_Scaling):
         The same, float32.
 
     Raises:
-        ValueError: `axis` names the batch axis or one that is not there, or `epsilon` is not positive.
+        ValueError: `axis` names the batch axis or one that is not there, or `deviation`
+            or `epsilon` is not positive.
 
     Example:
         >>> Standardize()(tf.constant([[[[1.0], [3.0]]]])).numpy().round(3).ravel().tolist()
@@ -120,4 +121,9 @@ class Standardize(_Scaling):
 
     def get_config(self):
         """Give the constructor's arguments."""
-        return {**super().get_config(), "axis": self.axis, "deviation": self.deviation, "epsilon": self.epsilon}
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "deviation": self.deviation,
+            "epsilon": self.epsilon,
+        }

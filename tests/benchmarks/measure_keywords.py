@@ -1,0 +1,65 @@
+"""Measures the keyword models on speakers kept out of training and of the choice of the best epoch.
+
+    python tests/benchmarks/measure_keywords.py DATA OUT [CONFIGURATION …]
+
+DATA is a folder of class folders, of which the eight words of mini_speech_commands are used. A fifth of the
+speakers is linked into OUT/test, the others into OUT/train; each configuration is trained on the latter with
+its own validation split, then scored on the former. OUT/results.csv gathers the rows.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from tfspec.data.manifest import from_class_folders, split_by_group
+from tfspec.pipelines import SpeechCommands
+
+WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
+PUBLISHED = {"scaling": "none", "epochs": 20, "patience": 2, "clip_norm": None, "learning_rate_end": 1.0}
+CONFIGURATIONS = {
+    f"{features}-{model}{suffix}": {"features": features, "model": model, **options}
+    for suffix, options in {"": {}, "-published": {"learning_rate": 1e-3, **PUBLISHED}}.items()
+    for features in ("mfcc", "stft")
+    for model in ("conv2d", "lstm")
+}
+
+
+def main(data: Path, out: Path, names: list[str]) -> None:
+    """Train and score the named configurations."""
+    link_speakers(data, out)
+    for name in names:
+        run = SpeechCommands(data=out / "train", out=out / name, **CONFIGURATIONS[name]).train(verbose=2)
+        validation = run.evaluate()
+        test = run.evaluate(out / "test")
+        assert not test["groups_trained_on"]
+        tflite = run.export()["tflite"]
+        history = run.history
+        row = {
+            "configuration": name,
+            "test accuracy": test["accuracy"],
+            "validation accuracy": validation["accuracy"],
+            "epochs": len(history),
+            "seconds an epoch": history["seconds"][1:].median(),
+            "TFLite kB": tflite["bytes"] / 1000,
+            "TFLite ms": tflite["milliseconds"],
+        }
+        results = out / "results.csv"
+        pd.DataFrame([row]).to_csv(results, mode="a", header=not results.exists(), index=False)
+        print(pd.read_csv(results).round(3).to_string(index=False))
+
+
+def link_speakers(data: Path, out: Path) -> None:
+    """Link a fifth of the speakers into OUT/test and the others into OUT/train."""
+    split = split_by_group(from_class_folders(data, WORDS), 0.2, seed=0)
+    for row in split.itertuples():
+        link = out / {"validation": "test", "train": "train"}[row.part] / row.path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists():
+            link.symlink_to((data / row.path).resolve())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or list(CONFIGURATIONS))
