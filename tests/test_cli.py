@@ -10,6 +10,8 @@ import pytest
 from conftest import write_tones
 
 from tfspec import cli
+from tfspec.pipeline import Pipeline
+from tfspec.pipelines import SpeechCommands
 
 OPTIONS = ["--epochs", "1", "--validation-fraction", "0.34", "--clip-seconds", "0.3", "--batch-size", "4"]
 
@@ -117,8 +119,20 @@ def test_predict_prints_a_line_a_file_or_json(capsys, run, folder):
     rows = json.loads(capsys.readouterr().out)
     assert [row["file"] for row in rows] == files
     assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-    assert "broken.wav cannot be decoded" in _fails(capsys, "predict", run, _text_file(folder / "broken.wav"))
+    assert "1 of 1 files cannot be used" in _fails(capsys, "predict", run, _text_file(folder / "broken.wav"))
     assert "at least one" in _fails(capsys, "predict", run)
+
+
+def test_a_file_that_goes_bad_during_a_run_is_one_line(capsys, folder, tmp_path, monkeypatch):
+    write_tones(tmp_path / "data", {"high": 2000, "low": 300}, speakers=3)
+    _text_file(tmp_path / "data" / "low" / "speaker0_nohash_0.wav")
+    nothing_found = lambda self, manifest: Pipeline.problems(self, manifest)  # noqa: E731
+    monkeypatch.setattr(SpeechCommands, "problems", nothing_found)
+    with pytest.raises(SystemExit) as stop:
+        data, out = str(tmp_path / "data"), str(tmp_path / "run")
+        cli.main(["train", "speech_commands", "--data", data, "--out", out, *OPTIONS])
+    assert stop.value.code == 2
+    assert "speaker0_nohash_0.wav cannot be decoded" in capsys.readouterr().err.splitlines()[-1]
 
 
 def _text_file(path: Path) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import tensorflow as tf
 import tyro
 from rich.console import Console
 from rich.markup import escape
@@ -200,6 +201,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _run(arguments)
     except UserError as error:
         _fail(str(error))
+    except tf.errors.OpError as error:
+        # What a reader raises inside tf.data arrives as the text of a TensorFlow error
+        cause = re.search(r"UserError: (.*)", error.message)
+        if not cause:
+            raise
+        _fail(cause[1])
     except OSError as error:
         _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}")
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from tfspec import evaluation, report, training
 from tfspec._version import __version__
-from tfspec.data.audio import fit_length, load_audio
+from tfspec.data.audio import fit_length, inspect_all, load_audio
 from tfspec.data.dataset import Reader, label_indices, make_dataset
 from tfspec.data.manifest import shared_groups
 from tfspec.errors import UserError
@@ -440,12 +440,14 @@ def predict_files(
         One row a file or window: `file`, `start` in seconds, `predicted`, `p_<class>` for every class.
 
     Raises:
-        UserError: a file cannot be read, or the model does not take recordings.
+        UserError: files cannot be used, all of which are listed, or the model does not take recordings.
     """
     if model.sample_rate is None:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
     if hop_seconds is not None and not hop_seconds > 0:
         raise UserError(f"The hop must be longer than 0 seconds. Received: {hop_seconds}")
+    if bad := [f"{i.path} ({i.problem})" for i in inspect_all(files) if i.problem]:
+        raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")
     names, starts, probabilities = [], [], []
     for file in files:
         first_seconds, windows = _windows(model, file, hop_seconds)
