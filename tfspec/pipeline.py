@@ -140,12 +140,13 @@ class Pipeline:
         Raises:
             UserError: the data or an option cannot be used; nothing has been trained.
         """
+        folder = self._new_folder()
         manifest, bad = self.usable(self.manifest())
         split = self.split(manifest)
         shared = shared_groups(split)
         if shared and not self.groups_may_overlap:
             raise UserError(f"{len(shared)} groups are on both sides of the split: {', '.join(shared)}.")
-        run = Run.create(self)
+        run = Run.create(folder, self)
         split.to_csv(run.folder / "split.csv", index=False)
         print(f"Run folder: {run.folder}")
         if len(bad):
@@ -155,6 +156,13 @@ class Pipeline:
         self._fit(split, run.folder, verbose)
         run.evaluate()
         return run
+
+    def _new_folder(self) -> Path:
+        """Name the run folder; an existing run is never overwritten."""
+        folder = self.out or Path("runs", time.strftime(f"{self.name}-%Y%m%d-%H%M%S"))
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f"{folder} exists and is not empty. Give another --out, or remove it.")
+        return folder
 
     def usable(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Part the rows that can be used from those that cannot.
@@ -239,11 +247,8 @@ class Run:
         self.pipeline = pipeline or self._read_pipeline()
 
     @classmethod
-    def create(cls, pipeline: Pipeline) -> Run:
-        """Make the folder and write config.json; an existing run is never overwritten."""
-        folder = pipeline.out or Path("runs", time.strftime(f"{pipeline.name}-%Y%m%d-%H%M%S"))
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} exists and is not empty. Give another --out, or remove it.")
+    def create(cls, folder: Path, pipeline: Pipeline) -> Run:
+        """Make the folder and write config.json, from which the run can be had again."""
         folder.mkdir(parents=True, exist_ok=True)
         options = dataclasses.asdict(pipeline)
         for name, value in options.items():
@@ -262,7 +267,10 @@ class Run:
                 f"{self.folder} was made by the pipeline {config['pipeline']!r}, which is not one of "
                 f"{', '.join(PIPELINES)}. In Python, give it: Run(folder, pipeline=…)."
             )
-        return PIPELINES[config["pipeline"]](**config["options"])
+        try:
+            return PIPELINES[config["pipeline"]](**config["options"])
+        except TypeError as error:
+            raise UserError(f"{self.folder} was made by tfspec {config['tfspec']}: {error}.") from None
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
