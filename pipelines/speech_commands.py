@@ -25,7 +25,7 @@ class SpeechCommands(Pipeline):
 
     Example:
         >>> SpeechCommands(data="mini_speech_commands", features="mfcc", model="conv2d").num_samples
-        17640
+        22050
     """
 
     name: ClassVar[str] = "speech_commands"
@@ -52,8 +52,8 @@ class SpeechCommands(Pipeline):
     """Part of the recordings that validates; rounded to a half, a third, a quarter and so on."""
     sample_rate: int = 22050
     """Samples per second that recordings are resampled to."""
-    clip_seconds: float = 0.8
-    """Length that recordings are cut or padded to."""
+    clip_seconds: float = 1.0
+    """Length that recordings are cut or padded to; the published 0.8 cuts off the end of late words."""
     features: Literal["stft", "mfcc"] = "mfcc"
     """Front end: magnitude spectrogram 512/128, or 39 MFCCs."""
     scaling: Literal["centre", "none"] = "centre"

@@ -120,7 +120,7 @@ class Pipeline:
     def draw_examples(self, features: np.ndarray, titles: Sequence[str]):
         """Draw (examples, frames, bins, channels) features as pictures."""
         pictures = [example[..., 0].T for example in features]
-        return report.examples_figure(pictures, titles, "time", "frequency bin")
+        return report.examples_figure(pictures, titles, "time", "bin")
 
     def example_names(self, manifest: pd.DataFrame) -> pd.Series:
         """Name each example in the predictions."""
