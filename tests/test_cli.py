@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import write_tones
+from tones import write_tones
 
 from tfspec import cli
 from tfspec.pipeline import Pipeline

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import write_tones
 from nbclient import NotebookClient
+from tones import write_tones
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import write_tones
+from tones import write_tones
 
 from tfspec import UserError, pipeline
 from tfspec.pipeline import Run, load_model, predict_files
