@@ -1,42 +1,43 @@
-"""Windows, short-time spectra, mel filter banks, decibels and the DCT, as pure functions."""
+"""Windows and short-time spectra, as pure functions."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
-# Coefficients a0, a1, … of a0 − a1·cos(2πn/N) + a2·cos(4πn/N) − …
-WINDOWS = {
-    "hann": (0.5, 0.5),
-    "hamming": (0.54, 0.46),
-    "blackman": (0.42, 0.5, 0.08),
-    "rectangular": (1.0,),
-}
 
-
-def window(name: str, length: int) -> np.ndarray:
-    """Periodic cosine-sum window, as `scipy.signal.get_window(name, length)` gives it.
+def window(name: str | tuple, length: int, periodic: bool = True) -> np.ndarray:
+    """Window by name, as `scipy.signal.get_window` gives it.
 
     Args:
-        name: one of "hann", "hamming", "blackman", "rectangular".
+        name: any of scipy's, such as "hann", "hamming", "blackman" or "rectangular"; with its parameters
+            where it has some: ("kaiser", 8.6).
         length: number of samples.
+        periodic: the first `length` of length + 1 symmetric samples, as spectra want it; False: symmetric.
 
     Returns:
         (length,) float32.
 
     Raises:
-        ValueError: the name is not known.
+        ValueError: the name is not known or its parameters are missing.
 
     Example:
         >>> window("hann", 4)
         array([0. , 0.5, 1. , 0.5], dtype=float32)
     """
-    if name not in WINDOWS:
-        raise ValueError(f"`window` must be one of {', '.join(WINDOWS)}. Received: window={name!r}")
-    angle = 2 * np.pi * np.arange(length) / length
-    terms = [(-1) ** k * a * np.cos(k * angle) for k, a in enumerate(WINDOWS[name])]
-    return np.sum(terms, axis=0).astype(np.float32)
+    from scipy.signal import get_window
+
+    try:
+        samples = get_window(tuple(name) if isinstance(name, list) else name, length, fftbins=periodic)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"`window` must be a name that scipy.signal.get_window knows ({error}). Received: window={name!r}"
+        ) from error
+    return samples.astype(np.float32)
 
 
 def real_fft(frames: tf.Tensor, fft_length: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -60,12 +61,41 @@ def real_fft(frames: tf.Tensor, fft_length: int) -> tuple[tf.Tensor, tf.Tensor]:
     if fft_length & (fft_length - 1) == 0:
         spectrum = tf.signal.rfft(frames, [fft_length])
         return tf.math.real(spectrum), tf.math.imag(spectrum)
-    turns = np.outer(np.arange(int(frames.shape[-1])), np.arange(fft_length // 2 + 1)) % fft_length
+    cosine, sine = _dft_matrices(int(frames.shape[-1]), fft_length)
+    return tf.matmul(frames, cosine), tf.matmul(frames, sine)
+
+
+@functools.lru_cache(maxsize=16)
+def _dft_matrices(frame_length: int, fft_length: int) -> tuple[np.ndarray, np.ndarray]:
+    turns = np.outer(np.arange(frame_length), np.arange(fft_length // 2 + 1)) % fft_length
     angle = 2 * np.pi * turns / fft_length  # reduced modulo one turn: large products lose digits
-    return (
-        tf.matmul(frames, np.cos(angle).astype(np.float32)),
-        tf.matmul(frames, -np.sin(angle).astype(np.float32)),
-    )
+    return np.cos(angle).astype(np.float32), -np.sin(angle).astype(np.float32)
+
+
+def padded(signal: tf.Tensor, before: int, after: Any, mode: str) -> tf.Tensor:
+    """Pad signals at both ends.
+
+    Args:
+        signal: (batch, samples) float32.
+        before: samples to put in front; a negative number cuts.
+        after: samples to append; a negative number cuts.
+        mode: "constant" (zeros), "reflect", "symmetric" or "edge" (the outermost sample), as `numpy.pad` has
+            them.
+
+    Returns:
+        (batch, before + samples + after) float32.
+
+    Example:
+        >>> padded(tf.constant([[1.0, 2.0, 3.0]]), 1, 2, "reflect").numpy().tolist()
+        [[2.0, 1.0, 2.0, 3.0, 2.0, 1.0]]
+    """
+    if isinstance(after, int):
+        signal = signal[:, max(0, -before) : min(0, after) or None]
+        before, after = max(0, before), max(0, after)
+    if mode == "edge":
+        ends = [signal[:, :1] * tf.ones([1, before]), signal, signal[:, -1:] * tf.ones([1, after])]
+        return tf.concat(ends, axis=1)
+    return tf.pad(signal, [[0, 0], [before, after]], mode.upper())
 
 
 def power_spectrogram(
@@ -91,124 +121,94 @@ def power_spectrogram(
     return tf.square(real) + tf.square(imaginary)
 
 
-def safe_sqrt(x: tf.Tensor) -> tf.Tensor:
-    """Square root whose gradient at zero is zero and not infinite.
+def in_blocks(
+    function: Callable[[tf.Tensor], tf.Tensor],
+    signal: tf.Tensor,
+    frame_length: int,
+    frame_step: int,
+    block_frames: int,
+) -> tf.Tensor:
+    """Apply a function of frames to a few frames at a time.
+
+    What lies between a signal and its features is many times as large as both. A block at a time it stays
+    in the processor's cache, and memory stays flat; blocks run in parallel. A block is several whole
+    signals, or a stretch of one.
 
     Args:
-        x: any shape, float32, ≥ 0.
+        function: from (rows, samples) to (rows, frames, …), each frame by itself.
+        signal: (batch, samples) float32, at least one frame long.
+        frame_length: samples that `function` needs for one frame.
+        frame_step: samples from one frame's start to the next one's.
+        block_frames: about how many frames at a time.
 
     Returns:
-        The same shape.
+        (batch, frames, …), equal to `function(signal)`.
 
     Example:
-        >>> safe_sqrt(tf.constant([0.0, 4.0])).numpy().tolist()
+        >>> frame = lambda x: tf.signal.frame(x, 4, 2)
+        >>> in_blocks(frame, tf.zeros([3, 100]), 4, 2, block_frames=10).shape
+        TensorShape([3, 49, 4])
+    """
+    batch, samples = _length(signal, 0), _length(signal, 1)
+    frames = 1 + (samples - frame_length) // frame_step
+    if isinstance(batch, int) and isinstance(samples, int) and batch * frames <= block_frames:
+        return function(signal)
+    length = _least(frames, block_frames)
+    stretches = -(-frames // length)
+    rows = _least(block_frames // length, batch)  # 1 where there is more than one stretch
+    groups = _most(-(-batch // _most(rows, 1)), 1)  # one even of an empty batch
+
+    def one(block):
+        # The last block is moved back to where the data ends: all are of one size, as XLA wants them
+        row = tf.minimum(block // stretches * rows, batch - rows)
+        start = tf.minimum(block % stretches * length, frames - length) * frame_step
+        return function(tf.slice(signal, [row, start], [rows, (length - 1) * frame_step + frame_length]))
+
+    blocks = tf.map_fn(one, tf.range(groups * stretches), fn_output_signature=tf.float32)
+    joined = tf.reshape(blocks, tf.concat([[groups * rows, stretches * length], tf.shape(blocks)[3:]], 0))
+    for axis, block, total in ((0, rows, batch), (1, length, frames)):
+        if not (isinstance(total, int) and block == total):
+            joined = _without_repeated(joined, axis, block, total)
+    return joined
+
+
+def _without_repeated(x: tf.Tensor, axis: int, block: Any, total: Any) -> tf.Tensor:
+    """Leave out of the last block along an axis what the block before it has too."""
+    before_last = tf.shape(x)[axis] - block
+    before, last = tf.split(x, [before_last, block], axis)
+    _, rest = tf.split(last, [before_last + block - total, total - before_last], axis)
+    return tf.concat([before, rest], axis)
+
+
+def _length(x: tf.Tensor, axis: int) -> Any:
+    """Give the length of an axis: an integer where it is known, else a tensor."""
+    return tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
+
+
+def _least(x: Any, y: Any) -> Any:
+    return min(x, y) if isinstance(x, int) and isinstance(y, int) else tf.minimum(x, y)
+
+
+def _most(x: Any, y: Any) -> Any:
+    return max(x, y) if isinstance(x, int) and isinstance(y, int) else tf.maximum(x, y)
+
+
+def raised(power: tf.Tensor, exponent: float) -> tf.Tensor:
+    """Power spectrum to any exponent of the magnitude, with finite gradients at zero.
+
+    Args:
+        power: squared magnitudes, any shape, float32.
+        exponent: 2 leaves the power, 1 gives the magnitude.
+
+    Returns:
+        magnitude ** exponent, the same shape.
+
+    Example:
+        >>> raised(tf.constant([0.0, 4.0]), 1).numpy().tolist()
         [0.0, 2.0]
     """
-    positive = x > 0
-    return tf.where(positive, tf.sqrt(tf.where(positive, x, 1.0)), 0.0)
-
-
-def hz_to_mel(hz: npt.ArrayLike) -> np.ndarray:
-    """Slaney's mel scale: linear below 1 kHz, logarithmic above (Auditory Toolbox, 1998; librosa's default).
-
-    Args:
-        hz: frequencies in Hz, any shape.
-
-    Returns:
-        Mels, the same shape.
-
-    Example:
-        >>> hz_to_mel(np.array([0.0, 1000.0, 6400.0])).round(6).tolist()
-        [0.0, 15.0, 42.0]
-    """
-    hz = np.asarray(hz, np.float64)
-    return np.where(hz < 1000, hz * 3 / 200, 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4))
-
-
-def mel_to_hz(mel: npt.ArrayLike) -> np.ndarray:
-    """Inverse of `hz_to_mel`.
-
-    Args:
-        mel: mels, any shape.
-
-    Returns:
-        Frequencies in Hz, the same shape.
-
-    Example:
-        >>> mel_to_hz(np.array([0.0, 15.0, 42.0])).round(6).tolist()
-        [0.0, 1000.0, 6400.0]
-    """
-    mel = np.asarray(mel, np.float64)
-    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((np.maximum(mel, 15) - 15) * np.log(6.4) / 27))
-
-
-def mel_filter_bank(
-    num_mel_bins: int, fft_length: int, sample_rate: float, lower_hz: float, upper_hz: float
-) -> np.ndarray:
-    """Triangular filters, equally spaced on Slaney's mel scale, each of unit area in Hz.
-
-    The same as `librosa.filters.mel(sr=sample_rate, n_fft=fft_length, …).T` with librosa's defaults.
-
-    Args:
-        num_mel_bins: number of filters.
-        fft_length: length of the transform in samples.
-        sample_rate: samples per second.
-        lower_hz: lower edge of the first filter.
-        upper_hz: upper edge of the last filter.
-
-    Returns:
-        (fft_length // 2 + 1, num_mel_bins) float32.
-
-    Example:
-        >>> mel_filter_bank(128, 512, 22050, 0, 11025).shape
-        (257, 128)
-    """
-    edges = mel_to_hz(np.linspace(hz_to_mel(lower_hz), hz_to_mel(upper_hz), num_mel_bins + 2))
-    bins = np.arange(fft_length // 2 + 1)[:, np.newaxis] * sample_rate / fft_length
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    return (triangles * 2 / (edges[2:] - edges[:-2])).astype(np.float32)
-
-
-def power_to_decibels(power: tf.Tensor, floor: float, dynamic_range_db: float | None) -> tf.Tensor:
-    """Ten times the decimal logarithm, with an absolute floor and one below each example's own peak.
-
-    Args:
-        power: (batch, frames, bins) or (batch, frames, bins, channels) float32, ≥ 0.
-        floor: smallest power told apart from zero.
-        dynamic_range_db: values further below the example's largest are raised to that; None leaves them.
-
-    Returns:
-        Decibels, the same shape.
-
-    Example:
-        >>> power_to_decibels(tf.constant([[[1.0, 0.1, 0.0]]]), 1e-10, 80.0).numpy().round(3).tolist()
-        [[[0.0, -10.0, -80.0]]]
-    """
-    decibels = tf.math.log(tf.maximum(power, floor)) * (10 / np.log(10))
-    if dynamic_range_db is None:
-        return decibels
-    peak = tf.reduce_max(decibels, axis=list(range(1, len(power.shape))), keepdims=True)
-    return tf.maximum(decibels, peak - dynamic_range_db)
-
-
-def dct_matrix(num_inputs: int, num_outputs: int) -> np.ndarray:
-    """Orthonormal DCT-II as a matrix, the same as `scipy.fft.dct(np.eye(num_inputs), norm="ortho")`.
-
-    Args:
-        num_inputs: length of what is transformed.
-        num_outputs: how many of the first coefficients are kept.
-
-    Returns:
-        (num_inputs, num_outputs) float32, to be multiplied from the right.
-
-    Example:
-        >>> dct_matrix(4, 1).tolist()
-        [[0.5], [0.5], [0.5], [0.5]]
-    """
-    n = np.arange(num_inputs)[:, np.newaxis]
-    k = np.arange(num_outputs)
-    matrix = np.cos(np.pi * (n + 0.5) * k / num_inputs) * np.sqrt(2 / num_inputs)
-    matrix[:, 0] /= np.sqrt(2)
-    return matrix.astype(np.float32)
+    if exponent == 2:
+        return power
+    positive = power > 0
+    safe = tf.where(positive, power, 1.0)
+    return tf.where(positive, tf.sqrt(safe) if exponent == 1 else tf.pow(safe, exponent / 2), 0.0)

@@ -1,6 +1,23 @@
 """Keras layers from raw signals to features."""
 
-from tfspec.frontends.scaling import Decibel, Standardize
-from tfspec.frontends.spectrogram import MFCC, FrontEnd, Spectrogram
+from tfspec.frontends.base import FrontEnd
+from tfspec.frontends.cepstral import MFCC, Deltas
+from tfspec.frontends.compression import PCEN, Decibel, Log
+from tfspec.frontends.mel import MelSpectrogram, MultiResolutionMel
+from tfspec.frontends.scaling import MinMax, Resize, Standardize
+from tfspec.frontends.spectrogram import Spectrogram
 
-__all__ = ["MFCC", "Decibel", "FrontEnd", "Spectrogram", "Standardize"]
+__all__ = [
+    "MFCC",
+    "PCEN",
+    "Decibel",
+    "Deltas",
+    "FrontEnd",
+    "Log",
+    "MelSpectrogram",
+    "MinMax",
+    "MultiResolutionMel",
+    "Resize",
+    "Spectrogram",
+    "Standardize",
+]

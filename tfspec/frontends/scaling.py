@@ -1,77 +1,42 @@
-"""Compression and scaling of features, each example by itself."""
+"""Scaling and resizing of features, each example by itself."""
 
 from __future__ import annotations
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from tfspec.dsp import spectral
+from tfspec.dsp import resampling, spectral
+from tfspec.frontends import arguments
+from tfspec.frontends.base import FloatLayer
 
 
-class _Scaling(keras.layers.Layer):
-    """Base: float32 whatever the precision policy, shape unchanged."""
+class Scaling(FloatLayer):
+    """Base: the shape stays, and the axes that share one scale are given.
 
-    def __init__(self, **kwargs):
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(autocast=False, **kwargs)
+    Args:
+        axis: (1, 2, 3) for the whole picture, (1, 2) for each channel, (1,) for each bin over time.
+    """
+
+    def __init__(self, axis: tuple[int, ...] = (1, 2, 3), **kwargs):
+        super().__init__(**kwargs)
+        self.axis = arguments.axes("axis", axis)
 
     def compute_output_shape(self, input_shape):
         """Give the input's shape."""
         return input_shape
 
-
-@keras.saving.register_keras_serializable("tfspec")
-class Decibel(_Scaling):
-    """Power to decibels, with a floor below each example's own peak.
-
-    Equal to `librosa.power_to_db(x, amin=floor, top_db=dynamic_range_db)` of each example by itself.
-
-    Args:
-        floor: smallest power told apart from zero.
-        dynamic_range_db: values further below the example's largest are raised to that; None leaves them.
-
-    Input shape:
-        (batch, frames, bins, channels), power.
-
-    Output shape:
-        The same, float32.
-
-    Raises:
-        ValueError: floor or range are not positive.
-
-    Example:
-        >>> Decibel()(tf.constant([[[[1.0], [0.01]]]])).numpy().round(3).ravel().tolist()
-        [0.0, -20.0]
-    """
-
-    def __init__(self, floor: float = 1e-10, dynamic_range_db: float | None = 80.0, **kwargs):
-        super().__init__(**kwargs)
-        if not np.finfo(np.float32).tiny <= floor < np.inf:
-            raise ValueError(f"`floor` must be positive in float32, and finite. Received: floor={floor}")
-        if dynamic_range_db is not None and not dynamic_range_db > 0:
-            raise ValueError(
-                f"`dynamic_range_db` must be positive or None. Received: dynamic_range_db={dynamic_range_db}"
-            )
-        self.floor = floor
-        self.dynamic_range_db = dynamic_range_db
-
-    def call(self, power):
-        """Convert (batch, frames, bins, channels) power."""
-        return spectral.power_to_decibels(tf.cast(power, tf.float32), self.floor, self.dynamic_range_db)
-
     def get_config(self):
         """Give the constructor's arguments."""
-        return {**super().get_config(), "floor": self.floor, "dynamic_range_db": self.dynamic_range_db}
+        return {**super().get_config(), "axis": self.axis}
 
 
 @keras.saving.register_keras_serializable("tfspec")
-class Standardize(_Scaling):
+class Standardize(Scaling):
     """Zero mean, and unit variance or a fixed scale, over each example by itself.
 
     Args:
-        axis: the axes that share one mean and one variance: (1, 2, 3) for the whole picture, (1,) for each
-            bin over time (in speech, cepstral mean and variance normalisation).
+        axis: the axes that share one mean and one variance: (1, 2, 3) for the whole picture, (1, 2) for each
+            channel, (1,) for each bin over time (in speech, cepstral mean and variance normalisation).
         deviation: divide by this instead of the example's own standard deviation; with axis (1,) and 1,
             cepstral mean normalisation.
         epsilon: added to the standard deviation, so that a constant picture becomes zeros.
@@ -98,16 +63,9 @@ class Standardize(_Scaling):
         epsilon: float = 1e-5,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if not isinstance(axis, (tuple, list)) or not axis or not set(axis) <= {1, 2, 3}:
-            raise ValueError(f"`axis` must be a tuple of some of 1, 2 and 3. Received: axis={axis}")
-        if not epsilon > 0:
-            raise ValueError(f"`epsilon` must be positive. Received: epsilon={epsilon}")
-        if deviation is not None and not deviation > 0:
-            raise ValueError(f"`deviation` must be positive or None. Received: deviation={deviation}")
-        self.axis = tuple(axis)
-        self.deviation = deviation
-        self.epsilon = epsilon
+        super().__init__(axis, **kwargs)
+        self.deviation = arguments.positive_or_none("deviation", deviation)
+        self.epsilon = arguments.positive("epsilon", epsilon)
 
     def call(self, features):
         """Standardise (batch, frames, bins, channels) features."""
@@ -117,13 +75,110 @@ class Standardize(_Scaling):
         if self.deviation is not None:
             return centred / self.deviation
         variance = tf.reduce_mean(tf.square(centred), self.axis, keepdims=True)
-        return centred / (spectral.safe_sqrt(variance) + self.epsilon)
+        return centred / (spectral.raised(variance, 1) + self.epsilon)
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {**super().get_config(), "deviation": self.deviation, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class MinMax(Scaling):
+    """Each example's smallest value to one number, its largest to another.
+
+    Where all values are equal, as in silence, they become the lower one.
+
+    Args:
+        lower: what the smallest value becomes.
+        upper: what the largest value becomes.
+        axis: the axes that share one range: (1, 2, 3) for the whole picture, (1, 2) for each channel.
+
+    Input shape:
+        (batch, frames, bins, channels).
+
+    Output shape:
+        The same, float32.
+
+    Raises:
+        ValueError: `upper` is not over `lower`, or `axis` names the batch axis or one that is not there.
+
+    Example:
+        >>> MinMax()(tf.constant([[[[-80.0], [0.0], [-40.0]]]])).numpy().ravel().tolist()
+        [0.0, 1.0, 0.5]
+    """
+
+    def __init__(self, lower: float = 0.0, upper: float = 1.0, axis: tuple[int, ...] = (1, 2, 3), **kwargs):
+        super().__init__(axis, **kwargs)
+        if not lower < upper:
+            raise ValueError(f"`upper` must be over `lower`. Received: lower={lower}, upper={upper}")
+        self.lower = lower
+        self.upper = upper
+
+    def call(self, features):
+        """Scale (batch, frames, bins, channels) features."""
+        features = tf.cast(features, tf.float32)
+        smallest = tf.reduce_min(features, self.axis, keepdims=True)
+        extent = tf.reduce_max(features, self.axis, keepdims=True) - smallest
+        extent = tf.where(extent > 0, extent, 1.0)
+        return self.lower + (features - smallest) / extent * (self.upper - self.lower)
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {**super().get_config(), "lower": self.lower, "upper": self.upper}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class Resize(FloatLayer):
+    """Frames and bins to a fixed number, by linear interpolation.
+
+    Equal to `tf.image.resize(x, (frames, bins), antialias=antialias)`, but as two products with matrices,
+    which TFLite has as builtins even where the picture shrinks. Without antialiasing also to
+    `skimage.transform.resize(x, …, order=1, mode="edge", anti_aliasing=False)`.
+
+    Args:
+        frames: number of frames to give.
+        bins: number of bins to give.
+        antialias: where an axis shrinks, average over all that becomes one pixel, not just the nearest two.
+
+    Input shape:
+        (batch, frames, bins, channels); bins known.
+
+    Output shape:
+        (batch, frames, bins, channels) float32.
+
+    Raises:
+        ValueError: a number is not a positive integer.
+
+    Example:
+        >>> Resize(563, 128)(tf.zeros([2, 938, 128, 1])).shape
+        TensorShape([2, 563, 128, 1])
+    """
+
+    def __init__(self, frames: int, bins: int, antialias: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.frames = arguments.integer("frames", frames)
+        self.bins = arguments.integer("bins", bins)
+        self.antialias = antialias
+
+    def call(self, features):
+        """Resize (batch, frames, bins, channels) features."""
+        features = tf.cast(features, tf.float32)
+        for axis, length in ((1, self.frames), (2, self.bins)):
+            if features.shape[axis] != length:
+                present = features.shape[axis] or tf.shape(features)[axis]
+                weights = resampling.linear_weights(present, length, self.antialias)
+                features = tf.einsum("bfkc,fF->bFkc" if axis == 1 else "bfkc,kF->bfFc", features, weights)
+        return features
+
+    def compute_output_shape(self, input_shape):
+        """Give (batch, frames, bins, channels)."""
+        return (input_shape[0], self.frames, self.bins, input_shape[3])
 
     def get_config(self):
         """Give the constructor's arguments."""
         return {
             **super().get_config(),
-            "axis": self.axis,
-            "deviation": self.deviation,
-            "epsilon": self.epsilon,
+            "frames": self.frames,
+            "bins": self.bins,
+            "antialias": self.antialias,
         }

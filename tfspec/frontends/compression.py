@@ -1,0 +1,201 @@
+"""Compression of powers: decibels, logarithm, per-channel energy normalisation."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfspec.dsp import compression
+from tfspec.frontends import arguments
+from tfspec.frontends.base import FloatLayer
+
+
+class Compression(FloatLayer):
+    """Base: what one value becomes leaves the shape as it is."""
+
+    def compute_output_shape(self, input_shape):
+        """Give the input's shape."""
+        return input_shape
+
+
+def _floor(floor: float) -> float:
+    if not np.finfo(np.float32).tiny <= floor < np.inf:
+        raise ValueError(f"`floor` must be positive in float32, and finite. Received: floor={floor}")
+    return floor
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class Decibel(Compression):
+    """Level in decibels, with a floor below each example's own peak.
+
+    Equal to `librosa.power_to_db(x, ref=reference, amin=floor, top_db=dynamic_range_db)` of each example by
+    itself, to `librosa.amplitude_to_db` with power 1 and floor 1e-5, and to
+    `torchaudio.transforms.AmplitudeToDB("power", 80)`, which takes one floor for a whole batch.
+
+    Args:
+        floor: smallest value told apart from zero, in the unit of the input.
+        dynamic_range_db: values further below the example's largest are raised to that; None leaves them.
+        reference: the value that becomes 0 dB; "max" for each example's largest.
+        power: 2 if the input is a power, 1 if it is a magnitude.
+
+    Input shape:
+        (batch, frames, bins, channels), power or magnitude.
+
+    Output shape:
+        The same, float32.
+
+    Raises:
+        ValueError: floor, range or reference are not positive.
+
+    Example:
+        >>> Decibel()(tf.constant([[[[1.0], [0.01]]]])).numpy().round(3).ravel().tolist()
+        [0.0, -20.0]
+    """
+
+    def __init__(
+        self,
+        floor: float = 1e-10,
+        dynamic_range_db: float | None = 80.0,
+        reference: float | str = 1.0,
+        power: int = 2,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.floor = _floor(floor)
+        self.dynamic_range_db = arguments.positive_or_none("dynamic_range_db", dynamic_range_db)
+        if reference != "max" and not (isinstance(reference, (int, float)) and reference > 0):
+            raise ValueError(f'`reference` must be positive or "max". Received: reference={reference!r}')
+        self.reference = reference
+        self.power = arguments.one_of("power", power, (1, 2))
+
+    def call(self, features):
+        """Convert (batch, frames, bins, channels) powers or magnitudes."""
+        return compression.decibels(
+            tf.cast(features, tf.float32), self.power, self.reference, self.floor, self.dynamic_range_db
+        )
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "floor": self.floor,
+            "dynamic_range_db": self.dynamic_range_db,
+            "reference": self.reference,
+            "power": self.power,
+        }
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class Log(Compression):
+    """Natural logarithm, log(max(x + offset, floor)).
+
+    Args:
+        floor: smallest argument of the logarithm.
+        offset: added before; tf.signal's and torchaudio's examples add 1e-6.
+
+    Input shape:
+        (batch, frames, bins, channels), ≥ 0.
+
+    Output shape:
+        The same, float32.
+
+    Raises:
+        ValueError: the floor is not positive, or the offset is negative.
+
+    Example:
+        >>> Log(offset=1.0)(tf.zeros([1, 1, 1, 1])).numpy().ravel().tolist()
+        [0.0]
+    """
+
+    def __init__(self, floor: float = 1e-10, offset: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.floor = _floor(floor)
+        if not offset >= 0:
+            raise ValueError(f"`offset` must not be negative. Received: offset={offset}")
+        self.offset = offset
+
+    def call(self, features):
+        """Take the logarithm of (batch, frames, bins, channels) features."""
+        return tf.math.log(tf.maximum(tf.cast(features, tf.float32) + self.offset, self.floor))
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {**super().get_config(), "floor": self.floor, "offset": self.offset}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class PCEN(Compression):
+    """Per-channel energy normalisation: each band divided by its own recent loudness, then compressed.
+
+    Far-field speech and wildlife recordings gain from it (Wang et al., 2017; Lostanlen et al., 2019). Equal
+    to `librosa.pcen`; as there, powers of audio in −1…1 want a scale of 2**31 first, and the running mean
+    starts from 1.
+
+    Args:
+        sample_rate: samples per second of the signal.
+        frame_step: samples from one frame to the next.
+        gain: strength of the gain control, 0…1.
+        bias: offset before the compression.
+        power: exponent of the compression.
+        time_constant: seconds over which loudness is averaged.
+        floor: smallest loudness.
+        scale: what the input is multiplied by first.
+
+    Input shape:
+        (batch, frames, bins, channels), ≥ 0.
+
+    Output shape:
+        The same, float32.
+
+    Raises:
+        ValueError: an argument is not positive.
+
+    Example:
+        >>> PCEN(sample_rate=22050, frame_step=512)(np.ones([1, 50, 40, 1])).shape
+        TensorShape([1, 50, 40, 1])
+    """
+
+    def __init__(
+        self,
+        sample_rate: float = 22050,
+        frame_step: int = 512,
+        gain: float = 0.98,
+        bias: float = 2.0,
+        power: float = 0.5,
+        time_constant: float = 0.4,
+        floor: float = 1e-6,
+        scale: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.sample_rate = arguments.positive("sample_rate", sample_rate)
+        self.frame_step = arguments.integer("frame_step", frame_step)
+        self.gain = arguments.positive("gain", gain)
+        self.bias = arguments.positive("bias", bias)
+        self.power = arguments.positive("power", power)
+        self.time_constant = arguments.positive("time_constant", time_constant)
+        self.floor = _floor(floor)
+        self.scale = arguments.positive("scale", scale)
+
+    def call(self, energy):
+        """Normalise (batch, frames, bins, channels) energies."""
+        frames = self.time_constant * self.sample_rate / self.frame_step
+        # The mean whose response has this time constant, as in librosa
+        coefficient = (np.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
+        energy = tf.cast(energy, tf.float32) * self.scale
+        return compression.pcen(energy, self.gain, self.bias, self.power, coefficient, self.floor)
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "sample_rate": self.sample_rate,
+            "frame_step": self.frame_step,
+            "gain": self.gain,
+            "bias": self.bias,
+            "power": self.power,
+            "time_constant": self.time_constant,
+            "floor": self.floor,
+            "scale": self.scale,
+        }
