@@ -19,7 +19,7 @@ lint: $(VENV)/installed-test
 slow: $(VENV)/installed-test
 	$(BIN)/pytest -m slow
 
-benchmark: $(VENV)/installed-test
+benchmark: $(VENV)/installed-benchmark
 	$(BIN)/pytest tests/benchmarks --benchmark-only -s
 
 clean:
@@ -35,3 +35,9 @@ $(VENV)/installed: $(VENV)/bin/python setup.cfg
 $(VENV)/installed-test: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@ $(VENV)/installed
+
+# kapre's own requirements would bring back an older TensorFlow
+$(VENV)/installed-benchmark: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,benchmark]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps kapre==0.4.1
+	touch $@

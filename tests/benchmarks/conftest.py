@@ -1,4 +1,4 @@
-"""Timings of our code and a peer in one run, as a ratio of medians."""
+"""Timings of our code and its peers in turns, in one run."""
 
 import statistics
 import time
@@ -7,28 +7,30 @@ import pytest
 
 
 @pytest.fixture
-def ratio(benchmark, capsys):
-    """Give a function that times two callables in turns and reports peer time / our time."""
+def medians(benchmark, capsys):
+    """Give a function that times callables in turns and returns the median seconds of each, by name."""
 
-    def measure(ours, peer, rounds=9):
-        ours(), peer()
-        times = []
+    def measure(rounds=9, **callables):
+        for call in callables.values():
+            call(), call()
+        times = {name: [] for name in callables}
 
-        def once():
-            start = time.perf_counter()
-            peer()
-            between = time.perf_counter()
-            ours()
-            times.append((between - start, time.perf_counter() - between))
+        def one_round():
+            for name, call in callables.items():
+                start = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - start)
 
-        benchmark.pedantic(once, rounds=rounds)
-        peer_time, our_time = (statistics.median(column) for column in zip(*times, strict=True))
-        benchmark.extra_info.update(ours=our_time, peer=peer_time, ratio=peer_time / our_time)
+        benchmark.pedantic(one_round, rounds=rounds)
+        result = {name: statistics.median(seconds) for name, seconds in times.items()}
+        benchmark.extra_info.update(result)
+        ours = next(iter(result.values()))
         with capsys.disabled():
-            print(
-                f"\n{benchmark.name}: ours {our_time * 1e3:.1f} ms, peer {peer_time * 1e3:.1f} ms, "
-                f"peer / ours {peer_time / our_time:.2f}"
-            )
-        return peer_time / our_time
+            print(f"\n{benchmark.name}: " + ", ".join(_line(name, s, ours) for name, s in result.items()))
+        return result
 
     return measure
+
+
+def _line(name: str, seconds: float, ours: float) -> str:
+    return f"{name} {seconds * 1e3:.1f} ms ({seconds / ours:.2f})"

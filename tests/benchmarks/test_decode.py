@@ -26,15 +26,16 @@ def _soundfile_alone(folder, rows):
         return list(threads.map(lambda name: soundfile.read(folder / name, dtype="float32"), rows["path"]))
 
 
-def test_decode_at_the_files_rate(recordings, ratio):
+def test_decode_at_the_files_rate(recordings, medians):
     """At 0.8 of soundfile's throughput or better: mono, checked for NaN, cut, in one array."""
     folder, rows = recordings
     read = AudioReader(folder, 16000, 16000)
-    assert ratio(lambda: read(rows), lambda: _soundfile_alone(folder, rows)) > 0.8
+    seconds = medians(ours=lambda: read(rows), soundfile=lambda: _soundfile_alone(folder, rows))
+    assert seconds["soundfile"] / seconds["ours"] > 0.8
 
 
-def test_decode_and_resample(recordings, ratio):
+def test_decode_and_resample(recordings, medians):
     """Reported for scale: the peer does not resample."""
     folder, rows = recordings
     read = AudioReader(folder, 22050, 17640)
-    ratio(lambda: read(rows), lambda: _soundfile_alone(folder, rows))
+    medians(ours=lambda: read(rows), soundfile=lambda: _soundfile_alone(folder, rows))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -30,11 +32,15 @@ def decibels(
         [[[0.0, -10.0, -80.0]]]
     """
     per_neper = 20 / power / np.log(10)
-    levels = tf.math.log(tf.maximum(features, floor)) * per_neper
-    peak = tf.reduce_max(levels, axis=list(range(1, len(features.shape))), keepdims=True)
+    peak = tf.reduce_max(features, axis=list(range(1, len(features.shape))), keepdims=True)
+    lowest: Any = floor
     if dynamic_range_db is not None:
-        levels = tf.maximum(levels, peak - dynamic_range_db)
-    return levels - (peak if reference == "max" else np.log(max(reference, floor)) * per_neper)
+        lowest = tf.maximum(peak * 10 ** (-dynamic_range_db * power / 20), floor)
+    levels = tf.math.log(tf.maximum(features, lowest)) * per_neper
+    if reference == "max":
+        return levels - tf.math.log(tf.maximum(peak, floor)) * per_neper
+    offset = per_neper * np.log(max(reference, floor))
+    return levels - offset if offset else levels
 
 
 def smoothed(energy: tf.Tensor, coefficient: float) -> tf.Tensor:

@@ -116,7 +116,7 @@ class MFCC(MelSpectrogram):
             levels = tf.math.log(features + 1e-6)
         else:
             levels = compression.decibels(features, dynamic_range_db=self.dynamic_range_db)
-        return tf.matmul(levels, self._dct)
+        return tf.tensordot(levels, self._dct, 1)
 
     def get_config(self):
         """Give the constructor's arguments."""

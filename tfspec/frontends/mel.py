@@ -113,7 +113,7 @@ class MelSpectrogram(FrontEnd):
                 "0 ≤ `lower_hz` < `upper_hz` ≤ half the sample rate is needed. "
                 f"Received: lower_hz={lower_hz}, upper_hz={upper_hz}, sample_rate={sample_rate}"
             )
-        self._bank = mel.mel_filter_bank(
+        self.filter_bank = mel.mel_filter_bank(
             num_mel_bins,
             self.fft_length,
             sample_rate,
@@ -123,7 +123,7 @@ class MelSpectrogram(FrontEnd):
             area_norm,
             straight_in,
         )
-        empty = np.flatnonzero(self._bank.sum(0) == 0)
+        empty = np.flatnonzero(self.filter_bank.sum(0) == 0)
         if len(empty) and not allow_empty_bands:
             raise ValueError(
                 f"{len(empty)} of `num_mel_bins` bands are empty, the first of them band {empty[0]}: use "
@@ -144,7 +144,7 @@ class MelSpectrogram(FrontEnd):
 
     def from_power(self, power):
         """Gather the bands."""
-        return tf.matmul(spectral.raised(power, self.power), self._bank)
+        return tf.tensordot(spectral.raised(power, self.power), self.filter_bank, 1)
 
     def get_config(self):
         """Give the constructor's arguments."""
