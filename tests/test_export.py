@@ -1,5 +1,7 @@
-"""Export: both files against the Keras model, and the SavedModel with TensorFlow alone."""
+"""Export: both files against the Keras model, the SavedModel with TensorFlow alone, and what is quantised."""
 
+import functools
+import json
 import subprocess
 import sys
 import zipfile
@@ -7,13 +9,21 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from tones import write_tones
 
+from tfspec import cli, pipeline
 from tfspec import export as export_module
 from tfspec.export import TFLiteClassifier, export
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import Classifier, conv2d, lstm
+from tfspec.pipelines import SpeechCommands
+from tfspec.quantization import tflite_model
 
 NAMES = ["no", "yes", "$ <b>"]
+TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
+OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if name.isupper()}
 
 
 def _classifier(features="stft", model="conv2d", samples=4000):
@@ -48,8 +58,6 @@ def test_both_files_give_what_keras_gives(tmp_path, rng, features, model):
 
 def test_tflite_has_builtin_operators_only_and_readable_labels(tmp_path, rng):
     export(_classifier(), tmp_path / "export", [_signals(rng, 1)])
-    from ai_edge_litert.interpreter import Interpreter
-
     interpreter = Interpreter(str(tmp_path / "export" / "model.tflite"))
     operators = {op["op_name"] for op in interpreter._get_ops_details()}
     assert not [name for name in operators if "Flex" in name or "CUSTOM" in name.upper()]
@@ -95,3 +103,221 @@ def test_export_again_replaces_the_files(tmp_path, rng):
         "parity.json",
         "saved_model",
     ]
+
+
+def _sounds(count):
+    """Give (count, 4000) signals, in turns noise, a steady tone and a rising one, and which each is."""
+    rng = np.random.default_rng(0)
+    kind = np.arange(count) % 3
+    seconds = np.arange(4000) / 8000
+    hertz = rng.uniform(500, 1500, (count, 1)) + np.where(kind == 2, 2000, 0)[:, np.newaxis] * seconds
+    tones = np.where(kind > 0, 0.3, 0)[:, np.newaxis] * np.sin(2 * np.pi * hertz * seconds)
+    return (tones + rng.normal(0, 0.1, tones.shape)).astype(np.float32), kind
+
+
+@functools.cache
+def _trained(features, model):
+    """Give a classifier that tells the sounds apart."""
+    classifier = _classifier(features, model)
+    signals, labels = _sounds(150)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    classifier.backbone.compile(keras.optimizers.Adam(3e-3), loss)
+    classifier.backbone.fit(classifier.front_end(signals), labels, batch_size=16, epochs=6, verbose=0)
+    return classifier
+
+
+def _tree(path):
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
+
+
+def _front_end(graph):
+    """Number the tensors from which the features are computed, going backwards from these."""
+    found = {i for i, tensor in enumerate(graph.tensors) if tensor.name == b"features"}
+    for operator in reversed(graph.operators):
+        if found & set(operator.outputs):
+            found |= set(operator.inputs) - {-1}
+    assert set(graph.inputs) < found
+    return found
+
+
+def _types_of_matrices(tree):
+    """Give the types of the large constants with several axes: those of the front end, and the others."""
+    main = tree.subgraphs[0]
+    front_end = _front_end(main)
+    types = {True: set(), False: set()}
+    for graph in tree.subgraphs:
+        for i, tensor in enumerate(graph.tensors):
+            constant = tree.buffers[tensor.buffer].data is not None
+            if constant and len(tensor.shape) > 1 and np.prod(tensor.shape) > 1000:
+                types[graph is main and i in front_end].add(TYPES[tensor.type])
+    return types[True], types[False]
+
+
+def _features(path, signal):
+    """Run a file on the plain kernels and give the tensor named features."""
+    interpreter = Interpreter(
+        str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], signal[np.newaxis])
+    interpreter.invoke()
+    (index,) = [t["index"] for t in interpreter.get_tensor_details() if t["name"] == "features"]
+    return interpreter.get_tensor(index)[0]
+
+
+@pytest.mark.parametrize(
+    ("quantize", "weights"),
+    [("none", "FLOAT32"), ("float16", "FLOAT16"), ("dynamic", "INT8"), ("int8", "INT8")],
+)
+@pytest.mark.parametrize(("features", "model"), [("stft", "conv2d"), ("mfcc", "conv2d"), ("mfcc", "lstm")])
+def test_the_backbone_is_quantised_and_the_front_end_is_not(tmp_path, features, model, quantize, weights):
+    classifier = _trained(features, model)
+    signals, labels = _sounds(60)
+    parity = export(classifier, tmp_path / "export", [signals], quantize, [_sounds(150)[0]])["tflite"]
+    path = tmp_path / "export" / "model.tflite"
+    assert parity["quantize"] == ("dynamic" if (model, quantize) == ("lstm", "int8") else quantize)
+    assert json.loads((path.parent / "parity.json").read_text())["tflite"] == parity
+
+    probabilities = TFLiteClassifier(path).probabilities(signals)
+    assert probabilities.dtype == np.float32
+    assert list(probabilities.argmax(axis=1)) == list(labels)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+    tree = _tree(path)
+    main = tree.subgraphs[0]
+    of_front_end, of_backbone = _types_of_matrices(tree)
+    assert of_backbone == {weights}
+    assert of_front_end == (set() if features == "stft" else {"FLOAT32"})  # DFT, mel filters, DCT
+    assert {TYPES[main.tensors[i].type] for i in _front_end(main)} <= {
+        "FLOAT32",
+        "INT32",
+        "BOOL",
+        "COMPLEX64",
+    }
+    expected = classifier.front_end(signals[:1])[0]
+    np.testing.assert_allclose(_features(path, signals[0]), expected, atol=1e-3 * np.ptp(expected))
+
+
+@pytest.mark.parametrize("features", ["stft", "mfcc"])
+def test_int8_activations_are_integers_from_end_to_end(tmp_path, features):
+    signals = _sounds(30)[0]
+    export(_trained(features, "conv2d"), tmp_path / "export", [signals], "int8", [signals])
+    tree = _tree(tmp_path / "export" / "model.tflite")
+    main = tree.subgraphs[0]
+    names = [OPERATORS[tree.operatorCodes[operator.opcodeIndex].builtinCode] for operator in main.operators]
+    begin, end = names.index("QUANTIZE"), names.index("DEQUANTIZE")
+    assert names[end:] == ["DEQUANTIZE", "SOFTMAX"]
+    assert names[begin:end].count("CONV_2D") == 3
+    computed = [i for operator in main.operators[begin:end] for i in operator.outputs]
+    assert {TYPES[main.tensors[i].type] for i in computed} == {"INT8"}
+
+
+def test_quantised_files_are_small_and_have_builtin_operators_only():
+    sizes = {}
+    for quantize in ("none", "float16", "dynamic", "int8"):
+        model = tflite_model(_trained("stft", "conv2d"), quantize, [_sounds(30)[0]])
+        operators = [op["op_name"] for op in Interpreter(model_content=model)._get_ops_details()]
+        assert not [name for name in operators if "Flex" in name or "CUSTOM" in name.upper()]
+        sizes[quantize] = len(model)
+    weights = 4 * _trained("stft", "conv2d").backbone.count_params()
+    assert sizes["none"] - sizes["float16"] == pytest.approx(weights / 2, rel=0.1)
+    assert sizes["none"] - sizes["dynamic"] == pytest.approx(weights * 3 / 4, rel=0.1)
+    assert sizes["int8"] == pytest.approx(sizes["dynamic"], rel=0.1)
+
+
+def test_parts_with_loops_of_their_own_are_chained(tmp_path, rng):
+    keras.utils.set_random_seed(0)
+    recurrent = keras.layers.LSTM(8, return_sequences=True)
+    front_end = keras.Sequential(
+        [keras.layers.Reshape((40, 100)), recurrent, keras.layers.Reshape((40, 8, 1))]
+    )
+    classifier = Classifier(front_end, lstm((None, 8, 1), len(NAMES), units=16), NAMES, (4000,), 8000)
+    signals = _signals(rng)
+    (tmp_path / "model.tflite").write_bytes(tflite_model(classifier))
+    received = TFLiteClassifier(tmp_path / "model.tflite").probabilities(signals)
+    np.testing.assert_allclose(received, classifier.probabilities(signals), atol=1e-5)
+    assert np.ptp(received, axis=0).min() > 1e-3
+
+
+@pytest.mark.parametrize(("quantize", "wrong"), [("none", 1), ("float16", 2), ("dynamic", 6), ("int8", 11)])
+def test_each_mode_has_a_bound(tmp_path, monkeypatch, quantize, wrong):
+    classifier, signals = _trained("stft", "conv2d"), _sounds(100)[0]
+    honest = TFLiteClassifier.probabilities
+
+    def mistaken(self, x):
+        probabilities = honest(self, x)
+        probabilities[:wrong] = np.roll(probabilities[:wrong], 1, axis=1)
+        return probabilities
+
+    monkeypatch.setattr(export_module.TFLiteClassifier, "probabilities", mistaken)
+    with pytest.raises(RuntimeError, match=f"tflite gives Keras's top class on {100 - wrong}.00%"):
+        export(classifier, tmp_path / "export", [signals], quantize, [signals])
+    assert list(tmp_path.iterdir()) == []
+    wrong -= 1
+    parity = export(classifier, tmp_path / "export", [signals], quantize, [signals])
+    assert parity["tflite"]["same_top_class"] == 1 - wrong / 100
+
+
+def test_calibration_on_other_signals_than_are_met_is_noticed(tmp_path):
+    signals = _sounds(60)[0]
+    with pytest.raises(RuntimeError, match="tflite gives"):
+        export(_trained("stft", "conv2d"), tmp_path / "export", [signals], "int8", [1e-9 * signals[:8]])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_needs_calibration_and_a_backbone_without_loops(tmp_path):
+    signals = _sounds(3)[0]
+    with pytest.raises(ValueError, match="no calibration batches"):
+        export(_classifier(), tmp_path / "export", [signals], "int8")
+    with pytest.raises(ValueError, match="loop"):
+        tflite_model(_classifier("mfcc", "lstm"), "int8", [signals])
+    with pytest.raises(ValueError, match=r"'int8'.*Received: quantize='int4'"):
+        export(_classifier(), tmp_path / "export", [signals], "int4")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quantised")
+    data = write_tones(folder / "data", {"high": 2000, "low": 300}, speakers=3)
+    options = {
+        "epochs": 8,
+        "validation_fraction": 1 / 3,
+        "clip_seconds": 0.3,
+        "batch_size": 2,
+        "model": "conv2d",
+    }
+    return SpeechCommands(data=data, out=folder / "run", **options).train(verbose=0)
+
+
+def test_a_run_calibrates_on_its_training_part(run, monkeypatch):
+    monkeypatch.setattr(pipeline, "export", lambda *arguments: arguments)
+    _, _, signals, quantize, calibration = run.export("int8")
+    assert quantize == "int8"
+    signals, calibration = np.concatenate(list(signals)), np.concatenate(list(calibration))
+    assert (len(signals), len(calibration)) == (4, 8)
+    assert not (signals[:, np.newaxis] == calibration).all(axis=-1).any()
+
+
+def test_the_command_quantises(run, capsys, monkeypatch):
+    cli.main(["export", str(run.folder), "--quantize", "int8"])
+    assert "tflite: same top class as Keras on 100.00% of 4 signals" in capsys.readouterr().out
+    assert json.loads((run.folder / "export" / "parity.json").read_text())["tflite"]["quantize"] == "int8"
+
+    monkeypatch.setitem(export_module.SAME_TOP_CLASS, "int8", 1.1)
+    for quantize, said in (("int8", "The exported tflite gives"), ("int4", "invalid choice")):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["export", str(run.folder), "--quantize", quantize])
+        assert stop.value.code == 2
+        assert said.lower() in capsys.readouterr().err.splitlines()[-1].lower()
+
+
+def test_the_command_says_that_a_loop_has_no_int8_activations(run, capsys, monkeypatch):
+    parity = {"signals": 1, "same_top_class": 1.0, "largest_difference": 0.0, "bytes": 1, "milliseconds": 1.0}
+    monkeypatch.setattr(pipeline.Run, "export", lambda *_: {"tflite": {**parity, "quantize": "dynamic"}})
+    cli.main(["export", str(run.folder), "--quantize", "int8"])
+    assert "no int8 activations" in capsys.readouterr().out
+    cli.main(["export", str(run.folder), "--quantize", "dynamic"])
+    assert "no int8 activations" not in capsys.readouterr().out

@@ -28,6 +28,7 @@ from tfspec.data.simulate import RADIO_CLASSES
 from tfspec.errors import UserError
 from tfspec.pipeline import Pipeline, Run, load_model, predict_files
 from tfspec.pipelines import PIPELINES, RadioSignals
+from tfspec.quantization import Quantize
 
 console = Console(soft_wrap=True)
 
@@ -98,13 +99,18 @@ def predict(
         console.print(escape(f"{row.file}{start}: {row.predicted} ({best:.1%})"))
 
 
-def export(run: Positional[Path]) -> None:
+def export(run: Positional[Path], quantize: Quantize = "none") -> None:
     """Write a SavedModel and a TFLite file that take the raw signal, and prove them on the validation part.
 
     Args:
         run: run folder; the files go to its folder export/.
+        quantize: make the TFLite file smaller: the backbone's weights in float16; in int8 (dynamic); or its
+            activations in int8 too, calibrated on the training part. The front end stays in float32.
     """
-    _print_parity(Run(run).export(), run)
+    parity = Run(run).export(quantize)
+    if parity["tflite"]["quantize"] != quantize:
+        console.print("A backbone with a loop has no int8 activations: quantised as with --quantize dynamic")
+    _print_parity(parity, run)
 
 
 def check(
