@@ -426,6 +426,20 @@ def test_too_short_a_signal_is_refused_and_one_sample_more_is_not(make, options,
         layer.compute_output_shape((None, shortest - 1))
 
 
+@pytest.mark.parametrize("pad_mode", ["constant", "reflect"])
+@pytest.mark.parametrize("window_place, before", [("start", 0), ("center", 24)])
+def test_padded_end_is_tensorflows_down_to_one_sample(window_place, before, pad_mode, rng):
+    layer = Spectrogram(16, 4, 64, pad_end=True, window_place=window_place, pad_mode=pad_mode)
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec([None, None])])
+    window = np.pad(scipy.signal.get_window("hann", 16), (before, 48 - before))
+    for samples in (1, 3, 4, 5, 15, 16, 17, 23, 24, 64, 65, 90):
+        signal = rng.standard_normal((2, samples)).astype(np.float32)
+        expected = tf.signal.stft(signal, 64, 4, 64, lambda _, dtype: tf.cast(window, dtype), pad_end=True)
+        assert layer.compute_output_shape((2, samples)) == (*expected.shape, 1)
+        assert_same_spectrum(layer(signal)[..., 0], abs(expected))
+        assert_same_spectrum(unknown(signal)[..., 0], abs(expected))
+
+
 @pytest.mark.parametrize("shape", [(1000,), (1, 1000, 1, 1)])
 def test_a_signal_with_too_few_or_too_many_axes_is_refused(shape):
     with pytest.raises(ValueError, match=f"found ndim={len(shape)}"):

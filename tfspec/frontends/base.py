@@ -204,8 +204,9 @@ class FrontEnd(FloatLayer):
         if self.pad_end:
             samples = tf.shape(signal)[1]
             last_frame = (samples - 1) // self.frame_step * self.frame_step - before
-            signal = spectral.padded(signal, before, 0, "constant")
-            before, after = 0, tf.maximum(last_frame + self.frame_length - samples, 0)
+            missing = tf.maximum(last_frame + self.frame_length - samples, 0)
+            signal = spectral.padded(signal, 0, missing, "constant")
+            return spectral.padded(signal, before, 0, "constant")
         return spectral.padded(signal, before, after, self.pad_mode)
 
     @property
