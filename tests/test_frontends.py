@@ -82,6 +82,13 @@ def inputs(name: str, seed: int = 0) -> np.ndarray:
     return (0.1 * noise if name in FRONT_ENDS else noise**2).astype(np.float32)
 
 
+def accepts(layer, samples: int) -> bool:
+    try:
+        return bool(layer.compute_output_shape((1, samples)))
+    except ValueError:
+        return False
+
+
 def assert_same(received, expected, rtol=1e-5):
     np.testing.assert_allclose(received, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
@@ -424,6 +431,19 @@ def test_too_short_a_signal_is_refused_and_one_sample_more_is_not(make, options,
             layer(too_short)
     with pytest.raises(ValueError, match=message):
         layer.compute_output_shape((None, shortest - 1))
+
+
+@all_front_ends
+def test_too_short_a_signal_of_unknown_length_is_refused_as_clearly(name):
+    layer = LAYERS[name]()
+    shortest = next(n for n in range(1, 500) if accepts(layer, n))
+    message = f"{type(layer).__name__} needs signals of at least {shortest} samples.* Received: fewer"
+    graph = tf.function(layer, input_signature=[tf.TensorSpec([None, None])])
+    assert graph(np.ones((2, shortest), np.float32)).shape[1] >= 1
+    # Several lengths and times: without an order among the operations, any of them may fail first
+    for samples in [0, *range(max(0, shortest - layer.frame_step), shortest, 4), shortest - 1] * 3:
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            graph(np.ones((2, samples), np.float32))
 
 
 @pytest.mark.parametrize("pad_mode", ["constant", "reflect"])

@@ -179,7 +179,9 @@ class FrontEnd(FloatLayer):
         """Compute (batch, frames, bins, views) features of (batch, samples)."""
         if signal.shape[1] is None:
             samples = tf.shape(signal)[1]
-            tf.debugging.assert_greater_equal(samples, self._shortest, self._too_short("fewer"))
+            long_enough = tf.debugging.assert_greater_equal(samples, self._shortest, self._too_short("fewer"))
+            with tf.control_dependencies([long_enough]):  # or another operation may fail first
+                signal = tf.identity(signal)
         block = self.GPU_BLOCK_SAMPLES if tf.config.list_physical_devices("GPU") else self.BLOCK_SAMPLES
         features = spectral.in_blocks(
             self._from_block,
