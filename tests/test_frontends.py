@@ -350,6 +350,14 @@ def test_batch_and_length_may_be_unknown(name):
         assert_same(graph(part), layer(part))
 
 
+@all_layers
+def test_an_empty_batch_gives_no_features(name):
+    layer, x = LAYERS[name](), inputs(name)
+    unknown = tf.function(layer, input_signature=[tf.TensorSpec([None, None, *x.shape[2:]])])
+    for received in (layer(x[:0]), unknown(x[:0])):
+        assert received.shape == (0, *layer(x).shape[1:])
+
+
 @all_front_ends
 def test_channels_are_computed_one_by_one(name):
     layer = LAYERS[name]()

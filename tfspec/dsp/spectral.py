@@ -59,7 +59,8 @@ def real_fft(frames: tf.Tensor, fft_length: int) -> tuple[tf.Tensor, tf.Tensor]:
         ([[4.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]])
     """
     if fft_length & (fft_length - 1) == 0:
-        spectrum = tf.signal.rfft(frames, [fft_length])
+        zeros = [[0, 0]] * (len(frames.shape) - 1) + [[0, fft_length - int(frames.shape[-1])]]
+        spectrum = tf.signal.rfft(tf.pad(frames, zeros), [fft_length])  # whose own padding spares empty ones
         return tf.math.real(spectrum), tf.math.imag(spectrum)
     cosine, sine = _dft_matrices(int(frames.shape[-1]), fft_length)
     return tf.matmul(frames, cosine), tf.matmul(frames, sine)
@@ -95,6 +96,10 @@ def padded(signal: tf.Tensor, before: int, after: Any, mode: str) -> tf.Tensor:
     if mode == "edge":
         ends = [signal[:, :1] * tf.ones([1, before]), signal, signal[:, -1:] * tf.ones([1, after])]
         return tf.concat(ends, axis=1)
+    if mode == "reflect":  # tf.pad's refuses an empty batch
+        end = tf.shape(signal)[1] - 1
+        ends = [signal[:, 1 : before + 1], signal[:, end - after : end]]
+        return tf.concat([tf.reverse(ends[0], [1]), signal, tf.reverse(ends[1], [1])], axis=1)
     return tf.pad(signal, [[0, 0], [before, after]], mode.upper())
 
 
