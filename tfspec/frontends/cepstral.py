@@ -101,6 +101,8 @@ class MFCC(MelSpectrogram):
                 "`num_coefficients` must be at most `num_mel_bins`. "
                 f"Received: num_coefficients={num_coefficients}, num_mel_bins={num_mel_bins}"
             )
+        if dct_type == 1 and num_mel_bins == 1:
+            raise ValueError("`dct_type` 1 needs two bands or more. Received: dct_type=1, num_mel_bins=1")
         if not lifter >= 0:
             raise ValueError(f"`lifter` must not be negative. Received: lifter={lifter}")
         self._dct = cepstral.dct_matrix(num_mel_bins, num_coefficients, dct_type, dct_norm, lifter)
@@ -153,6 +155,7 @@ class Deltas(FloatLayer):
 
     Raises:
         ValueError: an argument is out of its range, or there are too few frames.
+        InvalidArgumentError: the same of a number of frames that a graph does not know beforehand.
 
     Example:
         >>> Deltas(orders=2)(np.zeros([1, 134, 13, 1])).shape
@@ -173,6 +176,11 @@ class Deltas(FloatLayer):
         """Append the derivatives to (batch, frames, bins, channels) features."""
         self.compute_output_shape(features.shape)
         features = tf.cast(features, tf.float32)
+        if self.mode == "interp" and features.shape[1] is None:
+            frames = tf.shape(features)[1]
+            enough = tf.debugging.assert_greater_equal(frames, self.width, self._too_few("fewer"))
+            with tf.control_dependencies([enough]):
+                features = tf.identity(features)
         derivatives = [
             cepstral.deltas(features, self.width, order, self.mode) for order in range(1, self.orders + 1)
         ]
@@ -182,11 +190,14 @@ class Deltas(FloatLayer):
         """Give the input's shape with more bins."""
         batch, frames, bins, channels = input_shape
         if self.mode == "interp" and frames is not None and frames < self.width:
-            raise ValueError(
-                f'Deltas with mode "interp" needs at least `width` frames; "nearest" takes any number. '
-                f"Received: {frames} frames, width={self.width}"
-            )
+            raise ValueError(self._too_few(frames))
         return (batch, frames, None if bins is None else bins * (1 + self.orders), channels)
+
+    def _too_few(self, received) -> str:
+        return (
+            f'Deltas with mode "interp" needs at least `width` frames; "nearest" takes any number. '
+            f"Received: {received} frames, width={self.width}"
+        )
 
     def get_config(self):
         """Give the constructor's arguments."""
