@@ -4,15 +4,13 @@ import subprocess
 import sys
 from functools import partial
 
-import hypothesis
 import keras
-import librosa
 import numpy as np
 import pytest
 import scipy.signal
 import tensorflow as tf
+from agreement import assert_same, assert_same_spectrum
 from ai_edge_litert.interpreter import Interpreter
-from hypothesis import strategies as st
 
 import tfspec.frontends
 from tfspec.frontends import (
@@ -73,7 +71,6 @@ TRANSFORM = (
 )
 all_front_ends = pytest.mark.parametrize("name", FRONT_ENDS)
 all_layers = pytest.mark.parametrize("name", LAYERS)
-some_examples = hypothesis.settings(max_examples=60, deadline=None)
 
 
 def inputs(name: str, seed: int = 0) -> np.ndarray:
@@ -89,14 +86,6 @@ def accepts(layer, samples: int) -> bool:
         return False
 
 
-def assert_same(received, expected, rtol=1e-5):
-    np.testing.assert_allclose(received, expected, rtol=rtol, atol=rtol * np.abs(expected).max())
-
-
-def assert_same_spectrum(received, expected):
-    np.testing.assert_allclose(received, expected, rtol=1e-4, atol=2e-6 * np.abs(expected).max())
-
-
 @contextlib.contextmanager
 def precision(policy: str):
     before = keras.config.dtype_policy()
@@ -110,140 +99,6 @@ def precision(policy: str):
 def test_every_public_layer_is_held_to_the_contract():
     public = {getattr(tfspec.frontends, name) for name in tfspec.frontends.__all__}
     assert public - {tfspec.frontends.FrontEnd} == {type(make()) for make in LAYERS.values()}
-
-
-# ---------------------------------------------------------------- numbers
-
-
-@st.composite
-def transforms(draw):
-    fft_length = draw(st.one_of(st.sampled_from([64, 128, 512]), st.integers(4, 520)))
-    return {
-        "fft_length": fft_length,
-        "frame_length": draw(st.one_of(st.just(fft_length), st.integers(3, fft_length))),
-        "frame_step": draw(st.integers(1 + fft_length // 8, 2 * fft_length)),
-        "window": draw(st.sampled_from(["hann", "hamming", "blackman", "rectangular"])),
-    }
-
-
-@some_examples
-@hypothesis.given(transforms(), st.integers(0, 1500), st.integers(0, 99))
-def test_spectrogram_is_tensorflows_stft(transform, more_samples, seed):
-    samples = transform["frame_length"] + more_samples
-    signal = np.random.default_rng(seed).standard_normal((2, samples)).astype(np.float32)
-    window = scipy.signal.get_window(transform["window"], transform["frame_length"])
-    expected = tf.abs(
-        tf.signal.stft(
-            signal,
-            transform["frame_length"],
-            transform["frame_step"],
-            transform["fft_length"],
-            window_fn=lambda length, dtype: tf.constant(window, dtype),
-        )
-    )
-    assert_same_spectrum(Spectrogram(**transform)(signal)[..., 0], expected)
-
-
-def test_default_window_is_tensorflows(rng):
-    signal = rng.standard_normal((2, 17640)).astype(np.float32)
-    assert_same_spectrum(Spectrogram(512, 128)(signal)[..., 0], tf.abs(tf.signal.stft(signal, 512, 128)))
-
-
-@some_examples
-@hypothesis.given(
-    transforms(),
-    st.sampled_from([False, "constant", "reflect", "symmetric"]),
-    st.sampled_from([1, 2]),
-    st.integers(0, 1500),
-    st.integers(0, 99),
-)
-def test_spectrogram_is_librosas(transform, center, power, more_samples, seed):
-    rng = np.random.default_rng(seed)
-    signal = rng.standard_normal(transform["fft_length"] + more_samples).astype(np.float32)
-    layer = Spectrogram(
-        **transform,
-        center=bool(center),
-        pad_mode=center or "constant",
-        window_place="center",
-        power=power,
-    )
-    received = layer(signal[np.newaxis])[0, ..., 0]
-    if center in ("reflect", "symmetric"):  # librosa's own reflection is wrong in clips under three frames
-        signal = np.pad(signal, transform["fft_length"] // 2, center)
-    expected = librosa.stft(
-        signal.astype(np.float64),
-        n_fft=transform["fft_length"],
-        win_length=transform["frame_length"],
-        hop_length=transform["frame_step"],
-        window=transform["window"],
-        center=center == "constant",
-    )
-    assert_same_spectrum(received, np.abs(expected.T) ** power)
-
-
-@pytest.mark.parametrize(
-    "ours, librosas",
-    [
-        ({"num_coefficients": 39}, {"n_mfcc": 39, "n_fft": 512, "hop_length": 128}),
-        (
-            {
-                "num_coefficients": 13,
-                "sample_rate": 16000,
-                "num_mel_bins": 40,
-                "lower_hz": 60,
-                "upper_hz": 7600,
-            }
-            | {"frame_length": 400, "frame_step": 160, "fft_length": 512, "window": "hamming"},
-            {"n_mfcc": 13, "sr": 16000, "n_mels": 40, "fmin": 60, "fmax": 7600}
-            | {"win_length": 400, "hop_length": 160, "n_fft": 512, "window": "hamming"},
-        ),
-        (
-            {"num_mel_bins": 30, "frame_length": 401, "frame_step": 99, "pad_mode": "reflect"},
-            {"n_mels": 30, "n_fft": 401, "hop_length": 99, "pad_mode": "reflect"},
-        ),
-        (
-            {"num_mel_bins": 30, "frame_length": 400, "frame_step": 160, "center": False},
-            {"n_mels": 30, "n_fft": 400, "hop_length": 160, "center": False},
-        ),
-    ],
-)
-def test_mfcc_is_librosas(ours, librosas, rng):
-    signal = 0.1 * rng.standard_normal(17640).astype(np.float32)
-    signal[5000:9000] = 0
-    signal[12000:] = np.sin(0.3 * np.arange(5640))
-    expected = librosa.feature.mfcc(y=signal.astype(np.float64), **{"sr": 22050, "n_mfcc": 20} | librosas)
-    assert expected[0].min() < -300
-    np.testing.assert_allclose(MFCC(**ours)(signal[np.newaxis])[0, ..., 0], expected.T, atol=0.01)
-
-
-def test_mfcc_of_silence_is_the_floor():
-    coefficients = MFCC(20, num_mel_bins=64, dynamic_range_db=None)(np.zeros((1, 4000)))[0, ..., 0]
-    np.testing.assert_allclose(coefficients[:, 0], -100 * np.sqrt(64), rtol=1e-5)
-    np.testing.assert_allclose(coefficients[:, 1:], 0, atol=1e-3)
-
-
-def test_decibels_of_a_spectrogram_are_librosas(rng):
-    signal = rng.standard_normal(8000).astype(np.float32)
-    power = np.abs(librosa.stft(signal.astype(np.float64), n_fft=400, hop_length=160)) ** 2
-    layers = [Spectrogram(400, 160, center=True, window_place="center", power=2), Decibel()]
-    received = keras.Sequential(layers)(signal[np.newaxis])[0, ..., 0]
-    np.testing.assert_allclose(received, librosa.power_to_db(power).T, atol=0.01)
-
-
-@pytest.mark.parametrize("axis", [(1, 2, 3), (1,), (1, 2)])
-def test_standardize_gives_zero_mean_and_unit_variance(axis, rng):
-    features = rng.normal(-70, 20, (3, 50, 20, 2)) * np.array([1e-2, 1, 1e3]).reshape(3, 1, 1, 1)
-    scaled = Standardize(axis)(features).numpy().astype(np.float64)
-    np.testing.assert_allclose(scaled.mean(axis), 0, atol=1e-4)
-    np.testing.assert_allclose(scaled.std(axis), 1, rtol=1e-3)
-    expected = (features - features.mean(axis, keepdims=True)) / (features.std(axis, keepdims=True) + 3)
-    assert_same(Standardize(axis, epsilon=3)(features), expected)
-    assert_same(Standardize(axis, deviation=4)(features), (features - features.mean(axis, keepdims=True)) / 4)
-
-
-@pytest.mark.parametrize("value", [3.3, -100.0])
-def test_standardize_makes_a_constant_zero(value):
-    assert abs(Standardize()(np.full((1, 134, 257, 1), value)).numpy()).max() < 1e-3
 
 
 @all_front_ends
@@ -502,13 +357,6 @@ def test_a_shift_by_one_step_shifts_the_frames_by_one(name):
     edge = -(-layer.frame_length // step) if layer.center or layer.pad else 0
     before, after = layer(x).numpy(), layer(x[:, step:]).numpy()
     assert_same(after[:, edge : len(after[0]) - edge], before[:, 1 + edge : len(after[0]) + 1 - edge])
-
-
-def test_a_tone_has_its_peak_in_its_bin():
-    tone = np.sin(2 * np.pi * 1000 * np.arange(8000) / 8000)[np.newaxis]
-    magnitude = Spectrogram(400, 160)(tone).numpy()[0, :, :, 0]
-    assert (magnitude.argmax(axis=1) == 1000 * 400 // 8000).all()
-    np.testing.assert_allclose(magnitude.max(axis=1), 100, rtol=1e-4)
 
 
 # ---------------------------------------------------------------- TFLite

@@ -139,7 +139,8 @@ def in_blocks(
 
     What lies between a signal and its features is many times as large as both. A block at a time it stays
     in the processor's cache, and memory stays flat; blocks run in parallel. A block is several whole
-    signals, or a stretch of one.
+    signals, or a stretch of one. XLA compiles it for any signal, its gradients where the graph knows the
+    signal's shape.
 
     Args:
         function: from (rows, samples) to (rows, frames, …), each frame by itself.
