@@ -234,6 +234,15 @@ def test_an_example_does_not_depend_on_its_neighbours(name):
     assert_same(layer(np.concatenate([louder, x[:1]]))[1:], alone)
 
 
+@all_layers
+def test_a_sample_that_is_no_number_spoils_its_own_example_and_no_other(name):
+    layer, x = LAYERS[name](), inputs(name)
+    x[1, x.shape[1] // 2] = np.nan
+    received = layer(x).numpy()
+    assert np.isnan(received[1]).any()
+    np.testing.assert_array_equal(received[::2], layer(inputs(name))[::2])
+
+
 @pytest.mark.parametrize("level", [0, 1e-25], ids=["zero", "next to zero"])
 @all_layers
 def test_silence_gives_finite_features_and_gradients(name, level):

@@ -217,6 +217,6 @@ def raised(power: tf.Tensor, exponent: float) -> tf.Tensor:
     """
     if exponent == 2:
         return power
-    positive = power > 0
-    safe = tf.where(positive, power, 1.0)
-    return tf.where(positive, tf.sqrt(safe) if exponent == 1 else tf.pow(safe, exponent / 2), 0.0)
+    some = tf.not_equal(power, 0)  # NaN stays NaN
+    safe = tf.where(some, power, 1.0)
+    return tf.where(some, tf.sqrt(safe) if exponent == 1 else tf.pow(safe, exponent / 2), 0.0)
