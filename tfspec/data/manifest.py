@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tfspec.errors import UserError
@@ -125,6 +126,7 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
         {'train': 8, 'validation': 2}
     """
     from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.utils import check_random_state
 
     needed = _fewest_parts(validation_fraction)
     groups = manifest["group"].nunique()
@@ -140,8 +142,11 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
             f"Received: at most {largest}."
         )
     fraction = _nearest_fraction(validation_fraction, min(groups, largest))
-    splitter = StratifiedGroupKFold(fraction.denominator, shuffle=True, random_state=seed)
-    return _with_part(manifest, splitter.split(manifest, manifest["label"], manifest["group"]), fraction)
+    # Shuffled here: scikit-learn before 1.8, the last for Python 3.10, mixes groups up (scikit-learn#32478).
+    places = np.argsort(check_random_state(seed).permutation(groups))
+    shuffled = places[np.unique(manifest["group"], return_inverse=True)[1]]
+    splitter = StratifiedGroupKFold(fraction.denominator)
+    return _with_part(manifest, splitter.split(manifest, manifest["label"], shuffled), fraction)
 
 
 def split_by_file(manifest: pd.DataFrame, validation_fraction: float, seed: int) -> pd.DataFrame:
