@@ -243,7 +243,12 @@ def _usage() -> str:
 
 def _deferred(command: Callable) -> Callable:
     """Give a function of the same signature that only binds the arguments: parsing is over before it runs."""
-    return functools.wraps(command)(functools.partial(functools.partial, command))
+
+    @functools.wraps(command)
+    def bind(*arguments, **options):
+        return functools.partial(command, *arguments, **options)
+
+    return bind
 
 
 def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
