@@ -61,11 +61,12 @@ def evaluate(run: Positional[Path], data: Path | None = None, json: bool = False
         data: data set of the same kind, scored whole; the run's own validation part if not given.
         json: print one JSON document and nothing else.
     """
-    scores = Run(run).evaluate(data)
+    trained = Run(run)
+    scores = trained.evaluate(data)
     if json:
         _print_json(scores)
     else:
-        _print_scores(scores, run)
+        _print_scores(scores, trained.evaluation_folder(data))
 
 
 def predict(

@@ -310,6 +310,10 @@ class Run:
         """Give the path of a figure that the run has left."""
         return self.folder / "figures" / f"{name}.png"
 
+    def evaluation_folder(self, data: str | os.PathLike | None = None) -> Path:
+        """Give the folder where the evaluation on other data goes; the run folder for None."""
+        return self.folder if data is None else self.folder / "evaluations" / Path(data).resolve().name
+
     def evaluate(self, data: str | os.PathLike | None = None) -> dict[str, Any]:
         """Score the best model on the validation part, or on all of another data set.
 
@@ -327,13 +331,12 @@ class Run:
         """
         split = self.split
         if data is None:
-            pipeline, folder, bad = self.pipeline, self.folder, None
+            pipeline, bad = self.pipeline, None
             manifest = split[split["part"] == "validation"].reset_index(drop=True)
         else:
             if not hasattr(self.pipeline, "data"):
                 raise UserError(f"The pipeline {self.pipeline.name} takes no other data.")
             pipeline = dataclasses.replace(self.pipeline, **{"data": Path(data)})  # type: ignore[arg-type]
-            folder = self.folder / "evaluations" / Path(data).resolve().name
             manifest, bad = pipeline.usable(pipeline.manifest())
         model = self.classifier
         labels = label_indices(manifest["label"], model.class_names)
@@ -347,6 +350,7 @@ class Run:
         table = evaluation.predictions_table(
             pipeline.example_names(manifest), probabilities, model.class_names, manifest["label"]
         )
+        folder = self.evaluation_folder(data)
         self._write_evaluation(folder, scores, table, bad)
         self._draw(pipeline, folder / "figures", manifest, read, scores)
         return scores
