@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import tensorflow as tf
@@ -53,16 +53,22 @@ def demo(out: Path | None = None) -> None:
         console.print(f"  {label:14} is taken for {tflite.class_names[row.argmax()]:14} ({row.max():.0%})")
 
 
-def evaluate(run: Positional[Path], data: Path | None = None, json: bool = False) -> None:
+def evaluate(
+    run: Positional[Path],
+    data: Path | None = None,
+    on_bad_file: Literal["stop", "skip"] | None = None,
+    json: bool = False,
+) -> None:
     """Score a run's best model again, or on another data set.
 
     Args:
         run: run folder.
         data: data set of the same kind, scored whole; the run's own validation part if not given.
+        on_bad_file: stop if a file of `data` cannot be used, or leave these out; as in training if not given.
         json: print one JSON document and nothing else.
     """
     trained = Run(run)
-    scores = trained.evaluate(data)
+    scores = trained.evaluate(data, on_bad_file)
     if json:
         _print_json(scores)
     else:

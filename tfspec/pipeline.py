@@ -314,7 +314,9 @@ class Run:
         """Give the folder where the evaluation on other data goes; the run folder for None."""
         return self.folder if data is None else self.folder / "evaluations" / Path(data).resolve().name
 
-    def evaluate(self, data: str | os.PathLike | None = None) -> dict[str, Any]:
+    def evaluate(
+        self, data: str | os.PathLike | None = None, on_bad_file: Literal["stop", "skip"] | None = None
+    ) -> dict[str, Any]:
         """Score the best model on the validation part, or on all of another data set.
 
         Writes metrics.json, predictions.csv and figures/: into the run folder for the validation part, into
@@ -322,6 +324,7 @@ class Run:
 
         Args:
             data: as the pipeline's option `data`; None for the validation part.
+            on_bad_file: as the pipeline's option, for `data`; the run's own if None.
 
         Returns:
             What `evaluation.score` gives, and with `data` also `groups_trained_on`.
@@ -336,7 +339,8 @@ class Run:
         else:
             if not hasattr(self.pipeline, "data"):
                 raise UserError(f"The pipeline {self.pipeline.name} takes no other data.")
-            pipeline = dataclasses.replace(self.pipeline, **{"data": Path(data)})  # type: ignore[arg-type]
+            changes = {"data": Path(data), "on_bad_file": on_bad_file or self.pipeline.on_bad_file}
+            pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
             manifest, bad = pipeline.usable(pipeline.manifest())
         model = self.classifier
         labels = label_indices(manifest["label"], model.class_names)
