@@ -27,7 +27,9 @@ def track(items: Iterable, description: str, total: int) -> Iterable:
     from rich.console import Console
     from rich.progress import track as rich_track
 
-    return rich_track(items, description, total, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True, force_jupyter=False)
+    hidden = not console.is_terminal  # where even an erased bar leaves an empty line
+    return rich_track(items, description, total, console=console, transient=True, disable=hidden)
 
 
 def score_table(scores: dict[str, Any]) -> Table:
