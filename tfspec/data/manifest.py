@@ -60,7 +60,7 @@ def from_class_folders(
         raise UserError(f"{folder} has no folder for {', '.join(missing)}. It has: {', '.join(found)}.")
     rows = [
         (path.relative_to(folder).as_posix(), label)
-        for label in classes or found
+        for label in dict.fromkeys(classes or found)
         for path in _recordings(folder / label)
     ]
     if not rows:
