@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ import pandas as pd
 from tfspec import report
 from tfspec.data.dataset import ArrayReader
 from tfspec.data.simulate import BATCH, PICTURE_SHAPE, RADIO_CLASSES, radio_pictures
+from tfspec.errors import UserError
 from tfspec.frontends import Standardize
 from tfspec.models import trace_conv2d
 from tfspec.pipeline import Pipeline
@@ -37,6 +39,15 @@ class RadioSignals(Pipeline):
     """Signals to validate on."""
     snr: tuple[float, float] | None = None
     """Range of the signals' amplitude in units of the noise's; each class's published one if not given."""
+
+    def __post_init__(self):
+        """Check what can be checked before anything is simulated."""
+        super().__post_init__()
+        for name in ("num_train", "num_validation"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
+        if self.snr and not 0 <= self.snr[0] <= self.snr[1] < math.inf:
+            raise UserError(f"snr must be two numbers from low to high, not negative. Received: {self.snr}")
 
     def manifest(self):
         """Number the signals; the classes take turns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -67,6 +68,15 @@ class SpeechCommands(Pipeline):
         super().__post_init__()
         if not self.clip_seconds > 0:
             raise UserError(f"The clip must be longer than 0 seconds. Received: {self.clip_seconds}")
+        if self.sample_rate < 1:
+            raise UserError(f"The sample rate must be positive. Received: {self.sample_rate}")
+        # conv2d sees 18 frames at a time, which are 128 samples apart; MFCC pads its first
+        shortest = 1 if self.model == "lstm" else 17 * 128 + (512 if self.features == "stft" else 0)
+        if not shortest <= self.clip_seconds * self.sample_rate < math.inf:
+            raise UserError(
+                f"The model {self.model} needs a clip of at least {shortest} samples, "
+                f"{shortest / self.sample_rate:.3f} s. Received: {self.clip_seconds} s"
+            )
 
     @property
     def num_samples(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import os
 import tempfile
 import time
@@ -76,9 +77,15 @@ class Pipeline:
                 setattr(self, name, Path(value))
             elif isinstance(value, list):
                 setattr(self, name, tuple(value))
-        for name in ("epochs", "batch_size", "validation_batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
+        for name in ("epochs", "batch_size", "validation_batch_size", "learning_rate", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UserError(f"{name} must be positive and finite. Received: {value}")
+        for name in ("patience", "learning_rate_end", "shuffle_buffer", "seed"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name} must not be negative. Received: {getattr(self, name)}")
+        if self.seed >= 2**31:
+            raise UserError(f"seed must be below 2**31. Received: {self.seed}")
 
     # The steps
 
@@ -145,7 +152,11 @@ class Pipeline:
         """
         folder = self._new_folder()
         manifest, bad = self.usable(self.manifest())
+        if len(names := self.class_names(manifest)) < 2:
+            raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
         split = self.split(manifest)
+        if missing := {"train", "validation"} - set(split["part"]):
+            raise UserError(f"There is nothing in the part {' and '.join(sorted(missing))} of the split.")
         shared = shared_groups(split)
         if shared and not self.groups_may_overlap:
             raise UserError(f"{len(shared)} groups are on both sides of the split: {', '.join(shared)}.")
@@ -471,8 +482,8 @@ def predict_files(
     """
     if model.sample_rate is None:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
-    if hop_seconds is not None and not hop_seconds > 0:
-        raise UserError(f"The hop must be longer than 0 seconds. Received: {hop_seconds}")
+    if hop_seconds is not None and not 0 < hop_seconds < math.inf:
+        raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
     if bad := [f"{i.path} ({i.problem})" for i in inspect_all(files) if i.problem]:
         raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")
     names, starts, probabilities = [], [], []
