@@ -134,7 +134,9 @@ class Pipeline:
 
     def example_names(self, manifest: pd.DataFrame) -> pd.Series:
         """Name each example in the predictions."""
-        return manifest["path"].rename("file")
+        if "path" in manifest:
+            return manifest["path"].rename("file")
+        return pd.Series(manifest.index, name="example")
 
     # All steps in order
 
