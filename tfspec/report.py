@@ -95,7 +95,7 @@ def history_figure(history: pd.DataFrame) -> Figure:
         axes.plot(epochs, history[name], ".-", label="training")
         axes.plot(epochs, history[f"val_{name}"], ".-", label="validation")
         axes.set(xlabel="epoch", title=name)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.legend()
     return figure
 
