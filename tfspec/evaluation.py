@@ -32,6 +32,8 @@ def score(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[s
     all_classes = np.arange(len(class_names))
     columns = metrics.precision_recall_fscore_support(labels, predicted, labels=all_classes, zero_division=0)
     per_class = pd.DataFrame(dict(zip(("precision", "recall", "f1", "examples"), columns, strict=True)))
+    # scikit-learn counts in floats where no prediction is right
+    per_class = per_class.astype({"examples": int})
     there = per_class[per_class["examples"] > 0]
     return {
         "examples": len(labels),
