@@ -50,7 +50,7 @@ class SpeechCommands(Pipeline):
     split_by: Literal["speaker", "file"] = "speaker"
     """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
     validation_fraction: float = 0.2
-    """Part of the recordings that validates; rounded to a half, a third, a quarter and so on."""
+    """Part of the recordings that validates; rounded to a fraction that the speakers or files allow."""
     sample_rate: int = 22050
     """Samples per second that recordings are resampled to."""
     clip_seconds: float = 0.8
