@@ -1,5 +1,6 @@
 """Notebooks run from top to bottom on a small folder of recordings."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -22,6 +23,23 @@ def _run(name: str, parameters: str, folder: Path):
 def _outputs(notebook, mime: str) -> list:
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
+
+
+@pytest.mark.parametrize("clip", ["made up", "recording"])
+def test_front_ends(tmp_path, clip):
+    path = None
+    if clip == "recording":
+        path = str(write_tones(tmp_path / "tones", {"high": 2000}, 1) / "high" / "speaker0_nohash_0.wav")
+    notebook = _run("00_front_ends.ipynb", f"CLIP = {path!r}", tmp_path)
+    assert len(_outputs(notebook, "image/png")) == 7
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
+    changes = {name: float(change) for name, change in re.findall(r"(\w+): largest change (\S+) dB", printed)}
+    assert changes["Keras"] > 20
+    assert changes["tfspec"] < 0.001
+    differences = re.findall(r"(.+): largest difference (\S+) dB", printed)
+    assert [name for name, _ in differences] == ["tf.function", "Dataset.map", "TFLite file"]
+    assert max(float(difference) for _, difference in differences) < 0.01
 
 
 def test_speech_commands(tmp_path):
