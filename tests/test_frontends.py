@@ -154,7 +154,7 @@ inputs = np.load(f"{folder}/inputs.npz")
 both = [tf.constant(inputs["stft"]), tf.constant(inputs["decibel"])]
 exported = tf.saved_model.load(f"{folder}/exported").serve(both)
 traced = tf.saved_model.load(f"{folder}/traced").features(*both)
-assert not any(name.partition(".")[0] in ("keras", "tfspec") for name in sys.modules)
+assert "tfspec" not in sys.modules
 import tfspec
 from keras.saving import load_model
 loaded = {name: load_model(f"{folder}/{i}.keras")(x) for i, (name, x) in enumerate(inputs.items())}
@@ -189,7 +189,7 @@ def test_keras_model_loads_in_a_process_that_imports_tfspec_alone(name, from_new
 
 
 @all_layers
-def test_saved_model_gives_the_same_in_a_process_without_tfspec_and_keras(name, from_new_process):
+def test_saved_model_gives_the_same_in_a_process_without_tfspec(name, from_new_process):
     for kind in ("exported", "traced"):
         assert_same(from_new_process[kind][name], example(name)[2])
 
@@ -244,7 +244,7 @@ def test_mixed_precision_changes_nothing(half, name):
 @pytest.mark.parametrize("dtype", ["int16", "float64", "float16"])
 def test_numbers_of_any_type_are_taken_as_float32(dtype, name):
     layer, x, _ = example(name)
-    x = (3000 * x).astype(dtype)
+    x = (1000 * x).astype(dtype)
     expected = layer(x.astype(np.float32))
     for received in (layer(x), next(iter(tf.data.Dataset.from_tensors(x).map(layer)))):
         assert received.dtype == tf.float32

@@ -1,0 +1,222 @@
+"""What all augmentations share: parameters drawn for each example, applied, chained and chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Parameters = dict[str, Any]
+
+
+class RandomLayer(keras.layers.Layer):
+    """Base of the augmentations: draws parameters for each example, then applies them.
+
+    A subclass says how parameters are drawn (`draw`) and what they do (`transform`). Calling it in eager
+    mode, in `Dataset.map` or in a model is the same; only `training=False` makes it the identity, and then
+    exactly. Whatever the precision policy, the arithmetic is float32.
+
+    Args:
+        probability: how likely each example is changed, 0…1.
+        seed: for calls that are given none: same seed, same sequence of draws. None for others each time.
+
+    Input shape:
+        (batch, …), float32.
+
+    Output shape:
+        That of the input.
+
+    Example:
+        A seed of its own for every batch, the same ones when the program runs again, new ones in every epoch:
+
+        >>> from tfspec.augment import Gain
+        >>> gain = Gain(min_gain_db=-6.0, max_gain_db=6.0)
+        >>> signals = tf.data.Dataset.from_tensor_slices(tf.ones([4, 8000])).batch(2)
+        >>> seeds = tf.data.Dataset.random(seed=0, rerandomize_each_iteration=True).batch(2)
+        >>> data = tf.data.Dataset.zip(signals, seeds).map(lambda x, seed: gain(x, seed=seed))
+        >>> [x.shape[0] for x in data]
+        [2, 2]
+    """
+
+    def __init__(self, probability: float = 1.0, seed: int | None = None, **kwargs):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(autocast=False, **kwargs)
+        if not 0 <= probability <= 1:
+            raise ValueError(f"`probability` must be from 0 to 1. Received: probability={probability}")
+        self.probability = float(probability)
+        self.seed = seed
+        self._seeds = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        """Nothing to build."""
+
+    def draw(self, batch: int | tf.Tensor, seed: tf.Tensor) -> Parameters:
+        """Draw what `transform` needs: a tensor a name, the examples on its first axis."""
+        raise NotImplementedError
+
+    def transform(self, x: tf.Tensor, params: Parameters) -> tf.Tensor:
+        """Change each example as its parameters say; nothing is random here."""
+        raise NotImplementedError
+
+    def sample(self, batch: int | tf.Tensor, seed: tf.Tensor | Sequence[int]) -> Parameters:
+        """Draw the parameters of a batch.
+
+        Args:
+            batch: number of examples.
+            seed: (2,) integers.
+
+        Returns:
+            `applied`, (batch,) bool, and what the layer draws, each with the examples on its first axis.
+        """
+        chance, own = tf.unstack(tf.random.split(tf.cast(seed, tf.int32)))
+        applied = tf.random.stateless_uniform([batch], chance) < self.probability
+        return {"applied": applied, **self.draw(batch, own)}
+
+    def apply(self, x: tf.Tensor, params: Parameters) -> tf.Tensor:
+        """Change a batch as `sample` drew it; the same parameters, the same result.
+
+        Args:
+            x: (batch, …) float32.
+            params: what `sample` gave.
+
+        Returns:
+            As x.
+        """
+        changed = self.transform(x, params)
+        return changed if self.probability == 1 else tf.where(along(params["applied"], x), changed, x)
+
+    def call(self, x, seed=None, training=True):
+        """Draw parameters and apply them; the identity for `training=False`."""
+        if not training:
+            return x
+        x = tf.cast(x, tf.float32)
+        return self.apply(x, self.sample(tf.shape(x)[0], self._own_seed(seed)))
+
+    def _own_seed(self, seed):
+        """Give (2,) that differ from replica to replica."""
+        seed = tf.cast(self._seeds.next() if seed is None else seed, tf.int32)
+        replica = tf.distribute.get_replica_context()
+        if replica is None or replica.num_replicas_in_sync == 1:
+            return seed
+        return tf.random.fold_in(seed, replica.replica_id_in_sync_group)
+
+    def compute_output_shape(self, input_shape):
+        """Give the input's shape."""
+        return input_shape
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {**super().get_config(), "probability": self.probability, "seed": self.seed}
+
+
+class _Several(RandomLayer):
+    """Layers that draw and apply together."""
+
+    def __init__(self, layers: Sequence[RandomLayer], probability: float = 1.0, **kwargs):
+        super().__init__(probability, **kwargs)
+        if wrong := [layer for layer in layers if not isinstance(layer, RandomLayer)]:
+            raise ValueError(f"`layers` must be tfspec.augment layers. Received: {wrong}")
+        self.layers = list(layers)
+
+    def draw(self, batch, seed):
+        """Draw every layer's parameters, under its number."""
+        seeds = tf.random.split(seed, max(1, len(self.layers)))
+        return {str(i): layer.sample(batch, seeds[i]) for i, layer in enumerate(self.layers)}
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
+        return {**super().get_config(), "layers": layers}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuild the layers, then the whole."""
+        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        return cls(**{**config, "layers": layers})
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class Compose(_Several):
+    """Applies one augmentation after another.
+
+    Args:
+        layers: the augmentations, in order; each keeps its own probability.
+        probability: how likely each example goes through them at all.
+        seed: as in `RandomLayer`.
+
+    Example:
+        >>> from tfspec.augment import Gain
+        >>> augment = Compose([Gain(-6.0, 6.0, probability=0.5), Gain(0.0, 3.0)])
+        >>> augment(tf.ones([2, 16000]), seed=[0, 1]).shape
+        TensorShape([2, 16000])
+    """
+
+    def transform(self, x, params):
+        """Apply the layers in order."""
+        for i, layer in enumerate(self.layers):
+            x = layer.apply(x, params[str(i)])
+        return x
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class OneOf(_Several):
+    """Applies one augmentation of several to each example; no other one is computed.
+
+    Args:
+        layers: the augmentations to choose from, at least one.
+        weights: how likely each is chosen, relative to the others; all alike if None.
+        probability: how likely an example is changed at all.
+        seed: as in `RandomLayer`.
+
+    Example:
+        >>> from tfspec.augment import Gain
+        >>> augment = OneOf([Gain(-6.0, -6.0), Gain(6.0, 6.0)])
+        >>> augment(tf.ones([2, 16000]), seed=[0, 1]).shape
+        TensorShape([2, 16000])
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[RandomLayer],
+        weights: Sequence[float] | None = None,
+        probability: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(layers, probability, **kwargs)
+        self.choice_weights = [1.0] * len(self.layers) if weights is None else [float(w) for w in weights]
+        if not self.layers or len(self.choice_weights) != len(self.layers) or min(self.choice_weights) < 0:
+            raise ValueError(
+                "`layers` must not be empty, and `weights` one number a layer, none below 0. "
+                f"Received: {len(self.layers)} layers, weights={weights}"
+            )
+
+    def draw(self, batch, seed):
+        """Draw every layer's parameters, and each example's `choice` among them."""
+        chosen, rest = tf.unstack(tf.random.split(seed))
+        logits = tf.math.log([self.choice_weights])
+        choice = tf.random.stateless_categorical(logits, batch, chosen, dtype=tf.int32)[0]
+        return {"choice": choice, **super().draw(batch, rest)}
+
+    def transform(self, x, params):
+        """Apply to each example the layer that was chosen for it."""
+
+        def one(example):
+            x, params = tf.nest.map_structure(lambda part: part[tf.newaxis], example)
+            branches = [
+                lambda layer=layer, own=params[str(i)]: layer.apply(x, own)[0]
+                for i, layer in enumerate(self.layers)
+            ]
+            return tf.switch_case(params["choice"][0], branches)
+
+        return tf.map_fn(one, (x, params), fn_output_signature=tf.TensorSpec(x.shape[1:], x.dtype))
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {**super().get_config(), "weights": self.choice_weights}
+
+
+def along(values: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
+    """Give (batch,) values the rank of x, so that each example has its own."""
+    return tf.reshape(values, [-1, *[1] * (len(x.shape) - 1)])
