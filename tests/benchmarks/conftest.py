@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+SPINNING_SECONDS = 0.1
+"""How long, and more, the threads of OpenBLAS and OpenMP wait busily for more work and slow down the next one."""
+
 
 @pytest.fixture
 def medians(benchmark, capsys):
@@ -17,6 +20,8 @@ def medians(benchmark, capsys):
 
         def one_round():
             for name, call in callables.items():
+                time.sleep(SPINNING_SECONDS)
+                call()
                 start = time.perf_counter()
                 call()
                 times[name].append(time.perf_counter() - start)
