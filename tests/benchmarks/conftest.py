@@ -6,7 +6,7 @@ import time
 import pytest
 
 SPINNING_SECONDS = 0.1
-"""How long, and more, the threads of OpenBLAS and OpenMP wait busily for more work and slow down the next one."""
+"""Longer than the threads of OpenBLAS and OpenMP wait busily for more work, slowing down whoever is next."""
 
 
 @pytest.fixture
