@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
+from tfspec.augment import Gain
 from tfspec.data import make_dataset
 from tfspec.data.audio import AudioReader, load_audio
-from tfspec.data.dataset import ArrayReader, label_indices
+from tfspec.data.dataset import ArrayReader, Epochs, label_indices
 from tfspec.data.manifest import from_class_folders
+from tfspec.data.precompute import precompute
 from tfspec.errors import UserError
 from tfspec.frontends import MFCC, Spectrogram
 
@@ -44,10 +46,9 @@ def order(data: tf.data.Dataset) -> list[int]:
     return [int(signal[0]) for signals, _ in data.as_numpy_iterator() for signal in signals]
 
 
-@pytest.mark.parametrize("cache", [None, ""])
-def test_without_shuffle_the_order_is_the_manifest_s(cache):
+def test_without_epochs_the_order_is_the_manifest_s():
     manifest = frame(23)
-    data = make_dataset(manifest, CountingReader(), NAMES, 4, cache=cache)
+    data = make_dataset(manifest, CountingReader(), NAMES, 4)
     for _ in range(2):
         batches = epoch(data)
         assert [len(x) for x, _ in batches] == [4, 4, 4, 4, 4, 3]
@@ -60,16 +61,16 @@ def test_types_and_static_shapes():
     x, y = make_dataset(frame(5), CountingReader(), NAMES, 4).element_spec
     assert (x.shape.as_list(), x.dtype) == ([None, 64], tf.float32)
     assert (y.shape.as_list(), y.dtype) == ([None], tf.int32)
-    x, y = make_dataset(frame(5), CountingReader(), NAMES, 4, Spectrogram(16, 8), "", 10).element_spec
+    x, y = make_dataset(
+        frame(5), CountingReader(), NAMES, 4, Epochs(0), Gain(), Spectrogram(16, 8), Gain()
+    ).element_spec
     assert (x.shape.as_list(), x.dtype) == ([None, 7, 9, 1], tf.float32)
     assert (y.shape.as_list(), y.dtype) == ([None], tf.int32)
 
 
-@pytest.mark.parametrize("cache", [None, ""])
-@pytest.mark.parametrize("buffer", [1, 7, 23, 10_000])
-def test_shuffled_epoch_has_every_row_once_with_its_label(cache, buffer):
+def test_shuffled_epoch_has_every_row_once_with_its_label():
     manifest = frame(23)
-    data = make_dataset(manifest, CountingReader(), NAMES, 4, cache=cache, shuffle_buffer=buffer)
+    data = make_dataset(manifest, CountingReader(), NAMES, 4, Epochs(0))
     for _ in range(2):
         batches = epoch(data)
         assert [len(x) for x, _ in batches] == [4, 4, 4, 4, 4, 3]
@@ -81,13 +82,14 @@ def test_shuffled_epoch_has_every_row_once_with_its_label(cache, buffer):
 
 
 @pytest.mark.parametrize("seed", [0, 5])
-@pytest.mark.parametrize("cache", [None, ""])
-def test_same_seed_gives_the_same_epochs_each_unlike_the_last(cache, seed):
+def test_same_seed_gives_the_same_epochs_each_unlike_the_last(seed):
     def two_epochs(seed):
-        data = make_dataset(frame(40), CountingReader(), NAMES, 8, cache=cache, shuffle_buffer=40, seed=seed)
+        data = make_dataset(frame(40), CountingReader(), NAMES, 8, Epochs(seed))
         return order(data), order(data)
 
     first, second = two_epochs(seed)
+    keras.utils.set_random_seed(seed + 7)
+    tf.random.normal([3])
     assert two_epochs(seed) == (first, second)
     assert first != second
     other = two_epochs(seed + 1)
@@ -95,28 +97,28 @@ def test_same_seed_gives_the_same_epochs_each_unlike_the_last(cache, seed):
     assert second not in other
 
 
-def test_order_does_not_depend_on_what_was_drawn_before():
-    """Keras's global seed goes into it, but not how often it has been used."""
+def test_an_epoch_can_be_had_without_those_before():
+    def epochs(first, count):
+        augmented = make_dataset(
+            frame(40), CountingReader(), NAMES, 8, Epochs(0, first), Gain(), Spectrogram(16, 8), Gain()
+        )
+        return [np.concatenate([x for x, _ in epoch(augmented)]) for _ in range(count)]
 
-    def shuffled():
-        return order(make_dataset(frame(40), CountingReader(), NAMES, 8, shuffle_buffer=40, seed=3))
-
-    keras.utils.set_random_seed(1)
-    first = shuffled()
-    tf.random.normal([3])
-    assert shuffled() == first
+    np.testing.assert_array_equal(epochs(0, 4)[2:], epochs(2, 2))
 
 
-def test_small_buffer_still_mixes_sorted_classes():
-    data = make_dataset(frame(300), CountingReader(), NAMES, 30, shuffle_buffer=5)
-    for _, labels in epoch(data):
-        assert len(set(labels)) == 3
+def test_augmentation_is_drawn_anew_for_each_batch_and_epoch():
+    manifest = pd.DataFrame({"label": ["a"] * 8})
+    ones = ArrayReader(np.ones([8, 64], np.float32))
+    data = make_dataset(manifest, ones, NAMES, 4, Epochs(0), Gain(), feature_augmentation=Gain())
+    signals = np.concatenate([x[:, 0] for _ in range(2) for x, _ in epoch(data)])
+    assert len(np.unique(signals)) == 16
 
 
 @pytest.mark.parametrize(("rows", "batches"), [(1, 1), (8, 2), (9, 3), (11, 3)])
-@pytest.mark.parametrize(("cache", "buffer"), [(None, 0), ("", 0), (None, 5), ("", 5)])
-def test_number_of_batches_is_known_beforehand(rows, batches, cache, buffer):
-    data = make_dataset(frame(rows), CountingReader(), NAMES, 4, cache=cache, shuffle_buffer=buffer)
+@pytest.mark.parametrize("epochs", [None, Epochs(0)])
+def test_number_of_batches_is_known_beforehand(rows, batches, epochs):
+    data = make_dataset(frame(rows), CountingReader(), NAMES, 4, epochs)
     assert data.cardinality().numpy() == len(data) == batches
     assert len(epoch(data)) == batches
 
@@ -124,38 +126,39 @@ def test_number_of_batches_is_known_beforehand(rows, batches, cache, buffer):
 @pytest.mark.parametrize(
     "front_end", [Spectrogram(16, 8, power=2), MFCC(4, 16000, 6, frame_length=32, frame_step=16)]
 )
-@pytest.mark.parametrize(("cache", "buffer"), [(None, 0), ("", 0), ("", 50)])
-def test_front_end_in_the_dataset_equals_calling_it(rng, front_end, cache, buffer):
+def test_front_end_in_the_dataset_equals_calling_it(rng, front_end):
     signals = rng.standard_normal((11, 64)).astype(np.float32)
     manifest = frame(11).reset_index(drop=True)
-    data = make_dataset(manifest, ArrayReader(signals), NAMES, 4, front_end, cache, buffer)
+    data = make_dataset(manifest, ArrayReader(signals), NAMES, 4, front_end=front_end)
     features = np.concatenate([x for x, _ in epoch(data)])
-    expected = front_end(signals).numpy()
-    if buffer:  # in any order: by the nearest one
-        nearest = np.abs(features[:, np.newaxis] - expected).max((2, 3, 4)).argmin(1)
-        assert sorted(nearest) == list(range(11))
-        expected = expected[nearest]
-    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(features, front_end(signals), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("buffer", [0, 20])
 @pytest.mark.parametrize("where", ["memory", "file"])
-def test_cached_dataset_reads_each_row_once_however_many_epochs(tmp_path, where, buffer):
+def test_what_is_precomputed_is_read_once_and_the_same(tmp_path, rng, where):
+    signals = rng.standard_normal((150, 64)).astype(np.float32)
+    manifest = frame(150).reset_index(drop=True)
     read = CountingReader()
-    cache = "" if where == "memory" else tmp_path / "features"
-    data = make_dataset(frame(23), read, NAMES, 4, Spectrogram(16, 8), cache, buffer)
-    first = sum(x.sum() for x, _ in epoch(data))
-    assert sorted(read.rows) == list(range(23))
-    second = sum(x.sum() for x, _ in epoch(data))
-    assert sorted(read.rows) == list(range(23))
-    assert first == pytest.approx(second, rel=1e-5)
-    assert first > 0
+    bars = []
+
+    def progress(batches, total):
+        bars.append(total)
+        return batches
+
+    path = None if where == "memory" else tmp_path / "features"
+    precompute(manifest, read, Spectrogram(16, 8), path, progress)
+    assert read.rows == list(range(150))
+    assert bars == [3]
+    front_end = Spectrogram(16, 8)
+    features = precompute(manifest, ArrayReader(signals), front_end, path)
     assert any(Path(tmp_path).iterdir()) == (where == "file")
+    assert features.signal_shape == (7, 9, 1)
+    np.testing.assert_allclose(features(manifest.iloc[[149, 3]]), front_end(signals[[149, 3]]), rtol=1e-5)
 
 
-def test_without_a_cache_every_epoch_reads_anew():
+def test_every_epoch_reads_anew():
     read = CountingReader()
-    data = make_dataset(frame(10), read, NAMES, 4, shuffle_buffer=10)
+    data = make_dataset(frame(10), read, NAMES, 4, Epochs(0))
     epoch(data)
     epoch(data)
     assert sorted(read.rows) == sorted([*range(10)] * 2)

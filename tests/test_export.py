@@ -13,8 +13,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tones import write_tones
 
-from tfspec import cli, pipeline
+from tfspec import cli
 from tfspec import export as export_module
+from tfspec import run as run_module
 from tfspec.export import TFLiteClassifier, export
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import Classifier, conv2d, lstm
@@ -293,7 +294,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_calibrates_on_its_training_part(run, monkeypatch):
-    monkeypatch.setattr(pipeline, "export", lambda *arguments: arguments)
+    monkeypatch.setattr(run_module, "export", lambda *arguments: arguments)
     _, _, signals, quantize, calibration = run.export("int8")
     assert quantize == "int8"
     signals, calibration = np.concatenate(list(signals)), np.concatenate(list(calibration))
@@ -316,7 +317,7 @@ def test_the_command_quantises(run, capsys, monkeypatch):
 
 def test_the_command_says_that_a_loop_has_no_int8_activations(run, capsys, monkeypatch):
     parity = {"signals": 1, "same_top_class": 1.0, "largest_difference": 0.0, "bytes": 1, "milliseconds": 1.0}
-    monkeypatch.setattr(pipeline.Run, "export", lambda *_: {"tflite": {**parity, "quantize": "dynamic"}})
+    monkeypatch.setattr(run_module.Run, "export", lambda *_: {"tflite": {**parity, "quantize": "dynamic"}})
     cli.main(["export", str(run.folder), "--quantize", "int8"])
     assert "no int8 activations" in capsys.readouterr().out
     cli.main(["export", str(run.folder), "--quantize", "dynamic"])

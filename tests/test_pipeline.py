@@ -1,6 +1,7 @@
 """Runs from start to finish on a few tones: what they leave, refuse and give again."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import soundfile
 from tones import write_tones
 
 from tfspec import UserError, pipeline
-from tfspec.pipeline import Run, load_model, predict_files
+from tfspec.data.audio import load_audio
+from tfspec.inference import load_keras, load_model, predict_files
 from tfspec.pipelines import RadioSignals, SpeechCommands
+from tfspec.run import Run
 
 OPTIONS = {"epochs": 2, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4}
 
@@ -67,8 +70,103 @@ def test_same_seed_same_losses(tones, run, tmp_path):
     assert (other.history["loss"] != run.history["loss"]).all()
 
 
+KILLED_IN_EPOCH_3 = """
+import os, signal, sys
+import keras
+from tfspec.pipelines import SpeechCommands
+
+class Kill(keras.callbacks.TerminateOnNaN):
+    def on_train_batch_end(self, batch, logs=None):
+        if os.path.exists(sys.argv[2] + "/state") and self.params["epochs"] and len(
+            open(sys.argv[2] + "/history.csv").readlines()) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+keras.callbacks.TerminateOnNaN = Kill
+SpeechCommands(data=sys.argv[1], out=sys.argv[2], epochs=4, validation_fraction=1 / 3, clip_seconds=0.3,
+    batch_size=4, model=sys.argv[3]).train(verbose=0)
+"""
+
+
+@pytest.mark.parametrize("model", ["lstm", "conv2d"])
+def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, model):
+    options = {**OPTIONS, "epochs": 4, "model": model}
+    undisturbed = SpeechCommands(data=tones, out=tmp_path / "undisturbed", **options).train(verbose=0)
+    folder = tmp_path / "killed"
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_EPOCH_3, tones, folder, model])
+    assert done.returncode == -9
+    assert (folder / "state").exists()
+    assert not (folder / "metrics.json").exists()
+    with pytest.raises(UserError, match="exists and is not empty"):
+        SpeechCommands(data=tones, out=folder, **options).train()
+    resumed = Run(folder).resume(verbose=0)
+    columns = [name for name in undisturbed.history if name not in ("member", "seconds")]
+    pd.testing.assert_frame_equal(resumed.history[columns], undisturbed.history[columns], check_exact=True)
+    for received, expected in zip(
+        load_keras(folder / "last.keras").get_weights(),
+        load_keras(undisturbed.folder / "last.keras").get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(received, expected)
+    assert resumed.metrics() == undisturbed.metrics()
+    assert not (folder / "state").exists()
+    assert not list(folder.glob("cache-*"))
+
+
+def test_resuming_a_finished_run_changes_nothing(run):
+    before = (run.folder / "last.keras").stat().st_mtime_ns
+    assert Run(run.folder).resume(verbose=0).metrics() == run.metrics()
+    assert (run.folder / "last.keras").stat().st_mtime_ns == before
+
+
+@pytest.fixture(scope="module")
+def folds(tones, tmp_path_factory):
+    @dataclass(kw_only=True)
+    class Folds(SpeechCommands):
+        def split(self, manifest):
+            fold = pd.factorize(manifest["group"])[0] - 1  # the first speaker tests
+            return manifest.assign(fold=fold, part=np.where(fold < 0, "test", "train"))
+
+    return Folds(data=tones, out=tmp_path_factory.mktemp("runs") / "folds", **OPTIONS).train(verbose=0)
+
+
+def test_cross_validation_trains_a_model_a_fold_and_predicts_with_the_others(folds):
+    for name, others in (("fold_0", "speaker1"), ("fold_1", "speaker2")):
+        assert (folds.folder / name / "best.keras").exists()
+        validation = folds.members[name].query("part == 'validation'")
+        assert set(validation["group"]) == {others}
+    assert set(folds.history["member"]) == {"fold_0", "fold_1"}
+    assert len(folds.predictions) == 8
+    model = load_keras(folds.folder / "fold_1" / "best.keras")
+    row = folds.predictions.iloc[-1]
+    signal = load_audio(folds.pipeline.data / row["file"], 22050, model.signal_shape[0])
+    expected = row[["p_high", "p_low"]].astype(float)
+    np.testing.assert_allclose(model.probabilities(signal[np.newaxis])[0], expected, rtol=1e-4)
+
+
+def test_the_test_part_and_new_files_are_predicted_by_the_mean_of_all_folds(folds):
+    assert folds.metrics("test")["examples"] == 4
+    files = [folds.pipeline.data / path for path in folds.split.query("part == 'test'")["path"]]
+    received = folds.predict(files)[["p_high", "p_low"]]
+    members = [load_keras(folds.folder / name / "best.keras") for name in ("fold_0", "fold_1")]
+    expected = np.mean([predict_files(m, files)[["p_high", "p_low"]] for m in members], axis=0)
+    np.testing.assert_allclose(received, expected, rtol=1e-5)
+    tested = pd.read_csv(folds.evaluation_folder(part="test") / "predictions.csv")
+    np.testing.assert_allclose(tested[["p_high", "p_low"]], expected, rtol=1e-4)
+
+
+def test_folds_are_finished_one_by_one(folds, tmp_path):
+    folder = tmp_path / "folds"
+    shutil.copytree(folds.folder, folder)
+    shutil.rmtree(folder / "fold_1")
+    (folder / "best.keras").unlink()
+    before = (folder / "fold_0" / "best.keras").stat().st_mtime_ns
+    resumed = Run(folder, folds.pipeline).resume(verbose=0)
+    assert (folder / "fold_0" / "best.keras").stat().st_mtime_ns == before
+    assert resumed.metrics() == folds.metrics()
+
+
 def test_features_cached_on_disk_give_the_same_run(tones, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "CACHE_BYTES_IN_MEMORY", 0)
+    monkeypatch.setattr(pipeline, "FEATURE_BYTES_IN_MEMORY", 0)
     again = SpeechCommands(data=tones, out=tmp_path / "again", **OPTIONS).train(verbose=0)
     assert list(again.history["loss"]) == list(run.history["loss"])
     assert not list(again.folder.glob("cache*"))

@@ -50,7 +50,8 @@ def test_spectrogram_axes_are_seconds_and_hertz():
 
 
 def test_the_other_figures_can_be_drawn():
-    history = pd.DataFrame({name: [0.5, 0.4] for name in ("loss", "val_loss", "accuracy", "val_accuracy")})
+    columns = ("loss", "val_loss", "accuracy", "val_accuracy")
+    history = pd.DataFrame({name: [0.5, 0.4] for name in columns}).assign(member=["fold_0", "fold_1"])
     for figure in (
         report.history_figure(history),
         report.waveform_figure(np.zeros(100), 10, "$"),

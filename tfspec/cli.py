@@ -26,9 +26,11 @@ from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.simulate import RADIO_CLASSES
 from tfspec.errors import UserError
-from tfspec.pipeline import Pipeline, Run, load_model, predict_files
+from tfspec.inference import load_model, predict_files
+from tfspec.pipeline import Pipeline
 from tfspec.pipelines import PIPELINES, RadioSignals
 from tfspec.quantization import Quantize
+from tfspec.run import Run
 
 console = Console(soft_wrap=True)
 
@@ -41,7 +43,7 @@ def demo(out: Path | None = None) -> None:
     """
     pipeline = RadioSignals(out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=10)
     run = pipeline.train()
-    _print_scores(json.loads((run.folder / "metrics.json").read_text()), run.folder)
+    _print_run(run)
     _print_parity(run.export(), run.folder)
 
     # Numbers that neither training nor validation has used
@@ -56,6 +58,7 @@ def demo(out: Path | None = None) -> None:
 def evaluate(
     run: Positional[Path],
     data: Path | None = None,
+    part: Literal["validation", "test"] = "validation",
     on_bad_file: Literal["stop", "skip"] | None = None,
     json: bool = False,
 ) -> None:
@@ -63,16 +66,26 @@ def evaluate(
 
     Args:
         run: run folder.
-        data: data set of the same kind, scored whole; the run's own validation part if not given.
+        data: data set of the same kind, scored whole; the run's own if not given.
+        part: of the run's own data.
         on_bad_file: stop if a file of `data` cannot be used, or leave these out; as in training if not given.
         json: print one JSON document and nothing else.
     """
     trained = Run(run)
-    scores = trained.evaluate(data, on_bad_file)
+    scores = trained.evaluate(data, on_bad_file, part)
     if json:
         _print_json(scores)
     else:
-        _print_scores(scores, trained.evaluation_folder(data))
+        _print_scores(scores, trained.evaluation_folder(data, part))
+
+
+def resume(run: Positional[Path]) -> None:
+    """Go on with a run that was interrupted; it ends as if it never was.
+
+    Args:
+        run: run folder.
+    """
+    _print_run(Run(run).resume())
 
 
 def predict(
@@ -159,8 +172,7 @@ def train(arguments: Sequence[str]) -> None:
         return
     name, *options = arguments
     pipeline = _parse(find_pipeline(name), options, f"tfspec train {name}")
-    run = pipeline.train()
-    _print_scores(json.loads((run.folder / "metrics.json").read_text()), run.folder)
+    _print_run(pipeline.train())
 
 
 def find_pipeline(name: str) -> type[Pipeline]:
@@ -200,6 +212,7 @@ def find_pipeline(name: str) -> type[Pipeline]:
 COMMANDS: dict[str, Callable] = {
     "demo": demo,
     "evaluate": evaluate,
+    "resume": resume,
     "predict": predict,
     "export": export,
     "check": check,
@@ -277,6 +290,13 @@ def _fail(message: str, code: int = 2) -> None:
 
 def _print_json(document: Any) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _print_run(run: Run) -> None:
+    _print_scores(run.metrics(), run.folder)
+    if run.has_test_part:
+        console.print("\nTest part, neither trained nor validated on:")
+        _print_scores(run.metrics("test"), run.evaluation_folder(part="test"))
 
 
 def _print_scores(scores: dict[str, Any], folder: Path) -> None:

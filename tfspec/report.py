@@ -84,16 +84,17 @@ def history_figure(history: pd.DataFrame) -> Figure:
     """Draw loss and accuracy against the epoch.
 
     Args:
-        history: columns `loss`, `val_loss`, `accuracy`, `val_accuracy`; one row an epoch.
+        history: columns `member`, `loss`, `val_loss`, `accuracy`, `val_accuracy`; one row an epoch.
 
     Returns:
         The figure.
     """
     figure = _figure(9, 3.5)
-    epochs = np.arange(1, len(history) + 1)
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        axes.plot(epochs, history[name], ".-", label="training")
-        axes.plot(epochs, history[f"val_{name}"], ".-", label="validation")
+        for column, label, colour in ((name, "training", "C0"), (f"val_{name}", "validation", "C1")):
+            for _, values in history.groupby("member")[column]:
+                (line,) = axes.plot(np.arange(1, len(values) + 1), values, ".-", color=colour)
+            line.set_label(label)
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.legend()

@@ -1,112 +1,221 @@
-"""Training a classifier's backbone on features, keeping the whole classifier after every epoch."""
+"""Training a classifier's backbone, and going on where a killed run stopped."""
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
+import pandas as pd
 import tensorflow as tf
 
+from tfspec.data.dataset import Epochs
 from tfspec.errors import UserError
 from tfspec.files import written_beside
 from tfspec.models import Classifier
 
+STATE = "state"
+"""Folder of a member that is not finished: its backbone with the optimizer, and how far it came."""
 
-class SaveClassifier(keras.callbacks.Callback):
-    """Keeps `last.keras` and `best.keras`, which take the raw signal, while only the backbone trains.
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with one learning-rate schedule.
+
+    Args:
+        epochs: largest number of epochs.
+        learning_rate: Adam's at the start.
+        learning_rate_end: part of it that a cosine over the epochs leaves at the end; 1 keeps it constant.
+        prepare: what is done to the backbone first, such as `models.freeze`.
+    """
+
+    epochs: int
+    learning_rate: float
+    learning_rate_end: float = 1.0
+    prepare: Callable[[keras.Model], None] | None = None
+
+
+@dataclass
+class Progress:
+    """How far a training came.
+
+    Args:
+        phase: number of the phase that it is in.
+        first_epoch: number of that phase's first epoch.
+        history: losses, metrics and seconds of every epoch, of all phases.
+    """
+
+    phase: int
+    first_epoch: int
+    history: list[dict[str, float]]
+
+    def lowest(self, first_epoch: int = 0) -> int | None:
+        """Number the epoch with the lowest validation loss, from `first_epoch` on."""
+        losses = {row["epoch"]: row["val_loss"] for row in self.history if row["epoch"] >= first_epoch}
+        finite = {epoch: loss for epoch, loss in losses.items() if loss == loss}
+        return int(min(finite, key=finite.__getitem__)) if finite else None
+
+    def is_over(self, phase: Phase, patience: int) -> bool:
+        """Say whether the phase has had its epochs, or none better for too long."""
+        done = len(self.history)
+        lowest = self.lowest(self.first_epoch)
+        waited = done - 1 - (self.first_epoch if lowest is None else lowest)
+        return done >= self.first_epoch + phase.epochs or (done > self.first_epoch and waited >= patience)
+
+
+class Keep(keras.callbacks.Callback):
+    """Keeps the classifier, which takes the raw signal, and the training's state while the backbone trains.
+
+    After every epoch it writes `last.keras`, `best.keras` if the validation loss is the lowest so far,
+    `history.csv`, and the state that `fit` goes on from. Each is whole at any time.
 
     Args:
         classifier: the model around the one that trains.
-        folder: where the two files go. Each is whole at any time, so a killed run loses one epoch at most.
+        folder: where the files go.
+        epochs: what numbers the epochs of the training data.
+        phase: the phase that trains.
+        progress: of the training; this callback adds the epochs.
+        patience: epochs without a lower validation loss after which the phase stops.
     """
 
-    def __init__(self, classifier: Classifier, folder: Path):
+    def __init__(
+        self,
+        classifier: Classifier,
+        folder: Path,
+        epochs: Epochs,
+        phase: Phase,
+        progress: Progress,
+        patience: int,
+    ):
         super().__init__()
+        self.epochs = epochs
         self.classifier = classifier
         self.folder = folder
-        self.lowest = float("inf")
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Save the model, and again as the best if its validation loss is the lowest so far."""
-        last = self.folder / "last.keras"
-        with written_beside(last) as part:
-            self.classifier.save(part)
-        if logs["val_loss"] < self.lowest:
-            self.lowest = logs["val_loss"]
-            with written_beside(self.folder / "best.keras") as part:
-                shutil.copyfile(last, part)
-
-
-class EpochSeconds(keras.callbacks.Callback):
-    """Adds `seconds` to each epoch's logs; put it before whatever writes them."""
+        self.phase = phase
+        self.progress = progress
+        self.patience = patience
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Start the clock."""
+        """Start the clock, and what is random in this epoch: a function of the seed and the epoch alone."""
+        self.epochs.number = epoch  # Keras may have looked at a batch before
+        rng = np.random.default_rng([self.epochs.seed, epoch, 1])
+        for variable in self.model.variables:
+            if variable.path.endswith("seed_generator_state"):  # of a dropout; Keras does not save it
+                variable.assign(rng.integers(2**32, size=2, dtype=np.uint32))
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Stop the clock."""
-        logs["seconds"] = time.perf_counter() - self.start
+        """Write the files, and stop when it is time to."""
+        seconds = time.perf_counter() - self.start
+        scores = {name: float(value) for name, value in logs.items()}
+        self.progress.history.append({"epoch": epoch, **scores, "seconds": seconds})
+        last = self.folder / "last.keras"
+        with written_beside(last) as part:
+            self.classifier.save(part)
+        if self.progress.lowest() == epoch:
+            with written_beside(self.folder / "best.keras") as part:
+                shutil.copyfile(last, part)
+        with written_beside(self.folder / "history.csv") as part:
+            pd.DataFrame(self.progress.history).to_csv(part, index=False)
+        with written_beside(self.folder / STATE) as part:
+            part.mkdir()
+            self.model.save(part / "backbone.keras")
+            (part / "progress.json").write_text(json.dumps(vars(self.progress)))
+        self.model.stop_training = self.progress.is_over(self.phase, self.patience)
+
+
+def is_finished(folder: Path) -> bool:
+    """Say whether a training in this folder came to its end."""
+    return (folder / "best.keras").exists() and not (folder / STATE).exists()
+
+
+def unfinished_backbone(folder: Path) -> keras.Model | None:
+    """Load the backbone of a training that was interrupted, with its optimizer.
+
+    Args:
+        folder: where `fit` was at work.
+
+    Returns:
+        The compiled backbone after the last whole epoch; None if there was none.
+    """
+    path = folder / STATE / "backbone.keras"
+    return keras.saving.load_model(path, safe_mode=True) if path.exists() else None
+
+
+def _progress(folder: Path) -> Progress:
+    path = folder / STATE / "progress.json"
+    return Progress(**json.loads(path.read_text())) if path.exists() else Progress(0, 0, [])
 
 
 def fit(
     classifier: Classifier,
     train_data: tf.data.Dataset,
+    epochs: Epochs,
     validation_data: tf.data.Dataset,
-    folder: str | os.PathLike,
-    epochs: int,
+    folder: Path,
+    phases: Sequence[Phase],
     patience: int,
-    learning_rate: float,
-    learning_rate_end: float = 1.0,
+    loss: Any,
     clip_norm: float | None = None,
     verbose: int | str = "auto",
 ) -> None:
-    """Train the backbone with Adam on cross-entropy until the validation loss stops falling.
+    """Train the backbone with Adam until the validation loss stops falling, phase after phase.
 
-    Leaves `best.keras` (lowest validation loss), `last.keras`, `history.csv` and TensorBoard's `logs/`.
+    Leaves `best.keras` (lowest validation loss), `last.keras`, `history.csv` and TensorBoard's `logs/`. In a
+    folder with an unfinished training it goes on after the last whole epoch, and ends with the weights that
+    it would have had undisturbed.
 
     Args:
-        classifier: its backbone is trained in place.
+        classifier: its backbone is trained in place; that of `unfinished_backbone` if there is one.
         train_data: batches ((batch, frames, bins, channels) features, (batch,) labels).
-        validation_data: the same.
-        folder: the run folder.
-        epochs: largest number of epochs.
-        patience: epochs without a lower validation loss after which training stops.
-        learning_rate: Adam's at the start.
-        learning_rate_end: part of it that a cosine over all epochs leaves at the end; 1 keeps it constant.
+        epochs: what numbers the epochs of `train_data`.
+        validation_data: batches of the same.
+        folder: of this training alone.
+        phases: what to train and how, in order.
+        patience: epochs without a lower validation loss after which a phase stops.
+        loss: Keras loss on logits.
         clip_norm: each weight's gradient is scaled down to this norm; None leaves it.
         verbose: Keras's progress bar: "auto", 0, 1 or 2.
 
     Raises:
         UserError: the loss was never finite.
     """
-    folder = Path(folder)
-    steps = epochs * int(train_data.cardinality())
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps, alpha=learning_rate_end)
-    classifier.backbone.compile(
-        keras.optimizers.Adam(schedule, clipnorm=clip_norm),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    classifier.backbone.fit(
-        train_data,
-        validation_data=validation_data,
-        epochs=epochs,
-        shuffle=False,  # the dataset is
-        verbose=verbose,
-        callbacks=[
-            keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.EarlyStopping("val_loss", patience=patience),
-            EpochSeconds(),
-            SaveClassifier(classifier, folder),
-            keras.callbacks.CSVLogger(folder / "history.csv"),
-            keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
-        ],
-    )
-    if not (folder / "best.keras").exists():
-        raise UserError(
-            f"The loss was not finite in any epoch. Lower the learning rate. Received: {learning_rate}"
+    progress = _progress(folder)
+    backbone = classifier.backbone
+    for index in range(progress.phase, len(phases)):
+        phase = phases[index]
+        if index > progress.phase or not progress.history:
+            progress.phase, progress.first_epoch = index, len(progress.history)
+            if phase.prepare:
+                phase.prepare(backbone)
+            steps = phase.epochs * int(train_data.cardinality())
+            rate = keras.optimizers.schedules.CosineDecay(
+                phase.learning_rate, steps, alpha=phase.learning_rate_end
+            )
+            backbone.compile(keras.optimizers.Adam(rate, clipnorm=clip_norm), loss, metrics=["accuracy"])
+        if progress.is_over(phase, patience):
+            continue
+        done = len(progress.history)
+        backbone.fit(
+            train_data,
+            validation_data=validation_data,
+            initial_epoch=done,
+            epochs=progress.first_epoch + phase.epochs,
+            shuffle=False,  # the dataset is
+            verbose=verbose,
+            callbacks=[
+                keras.callbacks.TerminateOnNaN(),
+                Keep(classifier, folder, epochs, phase, progress, patience),
+                keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
+            ],
         )
+    if progress.lowest() is None:
+        rates = ", ".join(f"{phase.learning_rate:g}" for phase in phases)
+        raise UserError(f"The loss was not finite in any epoch. Lower the learning rate. Received: {rates}")
+    shutil.rmtree(folder / STATE)

@@ -27,8 +27,8 @@ from tfspec.data.manifest import from_class_folders
 from tfspec.export import SAME_TOP_CLASS, TFLiteClassifier, export
 from tfspec.frontends import MFCC, Decibel, Spectrogram
 from tfspec.models import Classifier, conv2d
-from tfspec.pipeline import CALIBRATION_SIGNALS, Run
 from tfspec.quantization import has_loop, tflite_model, weights_of
+from tfspec.run import CALIBRATION_SIGNALS, Run
 
 RATE, SAMPLES, RECORDINGS = 22050, 17640, 128
 FRONT_ENDS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfspec.augment import RandomLayer
 from tfspec.errors import UserError
 
 
@@ -46,33 +46,56 @@ class ArrayReader:
         return self.signals[rows.index].astype(np.float32, copy=False)
 
 
+@dataclass
+class Epochs:
+    """The order of each epoch's examples, which depends on nothing but the seed and the epoch's number.
+
+    So a run that was killed goes on with the batches that it would have had.
+
+    Args:
+        seed: same seed, same orders, and same draws of the augmentations.
+        number: that of the epoch that comes next. Every iteration over the dataset is one.
+
+    Example:
+        >>> epochs = Epochs(seed=0)
+        >>> [order.tolist() for order in (epochs.next(4)[0], epochs.next(4)[0])]
+        [[2, 0, 1, 3], [3, 0, 2, 1]]
+    """
+
+    seed: int
+    number: int = 0
+
+    def next(self, num_examples: int) -> tuple[np.ndarray, np.random.Generator]:
+        """Give the next epoch's order, (num_examples,) row numbers, and what its other draws come from."""
+        rng = np.random.default_rng([self.seed, self.number])
+        self.number += 1
+        return rng.permutation(num_examples), rng
+
+
 def make_dataset(
     manifest: pd.DataFrame,
     read: Reader,
     class_names: Sequence[str],
     batch_size: int,
+    epochs: Epochs | None = None,
+    augmentation: RandomLayer | None = None,
     front_end: keras.Layer | None = None,
-    cache: str | os.PathLike | None = None,
-    shuffle_buffer: int = 0,
-    seed: int = 0,
+    feature_augmentation: RandomLayer | None = None,
 ) -> tf.data.Dataset:
     """Make batches of (signal, label), or of (features, label) where a front end is given.
 
-    The stages are decode, front end, cache, shuffle, batch, prefetch. Waveform augmentation belongs before
-    the front end, which then cannot be cached, and spectrogram augmentation after the last batching: what is
-    random is never cached. Decoding and front end work on whole batches.
+    The stages are read, augmentation, front end, augmentation of the features, prefetch, each on whole
+    batches. No epoch is cached: what shall be computed only once comes from `precompute`.
 
     Args:
         manifest: column `label` and whatever `read` needs.
         read: such as an `AudioReader` or an `ArrayReader`.
         class_names: labels in the order of the model's logits.
         batch_size: examples a batch; the last one may be smaller.
+        epochs: shuffle, each epoch in another order; None keeps the manifest's order.
+        augmentation: changes the signals at random; needs `epochs`.
         front_end: layer from signals to features.
-        cache: where what the front end gives is kept from the second epoch on: "" for memory, or a file.
-            None computes it anew.
-        shuffle_buffer: how many examples the shuffle chooses from; 0 keeps the manifest's order. The
-            rows are put in random order first, so a buffer smaller than the data does for sorted classes too.
-        seed: same seed, same order, given the same global seed of TensorFlow; every epoch has another.
+        feature_augmentation: changes the features at random; needs `epochs`.
 
     Returns:
         Batches ((batch, *shape) float32, (batch,) int32).
@@ -86,28 +109,60 @@ def make_dataset(
         >>> [x.shape[0] for x, y in make_dataset(frame, read, ["a", "b"], batch_size=2)]
         [2, 1]
     """
-    if shuffle_buffer:
-        manifest = manifest.sample(frac=1, random_state=seed)
     labels = label_indices(manifest["label"], class_names)
+    data = _batches_of_rows(len(manifest), batch_size, epochs)
 
-    def decode(rows, label):
-        signal = tf.numpy_function(lambda i: read(manifest.iloc[i]), [rows], tf.float32)
-        return tf.ensure_shape(signal, (None, *read.signal_shape)), label
+    def step(function):
+        return data.map(function, num_parallel_calls=tf.data.AUTOTUNE)
 
-    data = tf.data.Dataset.from_tensor_slices((np.arange(len(manifest)), labels)).batch(batch_size)
-    data = data.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    data = step(lambda rows, seeds: (_read(manifest, read, rows), tf.gather(labels, rows), seeds))
+    if augmentation is not None:
+        data = step(lambda x, y, seeds: (augmentation(x, seed=seeds[0]), y, seeds))
     if front_end is not None:
-        data = data.map(lambda x, y: (front_end(x), y), num_parallel_calls=tf.data.AUTOTUNE)
-    if cache is not None or shuffle_buffer:
-        data = data.unbatch()
-        if cache is not None:
-            data = data.cache(os.fspath(cache))
-        if shuffle_buffer:
-            data = data.shuffle(min(shuffle_buffer, len(manifest)), seed=seed)
-        data = data.batch(batch_size)
-    # unbatch() forgets the length, which the progress bar and the steps of an epoch need
-    data = data.apply(tf.data.experimental.assert_cardinality(-(-len(manifest) // batch_size)))
+        data = step(lambda x, y, seeds: (front_end(x), y, seeds))
+    if feature_augmentation is not None:
+        data = step(lambda x, y, seeds: (feature_augmentation(x, seed=seeds[1]), y, seeds))
+    return step(lambda x, y, seeds: (x, y)).prefetch(tf.data.AUTOTUNE)
+
+
+def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.data.Dataset:
+    """Make batches of signals, in the manifest's order.
+
+    Args:
+        manifest: whatever `read` needs.
+        read: such as an `AudioReader` or an `ArrayReader`.
+        batch_size: examples a batch; the last one may be smaller.
+
+    Returns:
+        Batches (batch, *signal_shape) float32.
+
+    Example:
+        >>> frame = pd.DataFrame({"label": ["a", "b", "a"]})
+        >>> [x.shape[0] for x in read_batches(frame, ArrayReader(np.zeros([3, 100])), 2)]
+        [2, 1]
+    """
+    data = _batches_of_rows(len(manifest), batch_size, None)
+    data = data.map(lambda rows, _: _read(manifest, read, rows), num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
+
+
+def _batches_of_rows(num_rows: int, batch_size: int, epochs: Epochs | None) -> tf.data.Dataset:
+    """Make batches (row numbers, two seeds), an epoch at each iteration."""
+
+    def batches():
+        order, rng = epochs.next(num_rows) if epochs else (np.arange(num_rows), np.random.default_rng(0))
+        for start in range(0, num_rows, batch_size):
+            yield order[start : start + batch_size], rng.integers(2**31, size=(2, 2), dtype=np.int32)
+
+    signature = (tf.TensorSpec([None], tf.int64), tf.TensorSpec([2, 2], tf.int32))
+    data = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    # a generator does not tell its length, which the progress bar and the steps of an epoch need
+    return data.apply(tf.data.experimental.assert_cardinality(-(-num_rows // batch_size)))
+
+
+def _read(manifest: pd.DataFrame, read: Reader, rows: tf.Tensor) -> tf.Tensor:
+    signal = tf.numpy_function(lambda i: read(manifest.iloc[i]), [rows], tf.float32)
+    return tf.ensure_shape(signal, (None, *read.signal_shape))
 
 
 def label_indices(labels: pd.Series, class_names: Sequence[str]) -> np.ndarray:

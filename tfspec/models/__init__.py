@@ -2,6 +2,7 @@
 
 from tfspec.models.classifier import Classifier
 from tfspec.models.conv2d import conv2d, trace_conv2d
+from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
 
-__all__ = ["Classifier", "conv2d", "lstm", "trace_conv2d"]
+__all__ = ["Classifier", "conv2d", "ensemble", "lstm", "trace_conv2d"]

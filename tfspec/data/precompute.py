@@ -1,0 +1,49 @@
+"""Signals or features computed once, for all epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from tfspec.data.dataset import ArrayReader, Reader, read_batches
+
+BATCH = 64
+
+
+def precompute(
+    manifest: pd.DataFrame,
+    read: Reader,
+    layer: keras.Layer,
+    path: Path | None = None,
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> ArrayReader:
+    """Read all signals of a manifest and keep what a layer makes of them.
+
+    Args:
+        manifest: rows numbered from 0, and whatever `read` needs.
+        read: such as an `AudioReader`.
+        layer: from (batch, *signal_shape) signals to features of fixed shape.
+        path: file to keep them in, which the system reads as needed; None for memory.
+        progress: wraps the iteration over so many batches, to draw a bar.
+
+    Returns:
+        A reader of (rows, *feature_shape) float32, for rows of this manifest.
+
+    Example:
+        >>> from tfspec.frontends import Spectrogram
+        >>> signals = ArrayReader(np.zeros([3, 1000], np.float32))
+        >>> precompute(pd.DataFrame({"label": ["a", "b", "a"]}), signals, Spectrogram(256, 128)).signal_shape
+        (6, 129, 1)
+    """
+    shape = layer.compute_output_shape((len(manifest), *read.signal_shape))
+    features = np.empty(shape, np.float32) if path is None else np.memmap(path, np.float32, "w+", shape=shape)
+    batches = read_batches(manifest, read, BATCH).map(layer).prefetch(1)
+    start = 0
+    for batch in progress(batches.as_numpy_iterator(), -(-len(manifest) // BATCH)):
+        features[start : start + len(batch)] = batch
+        start += len(batch)
+    return ArrayReader(features)

@@ -1,0 +1,107 @@
+"""Using what a run left: loading a model and classifying recordings."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from tfspec import evaluation
+from tfspec.data.audio import fit_length, inspect_all, load_audio
+from tfspec.errors import UserError
+from tfspec.export import TFLiteClassifier
+from tfspec.models import Classifier
+
+
+def load_model(path: str | os.PathLike) -> Classifier | TFLiteClassifier:
+    """Load what a run left: its best model, a .keras file or a .tflite file.
+
+    Args:
+        path: run folder or file.
+
+    Returns:
+        Something with `class_names`, `signal_shape`, `sample_rate` and `probabilities(signals)`.
+
+    Raises:
+        UserError: there is no such thing, or it was not made by tfspec.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "best.keras"
+    if not path.is_file():
+        raise UserError(f"No model at {path}. Give a run folder, a .keras file or a .tflite file.")
+    return TFLiteClassifier(path) if path.suffix == ".tflite" else load_keras(path)
+
+
+def load_keras(path: Path) -> Classifier:
+    """Load a `Classifier` in safe mode, which runs no code that the file may hold.
+
+    Args:
+        path: a .keras file.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds another kind of model.
+    """
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError) as error:
+        raise UserError(f"{path} cannot be loaded as a Keras model: {str(error).splitlines()[0]}") from None
+    if not isinstance(model, Classifier):
+        raise UserError(f"{path} is a Keras model, but not a tfspec Classifier.")
+    return model
+
+
+def predict_files(
+    model: Classifier | TFLiteClassifier, files: Sequence[str | os.PathLike], hop_seconds: float | None = None
+) -> pd.DataFrame:
+    """Classify recordings of any sample rate and length.
+
+    Args:
+        model: from `load_model`.
+        files: the recordings.
+        hop_seconds: None classifies the beginning of each recording, cut or padded as in training. A number
+            classifies a whole long recording, one window every `hop_seconds`.
+
+    Returns:
+        One row a file or window: `file`, `start` in seconds, `predicted`, `p_<class>` for every class.
+
+    Raises:
+        UserError: files cannot be used, all of which are listed, or the model does not take recordings.
+    """
+    if model.sample_rate is None:
+        raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
+    if hop_seconds is not None and not 0 < hop_seconds < math.inf:
+        raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
+    if bad := [f"{i.path} ({i.problem})" for i in inspect_all(files) if i.problem]:
+        raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")
+    names, starts, probabilities = [], [], []
+    for file in files:
+        first_seconds, windows = _windows(model, file, hop_seconds)
+        names += [os.fspath(file)] * len(windows)
+        starts += first_seconds
+        probabilities.append(model.probabilities(windows))
+    table = evaluation.predictions_table(
+        pd.Series(names, name="file"), np.concatenate(probabilities), model.class_names
+    )
+    table.insert(1, "start", starts)
+    return table
+
+
+def _windows(model, file: str | os.PathLike, hop_seconds: float | None) -> tuple[list[float], np.ndarray]:
+    """Cut a recording into the windows to classify: their starts in seconds, and (windows, samples)."""
+    length = model.signal_shape[0]
+    if hop_seconds is None:
+        return [0.0], load_audio(file, model.sample_rate, length)[np.newaxis]
+    samples = load_audio(file, model.sample_rate)
+    hop = max(1, round(hop_seconds * model.sample_rate))
+    starts = range(0, max(1, len(samples) - length + 1), hop)
+    windows = np.stack([fit_length(samples[start:], length) for start in starts])
+    return [start / model.sample_rate for start in starts], windows
