@@ -4,5 +4,15 @@ from tfspec.models.classifier import Classifier
 from tfspec.models.conv2d import conv2d, trace_conv2d
 from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
+from tfspec.models.transfer import freeze, transfer, unfreeze
 
-__all__ = ["Classifier", "conv2d", "ensemble", "lstm", "trace_conv2d"]
+__all__ = [
+    "Classifier",
+    "conv2d",
+    "ensemble",
+    "freeze",
+    "lstm",
+    "trace_conv2d",
+    "transfer",
+    "unfreeze",
+]
