@@ -1,12 +1,19 @@
 """Scores and tables."""
 
 import json
+import subprocess
+import sys
 
+import hypothesis
 import numpy as np
 import pandas as pd
+import pytest
+from agreement import some_examples
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
-from tfspec.evaluation import predictions_table, score
+from tfspec.evaluation import lwlrap, predictions_table, score, score_multilabel
 
 NAMES = ["a", "b", "c"]
 
@@ -45,3 +52,98 @@ def test_predictions_keep_every_probability():
     )
     assert list(table.columns) == ["file", "label", "predicted", "p_a", "p_b", "p_c"]
     assert table.iloc[1].tolist() == ["y.wav", "b", "a", 0.6, 0.3, 0.1]
+
+
+# ---------------------------------------------------------------- ranking
+
+
+def lwlrap_by_scikit_learn(labels, probabilities):
+    weights = labels.sum(axis=1)
+    some = weights > 0
+    return metrics.label_ranking_average_precision_score(
+        labels[some], probabilities[some], sample_weight=weights[some]
+    )
+
+
+@st.composite
+def rankings(draw):
+    """Draw labels, some rows and columns of which may be empty or full, and probabilities with ties."""
+    shape = draw(st.tuples(st.integers(1, 12), st.integers(2, 6)))
+    labels = draw(hnp.arrays(np.int64, shape, elements=st.integers(0, 1)))
+    return labels, draw(hnp.arrays(np.float64, shape, elements=st.integers(0, 8).map(lambda n: n / 8)))
+
+
+@some_examples
+@hypothesis.given(rankings())
+def test_ranking_scores_are_those_of_scikit_learn(ranking):
+    labels, probabilities = ranking
+    scores = score_multilabel(labels, probabilities, [*"abcdef"[: labels.shape[1]]])
+    json.dumps(scores, allow_nan=False)
+    if labels.any():
+        assert scores["lwlrap"] == pytest.approx(lwlrap_by_scikit_learn(labels, probabilities))
+    else:
+        assert scores["lwlrap"] is None
+        assert np.isnan(lwlrap(labels, probabilities))
+
+    ranked = (labels.min(axis=0) == 0) & (labels.max(axis=0) == 1)
+    per_class = [*scores["per_class"].values()]
+    assert [row["examples"] for row in per_class] == list(labels.sum(axis=0))
+    assert [row["auc"] is not None for row in per_class] == list(ranked)
+    if ranked.any():
+        some = labels[:, ranked], probabilities[:, ranked]
+        assert scores["macro_auc"] == pytest.approx(metrics.roc_auc_score(*some, average="macro"))
+        expected = metrics.average_precision_score(*some, average="macro")
+        assert scores["mean_average_precision"] == pytest.approx(expected)
+        areas = np.atleast_1d(metrics.roc_auc_score(*some, average=None))
+        np.testing.assert_allclose([row["auc"] for row in per_class if row["auc"] is not None], areas)
+    else:
+        assert scores["macro_auc"] is scores["mean_average_precision"] is None
+
+
+def test_lwlrap_by_hand():
+    labels = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]])
+    probabilities = np.array([[0.9, 0.5, 0.4], [0.6, 0.3, 0.1], [0.1, 0.2, 0.3]])
+    assert lwlrap(labels, probabilities) == pytest.approx((1 / 1 + 2 / 3 + 1 / 2) / 3)
+    assert lwlrap(labels, labels.astype(float)) == 1
+
+
+def test_only_the_order_counts_and_soft_labels_are_labels(rng):
+    labels = rng.dirichlet(np.full(5, 0.2), 50) * (rng.random((50, 5)) > 0.5)
+    logits = rng.standard_normal((50, 5))
+    names = [*"abcde"]
+    expected = score_multilabel((labels > 0).astype(int), logits, names)
+    for same_order in (np.exp(logits), 3 * logits - 7, logits.astype(np.float32)):
+        assert score_multilabel(labels, same_order, names) == expected
+
+
+def test_one_label_an_example_gives_the_same_in_either_form(rng):
+    labels, probabilities = rng.integers(0, 3, 200), rng.dirichlet(np.ones(3), 200)
+    scores = score(labels, probabilities, NAMES)
+    several = score_multilabel(np.eye(3)[labels], probabilities, NAMES)
+    for name in ("lwlrap", "macro_auc", "mean_average_precision"):
+        assert scores[name] == several[name]
+    ranks = (probabilities >= np.take_along_axis(probabilities, labels[:, None], 1)).sum(axis=1)
+    assert scores["lwlrap"] == pytest.approx((1 / ranks).mean())
+    auc = metrics.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+    assert scores["macro_auc"] == pytest.approx(auc)
+
+
+def test_one_class_alone_cannot_be_ranked():
+    scores = score(np.array([0, 0]), np.array([[0.9, 0.1, 0], [0.2, 0.8, 0]]), NAMES)
+    assert scores["lwlrap"] == 0.75
+    assert scores["macro_auc"] is scores["mean_average_precision"] is None
+    json.dumps(scores, allow_nan=False)
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3, 2)), ((3, 2), (3, 3)), ((2, 2), (3, 2))])
+def test_labels_of_another_shape_are_refused(shapes):
+    labels, probabilities = (np.zeros(shape) for shape in shapes)
+    for function in (lwlrap, lambda *both: score_multilabel(*both, ["a", "b"])):
+        with pytest.raises(ValueError, match=r"both be \(examples, classes\)\. Received: labels of shape"):
+            function(labels, probabilities)
+
+
+def test_import_needs_neither_scikit_learn_nor_matplotlib():
+    """Keras imports both where they are, so all that can be seen is that tfspec does without."""
+    script = "import sys; sys.modules.update(sklearn=None, matplotlib=None, librosa=None); import tfspec"
+    subprocess.run([sys.executable, "-c", script + ", tfspec.evaluation, tfspec.report"], check=True)

@@ -19,8 +19,10 @@ def score(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[s
 
     Returns:
         `examples`, `accuracy`, `balanced_accuracy`, `macro_f1`, `kappa` (Cohen's), `per_class` with
-        precision, recall, f1 and examples of each class (zero where a class is never predicted), and
-        `confusion_matrix`, rows true and columns predicted. Ready for JSON.
+        precision, recall, f1 and examples of each class (zero where a class is never predicted),
+        `confusion_matrix`, rows true and columns predicted, and what `score_multilabel` says of the ranking:
+        `lwlrap`, which is the mean reciprocal rank here, `macro_auc` and `mean_average_precision`. Ready for
+        JSON.
 
     Example:
         >>> score(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), ["no", "yes"])["accuracy"]
@@ -43,7 +45,114 @@ def score(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[s
         "kappa": float(np.nan_to_num(metrics.cohen_kappa_score(labels, predicted, labels=all_classes))),
         "per_class": per_class.set_index(pd.Index(class_names)).to_dict("index"),
         "confusion_matrix": metrics.confusion_matrix(labels, predicted, labels=all_classes).tolist(),
+        **_ranking(labels[:, np.newaxis] == all_classes, probabilities)[0],
     }
+
+
+def score_multilabel(
+    labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
+) -> dict[str, Any]:
+    """Compare predictions with the truth where an example may be of several classes, or of none.
+
+    Nothing is said of thresholds: all that counts is what is ranked above what.
+
+    Args:
+        labels: (examples, classes), soft or not; a class is there where its label is above zero.
+        probabilities: (examples, classes), or logits.
+        class_names: in the order of the probabilities.
+
+    Returns:
+        `examples`; `lwlrap`; `macro_auc` and `mean_average_precision`, the means over the classes of
+        scikit-learn's area under the ROC curve and average precision; `per_class` with `auc`,
+        `average_precision` and examples of each class. None where there is nothing to rank: a class that is
+        in no example or in all has neither, and is left out of the means. Ready for JSON.
+
+    Raises:
+        ValueError: labels and probabilities differ in shape.
+
+    Example:
+        >>> labels = np.array([[1, 0, 1], [0, 0, 1]])
+        >>> scores = score_multilabel(labels, np.array([[0.9, 0.2, 0.4], [0.3, 0.1, 0.2]]), ["a", "b", "c"])
+        >>> scores["lwlrap"], scores["macro_auc"], scores["per_class"]["b"]["auc"]
+        (0.8333333333333334, 1.0, None)
+    """
+    _check_shapes(labels, probabilities)
+    means, per_class = _ranking(labels > 0, probabilities)
+    return {
+        "examples": len(labels),
+        **means,
+        "per_class": per_class.set_index(pd.Index(class_names)).to_dict("index"),
+    }
+
+
+def lwlrap(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Label-weighted label-ranking average precision.
+
+    For every label of every example: of the classes ranked as high or higher, the part that is there too.
+    The mean over all labels, so that each label weighs the same and examples without labels nothing. It is
+    scikit-learn's `label_ranking_average_precision_score` with the number of labels as the sample weight.
+
+    Source: Fonseca et al., Audio tagging with noisy labels and minimal supervision, DCASE 2019.
+
+    Args:
+        labels: (examples, classes), soft or not; a class is there where its label is above zero.
+        probabilities: (examples, classes), or logits.
+
+    Returns:
+        From above 0 to 1; NaN without any label.
+
+    Raises:
+        ValueError: labels and probabilities differ in shape.
+
+    Example:
+        >>> lwlrap(np.array([[1, 0, 1]]), np.array([[0.9, 0.5, 0.4]]))  # (1 / 1 + 2 / 3) / 2
+        0.8333333333333333
+    """
+    from scipy.stats import rankdata
+
+    _check_shapes(labels, probabilities)
+    there = labels > 0
+    if not there.any():
+        return float("nan")
+    rank = rankdata(-probabilities, "max", axis=1)
+    rank_among_labels = rankdata(np.where(there, -probabilities, np.inf), "max", axis=1)
+    return float((rank_among_labels / rank)[there].mean())
+
+
+def _check_shapes(labels: np.ndarray, probabilities: np.ndarray) -> None:
+    if labels.ndim != 2 or labels.shape != probabilities.shape:
+        raise ValueError(
+            "`labels` and `probabilities` must both be (examples, classes). "
+            f"Received: labels of shape {labels.shape}, probabilities of shape {probabilities.shape}"
+        )
+
+
+def _ranking(there: np.ndarray, probabilities: np.ndarray) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Score the order of (examples, classes) probabilities: over all classes, and each class by itself."""
+    from sklearn import metrics
+
+    examples = there.sum(axis=0)
+    ranked = (examples > 0) & (examples < len(there))
+
+    def each(metric):
+        columns = zip(ranked, there.T, probabilities.T, strict=True)
+        return [metric(truth, column) if can_be else np.nan for can_be, truth, column in columns]
+
+    auc, average_precision = each(metrics.roc_auc_score), each(metrics.average_precision_score)
+    per_class = pd.DataFrame({"auc": auc, "average_precision": average_precision, "examples": examples})
+    means = pd.Series(
+        {
+            "lwlrap": lwlrap(there, probabilities),
+            "macro_auc": per_class["auc"].mean(),
+            "mean_average_precision": per_class["average_precision"].mean(),
+        }
+    )
+    return _without_nan(means).to_dict(), _without_nan(per_class)
+
+
+def _without_nan(table):
+    """Put None, JSON's null, for NaN, which JSON does not know."""
+    return table.astype(object).where(table.notna(), None)
 
 
 def predictions_table(
