@@ -1,7 +1,9 @@
+import multiprocessing
 import os
 import struct
 import tempfile
 import threading
+import tracemalloc
 from pathlib import Path
 
 import hypothesis
@@ -13,7 +15,14 @@ import soundfile
 from hypothesis import strategies as st
 
 from tfspec.data import audio
-from tfspec.data.audio import AudioReader, fit_length, inspect_all, inspect_audio, load_audio
+from tfspec.data.audio import (
+    AudioReader,
+    audio_windows,
+    fit_length,
+    inspect_all,
+    inspect_audio,
+    load_audio,
+)
 from tfspec.errors import UserError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -122,6 +131,11 @@ def test_fit_length_cuts_the_end_or_repeats_the_last_sample(num_samples):
     assert fit_length(np.arange(1, 6), num_samples).tolist() == expected
 
 
+def test_fit_length_with_silence():
+    assert fit_length(np.arange(1, 4), 5, "silence").tolist() == [1, 2, 3, 0, 0]
+    assert fit_length(np.arange(1, 4), 2, "silence").tolist() == [1, 2]
+
+
 def test_what_lies_behind_the_cut_is_not_decoded(tmp_path):
     samples = np.zeros(16000, np.float32)
     samples[-1] = np.nan
@@ -165,6 +179,152 @@ def test_one_sample_that_resampling_leaves_nothing_of_is_a_user_error(tmp_path):
     soundfile.write(tmp_path / "a.wav", [0.5], 48000)
     with pytest.raises(UserError, match="too short to have a sample at 8000 Hz"):
         load_audio(tmp_path / "a.wav", 8000, 100)
+
+
+# Slices
+
+
+def long_recording(path: Path, sample_rate=44100, subtype=None, seconds=8) -> Path:
+    """Write noise whose level changes every tenth of a second, for codecs that spend their bits by it."""
+    rng = np.random.default_rng(1)
+    levels = np.repeat(rng.uniform(0, 0.9, 10 * seconds) ** 3, sample_rate // 10)
+    soundfile.write(path, levels * rng.uniform(-1, 1, len(levels)), sample_rate, subtype=subtype)
+    return path
+
+
+@all_formats
+@pytest.mark.parametrize("sample_rate", [16000, 44100, 48000])
+def test_slice_is_the_slice_of_the_whole_recording(tmp_path, rng, name, sample_rate):
+    """In mp3 to the rounding of floats: libsndfile itself is off by up to 2e-7 from run to run."""
+    suffix, subtype = FORMATS[name]
+    path = long_recording(tmp_path / f"a.{suffix}", sample_rate, subtype)
+    whole = load_audio(path)
+    last = len(whole) - 1
+    for first in [1, 1151, *rng.integers(0, last, 40), *rng.integers(last - 20_000, last, 40)]:
+        num_samples = int(rng.integers(1, 20_000))
+        expected = whole[first : first + num_samples]
+        found = load_audio(path, None, num_samples, first / sample_rate, "silence")
+        np.testing.assert_allclose(
+            found[: len(expected)], expected, rtol=0, atol=1e-6 if suffix == "mp3" else 0
+        )
+        assert len(found) == num_samples
+        assert not found[len(expected) :].any()
+
+
+@pytest.mark.parametrize("length", range(161_000, 166_000, 613))
+def test_slice_from_the_last_page_of_an_ogg_file(tmp_path, rng, length):
+    soundfile.write(tmp_path / "a.ogg", rng.uniform(-0.5, 0.5, length), 44100)
+    whole = load_audio(tmp_path / "a.ogg")
+    for first in range(length - 20_000, length, 3001):
+        found = load_audio(tmp_path / "a.ogg", start=first / 44100)
+        np.testing.assert_array_equal(found, whole[first:])
+
+
+@all_formats
+@stereo_or_mono
+def test_slice_equals_librosa_s(tmp_path, name, channels):
+    suffix, subtype = FORMATS[name]
+    path = record(tmp_path / f"a.{suffix}", 44100, channels, 16, subtype)
+    for start in (0.0, 0.5, 3.75, 7.125):  # librosa, too, is off in the last page of an ogg file
+        expected, _ = librosa.load(path, sr=None, offset=start, duration=0.25)
+        found = load_audio(path, None, 11025, start)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 if suffix == "mp3" else 0)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
+@pytest.mark.parametrize(
+    "rates", [(44100, 16000), (48000, 22050), (16000, 22050), (22050, 48000), (8000, 7919)]
+)
+def test_slice_is_resampled_as_in_the_whole(tmp_path, rng, suffix, rates):
+    native, rate = rates
+    path = long_recording(tmp_path / f"a.{suffix}", native)
+    whole = librosa.load(path, sr=rate)[0][: 8 * rate]  # librosa may append a zero
+    for first in [0, 1, *rng.integers(0, len(whole), 30), len(whole) - 1]:
+        expected = whole[first : first + 3000]
+        found = load_audio(path, rate, 3000, first / rate, "silence")
+        np.testing.assert_allclose(found[: len(expected)], expected, atol=1e-4)
+        assert not found[len(expected) :].any()
+
+
+def test_slice_up_to_the_end(tmp_path):
+    path = long_recording(tmp_path / "a.wav", 8000)
+    np.testing.assert_array_equal(load_audio(path, start=5), load_audio(path)[40_000:])
+
+
+@pytest.mark.parametrize("start", [-0.1, np.nan, np.inf])
+def test_slice_must_begin_in_time(tmp_path, start):
+    with pytest.raises(UserError, match=r"start at 0 seconds or later.*a\.wav"):
+        load_audio(tmp_path / "a.wav", None, 100, start)
+
+
+@pytest.mark.parametrize("rate", [None, 16000, 44100])
+def test_slice_behind_the_end_is_a_user_error(tmp_path, rate):
+    path = record(tmp_path / "a.wav", seconds=0.5)
+    with pytest.raises(UserError, match=r"a\.wav has no samples at 0\.7 s or later"):
+        load_audio(path, rate, 100, 0.7)
+
+
+def test_only_the_slice_is_decoded(tmp_path):
+    samples = np.full(16000, np.nan)
+    samples[8000:9000] = 0.5
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
+    assert (load_audio(tmp_path / "a.wav", None, 1000, 0.5) == 0.5).all()
+    with pytest.raises(UserError, match="NaN"):
+        load_audio(tmp_path / "a.wav", None, 1001, 0.5)
+
+
+# audio_windows
+
+
+def window_starts(length: int, num_samples: int, hop: int) -> list[int]:
+    starts = list(range(0, max(length - num_samples, 0) + 1, hop))
+    covered = starts[-1] + num_samples >= length
+    return starts if covered else [*starts, length - num_samples]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_windows_are_slices_of_the_whole(tmp_path, monkeypatch, suffix, rate):
+    monkeypatch.setattr(audio, "BLOCK", 10_007)
+    path = long_recording(tmp_path / f"a.{suffix}", 44100)
+    whole = load_audio(path, rate)
+    windows = list(audio_windows(path, rate, 5000, 2111))
+    assert [start for start, _ in windows] == window_starts(len(whole), 5000, 2111)
+    for start, window in windows:
+        np.testing.assert_allclose(window, whole[start : start + 5000], atol=1e-4)
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(st.integers(1, 60), st.integers(1, 25), st.integers(1, 40), st.integers(1, 30))
+def test_windows_cover_a_recording_of_any_length(length, num_samples, hop, block):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audio, "BLOCK", block)
+        samples = np.arange(1, length + 1) / 100
+        soundfile.write(f"{folder}/a.wav", samples, 8000, subtype="FLOAT")
+        windows = list(audio_windows(f"{folder}/a.wav", 8000, num_samples, hop, "silence"))
+    assert [start for start, _ in windows] == window_starts(length, num_samples, hop)
+    for start, window in windows:
+        expected = np.pad(samples, (0, num_samples))[start : start + num_samples]
+        np.testing.assert_allclose(window, expected, rtol=1e-6)
+
+
+def test_windows_of_what_cannot_be_decoded(tmp_path):
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0), 8000)
+    for name, problem in {"missing.wav": "no such file", "empty.wav": "no samples"}.items():
+        with pytest.raises(UserError, match=rf"{name}.*{problem}"):
+            list(audio_windows(tmp_path / name, 8000, 100, 100))
+
+
+def test_windows_take_no_more_memory_for_a_longer_recording(tmp_path):
+    def peak(seconds):
+        path = tmp_path / f"{seconds}.wav"
+        soundfile.write(path, np.zeros(seconds * 44100), 44100)
+        tracemalloc.start()
+        for _ in audio_windows(path, 16000, 16000, 8000):
+            pass
+        return (tracemalloc.get_traced_memory()[1], tracemalloc.stop())[0]
+
+    assert peak(300) < 1.2 * peak(30) < 30e6
 
 
 # What cannot be used: load_audio raises, inspect_audio says why
@@ -380,11 +540,32 @@ def test_reader_equals_loading_one_by_one(tmp_path):
     assert reader(pd.DataFrame({"path": []})).shape == (0, 8000)
 
 
+def test_reader_reads_the_slices_of_a_manifest(tmp_path):
+    path = long_recording(tmp_path / "a.flac", 44100)
+    rows = pd.DataFrame({"path": ["a.flac"] * 3, "start": [6.5, 0.0, 7.75]}, index=[7, 8, 9])
+    signals = AudioReader(tmp_path, 16000, 8000, "silence")(rows)
+    whole = np.pad(load_audio(path, 16000), (0, 8000))
+    for start, signal in zip(rows["start"], signals, strict=True):
+        first = int(start * 16000)
+        np.testing.assert_allclose(signal, whole[first : first + 8000], atol=1e-4)
+    assert not signals[2, 4000:].any()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_reader_works_in_a_forked_process(tmp_path):
+    """The pool's threads are not in the child."""
+    record(tmp_path / "a.wav")
+    reader, rows = AudioReader(tmp_path, 8000, 1000), pd.DataFrame({"path": ["a.wav"] * 4})
+    expected = reader(rows)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        np.testing.assert_array_equal(pool.apply_async(reader, [rows]).get(timeout=30), expected)
+
+
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
 def test_reader_decodes_in_threads(monkeypatch, tmp_path):
     together = threading.Barrier(2)
 
-    def load(path, sample_rate, num_samples):
+    def load(path, sample_rate, num_samples, start, padding):
         together.wait(timeout=20)  # broken where nobody else comes
         return np.zeros(num_samples)
 
