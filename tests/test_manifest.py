@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from tfspec.data.manifest import from_class_folders, shared_groups, split_by_file, split_by_group
+from tfspec.data.manifest import folds, from_class_folders, shared_groups, split_by_file, split_by_group
 from tfspec.errors import UserError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -281,6 +281,70 @@ def test_pattern_that_takes_the_class_for_the_speaker_leaves_a_class_without_tra
 def test_impossible_validation_part(split, fraction):
     with pytest.raises(UserError, match="above 0 and at most"):
         split(balanced(10), fraction, seed=0)
+
+
+# Folds
+
+both_kinds_of_folds = pytest.mark.parametrize("by_group", [True, False])
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), min_size=1, max_size=80),
+    st.integers(2, 6),
+    st.booleans(),
+)
+def test_folds_never_share_a_group_nor_leave_a_class_untrained(rows, num_folds, by_group):
+    manifest = pd.DataFrame([(label, f"s{g}") for label, g in rows], columns=["label", "group"])
+    try:
+        parts = folds(manifest, num_folds, 0, by_group)
+    except UserError:
+        return
+    pd.testing.assert_frame_equal(parts.drop(columns="fold"), manifest)
+    assert set(parts["fold"]) == set(range(num_folds))
+    if by_group:
+        assert (parts.groupby("group")["fold"].nunique() == 1).all()
+    for number in range(num_folds):
+        assert set(parts["label"][parts["fold"] != number]) == set(manifest["label"])
+
+
+@both_kinds_of_folds
+def test_folds_are_balanced(by_group):
+    parts = folds(balanced(50), 5, 3, by_group)
+    assert (parts.groupby(["fold", "label"]).size() == 20).all()
+
+
+@both_kinds_of_folds
+def test_same_seed_same_folds_and_another_seed_others(by_group):
+    first, again, other = (folds(balanced(30), 5, seed, by_group)["fold"].tolist() for seed in (7, 7, 8))
+    assert first == again
+    assert first != other
+
+
+@both_kinds_of_folds
+def test_folds_go_by_position(by_group):
+    manifest = balanced(30).sample(frac=1, random_state=0)
+    expected = folds(manifest.reset_index(drop=True), 5, 0, by_group)["fold"].tolist()
+    assert folds(manifest, 5, 0, by_group)["fold"].tolist() == expected
+
+
+def test_too_few_for_the_folds():
+    with pytest.raises(UserError, match=r"5 folds need at least 5 groups\. Received: 4"):
+        folds(balanced(4), 5, seed=0)
+    assert folds(balanced(4), 5, seed=0, by_group=False)["fold"].nunique() == 5
+    with pytest.raises(UserError, match=r"5 folds need at least 5 examples a class\. Received: at most 4"):
+        folds(balanced(4, 2), 5, seed=0, by_group=False)
+    with pytest.raises(UserError, match="at least 2 folds"):
+        folds(balanced(4), 1, seed=0)
+
+
+@pytest.mark.filterwarnings("ignore:The least populated class")
+@both_kinds_of_folds
+def test_class_that_would_be_in_one_fold(by_group):
+    rare = pd.DataFrame({"label": ["rare"], "group": ["s0"]})
+    with pytest.raises(UserError, match="Every example of rare is in one fold"):
+        folds(pd.concat([balanced(10), rare], ignore_index=True), 5, 0, by_group)
 
 
 def test_shared_groups_are_those_on_both_sides():

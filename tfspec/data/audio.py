@@ -398,3 +398,27 @@ def inspect_all(
         ['no such file']
     """
     return list(progress(_threads().map(inspect_audio, paths)))
+
+
+def recording_lengths(paths: Iterable[str | os.PathLike]) -> list[tuple[float, str | None]]:
+    """Read the lengths of recordings from their headers, in parallel; nothing is decoded.
+
+    Args:
+        paths: the files.
+
+    Returns:
+        For each path, in order, its seconds and None, or NaN and why it cannot be read.
+
+    Example:
+        >>> recording_lengths(["missing.wav"])
+        [(nan, 'no such file')]
+    """
+
+    def length(path) -> tuple[float, str | None]:
+        try:
+            with _opened(path) as file:
+                return file.frames / file.samplerate, None if file.frames else "no samples"
+        except _UndecodableError as error:
+            return math.nan, str(error)
+
+    return list(_threads().map(length, paths))

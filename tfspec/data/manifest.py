@@ -126,7 +126,6 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
         {'train': 8, 'validation': 2}
     """
     from sklearn.model_selection import StratifiedGroupKFold
-    from sklearn.utils import check_random_state
 
     needed = _fewest_parts(validation_fraction)
     groups = manifest["group"].nunique()
@@ -142,11 +141,20 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
             f"Received: at most {largest}."
         )
     fraction = _nearest_fraction(validation_fraction, min(groups, largest))
-    # Shuffled here: scikit-learn before 1.8, the last for Python 3.10, mixes groups up (scikit-learn#32478).
-    places = np.argsort(check_random_state(seed).permutation(groups))
-    shuffled = places[np.unique(manifest["group"], return_inverse=True)[1]]
     splitter = StratifiedGroupKFold(fraction.denominator)
+    shuffled = _shuffled_groups(manifest["group"], seed)
     return _with_part(manifest, splitter.split(manifest, manifest["label"], shuffled), fraction)
+
+
+def _shuffled_groups(groups: pd.Series, seed: int) -> np.ndarray:
+    """Number the groups in random order, for scikit-learn to go through: its own shuffle mixes them up.
+
+    That is scikit-learn#32478, mended in 1.8; 1.7 is the last for Python 3.10.
+    """
+    from sklearn.utils import check_random_state
+
+    names, numbers = np.unique(groups, return_inverse=True)
+    return np.argsort(check_random_state(seed).permutation(len(names)))[numbers]
 
 
 def split_by_file(manifest: pd.DataFrame, validation_fraction: float, seed: int) -> pd.DataFrame:
@@ -182,6 +190,56 @@ def split_by_file(manifest: pd.DataFrame, validation_fraction: float, seed: int)
     fraction = _nearest_fraction(validation_fraction, counts.min())
     splitter = StratifiedKFold(fraction.denominator, shuffle=True, random_state=seed)
     return _with_part(manifest, splitter.split(manifest, manifest["label"]), fraction)
+
+
+def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = True) -> pd.DataFrame:
+    """Part the examples for cross-validation, classes balanced in every fold.
+
+    By scikit-learn's StratifiedGroupKFold, or StratifiedKFold.
+
+    Args:
+        manifest: columns `label`, and `group` for `by_group`.
+        num_folds: number of parts, at least 2.
+        seed: another seed, other folds.
+        by_group: whether all of a group (a recording, a speaker) goes into one fold. Otherwise what is alike
+            may stand on both sides, and the score is too good.
+
+    Returns:
+        The manifest with a column `fold`, from 0 to num_folds − 1.
+
+    Raises:
+        UserError: there are too few groups or examples, or a class is all in one fold, so that none of it is
+            left to train on.
+
+    Example:
+        >>> frame = pd.DataFrame({"label": ["a", "b"] * 6, "group": list("112233445566")})
+        >>> folds(frame, 3, seed=0).groupby("fold")["group"].nunique().tolist()
+        [2, 2, 2]
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    if num_folds < 2:
+        raise UserError(f"Cross-validation needs at least 2 folds. Received: {num_folds}")
+    if (largest := manifest["label"].value_counts().max()) < num_folds:
+        raise UserError(
+            f"{num_folds} folds need at least {num_folds} examples a class. Received: at most {largest}."
+        )
+    if by_group:
+        if (groups := manifest["group"].nunique()) < num_folds:
+            raise UserError(f"{num_folds} folds need at least {num_folds} groups. Received: {groups}")
+        splitter, shuffled = StratifiedGroupKFold(num_folds), _shuffled_groups(manifest["group"], seed)
+    else:
+        splitter, shuffled = StratifiedKFold(num_folds, shuffle=True, random_state=seed), None
+    fold = pd.Series(0, index=manifest.index)
+    for number, (_, rows) in enumerate(splitter.split(manifest, manifest["label"], shuffled)):
+        fold.iloc[rows] = number
+    spread = fold.groupby(manifest["label"]).nunique()
+    if len(together := spread.index[spread == 1]):
+        raise UserError(
+            f"Every example of {', '.join(together)} is in one fold: none is left to train on. "
+            "Leave out the class, or make the folds without groups."
+        )
+    return manifest.assign(fold=fold)
 
 
 def _fewest_parts(validation_fraction: float) -> int:

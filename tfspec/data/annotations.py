@@ -1,0 +1,155 @@
+"""Manifests of annotated recordings: every annotation becomes a slice of the same length."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfspec.data.audio import recording_lengths
+from tfspec.data.manifest import AUDIO_SUFFIXES
+from tfspec.errors import UserError
+
+TEXT_COLUMNS = ("recording_id", "species_id", "songtype_id")
+NUMBER_COLUMNS = ("t_min", "f_min", "t_max", "f_max")
+# An annotation may end this much behind its recording: times are often rounded.
+ROUNDING_SECONDS = 0.01
+
+
+def from_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame:
+    """List annotations as slices, all of which can be used.
+
+    Args:
+        csv: as in `list_annotations`.
+        folder: as in `list_annotations`.
+        slice_seconds: as in `list_annotations`.
+
+    Returns:
+        What `list_annotations` gives, without the column `problem`.
+
+    Raises:
+        UserError: the file cannot be read, or rows cannot be used, all of which are listed.
+    """
+    manifest = list_annotations(csv, folder, slice_seconds)
+    if len(bad := manifest[manifest["problem"].notna()]):
+        listed = "; ".join(f"{row.path} ({row.problem})" for row in bad.itertuples())
+        raise UserError(f"{len(bad)} of {len(manifest)} rows of {csv} cannot be used: {listed}.")
+    return manifest.drop(columns="problem")
+
+
+def list_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame:
+    r"""List annotations as slices, and say which of them cannot be used and why.
+
+    A slice has the annotation's box in its middle, or as near to it as the recording's ends allow. That of a
+    recording which is shorter begins with it; the reader pads it. Lengths are read from the recordings'
+    headers, once each.
+
+    Args:
+        csv: a row a box, with the columns recording_id, species_id, songtype_id, t_min and t_max in seconds,
+            f_min and f_max in Hz, and any others.
+        folder: holds `<recording_id>.flac` (or wav, ogg, mp3).
+        slice_seconds: length of every slice.
+
+    Returns:
+        One row an annotation, in order: `path` in the folder, `start` and `end` of the slice in seconds,
+        `label` (the species id, as text), `group` (the recording id), `problem` (None for a good row), and
+        the annotation's own columns. A bad row's slice is NaN.
+
+    Raises:
+        UserError: the file is missing, unreadable or empty or lacks columns, there is no such folder, or the
+            slice has no length.
+
+    Example:
+        >>> import tempfile
+        >>> import soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/3a.flac", np.zeros(60 * 8000), 8000)
+        ...     _ = Path(folder, "tp.csv").write_text(
+        ...         "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max\n"
+        ...         "3a,14,1,44.5,2531,45.5,5531\n"
+        ...         "3a,7,4,0.5,7235,2.5,11283\n"
+        ...     )
+        ...     manifest = list_annotations(f"{folder}/tp.csv", folder, slice_seconds=10)
+        >>> manifest[["path", "start", "end", "label", "group"]].values.tolist()
+        [['3a.flac', 40.0, 50.0, '14', '3a'], ['3a.flac', 0.0, 10.0, '7', '3a']]
+    """
+    if not 0 < slice_seconds < np.inf:
+        raise UserError(f"The slice must be longer than 0 seconds, and finite. Received: {slice_seconds}")
+    rows = _read_csv(Path(csv))
+    recordings = _recordings(Path(folder), rows["recording_id"].unique())
+    found = recordings.loc[rows["recording_id"]].reset_index(drop=True)
+    problem = _problems(rows, found)
+    latest = np.maximum(found["seconds"] - slice_seconds, 0)
+    start = np.clip((rows["t_min"] + rows["t_max"] - slice_seconds) / 2, 0, latest).where(problem.isna())
+    slices = pd.DataFrame(
+        {
+            "path": found["path"],
+            "start": start,
+            "end": start + slice_seconds,
+            "label": rows["species_id"],
+            "group": rows["recording_id"],
+            "problem": problem,
+        }
+    )
+    return slices.join(rows.drop(columns=slices.columns, errors="ignore"))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read the annotations, text as it stands and what is no number as NaN."""
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"The annotations {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # pandas's own errors and wrong encodings are its subclasses
+        raise UserError(f"The annotations {path} are not a CSV file in UTF-8: {error}.") from None
+    if missing := [name for name in (*TEXT_COLUMNS, *NUMBER_COLUMNS) if name not in rows]:
+        raise UserError(
+            f"The annotations {path} have no column {', '.join(missing)}. Received: {', '.join(rows)}"
+        )
+    if rows.empty:
+        raise UserError(f"The annotations {path} have no rows.")
+    rows = rows.fillna("")  # of a line that ends early
+    for name in NUMBER_COLUMNS:
+        rows[name] = pd.to_numeric(rows[name], errors="coerce").astype(float)
+    return rows
+
+
+def _recordings(folder: Path, names: Iterable[str]) -> pd.DataFrame:
+    """Find each recording's `path`, `seconds` and `problem`, by its name.
+
+    Names are looked up among the files there are. No path is made of one, so none leads out of the folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"No such folder: {folder}. Give the one that holds the recordings.")
+    files: dict[str, str] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            files.setdefault(path.stem, path.name)
+    there = [name for name in names if name in files]
+    lengths = recording_lengths(folder / files[name] for name in there)
+    rows: dict[str, tuple[str, float, str | None]]
+    rows = {name: (name, np.nan, f"no such recording in {folder}") for name in names}
+    rows |= {name: (files[name], *length) for name, length in zip(there, lengths, strict=True)}
+    return pd.DataFrame.from_dict(rows, "index", columns=["path", "seconds", "problem"])
+
+
+def _problems(rows: pd.DataFrame, found: pd.DataFrame) -> pd.Series:
+    """Say why a row cannot be used: text a row, None for a good one."""
+    begin, end = rows["t_min"], rows["t_max"]
+    checks = {
+        "not two numbers": begin.isna() | end.isna(),
+        "begins before the recording": begin < 0,
+        "ends before it begins": end < begin,
+        "ends behind the recording": end > found["seconds"] + ROUNDING_SECONDS,
+        "no species_id": rows["species_id"] == "",
+    }
+    times = enumerate(zip(begin, end, strict=True), 1)
+    row = pd.Series([f"row {number}, {first} to {last} s: " for number, (first, last) in times], dtype=object)
+    problem = found["problem"].astype(object)
+    for reason, is_bad in checks.items():
+        is_first = is_bad & problem.isna()
+        problem[is_first] = row[is_first] + reason
+    return problem.where(problem.notna(), None)
