@@ -1,8 +1,9 @@
 """The experiments that come with tfspec, by name."""
 
 from tfspec.pipelines.radio_signals import RadioSignals
+from tfspec.pipelines.rainforest import Rainforest
 from tfspec.pipelines.speech_commands import SpeechCommands
 
-PIPELINES = {pipeline.name: pipeline for pipeline in (RadioSignals, SpeechCommands)}
+PIPELINES = {pipeline.name: pipeline for pipeline in (RadioSignals, Rainforest, SpeechCommands)}
 
-__all__ = ["PIPELINES", "RadioSignals", "SpeechCommands"]
+__all__ = ["PIPELINES", "RadioSignals", "Rainforest", "SpeechCommands"]

@@ -62,7 +62,14 @@ def test_types_and_static_shapes():
     assert (x.shape.as_list(), x.dtype) == ([None, 64], tf.float32)
     assert (y.shape.as_list(), y.dtype) == ([None], tf.int32)
     x, y = make_dataset(
-        frame(5), CountingReader(), NAMES, 4, Epochs(0), Gain(), Spectrogram(16, 8), Gain()
+        frame(5),
+        CountingReader(),
+        NAMES,
+        4,
+        Spectrogram(16, 8),
+        Epochs(0),
+        augment=Gain(),
+        augment_features=Gain(),
     ).element_spec
     assert (x.shape.as_list(), x.dtype) == ([None, 7, 9, 1], tf.float32)
     assert (y.shape.as_list(), y.dtype) == ([None], tf.int32)
@@ -70,7 +77,7 @@ def test_types_and_static_shapes():
 
 def test_shuffled_epoch_has_every_row_once_with_its_label():
     manifest = frame(23)
-    data = make_dataset(manifest, CountingReader(), NAMES, 4, Epochs(0))
+    data = make_dataset(manifest, CountingReader(), NAMES, 4, epochs=Epochs(0))
     for _ in range(2):
         batches = epoch(data)
         assert [len(x) for x, _ in batches] == [4, 4, 4, 4, 4, 3]
@@ -84,7 +91,7 @@ def test_shuffled_epoch_has_every_row_once_with_its_label():
 @pytest.mark.parametrize("seed", [0, 5])
 def test_same_seed_gives_the_same_epochs_each_unlike_the_last(seed):
     def two_epochs(seed):
-        data = make_dataset(frame(40), CountingReader(), NAMES, 8, Epochs(seed))
+        data = make_dataset(frame(40), CountingReader(), NAMES, 8, epochs=Epochs(seed))
         return order(data), order(data)
 
     first, second = two_epochs(seed)
@@ -100,7 +107,14 @@ def test_same_seed_gives_the_same_epochs_each_unlike_the_last(seed):
 def test_an_epoch_can_be_had_without_those_before():
     def epochs(first, count):
         augmented = make_dataset(
-            frame(40), CountingReader(), NAMES, 8, Epochs(0, first), Gain(), Spectrogram(16, 8), Gain()
+            frame(40),
+            CountingReader(),
+            NAMES,
+            8,
+            Spectrogram(16, 8),
+            Epochs(0, first),
+            augment=Gain(),
+            augment_features=Gain(),
         )
         return [np.concatenate([x for x, _ in epoch(augmented)]) for _ in range(count)]
 
@@ -110,7 +124,7 @@ def test_an_epoch_can_be_had_without_those_before():
 def test_augmentation_is_drawn_anew_for_each_batch_and_epoch():
     manifest = pd.DataFrame({"label": ["a"] * 8})
     ones = ArrayReader(np.ones([8, 64], np.float32))
-    data = make_dataset(manifest, ones, NAMES, 4, Epochs(0), Gain(), feature_augmentation=Gain())
+    data = make_dataset(manifest, ones, NAMES, 4, None, Epochs(0), augment=Gain(), augment_features=Gain())
     signals = np.concatenate([x[:, 0] for _ in range(2) for x, _ in epoch(data)])
     assert len(np.unique(signals)) == 16
 
@@ -118,7 +132,7 @@ def test_augmentation_is_drawn_anew_for_each_batch_and_epoch():
 @pytest.mark.parametrize(("rows", "batches"), [(1, 1), (8, 2), (9, 3), (11, 3)])
 @pytest.mark.parametrize("epochs", [None, Epochs(0)])
 def test_number_of_batches_is_known_beforehand(rows, batches, epochs):
-    data = make_dataset(frame(rows), CountingReader(), NAMES, 4, epochs)
+    data = make_dataset(frame(rows), CountingReader(), NAMES, 4, epochs=epochs)
     assert data.cardinality().numpy() == len(data) == batches
     assert len(epoch(data)) == batches
 
@@ -158,7 +172,7 @@ def test_what_is_precomputed_is_read_once_and_the_same(tmp_path, rng, where):
 
 def test_every_epoch_reads_anew():
     read = CountingReader()
-    data = make_dataset(frame(10), read, NAMES, 4, Epochs(0))
+    data = make_dataset(frame(10), read, NAMES, 4, epochs=Epochs(0))
     epoch(data)
     epoch(data)
     assert sorted(read.rows) == sorted([*range(10)] * 2)

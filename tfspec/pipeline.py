@@ -126,6 +126,10 @@ class Pipeline:
         """Make the model from (batch, *feature_shape) features to (batch, num_classes) logits."""
         raise NotImplementedError
 
+    def example_weights(self, manifest: pd.DataFrame) -> np.ndarray | None:
+        """Give the weight of each of the training examples in the loss; None for equal ones."""
+        return None
+
     def loss(self) -> keras.losses.Loss:
         """Make the loss on labels and logits."""
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -289,15 +293,17 @@ class Pipeline:
             backbone = self.backbone(features.signal_shape, len(class_names))
         front_end, augmentation = self.front_end(), self.augmentation()
         epochs = Epochs(self.seed)
+        train = split[split["part"] == "train"]
         train_data = make_dataset(
-            split[split["part"] == "train"],
+            train,
             features if augmentation is None else self.reader(split),
             class_names,
             self.batch_size,
-            epochs,
-            augmentation,
             None if augmentation is None else front_end,
-            self.feature_augmentation(),
+            epochs,
+            augment=augmentation,
+            augment_features=self.feature_augmentation(),
+            sample_weight=self.example_weights(train),
         )
         validation = split[split["part"] == "validation"]
         training.fit(

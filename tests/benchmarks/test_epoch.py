@@ -42,7 +42,7 @@ def test_an_epoch_after_the_first(benchmark, capsys, features, model):
     manifest = pd.DataFrame({"label": np.resize(CLASSES, CLIPS)})
     read = ArrayReader(rng.standard_normal((CLIPS, 17640), np.float32))
     front_end = keras.Sequential(FRONT_ENDS[features])
-    ours = make_dataset(manifest, precompute(manifest, read, front_end), CLASSES, BATCH, Epochs(0))
+    ours = make_dataset(manifest, precompute(manifest, read, front_end), CLASSES, BATCH, epochs=Epochs(0))
     batches = [(x.numpy(), y.numpy()) for x, y in ours]
     peer = tf.data.Dataset.from_tensor_slices(tuple(map(np.stack, zip(*batches, strict=True))))
     network = model((None, *batches[0][0].shape[2:]), len(CLASSES))

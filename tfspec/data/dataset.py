@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,6 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec.augment import RandomLayer
 from tfspec.errors import UserError
 
 
@@ -21,6 +21,10 @@ class Reader(Protocol):
     @property
     def signal_shape(self) -> tuple[int, ...]:
         """Shape of one signal."""
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Samples per second, None where that means nothing."""
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Give the signals of some rows, as (rows, *signal_shape) float32."""
@@ -32,9 +36,11 @@ class ArrayReader:
 
     Args:
         signals: (rows, *signal_shape), one row for every row of the manifest.
+        sample_rate: samples per second, None where that means nothing.
     """
 
     signals: np.ndarray
+    sample_rate: int | None = None
 
     @property
     def signal_shape(self) -> tuple[int, ...]:
@@ -48,28 +54,36 @@ class ArrayReader:
 
 @dataclass
 class Epochs:
-    """The order of each epoch's examples, which depends on nothing but the seed and the epoch's number.
+    """What differs from epoch to epoch: a function of the seed and the epoch's number alone.
 
     So a run that was killed goes on with the batches that it would have had.
 
     Args:
         seed: same seed, same orders, and same draws of the augmentations.
-        number: that of the epoch that comes next. Every iteration over the dataset is one.
+        number: that of the epoch that comes next. Every iteration over a dataset is one.
+        order: takes (seed, number) and gives the positions of an epoch's rows, equally many in every epoch,
+            such as `functools.partial(balanced_order, labels, num_classes, num_examples)`; None for a
+            permutation of all rows.
 
     Example:
         >>> epochs = Epochs(seed=0)
-        >>> [order.tolist() for order in (epochs.next(4)[0], epochs.next(4)[0])]
-        [[2, 0, 1, 3], [3, 0, 2, 1]]
+        >>> epochs.rows(4).tolist()
+        [2, 0, 1, 3]
     """
 
     seed: int
     number: int = 0
+    order: Callable[[tuple[int, int]], np.ndarray] | None = None
 
-    def next(self, num_examples: int) -> tuple[np.ndarray, np.random.Generator]:
-        """Give the next epoch's order, (num_examples,) row numbers, and what its other draws come from."""
-        rng = np.random.default_rng([self.seed, self.number])
-        self.number += 1
-        return rng.permutation(num_examples), rng
+    def rows(self, num_rows: int) -> np.ndarray:
+        """Give the positions of this epoch's rows among `num_rows`."""
+        seed = (self.seed, self.number)
+        return np.random.default_rng(seed).permutation(num_rows) if self.order is None else self.order(seed)
+
+    def seeds(self, num_batches: int) -> np.ndarray:
+        """Draw (num_batches, 2, 2): for each batch two integers for its signals and two for its features."""
+        rng = np.random.default_rng([self.seed, self.number, 1])
+        return rng.integers(2**31, size=(num_batches, 2, 2))
 
 
 def make_dataset(
@@ -77,31 +91,39 @@ def make_dataset(
     read: Reader,
     class_names: Sequence[str],
     batch_size: int,
-    epochs: Epochs | None = None,
-    augmentation: RandomLayer | None = None,
     front_end: keras.Layer | None = None,
-    feature_augmentation: RandomLayer | None = None,
+    epochs: Epochs | None = None,
+    *,
+    augment: keras.Layer | None = None,
+    augment_features: keras.Layer | None = None,
+    sample_weight: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Make batches of (signal, label), or of (features, label) where a front end is given.
 
-    The stages are read, augmentation, front end, augmentation of the features, prefetch, each on whole
-    batches. No epoch is cached: what shall be computed only once comes from `precompute`.
+    The stages are read, augmentation of the signals, front end, augmentation of the features, prefetch, each
+    on whole batches. Nothing is cached: what shall be computed only once comes from `precompute`. The same
+    batches by number are a `SignalSequence`.
 
     Args:
-        manifest: column `label` and whatever `read` needs.
+        manifest: column `label`, or a column of numbers a class, named as it; and whatever `read` needs.
         read: such as an `AudioReader` or an `ArrayReader`.
         class_names: labels in the order of the model's logits.
         batch_size: examples a batch; the last one may be smaller.
-        epochs: shuffle, each epoch in another order; None keeps the manifest's order.
-        augmentation: changes the signals at random; needs `epochs`.
         front_end: layer from signals to features.
-        feature_augmentation: changes the features at random; needs `epochs`.
+        epochs: shuffle, each epoch in another order; None keeps the manifest's order.
+        augment: random layer on signals, such as those of `tfspec.augment`; needs `epochs`.
+        augment_features: random layer on features; needs `epochs`.
+        sample_weight: (rows,) weights of the examples, such as a column of the manifest.
 
     Returns:
-        Batches ((batch, *shape) float32, (batch,) int32).
+        Batches ((batch, *shape) float32, (batch,) int32), or labels (batch, classes) float32 from columns of
+        numbers; then (batch,) float32 weights where given.
 
     Raises:
-        UserError: a label is not among the class names.
+        UserError: a label is not among the class names, or columns of classes are missing or hold what is no
+            number.
+        ValueError: the weights are not one number a row, not negative, or there are layers that draw and no
+            epochs.
 
     Example:
         >>> frame = pd.DataFrame({"label": ["a", "b", "a"]})
@@ -109,20 +131,23 @@ def make_dataset(
         >>> [x.shape[0] for x, y in make_dataset(frame, read, ["a", "b"], batch_size=2)]
         [2, 1]
     """
-    labels = label_indices(manifest["label"], class_names)
+    if epochs is None and (augment is not None or augment_features is not None):
+        raise ValueError(
+            f"`augment` and `augment_features` need `epochs`. Received: {augment}, {augment_features}"
+        )
+    examples = Examples(manifest, read, class_names, sample_weight)
+    layers = functools.partial(
+        apply_layers, augment=augment, front_end=front_end, augment_features=augment_features
+    )
+
+    def example_batch(rows, seeds):
+        signals, *rest = examples.decode(rows)
+        return signals, seeds, *rest
+
     data = _batches_of_rows(len(manifest), batch_size, epochs)
-
-    def step(function):
-        return data.map(function, num_parallel_calls=tf.data.AUTOTUNE)
-
-    data = step(lambda rows, seeds: (_read(manifest, read, rows), tf.gather(labels, rows), seeds))
-    if augmentation is not None:
-        data = step(lambda x, y, seeds: (augmentation(x, seed=seeds[0]), y, seeds))
-    if front_end is not None:
-        data = step(lambda x, y, seeds: (front_end(x), y, seeds))
-    if feature_augmentation is not None:
-        data = step(lambda x, y, seeds: (feature_augmentation(x, seed=seeds[1]), y, seeds))
-    return step(lambda x, y, seeds: (x, y)).prefetch(tf.data.AUTOTUNE)
+    data = data.map(example_batch, num_parallel_calls=tf.data.AUTOTUNE)
+    data = data.map(lambda x, seeds, *rest: (layers(x, seeds), *rest), num_parallel_calls=tf.data.AUTOTUNE)
+    return data.prefetch(tf.data.AUTOTUNE)
 
 
 def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.data.Dataset:
@@ -141,28 +166,144 @@ def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.da
         >>> [x.shape[0] for x in read_batches(frame, ArrayReader(np.zeros([3, 100])), 2)]
         [2, 1]
     """
-    data = _batches_of_rows(len(manifest), batch_size, None)
-    data = data.map(lambda rows, _: _read(manifest, read, rows), num_parallel_calls=tf.data.AUTOTUNE)
+    examples = Examples(manifest, read)
+    data = _batches_of_rows(len(manifest), batch_size)
+    data = data.map(lambda rows, _: examples.decode(rows)[0], num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
 
 
-def _batches_of_rows(num_rows: int, batch_size: int, epochs: Epochs | None) -> tf.data.Dataset:
-    """Make batches (row numbers, two seeds), an epoch at each iteration."""
+def _batches_of_rows(num_rows: int, batch_size: int, epochs: Epochs | None = None) -> tf.data.Dataset:
+    """Make batches of row positions, each with its seeds; the next epoch whenever it is iterated."""
+    length = num_rows if epochs is None else len(epochs.rows(num_rows))
+    num_batches = -(-length // batch_size)
 
-    def batches():
-        order, rng = epochs.next(num_rows) if epochs else (np.arange(num_rows), np.random.default_rng(0))
-        for start in range(0, num_rows, batch_size):
-            yield order[start : start + batch_size], rng.integers(2**31, size=(2, 2), dtype=np.int32)
+    def next_epoch():
+        if epochs is None:
+            return np.arange(length), np.zeros([num_batches, 2, 2], np.int64)
+        rows, seeds = epochs.rows(num_rows), epochs.seeds(num_batches)
+        epochs.number += 1
+        return rows, seeds
 
-    signature = (tf.TensorSpec([None], tf.int64), tf.TensorSpec([2, 2], tf.int32))
-    data = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    # a generator does not tell its length, which the progress bar and the steps of an epoch need
-    return data.apply(tf.data.experimental.assert_cardinality(-(-num_rows // batch_size)))
+    def batches(_):
+        rows, seeds = tf.numpy_function(next_epoch, [], (tf.int64, tf.int64))
+        rows, seeds = tf.ensure_shape(rows, [length]), tf.ensure_shape(seeds, [num_batches, 2, 2])
+        slices = tf.data.Dataset.from_tensor_slices
+        return tf.data.Dataset.zip(slices(rows).batch(batch_size), slices(seeds))
+
+    data = tf.data.Dataset.range(1).flat_map(batches)
+    # flat_map does not tell its length, which the progress bar and the steps of an epoch need
+    return data.apply(tf.data.experimental.assert_cardinality(num_batches))
 
 
-def _read(manifest: pd.DataFrame, read: Reader, rows: tf.Tensor) -> tf.Tensor:
-    signal = tf.numpy_function(lambda i: read(manifest.iloc[i]), [rows], tf.float32)
-    return tf.ensure_shape(signal, (None, *read.signal_shape))
+class Examples:
+    """The rows of a manifest, and what a batch of them is made of.
+
+    Args:
+        manifest: as in `make_dataset`.
+        read: as in `make_dataset`.
+        class_names: as in `make_dataset`; None for signals without labels.
+        sample_weight: as in `make_dataset`.
+
+    Raises:
+        UserError: as in `make_dataset`.
+        ValueError: as in `make_dataset`.
+    """
+
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        read: Reader,
+        class_names: Sequence[str] | None = None,
+        sample_weight: np.ndarray | None = None,
+    ):
+        self.manifest = manifest
+        self.read = read
+        self.per_row = [] if class_names is None else [targets(manifest, class_names)]
+        if sample_weight is not None:
+            weights = np.asarray(sample_weight, np.float32)
+            if weights.shape != (len(manifest),) or not (np.isfinite(weights) & (weights >= 0)).all():
+                raise ValueError(
+                    "`sample_weight` must be one number a row, not negative. "
+                    f"Received: shape {weights.shape} for {len(manifest)} rows, "
+                    f"from {weights.min(initial=np.inf)} to {weights.max(initial=-np.inf)}"
+                )
+            self.per_row.append(weights)
+
+    def take(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Give the signals, labels and, if there are any, weights of the rows at these positions."""
+        return self.read(self.manifest.iloc[rows]), *(values[rows] for values in self.per_row)
+
+    def decode(self, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Do the same in a graph."""
+        shapes = [self.read.signal_shape, *(values.shape[1:] for values in self.per_row)]
+        dtypes = [tf.float32, *(values.dtype for values in self.per_row)]
+        batch = tf.numpy_function(self.take, [rows], dtypes)
+        return tuple(tf.ensure_shape(part, (None, *shape)) for part, shape in zip(batch, shapes, strict=True))
+
+
+def apply_layers(
+    signals: tf.Tensor,
+    seeds: tf.Tensor,
+    augment: keras.Layer | None,
+    front_end: keras.Layer | None,
+    augment_features: keras.Layer | None,
+) -> tf.Tensor:
+    """Augment a batch's signals, turn them into features and augment these.
+
+    Args:
+        signals: (batch, *signal_shape) float32.
+        seeds: (2, 2) integers, of one batch in `batch_seeds`.
+        augment: as in `make_dataset`.
+        front_end: as in `make_dataset`.
+        augment_features: as in `make_dataset`.
+
+    Returns:
+        (batch, *shape) float32 features, or signals without a front end.
+
+    Example:
+        >>> from tfspec.frontends import Spectrogram
+        >>> apply_layers(tf.ones([2, 64]), tf.zeros([2, 2]), None, Spectrogram(16, 8), None).shape
+        TensorShape([2, 7, 9, 1])
+    """
+    x = signals
+    if augment is not None:
+        x = augment(x, seed=seeds[0], training=True)
+    if front_end is not None:
+        x = front_end(x)
+    if augment_features is not None:
+        x = augment_features(x, seed=seeds[1], training=True)
+    return x
+
+
+def targets(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
+    """Give what is to be learnt: each row's class, or how much of each class it has.
+
+    Args:
+        manifest: column `label`; or without one, a column of numbers a class, named as it.
+        class_names: labels in the order of the model's logits.
+
+    Returns:
+        (rows,) int32, or (rows, classes) float32.
+
+    Raises:
+        UserError: a label is not among the class names, or columns of classes are missing or hold what is no
+            number.
+
+    Example:
+        >>> targets(pd.DataFrame({"yes": [0.75], "no": [0.25]}), ["no", "yes"])
+        array([[0.25, 0.75]], dtype=float32)
+    """
+    if "label" in manifest:
+        return label_indices(manifest["label"], class_names)
+    if missing := [name for name in class_names if name not in manifest]:
+        raise UserError(
+            f"The manifest has neither a column `label` nor one for each class: {', '.join(missing)} missing."
+        )
+    shares = manifest[list(class_names)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
+    if not np.isfinite(shares).all():
+        bad = manifest.index[~np.isfinite(shares).all(1)]
+        raise UserError(f"The classes' columns must hold finite numbers. They do not in row {bad[0]}.")
+    return shares
 
 
 def label_indices(labels: pd.Series, class_names: Sequence[str]) -> np.ndarray:

@@ -1,0 +1,181 @@
+"""Rainforest: species in long recordings, by networks that know ImageNet (Rainforest Connection 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import keras
+import pandas as pd
+
+from tfspec import augment, report
+from tfspec.data.annotations import list_annotations
+from tfspec.data.audio import AudioReader
+from tfspec.data.balance import sample_weights
+from tfspec.data.dataset import label_indices
+from tfspec.data.manifest import folds
+from tfspec.errors import UserError
+from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
+from tfspec.models import freeze, transfer, unfreeze
+from tfspec.pipeline import Pipeline
+from tfspec.training import Phase
+
+FRAMES, BANDS = 563, 128
+
+
+@dataclass(kw_only=True)
+class Rainforest(Pipeline):
+    """Name the species in annotated slices of long recordings.
+
+    The folder `data` holds train_tp.csv and train/ (`<recording_id>.flac` …), and maybe test_tp.csv and
+    test/, which are scored by the mean of the folds' models. Differs from the published system: recordings
+    shorter than a slice are padded, decibels are those of power, silence gives zeros, no part-batch is
+    dropped, and folds keep recordings whole.
+
+    Example:
+        >>> Rainforest(data="scenes", network="mobilenet_v2", num_folds=3).num_samples
+        480000
+    """
+
+    name: ClassVar[str] = "rainforest"
+
+    epochs: int = 15
+    """Largest number of epochs in which the whole network trains."""
+    patience: int = 5
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    """Adam's learning rate while only the head trains; without weights, for the whole network."""
+    fine_tuning_rate: float = 2e-4
+    """Adam's learning rate at the start of the epochs in which the whole network trains."""
+    learning_rate_end: float = 0.01
+    head_epochs: int = 5
+    """Epochs in which only the head trains, before the whole network does; not without weights."""
+
+    data: Path = Path("data")
+    """Folder that holds train_tp.csv and train/, and maybe test_tp.csv and test/."""
+    num_folds: int = 5
+    """Models that are trained, each on the recordings of all folds but one."""
+    sample_rate: int = 48000
+    """Samples per second that recordings are resampled to."""
+    slice_seconds: float = 10.0
+    """Length of the slice round each annotation."""
+    network: Literal["mobilenet_v2", "resnet50", "efficientnet_b0"] = "mobilenet_v2"
+    """Network of keras.applications; the published one is resnet50."""
+    weights: str = "imagenet"
+    """"imagenet", a file of the network's weights without its top, or "none" for random ones."""
+    dropout: float = 0.2
+    """Part of the pooled features that the head drops in training."""
+    augment: bool = True
+    """Add noise, shift pitch and time, and change the volume of the training slices at random."""
+    balance: bool = True
+    """Weigh rare species as much as common ones."""
+
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        if not self.head_epochs >= 0:
+            raise UserError(f"head_epochs must not be negative. Received: {self.head_epochs}")
+        if not 0 < self.slice_seconds < 3600:
+            raise UserError(
+                f"The slice must be over 0 and below 3600 seconds. Received: {self.slice_seconds}"
+            )
+        if self.sample_rate < 2 * 15056:
+            raise UserError(f"The sample rate must be at least 30112. Received: {self.sample_rate}")
+
+    @property
+    def num_samples(self) -> int:
+        """Length of a slice in samples."""
+        return round(self.slice_seconds * self.sample_rate)
+
+    @property
+    def signal_rate(self) -> int:
+        """Samples per second of a slice."""
+        return self.sample_rate
+
+    def manifest(self):
+        """List the annotations of train_tp.csv, and of test_tp.csv if there is one."""
+        tables = []
+        for part in ("train", "test"):
+            csv = self.data / f"{part}_tp.csv"
+            if part == "train" or csv.exists():
+                table = list_annotations(csv, self.data / part, self.slice_seconds)
+                tables.append(table.assign(part=part, path=[f"{part}/{path}" for path in table["path"]]))
+        return pd.concat(tables, ignore_index=True)
+
+    def problems(self, manifest):
+        """Name the annotations whose recording is missing or whose times are impossible."""
+        return manifest["problem"]
+
+    def split(self, manifest):
+        """Make stratified folds that keep recordings whole."""
+        tested = manifest["part"] == "test"
+        return pd.concat([folds(manifest[~tested], self.num_folds, self.seed), manifest[tested]])
+
+    def class_names(self, manifest):
+        """Order the species by number."""
+        return sorted(manifest["label"].unique(), key=lambda label: (len(label), label))
+
+    def describe(self, split):
+        """Count annotations and recordings."""
+        sides = [
+            f"{len(rows)} annotations in {rows['group'].nunique()} recordings in {part}"
+            for part, rows in split.groupby("part")
+        ]
+        return ", ".join(sides)
+
+    def reader(self, manifest):
+        """Read the slices, padded with silence."""
+        return AudioReader(self.data, self.sample_rate, self.num_samples, padding="silence")
+
+    def augmentation(self):
+        """Make the published chain of waveform augmentations."""
+        if not self.augment:
+            return None
+        return augment.Compose(
+            [
+                augment.OneOf(
+                    [augment.GaussianNoise(5.0, 20.0), augment.PinkNoise(5.0, 20.0)], probability=0.5
+                ),
+                augment.PitchShift(-5, 4, probability=0.5),
+                augment.TimeShift(4.0, self.sample_rate, probability=0.5),
+                augment.VolumeControl(-10.0, 10.0, probability=0.5),
+            ]
+        )
+
+    def front_end(self):
+        """Make mel pictures in 0…1 of a fixed size."""
+        mel = MelSpectrogram.preset(
+            "librosa", sample_rate=self.sample_rate, num_mel_bins=BANDS, lower_hz=84.0, upper_hz=15056.0
+        )
+        return keras.Sequential([mel, Decibel(), MinMax(), Resize(FRAMES, BANDS)], name="front_end")
+
+    def backbone(self, feature_shape, num_classes):
+        """Make the network under a new head."""
+        weights = None if self.weights == "none" else self.weights
+        return transfer(self.network, feature_shape, num_classes, weights, self.dropout)
+
+    def phases(self):
+        """Train the head, then everything at a lower rate; without weights, everything at once."""
+        if self.weights == "none":
+            return super().phases()
+        return [
+            Phase(self.head_epochs, self.learning_rate, prepare=freeze),
+            Phase(self.epochs, self.fine_tuning_rate, self.learning_rate_end, prepare=unfreeze),
+        ]
+
+    def example_weights(self, manifest):
+        """Weigh rare species as much as common ones, on request."""
+        if not self.balance:
+            return None
+        names = self.class_names(manifest)
+        return sample_weights(label_indices(manifest["label"], names), len(names))
+
+    def example_names(self, manifest):
+        """Name a slice by its recording and its times."""
+        return manifest["path"] + manifest["start"].map("@{:.2f}".format)
+
+    def draw_examples(self, features, titles):
+        """Draw mel pictures."""
+        pictures = [example[..., 0].T for example in features]
+        return report.examples_figure(pictures, titles, "time", "mel band")
