@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from tfspec.augment import arguments
 
 Parameters = dict[str, Any]
 
@@ -15,12 +18,20 @@ class RandomLayer(keras.layers.Layer):
     """Base of the augmentations: draws parameters for each example, then applies them.
 
     A subclass says how parameters are drawn (`draw`) and what they do (`transform`). Calling it in eager
-    mode, in `Dataset.map` or in a model is the same; only `training=False` makes it the identity, and then
-    exactly. Whatever the precision policy, the arithmetic is float32.
+    mode, in `Dataset.map`, under XLA or in a model is the same, and the same seed gives the same; only
+    `training=False` makes it the identity, and then exactly. In a model, `fit` augments; `evaluate`,
+    `predict` and what is exported do not; `model(x)` does unless called with `training=False`, as with
+    Keras's own random layers. Under a distribution strategy every replica draws its own. Whatever the
+    precision policy, the arithmetic is float32.
 
     Args:
         probability: how likely each example is changed, 0…1.
-        seed: for calls that are given none: same seed, same sequence of draws. None for others each time.
+        seed: for calls that are given none: same seed, same sequence of draws. None: others each time.
+
+    Call arguments:
+        x: (batch, …), float32.
+        seed: (2,) integers that all draws of this call come from.
+        training: False for the identity.
 
     Input shape:
         (batch, …), float32.
@@ -43,9 +54,7 @@ class RandomLayer(keras.layers.Layer):
     def __init__(self, probability: float = 1.0, seed: int | None = None, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
-        if not 0 <= probability <= 1:
-            raise ValueError(f"`probability` must be from 0 to 1. Received: probability={probability}")
-        self.probability = float(probability)
+        self.probability = arguments.between("probability", probability, 0, 1)
         self.seed = seed
         self._seeds = keras.random.SeedGenerator(seed)
 
@@ -70,8 +79,8 @@ class RandomLayer(keras.layers.Layer):
         Returns:
             `applied`, (batch,) bool, and what the layer draws, each with the examples on its first axis.
         """
-        chance, own = tf.unstack(tf.random.split(tf.cast(seed, tf.int32)))
-        applied = tf.random.stateless_uniform([batch], chance) < self.probability
+        chance, own = split(tf.ensure_shape(tf.cast(seed, tf.int32), [2]))
+        applied = uniform([batch], chance) < self.probability
         return {"applied": applied, **self.draw(batch, own)}
 
     def apply(self, x: tf.Tensor, params: Parameters) -> tf.Tensor:
@@ -89,9 +98,9 @@ class RandomLayer(keras.layers.Layer):
 
     def call(self, x, seed=None, training=True):
         """Draw parameters and apply them; the identity for `training=False`."""
+        x = tf.cast(x, tf.float32)
         if not training:
             return x
-        x = tf.cast(x, tf.float32)
         return self.apply(x, self.sample(tf.shape(x)[0], self._own_seed(seed)))
 
     def _own_seed(self, seed):
@@ -100,7 +109,7 @@ class RandomLayer(keras.layers.Layer):
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
             return seed
-        return tf.random.fold_in(seed, replica.replica_id_in_sync_group)
+        return tf.random.fold_in(seed, replica.replica_id_in_sync_group, alg="philox")
 
     def compute_output_shape(self, input_shape):
         """Give the input's shape."""
@@ -119,10 +128,11 @@ class _Several(RandomLayer):
         if wrong := [layer for layer in layers if not isinstance(layer, RandomLayer)]:
             raise ValueError(f"`layers` must be tfspec.augment layers. Received: {wrong}")
         self.layers = list(layers)
+        self.input_spec = next((layer.input_spec for layer in self.layers if layer.input_spec), None)
 
     def draw(self, batch, seed):
         """Draw every layer's parameters, under its number."""
-        seeds = tf.random.split(seed, max(1, len(self.layers)))
+        seeds = split(seed, max(1, len(self.layers)))
         return {str(i): layer.sample(batch, seeds[i]) for i, layer in enumerate(self.layers)}
 
     def get_config(self):
@@ -186,18 +196,22 @@ class OneOf(_Several):
     ):
         super().__init__(layers, probability, **kwargs)
         self.choice_weights = [1.0] * len(self.layers) if weights is None else [float(w) for w in weights]
-        if not self.layers or len(self.choice_weights) != len(self.layers) or min(self.choice_weights) < 0:
+        if (
+            len(self.choice_weights) != len(self.layers)
+            or not min(self.choice_weights, default=-1) >= 0
+            or not 0 < sum(self.choice_weights) < float("inf")
+        ):
             raise ValueError(
-                "`layers` must not be empty, and `weights` one number a layer, none below 0. "
+                "`layers` must not be empty, and `weights` one number a layer, none below 0, not all 0. "
                 f"Received: {len(self.layers)} layers, weights={weights}"
             )
 
     def draw(self, batch, seed):
         """Draw every layer's parameters, and each example's `choice` among them."""
-        chosen, rest = tf.unstack(tf.random.split(seed))
-        logits = tf.math.log([self.choice_weights])
-        choice = tf.random.stateless_categorical(logits, batch, chosen, dtype=tf.int32)[0]
-        return {"choice": choice, **super().draw(batch, rest)}
+        chosen, rest = split(seed)
+        limits = np.cumsum(self.choice_weights)[:-1] / np.sum(self.choice_weights)
+        beyond = uniform([batch, 1], chosen) >= limits.astype(np.float32)
+        return {"choice": tf.reduce_sum(tf.cast(beyond, tf.int32), 1), **super().draw(batch, rest)}
 
     def transform(self, x, params):
         """Apply to each example the layer that was chosen for it."""
@@ -215,6 +229,21 @@ class OneOf(_Several):
     def get_config(self):
         """Give the constructor's arguments."""
         return {**super().get_config(), "weights": self.choice_weights}
+
+
+def split(seed: tf.Tensor, count: int = 2) -> list[tf.Tensor]:
+    """Give several seeds for one. Unless told the algorithm, XLA has its own and gives others."""
+    return tf.unstack(tf.random.split(seed, count, alg="philox"))
+
+
+def uniform(shape: Sequence, seed: tf.Tensor, lower: float = 0.0, upper: float = 1.0) -> tf.Tensor:
+    """Draw numbers from lower…upper, the same under XLA."""
+    return tf.random.stateless_uniform(shape, seed, lower, upper, alg="philox")
+
+
+def integers(shape: Sequence, seed: tf.Tensor, lowest: int, highest: int) -> tf.Tensor:
+    """Draw int32 from lowest…highest, both included, the same under XLA."""
+    return tf.random.stateless_uniform(shape, seed, lowest, highest + 1, tf.int32, alg="philox")
 
 
 def along(values: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

@@ -2,14 +2,200 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tfspec.augment.base import RandomLayer, along
+from tfspec.augment import arguments
+from tfspec.augment.base import Parameters, RandomLayer, along, integers, split, uniform
+from tfspec.dsp import noise
+
+CURVES = ("constant", "fade", "cosine", "sine")
+
+
+class WaveformLayer(RandomLayer):
+    """Base: takes one channel or several, and what is drawn holds for all of a signal's channels."""
+
+    def __init__(self, probability: float = 1.0, **kwargs):
+        super().__init__(probability, **kwargs)
+        self.input_spec = keras.InputSpec(min_ndim=2, max_ndim=3)
+
+
+class NoiseLayer(WaveformLayer):
+    """Base: adds noise at a signal-to-noise ratio. A subclass says which (`draw_noise`, `noise_for`)."""
+
+    def __init__(
+        self,
+        min_snr_db: float = 5.0,
+        max_snr_db: float = 20.0,
+        measure: str = "peak",
+        probability: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(probability, **kwargs)
+        arguments.ends("min_snr_db", min_snr_db, "max_snr_db", max_snr_db)
+        self.min_snr_db = float(min_snr_db)
+        self.max_snr_db = float(max_snr_db)
+        self.measure = arguments.one_of("measure", measure, noise.MEASURES)
+
+    def draw_noise(self, batch: int | tf.Tensor, seed: tf.Tensor) -> Parameters:
+        """Draw what `noise_for` needs."""
+        raise NotImplementedError
+
+    def noise_for(self, x: tf.Tensor, params: Parameters) -> tf.Tensor:
+        """Give noise of any level, of the shape of x."""
+        raise NotImplementedError
+
+    def draw(self, batch, seed):
+        """Draw each signal's `snr_db`, uniformly, and its noise."""
+        ratio, own = split(seed)
+        snr_db = uniform([batch], ratio, self.min_snr_db, self.max_snr_db)
+        return {"snr_db": snr_db, **self.draw_noise(batch, own)}
+
+    def transform(self, x, params):
+        """Add the noise."""
+        return noise.added(x, self.noise_for(x, params), params["snr_db"], self.measure)
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "min_snr_db": self.min_snr_db,
+            "max_snr_db": self.max_snr_db,
+            "measure": self.measure,
+        }
+
+
+class _SpectralNoise(NoiseLayer):
+    """Noise whose power is proportional to 1 / f^exponent."""
+
+    exponent: float
+
+    def draw_noise(self, batch, seed):
+        """Draw each signal's `noise_seed`, (batch, 2)."""
+        return {"noise_seed": tf.random.split(seed, batch, alg="philox")}
+
+    def noise_for(self, x, params):
+        """Draw the noise, one example after another: in a loop it stays in the processor's cache."""
+        _, samples, *channels = tf.unstack(tf.shape(x))
+        drawn = tf.map_fn(
+            lambda seed: noise.colored(seed, [*channels, samples], self.exponent),
+            params["noise_seed"],
+            fn_output_signature=tf.float32,
+        )
+        return tf.transpose(drawn, [0, 2, 1]) if channels else drawn
 
 
 @keras.saving.register_keras_serializable("tfspec")
-class Gain(RandomLayer):
+class GaussianNoise(_SpectralNoise):
+    """Adds white noise, equally strong at all frequencies.
+
+    Args:
+        min_snr_db: least signal-to-noise ratio in dB, the strongest noise.
+        max_snr_db: greatest one; the ratio is drawn uniformly between.
+        measure: what the ratio is of. "peak", as published for the rainforest recordings: the largest
+            absolute sample of the noise is that of the signal divided by 10^(snr / 20). "rms", the usual
+            definition: so are the root mean squares. Peaks of noise are some 13 dB above its RMS level, those
+            of most recordings 10 to 25.
+        probability: how likely each signal is changed.
+        seed: as in `RandomLayer`.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels). A signal's channels share one ratio, measured over
+        all of them, and each gets noise of its own.
+
+    Output shape:
+        That of the input. A silent signal stays silent: nothing is so many dB below nothing.
+
+    Raises:
+        ValueError: the least ratio is above the greatest, or the measure unknown.
+
+    Example:
+        >>> x = tf.sin(tf.range(16000.0))[tf.newaxis]
+        >>> noise = GaussianNoise(20.0, 20.0)(x) - x
+        >>> print(np.abs(noise).max().round(3))
+        0.1
+    """
+
+    exponent = 0.0
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class PinkNoise(_SpectralNoise):
+    """Adds pink noise: power proportional to 1 / f, equal in every octave, as of rain, wind and engines.
+
+    Args:
+        min_snr_db: as in `GaussianNoise`.
+        max_snr_db: as in `GaussianNoise`.
+        measure: "peak" or "rms", as in `GaussianNoise`.
+        probability: how likely each signal is changed.
+        seed: as in `RandomLayer`.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels).
+
+    Output shape:
+        That of the input.
+
+    Raises:
+        ValueError: the least ratio is above the greatest, or the measure unknown.
+
+    Example:
+        >>> PinkNoise(0.0, 10.0, measure="rms")(tf.ones([2, 16000]), seed=[0, 1]).shape
+        TensorShape([2, 16000])
+    """
+
+    exponent = 1.0
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class ColoredNoise(_SpectralNoise):
+    """Adds noise of any colour.
+
+    Args:
+        exponent: power is proportional to 1 / f^exponent: 0 white, 1 pink, 2 brown, −1 blue, −2 violet.
+        min_snr_db: as in `GaussianNoise`.
+        max_snr_db: as in `GaussianNoise`.
+        measure: "peak" or "rms", as in `GaussianNoise`.
+        probability: how likely each signal is changed.
+        seed: as in `RandomLayer`.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels).
+
+    Output shape:
+        That of the input.
+
+    Raises:
+        ValueError: the exponent is not from −4 to 4, the least ratio above the greatest, or the measure
+            unknown.
+
+    Example:
+        >>> ColoredNoise(2.0)(tf.ones([2, 16000]), seed=[0, 1]).shape
+        TensorShape([2, 16000])
+    """
+
+    def __init__(
+        self,
+        exponent: float,
+        min_snr_db: float = 5.0,
+        max_snr_db: float = 20.0,
+        measure: str = "peak",
+        probability: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(min_snr_db, max_snr_db, measure, probability, **kwargs)
+        self.exponent = arguments.between("exponent", exponent, -4, 4)
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {**super().get_config(), "exponent": self.exponent}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class Gain(WaveformLayer):
     """Makes each signal louder or quieter.
 
     Args:
@@ -32,19 +218,17 @@ class Gain(RandomLayer):
         array([[2., 2., 2.]], dtype=float32)
     """
 
-    def __init__(self, min_gain_db: float = -10.0, max_gain_db: float = 10.0, probability=1.0, **kwargs):
+    def __init__(
+        self, min_gain_db: float = -10.0, max_gain_db: float = 10.0, probability: float = 1.0, **kwargs
+    ):
         super().__init__(probability, **kwargs)
-        if not min_gain_db <= max_gain_db:
-            raise ValueError(
-                "`min_gain_db` must not be above `max_gain_db`. "
-                f"Received: min_gain_db={min_gain_db}, max_gain_db={max_gain_db}"
-            )
+        arguments.ends("min_gain_db", min_gain_db, "max_gain_db", max_gain_db)
         self.min_gain_db = float(min_gain_db)
         self.max_gain_db = float(max_gain_db)
 
     def draw(self, batch, seed):
         """Draw each signal's `gain_db`, uniformly."""
-        return {"gain_db": tf.random.stateless_uniform([batch], seed, self.min_gain_db, self.max_gain_db)}
+        return {"gain_db": uniform([batch], seed, self.min_gain_db, self.max_gain_db)}
 
     def transform(self, x, params):
         """Multiply each signal."""
@@ -53,3 +237,68 @@ class Gain(RandomLayer):
     def get_config(self):
         """Give the constructor's arguments."""
         return {**super().get_config(), "min_gain_db": self.min_gain_db, "max_gain_db": self.max_gain_db}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class VolumeControl(Gain):
+    """Makes each signal louder or quieter, evenly or more so in some places than in others.
+
+    The gain in dB is multiplied by a curve over the N samples n of the signal: "constant", 1; "fade",
+    1 − n / (N − 1), from all to nothing; "cosine", cos(2π n / N); "sine", sin(2π n / N). So a fade with
+    −10 dB begins 10 dB quieter and ends unchanged.
+
+    Args:
+        min_gain_db: least gain in dB.
+        max_gain_db: greatest gain in dB.
+        curves: names of the curves that each signal's is drawn from.
+        probability: how likely each signal is changed.
+        seed: as in `RandomLayer`.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels).
+
+    Output shape:
+        That of the input.
+
+    Raises:
+        ValueError: the least gain is above the greatest, or a curve is not known.
+
+    Example:
+        >>> VolumeControl(20.0, 20.0, ["fade"])(tf.ones([1, 3])).numpy().round(3)
+        array([[10.   ,  3.162,  1.   ]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        min_gain_db: float = -10.0,
+        max_gain_db: float = 10.0,
+        curves: Sequence[str] = CURVES,
+        probability: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(min_gain_db, max_gain_db, probability, **kwargs)
+        if isinstance(curves, str) or not curves or not set(curves) <= set(CURVES):
+            raise ValueError(f"`curves` must be a list of some of {CURVES}. Received: curves={curves!r}")
+        self.curves = tuple(curves)
+
+    def draw(self, batch, seed):
+        """Draw each signal's `gain_db`, uniformly, and `curve`, its place in CURVES."""
+        gain, own = split(seed)
+        choice = integers([batch], own, 0, len(self.curves) - 1)
+        numbers = [CURVES.index(curve) for curve in self.curves]
+        return {"curve": tf.gather(numbers, choice), **super().draw(batch, gain)}
+
+    def transform(self, x, params):
+        """Multiply each signal by its curve."""
+        samples = tf.shape(x)[1]
+        place = tf.cast(tf.range(samples), tf.float32)
+        length = tf.cast(samples, tf.float32)
+        turn = 2 * np.pi * place / length
+        fade = 1 - place / tf.maximum(length - 1, 1)
+        curves = tf.gather([tf.ones_like(place), fade, tf.cos(turn), tf.sin(turn)], params["curve"])
+        gain = tf.exp(np.log(10) / 20 * params["gain_db"][:, tf.newaxis] * curves)
+        return x * tf.reshape(gain, [-1, samples, *[1] * (len(x.shape) - 2)])
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {**super().get_config(), "curves": self.curves}

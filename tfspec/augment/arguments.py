@@ -1,0 +1,47 @@
+"""Checks of constructor arguments: each error names the argument, what was received and what is allowed."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+
+def between(name: str, value: Any, lowest: float, highest: float = math.inf) -> float:
+    """Let a finite number pass that is not outside the range."""
+    if not lowest <= value <= highest or math.isinf(value):
+        allowed = f"at least {lowest}" if math.isinf(highest) else f"from {lowest} to {highest}"
+        raise ValueError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
+    return float(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """Let a finite number above zero pass."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
+    return float(value)
+
+
+def integer(name: str, value: Any, lowest: int = 0) -> int:
+    """Let an integer pass that is not below the lowest."""
+    if not isinstance(value, numbers.Integral) or value < lowest:
+        raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value!r}")
+    return int(value)
+
+
+def ends(low_name: str, low: Any, high_name: str, high: Any) -> tuple[Any, Any]:
+    """Let the two ends of a range pass."""
+    if not -math.inf < low <= high < math.inf:
+        raise ValueError(
+            f"`{low_name}` must not be above `{high_name}`, both finite. "
+            f"Received: {low_name}={low!r}, {high_name}={high!r}"
+        )
+    return low, high
+
+
+def one_of(name: str, value: Any, allowed: Sequence) -> Any:
+    """Let one of the allowed values pass."""
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {tuple(allowed)}. Received: {name}={value!r}")
+    return value

@@ -1,0 +1,165 @@
+"""Noise from recordings."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import soundfile
+import soxr
+import tensorflow as tf
+
+from tfspec.augment import arguments
+from tfspec.augment.base import split, uniform
+from tfspec.augment.waveform import NoiseLayer
+from tfspec.errors import UserError
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
+LEAST_SHARE_SECONDS = 10.0
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class BackgroundNoise(NoiseLayer):
+    """Adds recordings from a folder, such as rain, traffic or voices: to each signal a random part of one.
+
+    The recordings are decoded to one channel and resampled when a signal is changed for the first time, and
+    then kept in memory. Of more than `max_seconds` of recordings equal shares are kept, no share under ten
+    seconds: of very many recordings a random choice. The layer is saved with the folder's path, not with the
+    recordings, and a model that is loaded to predict never looks for it.
+
+    Args:
+        folder: where the recordings are (wav, flac, ogg, mp3), in subfolders too.
+        sample_rate: samples per second of the signals.
+        min_snr_db: as in `GaussianNoise`.
+        max_snr_db: as in `GaussianNoise`.
+        measure: "peak" or "rms", as in `GaussianNoise`, of the part that is added.
+        max_seconds: how much is kept in memory: ten minutes at 48 kHz are 115 MB.
+        probability: how likely each signal is changed.
+        seed: as in `RandomLayer`, and for which parts are kept.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels), of which all get the same noise. Where a recording is
+        shorter than the signal it is repeated.
+
+    Output shape:
+        That of the input. Silent signals stay silent, and silent parts of a recording change nothing.
+
+    Raises:
+        ValueError: the least ratio is above the greatest, the measure unknown, or a number not positive.
+        UserError: when first called: the folder is missing, holds no recordings, or one cannot be decoded.
+
+    Example:
+        >>> import soundfile
+        >>> soundfile.write("hum.wav", np.sin(np.arange(8000)), 8000)
+        >>> BackgroundNoise(".", 16000)(tf.ones([2, 16000]), seed=[0, 1]).shape
+        TensorShape([2, 16000])
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        sample_rate: float,
+        min_snr_db: float = 5.0,
+        max_snr_db: float = 20.0,
+        measure: str = "peak",
+        max_seconds: float = 600.0,
+        probability: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(min_snr_db, max_snr_db, measure, probability, **kwargs)
+        self.folder = os.fspath(folder)
+        self.sample_rate = arguments.positive("sample_rate", sample_rate)
+        self.max_seconds = arguments.positive("max_seconds", max_seconds)
+
+    def draw_noise(self, batch, seed):
+        """Draw which `recording` and which `place` in it, both as parts of all there are, 0…1."""
+        recording, place = split(seed)
+        return {"recording": uniform([batch], recording), "place": uniform([batch], place)}
+
+    def noise_for(self, x, params):
+        """Take a part of a recording for each signal, one after another to spare memory."""
+        samples, first, length = self._recordings
+        wanted = tf.shape(x)[1]
+
+        def one(drawn):
+            recording = _part(drawn[0], len(first))
+            choices = tf.where(length[recording] >= wanted, length[recording] - wanted + 1, length[recording])
+            index = (_part(drawn[1], choices) + tf.range(wanted)) % length[recording]
+            return tf.gather(samples, first[recording] + index)
+
+        noise = tf.map_fn(one, (params["recording"], params["place"]), fn_output_signature=tf.float32)
+        return tf.reshape(noise, [-1, wanted, *[1] * (len(x.shape) - 2)])
+
+    @functools.cached_property
+    def _recordings(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Give all samples in a row, and where each recording begins and how long it is."""
+        paths = _audio_files(self.folder)
+        rng = np.random.default_rng(abs(self.seed or 0))
+        share = max(self.max_seconds / len(paths), LEAST_SHARE_SECONDS)
+        parts: list[np.ndarray] = []
+        missing = round(self.max_seconds * self.sample_rate)
+        for i in rng.permutation(len(paths)):
+            if missing > 0:
+                part = _random_part(paths[i], self.sample_rate, share, rng.random())[:missing]
+                missing -= len(part)
+                parts.append(part)
+        lengths = [len(part) for part in parts]
+        with tf.init_scope():  # outside of any graph that is being traced
+            return (
+                tf.constant(np.concatenate(parts)),
+                tf.constant(np.cumsum([0, *lengths[:-1]]), tf.int32),
+                tf.constant(lengths, tf.int32),
+            )
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "folder": self.folder,
+            "sample_rate": self.sample_rate,
+            "max_seconds": self.max_seconds,
+        }
+
+
+def _part(fraction: tf.Tensor, whole: int | tf.Tensor) -> tf.Tensor:
+    """Give a whole number below `whole`, as far from 0 as the fraction says."""
+    below = tf.cast(fraction * tf.cast(whole, tf.float32), tf.int32)
+    return tf.minimum(below, whole - 1)  # float32 may round up
+
+
+def _audio_files(folder: str) -> list[Path]:
+    """List a folder's recordings, in an order that is the same everywhere."""
+    if not Path(folder).is_dir():
+        raise UserError(
+            f"`folder` must be a folder of recordings. Received: folder={folder!r}, which is none"
+        )
+    paths = sorted(
+        path
+        for path in Path(folder).rglob("*")
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+    if not paths:
+        raise UserError(
+            f"`folder` must hold recordings ({', '.join(AUDIO_SUFFIXES)}). Received: folder={folder!r}, "
+            "which holds none"
+        )
+    return paths
+
+
+def _random_part(path: Path, sample_rate: float, seconds: float, place: float) -> np.ndarray:
+    """Decode as much of a recording, from a place that is 0…1 of all that there are."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = min(file.frames, math.ceil(seconds * file.samplerate))
+            file.seek(int(place * (file.frames - frames)))
+            samples = file.read(frames, dtype="float32", always_2d=True).mean(1)
+            samples = soxr.resample(samples, file.samplerate, sample_rate)
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{path} cannot be decoded: {error.error_string.strip()}") from None
+    if not len(samples) or not np.isfinite(samples).all():
+        raise UserError(f"{path} has no samples, or NaN or infinite ones")
+    return samples
