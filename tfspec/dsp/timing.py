@@ -1,0 +1,217 @@
+"""Moving a signal in time and in pitch, as pure functions."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+
+import numpy as np
+import tensorflow as tf
+
+BLOCK_FRAMES = 32
+"""Frames shifted in pitch at a time, so that what lies between stays in the processor's cache."""
+
+
+def shift(signal: tf.Tensor, samples: tf.Tensor, wrap: bool) -> tf.Tensor:
+    """Move each signal later or earlier.
+
+    Args:
+        signal: (batch, samples), any type.
+        samples: (batch,) integers, by how many samples; positive is later.
+        wrap: what leaves at one end comes in at the other, as in `numpy.roll`; False: zeros come in.
+
+    Returns:
+        (batch, samples), the type of `signal`.
+
+    Example:
+        >>> signal = tf.constant([[1, 2, 3, 4], [1, 2, 3, 4]])
+        >>> shift(signal, [1, -1], wrap=True).numpy().tolist()
+        [[4, 1, 2, 3], [2, 3, 4, 1]]
+        >>> shift(signal, [1, -1], wrap=False).numpy().tolist()
+        [[0, 1, 2, 3], [2, 3, 4, 0]]
+    """
+    signal, samples = tf.convert_to_tensor(signal), tf.convert_to_tensor(samples)
+    # A copy an example: gathering sample by sample takes six times as long
+    moved = tf.map_fn(lambda one: tf.roll(*one, axis=0), (signal, samples), fn_output_signature=signal.dtype)
+    moved.set_shape(signal.shape)
+    if wrap:
+        return moved
+    length = tf.shape(signal, samples.dtype)[1]
+    source = tf.range(length, dtype=samples.dtype) - samples[:, tf.newaxis]
+    return tf.where((source >= 0) & (source < length), moved, tf.zeros([], signal.dtype))
+
+
+def pitch_shift(signal: tf.Tensor, semitones: tf.Tensor, frame_length: int = 2048) -> tf.Tensor:
+    """Raise or lower each signal's pitch, its timing and length unchanged.
+
+    A phase vocoder after Laroche and Dolson (1999), "Improved phase vocoder time-scale modification of
+    audio", arranged so that the scan over time is a product of unit phasors and nothing is resampled:
+
+    - Frames of n samples are transformed back to m samples, n : m = 2^(semitones / 12). That moves every
+      frequency; frames overlap by half, in the signal as in the result.
+    - What is left is to turn each bin's phase so that frames join. The next frame's phase is what the signal
+      has n / 2 samples on, and that is measured: by a second transform, as a product of spectra, with no
+      arctangent and no unwrapping.
+    - Bins turn with the strongest of their neighbours (the turns' mean over five bins, weighted by power),
+      so a partial's bins stay together. Laroche and Dolson's locking to spectral peaks does that too, but
+      needs every frame's peaks before the next frame.
+
+    Measured on 48 kHz, half overlap was as close to ideal tones as two thirds and a third faster; without
+    the locking, notes and glides came out three to five times further from the ideal.
+
+    XLA cannot compile it, for it wants the lengths of transforms beforehand, and here they follow
+    `semitones`.
+
+    Args:
+        signal: (batch, samples) float32.
+        semitones: (batch,) float32, −12…12; 0 returns the signal itself.
+        frame_length: about how many samples are transformed at a time. Long frames keep low notes of a chord
+            apart, short ones keep attacks sharp. 2048 suits 44.1 and 48 kHz; at other rates, 40 ms.
+
+    Returns:
+        (batch, samples) float32.
+
+    Raises:
+        ValueError: `frame_length` is below 32.
+        InvalidArgumentError: `semitones` is out of range.
+
+    Example:
+        >>> tone = np.sin(2 * np.pi * 40 / 4096 * np.arange(8192)).astype(np.float32)
+        >>> shifted = pitch_shift([tone, tone], [12, -12])
+        >>> np.abs(np.fft.rfft(shifted[:, 2048:6144])).argmax(axis=1).tolist()
+        [80, 20]
+    """
+    if frame_length < 32:
+        raise ValueError(f"`frame_length` must be at least 32 samples. Received: frame_length={frame_length}")
+    function = _pitch_shift_in_graph if tf.executing_eagerly() else _pitch_shift
+    return function(tf.convert_to_tensor(signal), tf.cast(semitones, tf.float32), frame_length)
+
+
+def _pitch_shift(signal, semitones, frame_length):
+    lengths = _frame_lengths(frame_length)
+
+    def one(example):
+        return tf.cond(example[1] == 0, lambda: example[0], lambda: _with_pitch(*example, *lengths))
+
+    in_range = tf.debugging.assert_less_equal(tf.abs(semitones), 12.0, "`semitones` must be −12…12")
+    with tf.control_dependencies([in_range]):
+        shifted = tf.map_fn(one, (signal, semitones), fn_output_signature=tf.float32)
+    shifted.set_shape(signal.shape)
+    return shifted
+
+
+_pitch_shift_in_graph = tf.function(_pitch_shift, reduce_retracing=True, autograph=False)
+
+
+@functools.lru_cache(maxsize=16)
+def _frame_lengths(frame_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """List pairs of frame lengths by their ratio: (pairs, 2) samples read and written, (pairs,) semitones.
+
+    Both are even, near `frame_length` (their geometric mean within 15%), and have small factors only, as
+    fast transforms want them.
+    """
+    lengths = np.arange(2 * (frame_length // 4), 2 * frame_length, 2)
+    rest = lengths.copy()
+    for prime in (2, 3, 5, 7, 11, 13, 17):
+        while (divisible := rest % prime == 0).any():
+            rest[divisible] //= prime
+    smooth = lengths[rest == 1]
+    pairs = np.stack(np.meshgrid(smooth, smooth), axis=-1).reshape(-1, 2)
+    away = np.abs(np.log2(pairs / frame_length).sum(axis=1))
+    pairs = pairs[np.argsort(away, kind="stable")[: np.count_nonzero(away < 0.4)]]
+    _, first = np.unique(pairs[:, 0] / pairs[:, 1], return_index=True)
+    pairs = pairs[first]
+    return pairs.astype(np.int32), (12 * np.log2(pairs[:, 0] / pairs[:, 1])).astype(np.float32)
+
+
+def _with_pitch(signal, semitones, pairs, pair_semitones):
+    """Shift (samples,) by a scalar number of semitones."""
+    read, written = tf.unstack(tf.gather(pairs, tf.argmin(tf.abs(pair_semitones - semitones))))
+    step = written // 2
+    samples, num_bins = tf.shape(signal)[0], tf.minimum(read, written) // 2 + 1
+    num_frames = -(-samples // step) + 1
+    num_blocks = -(-num_frames // BLOCK_FRAMES)
+
+    # Frame u is centred on u · step, in the signal as in the result. Its companion ends with frame u + 1, moved
+    # back by what the signal runs through while the result takes one step, and tells how far phases advance.
+    rows_a_frame = -(-read // step)
+    rows = _rows(signal, [-(read // 2), step - read], num_blocks * BLOCK_FRAMES + rows_a_frame, step)
+    rows_of_frames = tf.range(BLOCK_FRAMES)[:, tf.newaxis] + tf.range(rows_a_frame)
+    reading = tf.pad(_hann(read), [[0, rows_a_frame * step - read]])
+    writing = _hann(written)
+    overlapping = tf.reduce_sum(tf.square(tf.reshape(writing, [2, step])), axis=0)
+    writing *= tf.cast(written / read, tf.float32) / tf.tile(overlapping, [2])
+    # The companion is back by read / 2, whole samples: the bins' own frequencies tell what is missing
+    missing = 2 ** (semitones / 12) * tf.cast(step, tf.float32) - tf.cast(read // 2, tf.float32)
+    angle = 2 * np.pi / tf.cast(read, tf.float32) * missing * _count(num_bins)
+    correction = tf.complex(tf.cos(angle), tf.sin(angle))
+
+    def shift_block(i, phase, tail, blocks):
+        here = rows[:, i * BLOCK_FRAMES :][:, : BLOCK_FRAMES + rows_a_frame - 1]
+        frames = tf.reshape(tf.gather(here, rows_of_frames, axis=1), [2, BLOCK_FRAMES, -1]) * reading
+        # The raw operations take longer frames than the transform, and spare copies
+        spectra = tf.raw_ops.RFFT(input=frames, fft_length=[read])[..., :num_bins]
+        # What is added keeps a phase through silence
+        advance = spectra[0] * tf.math.conj(spectra[1]) * correction + 1e-18
+        turned, phase = _turned(spectra[0], advance, phase)
+        turned = tf.pad(turned, [[0, 0], [0, written // 2 + 1 - num_bins]])
+        frames = tf.raw_ops.IRFFT(input=turned, fft_length=[written]) * writing
+        fading_in, fading_out = tf.split(frames, 2, axis=1)
+        joined = fading_in + tf.concat([tail, fading_out[:-1]], axis=0)
+        return i + 1, phase, fading_out[-1:], blocks.write(i, joined)
+
+    blocks = tf.TensorArray(tf.float32, num_blocks, element_shape=[BLOCK_FRAMES, None])
+    _, _, _, blocks = tf.while_loop(
+        lambda i, *_: i < num_blocks,
+        shift_block,
+        (0, tf.ones([num_bins], tf.complex64), tf.zeros([1, step]), blocks),
+        (tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape([1, None]), None),
+        parallel_iterations=1,
+    )
+    return tf.reshape(blocks.concat(), [-1])[
+        step : step + samples
+    ]  # the first frame begins before the signal
+
+
+def _rows(signal, starts, num_rows, step):
+    """Cut (samples,), zeros around it, into (len(starts), num_rows, step), each from its start."""
+    first = tf.reduce_min(starts)
+    end = tf.reduce_max(starts) + num_rows * step
+    padded = tf.pad(signal, [[-first, end - tf.shape(signal)[0]]])
+    rows = [tf.reshape(padded[start - first :][: num_rows * step], [num_rows, step]) for start in starts]
+    return tf.stack(rows)
+
+
+def _turned(spectra, advances, phase):
+    """Turn the bins of frames by their summed advances, each with its strongest neighbours.
+
+    Args:
+        spectra: (frames, bins) complex64.
+        advances: (frames, bins) complex64, whose angle is how far a bin turns from a frame to the next, and
+            whose magnitude is its power.
+        phase: (bins,) complex64 of magnitude 1, how far the first frame's bins are turned.
+
+    Returns:
+        `spectra` turned, and the phase of the frame after the last.
+    """
+    phases = list(itertools.accumulate(tf.unstack(_unit(advances)), operator.mul, initial=phase))
+    weighted = tf.stack(phases[1:]) * tf.math.conj(advances)  # this frame's phase times the power
+    wide = tf.pad(weighted, [[0, 0], [2, 2]])
+    around = wide[:, :-4] + wide[:, 1:-3] + weighted + wide[:, 3:-1] + wide[:, 4:]
+    return spectra * _unit(around), phases[-1]
+
+
+def _unit(z):
+    """Divide complex numbers by their magnitude."""
+    power = tf.square(tf.math.real(z)) + tf.square(tf.math.imag(z))
+    return z * tf.cast(tf.math.rsqrt(tf.maximum(power, 1e-37)), tf.complex64)
+
+
+def _hann(length):
+    """Hann window of a length that is a tensor, without zeros at its ends."""
+    return 0.5 - 0.5 * tf.cos(2 * np.pi / tf.cast(length, tf.float32) * (_count(length) + 0.5))
+
+
+def _count(number):
+    return tf.range(tf.cast(number, tf.float32))
