@@ -9,7 +9,7 @@ import operator
 import numpy as np
 import tensorflow as tf
 
-BLOCK_FRAMES = 32
+BLOCK_FRAMES = 16
 """Frames shifted in pitch at a time, so that what lies between stays in the processor's cache."""
 
 
@@ -84,24 +84,23 @@ def pitch_shift(signal: tf.Tensor, semitones: tf.Tensor, frame_length: int = 204
     """
     if frame_length < 32:
         raise ValueError(f"`frame_length` must be at least 32 samples. Received: frame_length={frame_length}")
-    function = _pitch_shift_in_graph if tf.executing_eagerly() else _pitch_shift
-    return function(tf.convert_to_tensor(signal), tf.cast(semitones, tf.float32), frame_length)
+    return _pitch_shift(tf.convert_to_tensor(signal), tf.cast(semitones, tf.float32), frame_length)
 
 
+@functools.partial(tf.function, reduce_retracing=True, autograph=False)
 def _pitch_shift(signal, semitones, frame_length):
     lengths = _frame_lengths(frame_length)
 
     def one(example):
-        return tf.cond(example[1] == 0, lambda: example[0], lambda: _with_pitch(*example, *lengths))
+        samples, interval = example
+        shifted = functools.partial(_with_pitch, samples, interval, *lengths)
+        return tf.cond(tf.equal(interval, 0), lambda: samples, shifted)
 
     in_range = tf.debugging.assert_less_equal(tf.abs(semitones), 12.0, "`semitones` must be −12…12")
     with tf.control_dependencies([in_range]):
         shifted = tf.map_fn(one, (signal, semitones), fn_output_signature=tf.float32)
     shifted.set_shape(signal.shape)
     return shifted
-
-
-_pitch_shift_in_graph = tf.function(_pitch_shift, reduce_retracing=True, autograph=False)
 
 
 @functools.lru_cache(maxsize=16)
@@ -133,8 +132,8 @@ def _with_pitch(signal, semitones, pairs, pair_semitones):
     num_frames = -(-samples // step) + 1
     num_blocks = -(-num_frames // BLOCK_FRAMES)
 
-    # Frame u is centred on u · step, in the signal as in the result. Its companion ends with frame u + 1, moved
-    # back by what the signal runs through while the result takes one step, and tells how far phases advance.
+    # Frame u is centred on u · step, in the signal as in the result. Its companion ends with frame u + 1, but
+    # moved back by what the signal runs through in one step of the result: it tells how far phases advance.
     rows_a_frame = -(-read // step)
     rows = _rows(signal, [-(read // 2), step - read], num_blocks * BLOCK_FRAMES + rows_a_frame, step)
     rows_of_frames = tf.range(BLOCK_FRAMES)[:, tf.newaxis] + tf.range(rows_a_frame)
@@ -142,20 +141,21 @@ def _with_pitch(signal, semitones, pairs, pair_semitones):
     writing = _hann(written)
     overlapping = tf.reduce_sum(tf.square(tf.reshape(writing, [2, step])), axis=0)
     writing *= tf.cast(written / read, tf.float32) / tf.tile(overlapping, [2])
-    # The companion is back by read / 2, whole samples: the bins' own frequencies tell what is missing
-    missing = 2 ** (semitones / 12) * tf.cast(step, tf.float32) - tf.cast(read // 2, tf.float32)
-    angle = 2 * np.pi / tf.cast(read, tf.float32) * missing * _count(num_bins)
+    # The companion is back by read / 2, whole samples: the rest of that way is each bin's own frequency's
+    rest = 2 ** (semitones / 12) * tf.cast(step, tf.float32) - tf.cast(read // 2, tf.float32)
+    angle = 2 * np.pi / tf.cast(read, tf.float32) * rest * _count(num_bins)
     correction = tf.complex(tf.cos(angle), tf.sin(angle))
+
+    missing_bins = tf.zeros([BLOCK_FRAMES, written // 2 + 1 - num_bins], tf.complex64)
 
     def shift_block(i, phase, tail, blocks):
         here = rows[:, i * BLOCK_FRAMES :][:, : BLOCK_FRAMES + rows_a_frame - 1]
         frames = tf.reshape(tf.gather(here, rows_of_frames, axis=1), [2, BLOCK_FRAMES, -1]) * reading
         # The raw operations take longer frames than the transform, and spare copies
         spectra = tf.raw_ops.RFFT(input=frames, fft_length=[read])[..., :num_bins]
-        # What is added keeps a phase through silence
-        advance = spectra[0] * tf.math.conj(spectra[1]) * correction + 1e-18
-        turned, phase = _turned(spectra[0], advance, phase)
-        turned = tf.pad(turned, [[0, 0], [0, written // 2 + 1 - num_bins]])
+        advances = spectra[0] * tf.math.conj(spectra[1]) * correction
+        turned, phase = _turned(spectra[0], advances, phase)
+        turned = tf.concat([turned, missing_bins], axis=1)  # which tf.pad does at a third of the speed
         frames = tf.raw_ops.IRFFT(input=turned, fft_length=[written]) * writing
         fading_in, fading_out = tf.split(frames, 2, axis=1)
         joined = fading_in + tf.concat([tail, fading_out[:-1]], axis=0)
@@ -169,9 +169,8 @@ def _with_pitch(signal, semitones, pairs, pair_semitones):
         (tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape([1, None]), None),
         parallel_iterations=1,
     )
-    return tf.reshape(blocks.concat(), [-1])[
-        step : step + samples
-    ]  # the first frame begins before the signal
+    shifted = tf.reshape(blocks.concat(), [-1])
+    return shifted[step : step + samples]  # the first frame begins a step before the signal
 
 
 def _rows(signal, starts, num_rows, step):
@@ -184,7 +183,7 @@ def _rows(signal, starts, num_rows, step):
 
 
 def _turned(spectra, advances, phase):
-    """Turn the bins of frames by their summed advances, each with its strongest neighbours.
+    """Turn the bins of frames by the advances so far, each as its strongest neighbours turn.
 
     Args:
         spectra: (frames, bins) complex64.
@@ -195,15 +194,18 @@ def _turned(spectra, advances, phase):
     Returns:
         `spectra` turned, and the phase of the frame after the last.
     """
-    phases = list(itertools.accumulate(tf.unstack(_unit(advances)), operator.mul, initial=phase))
+    turns = tf.unstack(_unit(advances))
+    phases = list(itertools.accumulate(turns, operator.mul, initial=phase))
     weighted = tf.stack(phases[1:]) * tf.math.conj(advances)  # this frame's phase times the power
-    wide = tf.pad(weighted, [[0, 0], [2, 2]])
-    around = wide[:, :-4] + wide[:, 1:-3] + weighted + wide[:, 3:-1] + wide[:, 4:]
-    return spectra * _unit(around), phases[-1]
+    edge = tf.zeros_like(weighted[:, :2])
+    wide = tf.concat([edge, weighted, edge], axis=1)
+    locked = _unit(wide[:, :-4] + wide[:, 1:-3] + weighted + wide[:, 3:-1] + wide[:, 4:])
+    return spectra * locked, locked[-1] * turns[-1]
 
 
 def _unit(z):
-    """Divide complex numbers by their magnitude."""
+    """Divide complex numbers by their magnitude; 0 gives 1, so that a phase survives silence."""
+    z = z + 1e-18
     power = tf.square(tf.math.real(z)) + tf.square(tf.math.imag(z))
     return z * tf.cast(tf.math.rsqrt(tf.maximum(power, 1e-37)), tf.complex64)
 
