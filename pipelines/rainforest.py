@@ -110,7 +110,8 @@ class Rainforest(Pipeline):
     def split(self, manifest):
         """Make stratified folds that keep recordings whole."""
         tested = manifest["part"] == "test"
-        return pd.concat([folds(manifest[~tested], self.num_folds, self.seed), manifest[tested]])
+        crossed = folds(manifest[~tested], self.num_folds, self.seed)
+        return pd.concat([crossed, manifest[tested].assign(fold=-1)]).drop(columns="problem")
 
     def class_names(self, manifest):
         """Order the species by number."""

@@ -238,10 +238,10 @@ class Pipeline:
         """
         if "fold" not in split:
             return {"": split}
-        part, fold = split["part"], split["fold"].where(split["part"] == "train")
+        part, fold = split["part"], split["fold"]
         return {
-            f"fold_{number:.0f}": split.assign(part=part.mask(fold == number, "validation"))
-            for number in sorted(fold.dropna().unique())
+            f"fold_{number}": split.assign(part=part.mask((part == "train") & (fold == number), "validation"))
+            for number in sorted(fold[part == "train"].unique())
         }
 
     def fit(self, folder: Path, split: pd.DataFrame, verbose: int | str = "auto") -> None:
