@@ -13,9 +13,10 @@ from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
 from sklearn.linear_model import LogisticRegression
 
+from tfspec.data.audio import load_audio
 from tfspec.errors import UserError
 from tfspec.export import TFLiteClassifier, export
-from tfspec.frontends import Decibel, MinMax, Resize, Spectrogram
+from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize, Spectrogram
 from tfspec.models import Classifier, conv2d, freeze, transfer, unfreeze
 from tfspec.models.transfer import NETWORKS, ImageNetPixels
 
@@ -25,6 +26,7 @@ KERAS = {
     "mobilenet_v2": (applications.MobileNetV2, applications.mobilenet_v2.preprocess_input),
 }
 REAL_WEIGHTS = Path(__file__).parents[2] / "shared/data/weights/mobilenet_v2_1.0_imagenet_notop.weights.h5"
+ESC10 = REAL_WEIGHTS.parents[1] / "esc10"
 needs_real_weights = pytest.mark.skipif(not REAL_WEIGHTS.exists(), reason=f"no {REAL_WEIGHTS}")
 all_networks = pytest.mark.parametrize("network", KERAS)
 one_now_others_slow = pytest.mark.parametrize(
@@ -234,8 +236,6 @@ def keras_base_weights(base):
     """List the weights that a gradient reaches in a new network of Keras."""
     fresh = type(base).from_config(base.get_config())
     fresh.trainable = True
-    for layer in fresh.layers:
-        layer.trainable = True
     return fresh.trainable_weights
 
 
@@ -276,8 +276,10 @@ def test_weights_come_from_a_file_of_either_layout(network, suffix, kind, tmp_pa
     path = tmp_path / f"w{suffix}"
     saved.save_weights(path) if suffix == ".weights.h5" else save_legacy(saved, path)
     loaded = base_of(transfer(network, SHAPE, 5, kind(path)))
-    for received, expected in zip(loaded.get_weights(), saved.get_weights(), strict=True):
-        np.testing.assert_array_equal(received, expected)
+    for received, expected in zip(loaded.layers, saved.layers, strict=True):
+        for weight, wanted in zip(received.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, wanted)
+        assert received.trainable == (received not in batch_norms(loaded))
 
 
 @all_networks
@@ -313,7 +315,7 @@ def test_weights_in_the_cache_need_no_network(no_network):
     path = no_network / NETWORKS["mobilenet_v2"].weights_url.rpartition("/")[2]
     save_legacy(saved, path)
     loaded = base_of(transfer("mobilenet_v2", SHAPE, 5))
-    np.testing.assert_array_equal(loaded.get_weights()[0], saved.get_weights()[0])
+    np.testing.assert_array_equal(loaded.get_layer("Conv1").kernel, saved.get_layer("Conv1").kernel)
 
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(UserError, match=f"{path} does not hold the weights"):
@@ -475,12 +477,34 @@ def test_head_first_then_all_at_a_lower_rate(network, features):
     labels = np.array([0, 0, 0, 1, 1])
     backbone = transfer(network, SHAPE, 2, None, dropout=0)
     base = base_of(backbone)
+    acquaint(backbone, features)
     start = state_of(base)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    for hold, rate in ((freeze, 1e-2), (unfreeze, 1e-4)):
+    for hold, rate, wanted in ((freeze, 1e-2, labels), (unfreeze, 1e-4, 1 - labels)):
         hold(backbone)
         backbone.compile(keras.optimizers.Adam(rate), loss)
-        losses = backbone.fit(features, labels, epochs=6, verbose=0).history["loss"]
+        losses = backbone.fit(features, wanted, epochs=6, verbose=0).history["loss"]
         assert losses[-1] < losses[0]
         changed = {path for path, value in state_of(base).items() if not np.array_equal(value, start[path])}
-        assert changed == ({w.path for w in base.trainable_weights} if hold is unfreeze else set())
+        assert changed <= {w.path for w in base.trainable_weights}
+        assert bool(changed) == (hold is unfreeze)
+
+
+@pytest.mark.slow
+@needs_real_weights
+@pytest.mark.skipif(not ESC10.exists(), reason=f"no {ESC10}")
+def test_what_was_learnt_on_pictures_helps_with_sounds():
+    """Measured: 0.85 with the head alone, 0.94 with the base, on a fold of ESC-10 not trained on."""
+    files = sorted(ESC10.glob("*/*.ogg"))
+    labels = np.unique([path.parent.name for path in files], return_inverse=True)[1]
+    is_test = np.array([path.name.startswith("4") for path in files])
+    front_end = keras.Sequential([MelSpectrogram.preset("librosa", num_mel_bins=128), Decibel(), MinMax()])
+    features = np.concatenate([front_end(load_audio(path, 22050, 110250)[np.newaxis]) for path in files])
+    backbone = transfer("mobilenet_v2", features.shape[1:], 10, REAL_WEIGHTS)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for hold, rate, epochs, least in ((freeze, 1e-3, 6, 0.7), (unfreeze, 1e-4, 4, 0.8)):
+        hold(backbone)
+        backbone.compile(keras.optimizers.Adam(rate), loss)
+        backbone.fit(features[~is_test], labels[~is_test], epochs=epochs, verbose=0)
+        predicted = backbone.predict(features[is_test], verbose=0).argmax(axis=1)
+        assert (predicted == labels[is_test]).mean() > least

@@ -69,7 +69,8 @@ def transfer(
 ) -> keras.Model:
     """A network of keras.applications under a new head: global mean, dropout, batch norm, dense.
 
-    Everything trains, batch norm included, until `freeze` or `unfreeze` says otherwise.
+    With weights it comes as `unfreeze` leaves it: everything trains but the base's batch norms. Best train
+    the head first, see `freeze`. Without weights everything trains.
 
     | network | weights below the head | source |
     |---|---|---|
@@ -120,7 +121,10 @@ def transfer(
     # The default momentum of 0.99 follows too slowly for some hundred steps of training
     x = layers.BatchNormalization(momentum=0.9)(x)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return keras.Model(features, logits, name=network)
+    backbone = keras.Model(features, logits, name=network)
+    if weights is not None:
+        unfreeze(backbone)
+    return backbone
 
 
 def freeze(backbone: keras.Model) -> None:
@@ -146,8 +150,9 @@ def freeze(backbone: keras.Model) -> None:
 def unfreeze(backbone: keras.Model) -> None:
     """Let the base train as well, all but its batch norms.
 
-    Those keep statistics, gain and offset: small batches of other pictures would spoil in a few steps what
-    the other weights were trained with. The base wants a rate some hundred times lower than the head did.
+    Those keep statistics, gain and offset: the other weights were trained with these, and their moving
+    statistics would not follow within a short training. The base wants a rate ten to a hundred times lower
+    than the head had.
 
     Args:
         backbone: from `transfer`.
