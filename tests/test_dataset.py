@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import keras
@@ -6,10 +7,10 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tfspec.augment import Gain
+from tfspec.augment import Gain, TimeMask
 from tfspec.data import make_dataset
 from tfspec.data.audio import AudioReader, load_audio
-from tfspec.data.dataset import ArrayReader, Epochs, label_indices
+from tfspec.data.dataset import ArrayReader, Epochs, label_indices, targets
 from tfspec.data.manifest import from_class_folders
 from tfspec.data.precompute import precompute
 from tfspec.errors import UserError
@@ -38,12 +39,12 @@ def frame(num_rows: int) -> pd.DataFrame:
 
 
 def epoch(data: tf.data.Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [(x.numpy(), y.numpy()) for x, y in data]
+    return list(data.as_numpy_iterator())
 
 
 def order(data: tf.data.Dataset) -> list[int]:
     """Go through an epoch and give its rows in order."""
-    return [int(signal[0]) for signals, _ in data.as_numpy_iterator() for signal in signals]
+    return [int(signal[0]) for signals, *_ in data.as_numpy_iterator() for signal in signals]
 
 
 def test_without_epochs_the_order_is_the_manifest_s():
@@ -69,7 +70,7 @@ def test_types_and_static_shapes():
         Spectrogram(16, 8),
         Epochs(0),
         augment=Gain(),
-        augment_features=Gain(),
+        augment_features=TimeMask(3),
     ).element_spec
     assert (x.shape.as_list(), x.dtype) == ([None, 7, 9, 1], tf.float32)
     assert (y.shape.as_list(), y.dtype) == ([None], tf.int32)
@@ -114,7 +115,7 @@ def test_an_epoch_can_be_had_without_those_before():
             Spectrogram(16, 8),
             Epochs(0, first),
             augment=Gain(),
-            augment_features=Gain(),
+            augment_features=TimeMask(3),
         )
         return [np.concatenate([x for x, _ in epoch(augmented)]) for _ in range(count)]
 
@@ -124,7 +125,7 @@ def test_an_epoch_can_be_had_without_those_before():
 def test_augmentation_is_drawn_anew_for_each_batch_and_epoch():
     manifest = pd.DataFrame({"label": ["a"] * 8})
     ones = ArrayReader(np.ones([8, 64], np.float32))
-    data = make_dataset(manifest, ones, NAMES, 4, None, Epochs(0), augment=Gain(), augment_features=Gain())
+    data = make_dataset(manifest, ones, NAMES, 4, epochs=Epochs(0), augment=Gain())
     signals = np.concatenate([x[:, 0] for _ in range(2) for x, _ in epoch(data)])
     assert len(np.unique(signals)) == 16
 
@@ -161,7 +162,7 @@ def test_what_is_precomputed_is_read_once_and_the_same(tmp_path, rng, where):
 
     path = None if where == "memory" else tmp_path / "features"
     precompute(manifest, read, Spectrogram(16, 8), path, progress)
-    assert read.rows == list(range(150))
+    assert sorted(read.rows) == list(range(150))
     assert bars == [3]
     front_end = Spectrogram(16, 8)
     features = precompute(manifest, ArrayReader(signals), front_end, path)
@@ -176,6 +177,134 @@ def test_every_epoch_reads_anew():
     epoch(data)
     epoch(data)
     assert sorted(read.rows) == sorted([*range(10)] * 2)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_an_epoch_is_the_permutation_of_its_number(seed):
+    data = make_dataset(frame(40), CountingReader(), NAMES, 8, epochs=Epochs(seed))
+    for number in range(3):
+        expected = np.random.default_rng([seed, number]).permutation(40)
+        assert order(data) == expected.tolist() == Epochs(seed, number).rows(40).tolist()
+
+
+def test_an_epoch_broken_off_is_over():
+    data = make_dataset(frame(40), CountingReader(), NAMES, 8, epochs=Epochs(0))
+    next(iter(data))
+    assert order(data) == Epochs(0, 1).rows(40).tolist()
+
+
+# Augmentation
+
+LOUDER = Gain(-20.0, 20.0)
+
+
+def test_signals_are_augmented_before_the_front_end_and_features_behind_it(rng):
+    signals = rng.standard_normal((10, 64)).astype(np.float32)
+    data = make_dataset(
+        pd.DataFrame({"label": ["a"] * 10}), ArrayReader(signals), ["a"], 4, Spectrogram(16, 8),
+        Epochs(7), augment=LOUDER, augment_features=TimeMask(3),
+    )  # fmt: skip
+    for number in range(2):
+        rows, all_seeds = Epochs(7, number).rows(10), Epochs(7, number).seeds(3)
+        for i, (features, _) in enumerate(epoch(data)):
+            seeds = all_seeds[i]
+            expected = Spectrogram(16, 8)(LOUDER(signals[rows[4 * i : 4 * i + 4]], seed=seeds[0]))
+            np.testing.assert_allclose(features, TimeMask(3)(expected, seed=seeds[1]), rtol=1e-4, atol=1e-5)
+
+
+def test_seeds_of_augmentation_are_never_the_same():
+    """Over epochs, batches, signals and features, and the seed of the data."""
+    epochs = [Epochs(seed, number) for seed in range(3) for number in range(20)]
+    drawn = np.concatenate([epoch.seeds(50).reshape(-1, 2) for epoch in epochs])
+    assert len(np.unique(drawn, axis=0)) == len(drawn) == 3 * 20 * 50 * 2
+    np.testing.assert_array_equal(Epochs(1, 2).seeds(50), Epochs(1, 2).seeds(50))
+
+
+@pytest.mark.parametrize("where", ["augment", "augment_features"])
+def test_layers_that_draw_need_epochs(where):
+    with pytest.raises(ValueError, match="need `epochs`"):
+        make_dataset(frame(10), CountingReader(), NAMES, 4, **{where: LOUDER})
+
+
+# Targets, weights, orders
+
+
+def test_soft_labels_come_in_the_order_of_the_classes():
+    manifest = pd.DataFrame({"b": [0.25, 1, 0], "row": [0, 1, 2], "a": ["0.75", "0", "0.5"], "c": 0})
+    data = make_dataset(manifest, CountingReader(), NAMES, 2)
+    assert data.element_spec[1] == tf.TensorSpec([None, 3], tf.float32)
+    labels = np.concatenate([y for _, y in epoch(data)])
+    np.testing.assert_array_equal(labels, [[0.75, 0.25, 0], [0, 1, 0], [0.5, 0, 0]])
+
+
+def test_soft_labels_that_are_missing_or_no_numbers():
+    with pytest.raises(UserError, match=r"neither a column `label` nor one for each class: c missing"):
+        targets(pd.DataFrame({"a": [1], "b": [0]}), NAMES)
+    for bad in ("many", np.nan, np.inf, None):
+        with pytest.raises(UserError, match=r"finite numbers\. They do not in row 8"):
+            targets(pd.DataFrame({"a": [1, bad], "b": 0, "c": 0}, index=[3, 8]), NAMES)
+
+
+def test_weights_stay_with_their_rows():
+    manifest = frame(23).assign(weight=np.arange(23) / 10)
+    data = make_dataset(
+        manifest, CountingReader(), NAMES, 4, epochs=Epochs(0), sample_weight=manifest["weight"]
+    )
+    assert data.element_spec[2] == tf.TensorSpec([None], tf.float32)
+    for signals, _, weights in epoch(data):
+        np.testing.assert_allclose(weights, signals[:, 0] / 10, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [[1] * 4, [[1]] * 5, [1, 1, -1, 1, 1], [1, 1, np.nan, 1, 1]])
+def test_weights_that_cannot_be(weights):
+    with pytest.raises(ValueError, match=r"one number a row, not negative\. Received: shape .* for 5 rows"):
+        make_dataset(frame(5), CountingReader(), NAMES, 4, sample_weight=weights)
+
+
+def test_rows_come_as_an_order_says_as_often_as_it_says():
+    def twice_each_even_row(seed):
+        return np.random.default_rng(seed).permutation(np.repeat(np.arange(0, 10, 2), 2))
+
+    data = make_dataset(frame(10), CountingReader(), NAMES, 4, epochs=Epochs(3, order=twice_each_even_row))
+    assert len(data) == 3
+    for number in range(3):
+        assert order(data) == twice_each_even_row((3, number)).tolist()
+
+
+def small_model() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input([64]), keras.layers.Dense(3)])
+    model.compile(
+        keras.optimizers.SGD(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=["accuracy"],
+    )  # fmt: skip
+    return model
+
+
+def test_fit_with_class_weights_equals_fit_with_weights(rng):
+    signals = rng.standard_normal((30, 64)).astype(np.float32)
+    manifest = pd.DataFrame({"label": np.resize(NAMES, 30)})
+
+    def losses(class_weight=None, **kwargs):
+        data = make_dataset(manifest, ArrayReader(signals), NAMES, 7, epochs=Epochs(0), **kwargs)
+        return small_model().fit(data, epochs=3, class_weight=class_weight, verbose=0).history["loss"]
+
+    weighted = losses(sample_weight=manifest["label"].map({"a": 1, "b": 5, "c": 0.5}))
+    np.testing.assert_allclose(losses({0: 1, 1: 5, 2: 0.5}), weighted, rtol=1e-5)
+    assert not np.allclose(losses(), weighted, rtol=1e-2)
+
+
+def test_memory_stays_flat_however_many_rows():
+    num_rows = 100_000
+    manifest = pd.DataFrame({"label": np.resize(NAMES, num_rows), "path": [f"{i}" for i in range(num_rows)]})
+    read = ArrayReader(np.zeros((num_rows, 4), np.float32))
+    tracemalloc.start()
+    data = make_dataset(manifest, read, NAMES, 500, epochs=Epochs(0))
+    labels = np.concatenate([y for _, y in data.as_numpy_iterator()])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.bincount(labels).tolist() == [33_334, 33_333, 33_333]
+    assert peak < 60 * num_rows
 
 
 def test_unknown_label_is_named_with_those_that_are_known():

@@ -131,10 +131,7 @@ def make_dataset(
         >>> [x.shape[0] for x, y in make_dataset(frame, read, ["a", "b"], batch_size=2)]
         [2, 1]
     """
-    if epochs is None and (augment is not None or augment_features is not None):
-        raise ValueError(
-            f"`augment` and `augment_features` need `epochs`. Received: {augment}, {augment_features}"
-        )
+    check_epochs(epochs, augment, augment_features)
     examples = Examples(manifest, read, class_names, sample_weight)
     layers = functools.partial(
         apply_layers, augment=augment, front_end=front_end, augment_features=augment_features
@@ -239,6 +236,28 @@ class Examples:
         dtypes = [tf.float32, *(values.dtype for values in self.per_row)]
         batch = tf.numpy_function(self.take, [rows], dtypes)
         return tuple(tf.ensure_shape(part, (None, *shape)) for part, shape in zip(batch, shapes, strict=True))
+
+
+def check_epochs(
+    epochs: Epochs | None, augment: keras.Layer | None, augment_features: keras.Layer | None
+) -> None:
+    """Refuse layers that would draw the same in every epoch.
+
+    Args:
+        epochs: as in `make_dataset`.
+        augment: as in `make_dataset`.
+        augment_features: as in `make_dataset`.
+
+    Raises:
+        ValueError: there are layers that draw and no epochs.
+
+    Example:
+        >>> check_epochs(None, None, None)
+    """
+    if epochs is None and (augment is not None or augment_features is not None):
+        raise ValueError(
+            f"`augment` and `augment_features` need `epochs`. Received: {augment}, {augment_features}"
+        )
 
 
 def apply_layers(

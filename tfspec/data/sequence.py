@@ -1,0 +1,120 @@
+"""From a manifest to batches by number, as a `keras.utils.Sequence`."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tfspec.data.dataset import Epochs, Examples, Reader, apply_layers, check_epochs
+
+# Takes (samples,) and the sample rate and gives (samples,), as those of audiomentations do.
+Transform = Callable[[np.ndarray, int | None], np.ndarray]
+
+
+class SignalSequence(keras.utils.PyDataset):
+    """Batches of (signal, label), or (features, label) where a front end is given, each read when asked for.
+
+    A batch depends on the seed, the epoch and its number alone, whoever asks for it and in which order. It is
+    that of `make_dataset`. `on_epoch_end` goes on to the next epoch; `model.fit` calls it
+    after each, and once before the first. Give `model.fit` `shuffle=False`: otherwise Keras puts the batches
+    in an order of its own, by Python's global `random`.
+
+    Args:
+        manifest: as in `make_dataset`.
+        read: as in `make_dataset`.
+        class_names: as in `make_dataset`.
+        batch_size: examples a batch; the last one may be smaller.
+        front_end: layer from signals to features.
+        epochs: as in `make_dataset`.
+        transform: changes one signal, before the layers: called with (samples,) and the reader's sample rate,
+            gives (samples,). Whether it is random, and from which seed, is its own affair.
+        augment: as in `make_dataset`.
+        augment_features: as in `make_dataset`.
+        sample_weight: as in `make_dataset`.
+        **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
+
+    Raises:
+        UserError: as in `make_dataset`.
+        ValueError: as in `make_dataset`, or layers are to run in forked processes.
+
+    Example:
+        >>> from tfspec.data.dataset import ArrayReader
+        >>> frame = pd.DataFrame({"label": ["a", "b", "a"]})
+        >>> batches = SignalSequence(frame, ArrayReader(np.zeros([3, 100])), ["a", "b"], batch_size=2)
+        >>> [x.shape[0] for x, y in batches]
+        [2, 1]
+    """
+
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        read: Reader,
+        class_names: Sequence[str],
+        batch_size: int,
+        front_end: keras.Layer | None = None,
+        epochs: Epochs | None = None,
+        *,
+        transform: Transform | None = None,
+        augment: keras.Layer | None = None,
+        augment_features: keras.Layer | None = None,
+        sample_weight: np.ndarray | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_epochs(epochs, augment, augment_features)
+        self.examples = Examples(manifest, read, class_names, sample_weight)
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.transform = transform
+        self.layers = {"augment": augment, "front_end": front_end, "augment_features": augment_features}
+        self.has_layers = any(layer is not None for layer in self.layers.values())
+        if self.use_multiprocessing and self.has_layers and multiprocessing.get_start_method() == "fork":
+            raise ValueError(
+                "TensorFlow stands still in a forked process: layers do not go with `use_multiprocessing`. "
+                'Use threads (`workers` alone), or multiprocessing.set_start_method("spawn", force=True).'
+            )
+        self._start_epoch()
+
+    def _start_epoch(self):
+        num_rows = len(self.examples.manifest)
+        self.rows = np.arange(num_rows) if self.epochs is None else self.epochs.rows(num_rows)
+        self.seeds = np.zeros([len(self), 2, 2]) if self.epochs is None else self.epochs.seeds(len(self))
+
+    def on_epoch_end(self):
+        """Go on to the next epoch."""
+        if self.epochs is not None:
+            self.epochs.number += 1
+            self._start_epoch()
+
+    def __len__(self) -> int:
+        """Count the batches of an epoch."""
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
+        """Make a batch of this epoch: as in `make_dataset`, of NumPy arrays.
+
+        Raises:
+            IndexError: there is no such batch.
+        """
+        first = range(len(self))[index] * self.batch_size
+        signals, *rest = self.examples.take(self.rows[first : first + self.batch_size])
+        if self.transform is not None:
+            rate = self.examples.read.sample_rate
+            signals = np.stack([self.transform(signal, rate) for signal in signals]).astype(np.float32)
+        if self.has_layers:
+            signals = self._apply_layers(signals, self.seeds[index]).numpy()
+        return signals, *rest
+
+    @functools.cached_property
+    def _apply_layers(self) -> Callable:
+        return tf.function(functools.partial(apply_layers, **self.layers), reduce_retracing=True)
+
+    def __getstate__(self) -> dict:
+        """Leave out the compiled function, which a process makes for itself."""
+        return {name: value for name, value in self.__dict__.items() if name != "_apply_layers"}
