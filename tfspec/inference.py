@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tfspec import evaluation
-from tfspec.data.audio import fit_length, inspect_all, load_audio
+from tfspec.data.audio import inspect_all, load_audio
+from tfspec.detection import window_probabilities
 from tfspec.errors import UserError
 from tfspec.export import TFLiteClassifier
 from tfspec.models import Classifier
@@ -68,7 +68,7 @@ def predict_files(
         model: from `load_model`.
         files: the recordings.
         hop_seconds: None classifies the beginning of each recording, cut or padded as in training. A number
-            classifies a whole long recording, one window every `hop_seconds`.
+            classifies a whole long recording, as `detection.window_probabilities` does.
 
     Returns:
         One row a file or window: `file`, `start` in seconds, `predicted`, `p_<class>` for every class.
@@ -78,30 +78,20 @@ def predict_files(
     """
     if model.sample_rate is None:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
-    if hop_seconds is not None and not 0 < hop_seconds < math.inf:
-        raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
     if bad := [f"{i.path} ({i.problem})" for i in inspect_all(files) if i.problem]:
         raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")
     names, starts, probabilities = [], [], []
     for file in files:
-        first_seconds, windows = _windows(model, file, hop_seconds)
-        names += [os.fspath(file)] * len(windows)
-        starts += first_seconds
-        probabilities.append(model.probabilities(windows))
+        if hop_seconds is None:
+            signal = load_audio(file, model.sample_rate, model.signal_shape[0])
+            first_seconds, scores = np.zeros(1), model.probabilities(signal[np.newaxis])
+        else:
+            first_seconds, scores = window_probabilities(model, file, hop_seconds, padding="edge")
+        names += [os.fspath(file)] * len(scores)
+        starts.append(first_seconds)
+        probabilities.append(scores)
     table = evaluation.predictions_table(
         pd.Series(names, name="file"), np.concatenate(probabilities), model.class_names
     )
-    table.insert(1, "start", starts)
+    table.insert(1, "start", np.concatenate(starts))
     return table
-
-
-def _windows(model, file: str | os.PathLike, hop_seconds: float | None) -> tuple[list[float], np.ndarray]:
-    """Cut a recording into the windows to classify: their starts in seconds, and (windows, samples)."""
-    length = model.signal_shape[0]
-    if hop_seconds is None:
-        return [0.0], load_audio(file, model.sample_rate, length)[np.newaxis]
-    samples = load_audio(file, model.sample_rate)
-    hop = max(1, round(hop_seconds * model.sample_rate))
-    starts = range(0, max(1, len(samples) - length + 1), hop)
-    windows = np.stack([fit_length(samples[start:], length) for start in starts])
-    return [start / model.sample_rate for start in starts], windows
