@@ -56,6 +56,10 @@ def _fails(capsys, *arguments) -> str:
         (["evaluate"], "run folder"),
         (["predict", "nowhere", "x.wav"], "No model at nowhere"),
         (["export", "nowhere"], "not a run folder"),
+        (["resume", "nowhere"], "not a run folder"),
+        (["detect", "nowhere"], "at least one recording"),
+        (["detect", "nowhere", "x.wav"], "No model at nowhere"),
+        (["detect", "nowhere", "a/x.wav", "b/x.flac"], "overwrite each other"),
         (["check", "nowhere"], "No such folder: nowhere"),
     ],
 )
@@ -191,3 +195,23 @@ def test_demo_is_over_nine_tenths_right(tmp_path, capfd):
     assert json.loads((tmp_path / "demo" / "metrics.json").read_text())["accuracy"] > 0.9
     assert (tmp_path / "demo" / "figures" / "confusion_matrix.png").exists()
     assert capfd.readouterr().out.count("is taken for") == 4
+
+
+def test_detect_writes_scores_and_events_for_other_programs(run, folder, capsys):
+    recording = next((folder / "data" / "low").glob("*.wav"))
+    cli.main(
+        ["detect", str(run), str(recording), "--out", str(folder / "found"), "--threshold", "0", "--json"]
+    )
+    (found,) = json.loads(capsys.readouterr().out).values()
+    assert {event["label"] for event in found} == {"[red]high", "low"}
+    names = sorted(path.name for path in (folder / "found").iterdir())
+    assert names == [
+        f"{recording.stem}.{kind}" for kind in ("audacity.txt", "events.csv", "raven.txt", "seconds.csv")
+    ]
+    cli.main(["detect", str(run), str(recording), "--out", str(folder / "found"), "--threshold", "0"])
+    assert "[red]high" in capsys.readouterr().out
+
+
+def test_resume_prints_the_scores_of_a_finished_run(run, capsys):
+    cli.main(["resume", str(run)])
+    assert "accuracy" in capsys.readouterr().out

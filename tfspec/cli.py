@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -21,11 +22,12 @@ from rich.console import Console
 from rich.markup import escape
 from tyro.conf import Positional
 
-from tfspec import __version__, report
+from tfspec import __version__, detection, report
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.simulate import RADIO_CLASSES
 from tfspec.errors import UserError
+from tfspec.files import written_beside
 from tfspec.inference import load_model, predict_files
 from tfspec.pipeline import Pipeline
 from tfspec.pipelines import PIPELINES, RadioSignals
@@ -117,6 +119,51 @@ def predict(
     for row, best in zip(table.itertuples(), table[columns].max(axis=1), strict=True):
         start = "" if hop_seconds is None else f" at {row.start:.2f} s"
         console.print(escape(f"{row.file}{start}: {row.predicted} ({best:.1%})"))
+
+
+def detect(
+    model: Positional[Path],
+    files: Positional[tuple[Path, ...]],
+    hop_seconds: float | None = None,
+    threshold: float = 0.5,
+    out: Path = Path("detections"),
+    json: bool = False,
+) -> None:
+    """Find what is where in long recordings: scores of every second, and events for Audacity and Raven.
+
+    Writes NAME.seconds.csv, NAME.events.csv, NAME.audacity.txt and NAME.raven.txt for each recording.
+
+    Args:
+        model: run folder, .keras file or .tflite file.
+        files: wav, flac, ogg or mp3, of any sample rate and length.
+        hop_seconds: one window every so many seconds; half a window if not given.
+        threshold: lowest score of an event.
+        out: folder to write to; files of the same name are replaced.
+        json: print one JSON document and nothing else.
+    """
+    if not files:
+        raise UserError("detect needs at least one recording: tfspec detect RUN FILE…")
+    if len({file.stem for file in files}) < len(files):
+        raise UserError("Recordings of the same name would overwrite each other's results. Give them apart.")
+    loaded = load_model(model)
+    found = {}
+    for file in report.track(files, "Listening", len(files)):
+        seconds = detection.detect(loaded, file, hop_seconds)
+        events = detection.find_events(seconds, threshold)
+        with written_beside(out / f"{file.stem}.seconds.csv") as part:
+            seconds.to_csv(part, index=False)
+        detection.write_csv(events, out / f"{file.stem}.events.csv")
+        detection.write_audacity(events, out / f"{file.stem}.audacity.txt")
+        detection.write_raven(events, out / f"{file.stem}.raven.txt", loaded.sample_rate or 0)
+        found[os.fspath(file)] = events
+    if json:
+        _print_json({file: events.to_dict("records") for file, events in found.items()})
+        return
+    for file, events in found.items():
+        for event in events.itertuples():
+            times = f"{event.start:.1f}–{event.end:.1f} s"
+            console.print(escape(f"{file} {times}: {event.label} ({event.score:.1%})"))
+    console.print(escape(f"Scores and events: {out}"))
 
 
 def export(run: Positional[Path], quantize: Quantize = "none") -> None:
@@ -214,6 +261,7 @@ COMMANDS: dict[str, Callable] = {
     "evaluate": evaluate,
     "resume": resume,
     "predict": predict,
+    "detect": detect,
     "export": export,
     "check": check,
 }

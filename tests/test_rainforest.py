@@ -1,0 +1,112 @@
+"""The rainforest pipeline on a few made-up recordings."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from tfspec import UserError
+from tfspec.pipelines import Rainforest
+
+RATE = 32000
+HERTZ = {"3": 1000, "10": 4000}
+SMALL = {"sample_rate": RATE, "slice_seconds": 0.5, "weights": "none", "epochs": 1, "num_folds": 2}
+
+
+def write_scenes(folder, part, recordings, rng):
+    (folder / part).mkdir(parents=True)
+    rows = []
+    for i in range(recordings):
+        scene = rng.normal(0, 0.01, 3 * RATE)
+        for k, (species, hertz) in enumerate(HERTZ.items()):
+            begin = 1.5 * k + rng.uniform(0, 1)
+            at = int(begin * RATE)
+            scene[at : at + RATE // 2] += 0.3 * np.sin(2 * np.pi * hertz * np.arange(RATE // 2) / RATE)
+            rows.append([f"{part}{i}", species, 1, begin, hertz - 100, begin + 0.5, hertz + 100])
+        soundfile.write(folder / part / f"{part}{i}.flac", scene, RATE)
+    columns = ["recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / f"{part}_tp.csv", index=False)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    rng = np.random.default_rng(0)
+    write_scenes(folder, "train", 4, rng)
+    write_scenes(folder, "test", 1, rng)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(scenes, tmp_path_factory):
+    return Rainforest(data=scenes, out=tmp_path_factory.mktemp("runs") / "run", **SMALL).train(verbose=0)
+
+
+def test_every_annotation_is_predicted_by_the_fold_that_has_not_heard_its_recording(run):
+    assert len(run.predictions) == 8
+    for name, split in run.members.items():
+        assert split.groupby("part")["group"].nunique().to_dict() == {"test": 1, "train": 2, "validation": 2}
+        assert (run.folder / name / "best.keras").exists()
+    assert run.metrics()["examples"] == 8
+    assert run.metrics("test")["examples"] == 2
+    assert run.classifier.class_names == ("3", "10")
+
+
+def test_slices_hold_their_annotation(scenes):
+    pipeline = Rainforest(data=scenes, **SMALL)
+    manifest = pipeline.manifest()
+    signals = pipeline.reader(manifest)(manifest)
+    assert signals.shape == (10, RATE // 2)
+    loudest = np.abs(np.fft.rfft(signals)).argmax(axis=1) * 2
+    assert loudest.tolist() == [HERTZ[label] for label in manifest["label"]]
+
+
+def test_features_are_the_published_ones(scenes, rng):
+    """Mel power to decibels, to 0…1, to 563 × 128, by librosa and Pillow."""
+    librosa, image = pytest.importorskip("librosa"), pytest.importorskip("PIL.Image")
+    signal = rng.normal(0, 0.1, 480000).astype(np.float32)
+    mel = librosa.feature.melspectrogram(
+        y=signal, sr=48000, n_fft=2048, hop_length=512, n_mels=128, fmin=84, fmax=15056
+    )
+    levels = librosa.power_to_db(mel)
+    picture = image.fromarray((levels - levels.min()) / np.ptp(levels))
+    expected = np.asarray(picture.resize((563, 128), image.Resampling.BILINEAR))
+    received = Rainforest(data=scenes).front_end()(signal[np.newaxis])[0, ..., 0]
+    np.testing.assert_allclose(received.numpy().T, expected, atol=1e-4)
+
+
+def test_all_bad_annotations_are_listed_at_once(scenes, tmp_path):
+    (tmp_path / "train").symlink_to(scenes / "train")
+    rows = pd.read_csv(scenes / "train_tp.csv")
+    rows.loc[0, "recording_id"] = "../train0"
+    rows.loc[1, "t_min"] = 99
+    rows.to_csv(tmp_path / "train_tp.csv", index=False)
+    with pytest.raises(UserError, match=r"2 of 8 files cannot be used: .*train0.*; .*99") as error:
+        Rainforest(data=tmp_path, out=tmp_path / "run", **SMALL).train()
+    assert "--on-bad-file skip" in str(error.value)
+    manifest, bad = Rainforest(data=tmp_path, on_bad_file="skip", **SMALL).usable(
+        Rainforest(data=tmp_path, **SMALL).manifest()
+    )
+    assert (len(manifest), len(bad)) == (6, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"slice_seconds": 0}, "over 0 and below 3600"),
+        ({"sample_rate": 16000}, "at least 30112"),
+        ({"head_epochs": -1}, "head_epochs must not be negative"),
+        ({"weights": "nowhere.h5"}, "no file at nowhere.h5"),
+        ({"num_folds": 9}, "at least 9"),
+    ],
+)
+def test_options_that_cannot_be(scenes, tmp_path, options, said):
+    with pytest.raises(UserError, match=said):
+        Rainforest(data=scenes, out=tmp_path / "run", **{**SMALL, **options}).train(verbose=0)
+
+
+def test_augmentation_changes_training_signals_alone_and_can_be_left_out(scenes, rng):
+    signals = rng.normal(0, 0.1, (4, RATE)).astype(np.float32)
+    chain = Rainforest(data=scenes, **SMALL).augmentation()
+    assert (chain(signals, seed=[0, 1]).numpy() != signals).any(axis=1).all()
+    assert Rainforest(data=scenes, augment=False, **SMALL).augmentation() is None
