@@ -148,7 +148,8 @@ def test_pitch_and_energy_of_tones_and_chords(hertz, semitones):
     shifted = ours(signal, semitones)
     assert shifted.shape == signal.shape
     assert shifted.dtype == np.float32
-    assert max(abs(cents_off(shifted, f * 2 ** (semitones / 12))) for f in hertz) < 1
+    limit = 1 if len(hertz) > 1 else 0.02
+    assert max(abs(cents_off(shifted, f * 2 ** (semitones / 12))) for f in hertz) < limit
     assert abs(decibels(shifted, signal)) < 0.7
 
 

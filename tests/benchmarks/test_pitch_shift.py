@@ -1,6 +1,6 @@
 """Pitch shift of ten seconds at 48 kHz on one core, against librosa's and audiomentations'.
 
-Every library gets one thread, TensorFlow in a process of its own start, as its threads are counted once.
+Every library gets one thread, in a new process, as TensorFlow's number of threads is fixed at its start.
 audiomentations (its default method, signalsmith_stretch) takes part where it is installed.
 """
 
