@@ -2,16 +2,32 @@
 
 from tfspec.augment.background import BackgroundNoise
 from tfspec.augment.base import Compose, OneOf, RandomLayer
-from tfspec.augment.waveform import ColoredNoise, Gain, GaussianNoise, PinkNoise, VolumeControl
+from tfspec.augment.mixing import MixUp
+from tfspec.augment.spectrogram import FrequencyMask, RandomCrop, TimeMask
+from tfspec.augment.waveform import (
+    ColoredNoise,
+    Gain,
+    GaussianNoise,
+    PinkNoise,
+    PitchShift,
+    TimeShift,
+    VolumeControl,
+)
 
 __all__ = [
     "BackgroundNoise",
     "ColoredNoise",
     "Compose",
+    "FrequencyMask",
     "Gain",
     "GaussianNoise",
+    "MixUp",
     "OneOf",
     "PinkNoise",
+    "PitchShift",
+    "RandomCrop",
     "RandomLayer",
+    "TimeMask",
+    "TimeShift",
     "VolumeControl",
 ]

@@ -23,10 +23,11 @@ def positive(name: str, value: Any) -> float:
     return float(value)
 
 
-def integer(name: str, value: Any, lowest: int = 0) -> int:
-    """Let an integer pass that is not below the lowest."""
-    if not isinstance(value, numbers.Integral) or value < lowest:
-        raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value!r}")
+def integer(name: str, value: Any, lowest: int = 0, highest: float = math.inf) -> int:
+    """Let an integer pass that is not outside the range."""
+    if not isinstance(value, numbers.Integral) or not lowest <= int(value) <= highest:
+        allowed = f"of at least {lowest}" if math.isinf(highest) else f"from {lowest} to {highest}"
+        raise ValueError(f"`{name}` must be an integer {allowed}. Received: {name}={value!r}")
     return int(value)
 
 

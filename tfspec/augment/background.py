@@ -14,7 +14,7 @@ import soxr
 import tensorflow as tf
 
 from tfspec.augment import arguments
-from tfspec.augment.base import split, uniform
+from tfspec.augment.base import part_of, split, uniform
 from tfspec.augment.waveform import NoiseLayer
 from tfspec.errors import UserError
 
@@ -28,8 +28,8 @@ class BackgroundNoise(NoiseLayer):
 
     The recordings are decoded to one channel and resampled when a signal is changed for the first time, and
     then kept in memory. Of more than `max_seconds` of recordings equal shares are kept, no share under ten
-    seconds: of very many recordings a random choice. The layer is saved with the folder's path, not with the
-    recordings, and a model that is loaded to predict never looks for it.
+    seconds: of very many recordings a random choice, the same every time. What is saved is the folder's path,
+    not the recordings, and a model that is loaded to predict never looks for them.
 
     Args:
         folder: where the recordings are (wav, flac, ogg, mp3), in subfolders too.
@@ -39,7 +39,7 @@ class BackgroundNoise(NoiseLayer):
         measure: "peak" or "rms", as in `GaussianNoise`, of the part that is added.
         max_seconds: how much is kept in memory: ten minutes at 48 kHz are 115 MB.
         probability: how likely each signal is changed.
-        seed: as in `RandomLayer`, and for which parts are kept.
+        seed: as in `RandomLayer`.
 
     Input shape:
         (batch, samples) or (batch, samples, channels), of which all get the same noise. Where a recording is
@@ -86,19 +86,20 @@ class BackgroundNoise(NoiseLayer):
         wanted = tf.shape(x)[1]
 
         def one(drawn):
-            recording = _part(drawn[0], len(first))
+            recording = part_of(len(first), drawn[0])
             choices = tf.where(length[recording] >= wanted, length[recording] - wanted + 1, length[recording])
-            index = (_part(drawn[1], choices) + tf.range(wanted)) % length[recording]
+            index = (part_of(choices, drawn[1]) + tf.range(wanted)) % length[recording]
             return tf.gather(samples, first[recording] + index)
 
-        noise = tf.map_fn(one, (params["recording"], params["place"]), fn_output_signature=tf.float32)
-        return tf.reshape(noise, [-1, wanted, *[1] * (len(x.shape) - 2)])
+        signature = tf.TensorSpec(x.shape[1:2])
+        noise = tf.map_fn(one, (params["recording"], params["place"]), fn_output_signature=signature)
+        return tf.reshape(noise, [tf.shape(x)[0], wanted, *[1] * (len(x.shape) - 2)])
 
     @functools.cached_property
     def _recordings(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Give all samples in a row, and where each recording begins and how long it is."""
         paths = _audio_files(self.folder)
-        rng = np.random.default_rng(abs(self.seed or 0))
+        rng = np.random.default_rng(0)
         share = max(self.max_seconds / len(paths), LEAST_SHARE_SECONDS)
         parts: list[np.ndarray] = []
         missing = round(self.max_seconds * self.sample_rate)
@@ -123,12 +124,6 @@ class BackgroundNoise(NoiseLayer):
             "sample_rate": self.sample_rate,
             "max_seconds": self.max_seconds,
         }
-
-
-def _part(fraction: tf.Tensor, whole: int | tf.Tensor) -> tf.Tensor:
-    """Give a whole number below `whole`, as far from 0 as the fraction says."""
-    below = tf.cast(fraction * tf.cast(whole, tf.float32), tf.int32)
-    return tf.minimum(below, whole - 1)  # float32 may round up
 
 
 def _audio_files(folder: str) -> list[Path]:

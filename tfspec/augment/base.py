@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfspec.augment import arguments
+from tfspec.dsp import noise
 
 Parameters = dict[str, Any]
 
@@ -18,11 +19,14 @@ class RandomLayer(keras.layers.Layer):
     """Base of the augmentations: draws parameters for each example, then applies them.
 
     A subclass says how parameters are drawn (`draw`) and what they do (`transform`). Calling it in eager
-    mode, in `Dataset.map`, under XLA or in a model is the same, and the same seed gives the same; only
-    `training=False` makes it the identity, and then exactly. In a model, `fit` augments; `evaluate`,
-    `predict` and what is exported do not; `model(x)` does unless called with `training=False`, as with
-    Keras's own random layers. Under a distribution strategy every replica draws its own. Whatever the
-    precision policy, the arithmetic is float32.
+    mode, in `Dataset.map`, under XLA or in a model is the same, and the same seed gives the same. Under a
+    distribution strategy every replica draws its own. Whatever the precision policy, the arithmetic is
+    float32.
+
+    Called by itself it augments; `training=False` makes it the identity, and then exactly. In a model it
+    does what the model does: `fit` augments; `evaluate`, `predict`, `model(x)` and what is exported do not.
+    (Keras's own random layers augment in the last two.) So chain augmentations with `Compose`, as a
+    `keras.Sequential` is a model.
 
     Args:
         probability: how likely each example is changed, 0…1.
@@ -31,7 +35,7 @@ class RandomLayer(keras.layers.Layer):
     Call arguments:
         x: (batch, …), float32.
         seed: (2,) integers that all draws of this call come from.
-        training: False for the identity.
+        training: False for the identity; None: True, or in a model what the model does.
 
     Input shape:
         (batch, …), float32.
@@ -50,6 +54,9 @@ class RandomLayer(keras.layers.Layer):
         >>> [x.shape[0] for x in data]
         [2, 2]
     """
+
+    can_be_chained: ClassVar[bool] = True
+    """Whether it takes one tensor, as the layers in `Compose` and `OneOf` must."""
 
     def __init__(self, probability: float = 1.0, seed: int | None = None, **kwargs):
         kwargs.setdefault("dtype", "float32")
@@ -79,7 +86,10 @@ class RandomLayer(keras.layers.Layer):
         Returns:
             `applied`, (batch,) bool, and what the layer draws, each with the examples on its first axis.
         """
-        chance, own = split(tf.ensure_shape(tf.cast(seed, tf.int32), [2]))
+        seed = tf.cast(seed, tf.int32)
+        if not seed.shape.is_compatible_with([2]):
+            raise ValueError(f"`seed` must be two integers. Received: seed of shape {seed.shape}")
+        chance, own = split(tf.ensure_shape(seed, [2]))
         applied = uniform([batch], chance) < self.probability
         return {"applied": applied, **self.draw(batch, own)}
 
@@ -94,14 +104,19 @@ class RandomLayer(keras.layers.Layer):
             As x.
         """
         changed = self.transform(x, params)
+        changed.set_shape(x.shape)
         return changed if self.probability == 1 else tf.where(along(params["applied"], x), changed, x)
 
-    def call(self, x, seed=None, training=True):
+    def call(self, x, seed=None, training=None):
         """Draw parameters and apply them; the identity for `training=False`."""
         x = tf.cast(x, tf.float32)
-        if not training:
+        if not self._augments(training):
             return x
         return self.apply(x, self.sample(tf.shape(x)[0], self._own_seed(seed)))
+
+    def _augments(self, training):
+        """Tell whether to augment. Were True the default, Keras would take it for the layers that follow."""
+        return self._get_call_context().entry_layer is self if training is None else training
 
     def _own_seed(self, seed):
         """Give (2,) that differ from replica to replica."""
@@ -125,8 +140,8 @@ class _Several(RandomLayer):
 
     def __init__(self, layers: Sequence[RandomLayer], probability: float = 1.0, **kwargs):
         super().__init__(probability, **kwargs)
-        if wrong := [layer for layer in layers if not isinstance(layer, RandomLayer)]:
-            raise ValueError(f"`layers` must be tfspec.augment layers. Received: {wrong}")
+        if wrong := [layer for layer in layers if not getattr(layer, "can_be_chained", False)]:
+            raise ValueError(f"`layers` must be tfspec.augment layers, none a MixUp. Received: {wrong}")
         self.layers = list(layers)
         self.input_spec = next((layer.input_spec for layer in self.layers if layer.input_spec), None)
 
@@ -231,19 +246,28 @@ class OneOf(_Several):
         return {**super().get_config(), "weights": self.choice_weights}
 
 
+# Philox by name: by default XLA takes another algorithm, and so gives other numbers.
+
+
 def split(seed: tf.Tensor, count: int = 2) -> list[tf.Tensor]:
-    """Give several seeds for one. Unless told the algorithm, XLA has its own and gives others."""
+    """Give several seeds for one."""
     return tf.unstack(tf.random.split(seed, count, alg="philox"))
 
 
 def uniform(shape: Sequence, seed: tf.Tensor, lower: float = 0.0, upper: float = 1.0) -> tf.Tensor:
-    """Draw numbers from lower…upper, the same under XLA."""
-    return tf.random.stateless_uniform(shape, seed, lower, upper, alg="philox")
+    """Draw numbers from lower…upper."""
+    return lower + (upper - lower) * noise.uniform(shape, seed)
 
 
 def integers(shape: Sequence, seed: tf.Tensor, lowest: int, highest: int) -> tf.Tensor:
-    """Draw int32 from lowest…highest, both included, the same under XLA."""
+    """Draw int32 from lowest…highest, both included."""
     return tf.random.stateless_uniform(shape, seed, lowest, highest + 1, tf.int32, alg="philox")
+
+
+def part_of(whole: int | tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:
+    """Give int32 below `whole`, as far from 0 as the fraction, 0…1, says."""
+    part = tf.cast(fraction * tf.cast(whole, tf.float32), tf.int32)
+    return tf.minimum(part, whole - 1)  # the product may have been rounded up
 
 
 def along(values: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfspec.augment import arguments
 from tfspec.augment.base import Parameters, RandomLayer, along, integers, split, uniform
-from tfspec.dsp import noise
+from tfspec.dsp import noise, timing
 
 CURVES = ("constant", "fade", "cosine", "sine")
 
@@ -80,12 +80,12 @@ class _SpectralNoise(NoiseLayer):
     def noise_for(self, x, params):
         """Draw the noise, one example after another: in a loop it stays in the processor's cache."""
         _, samples, *channels = tf.unstack(tf.shape(x))
-        drawn = tf.map_fn(
-            lambda seed: noise.colored(seed, [*channels, samples], self.exponent),
-            params["noise_seed"],
-            fn_output_signature=tf.float32,
-        )
-        return tf.transpose(drawn, [0, 2, 1]) if channels else drawn
+
+        def one(seed):
+            drawn = noise.colored(seed, [*channels, samples], self.exponent)
+            return tf.transpose(drawn)
+
+        return tf.map_fn(one, params["noise_seed"], fn_output_signature=tf.TensorSpec(x.shape[1:]))
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -302,3 +302,126 @@ class VolumeControl(Gain):
     def get_config(self):
         """Give the constructor's arguments."""
         return {**super().get_config(), "curves": self.curves}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class TimeShift(WaveformLayer):
+    """Moves each signal earlier or later.
+
+    Args:
+        max_shift_seconds: farthest move either way, included; whole numbers of samples are drawn uniformly.
+        sample_rate: samples per second.
+        wrap: what leaves at one end comes in at the other; False: zeros come in.
+        probability: how likely each signal is changed.
+        seed: as in `RandomLayer`.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels).
+
+    Output shape:
+        That of the input.
+
+    Raises:
+        ValueError: the farthest move is negative, or the sample rate not positive.
+
+    Example:
+        >>> shift = TimeShift(2.0, sample_rate=1)
+        >>> params = {"applied": tf.constant([True]), "shift": tf.constant([1])}
+        >>> shift.apply(tf.constant([[1.0, 2.0, 3.0]]), params).numpy()
+        array([[3., 1., 2.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        max_shift_seconds: float,
+        sample_rate: float,
+        wrap: bool = True,
+        probability: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(probability, **kwargs)
+        self.max_shift_seconds = arguments.between("max_shift_seconds", max_shift_seconds, 0)
+        self.sample_rate = arguments.positive("sample_rate", sample_rate)
+        self.wrap = bool(wrap)
+
+    def draw(self, batch, seed):
+        """Draw each signal's `shift` in samples, positive for later."""
+        farthest = round(self.max_shift_seconds * self.sample_rate)
+        return {"shift": integers([batch], seed, -farthest, farthest)}
+
+    def transform(self, x, params):
+        """Move each signal."""
+        return _each_channel(lambda signal, shift: timing.shift(signal, shift, self.wrap), x, params["shift"])
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "max_shift_seconds": self.max_shift_seconds,
+            "sample_rate": self.sample_rate,
+            "wrap": self.wrap,
+        }
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class PitchShift(WaveformLayer):
+    """Moves the pitch of each signal by a whole number of semitones, its length unchanged.
+
+    XLA cannot compile it (see `tfspec.dsp.timing.pitch_shift`); Keras, which asks first, does without.
+
+    Args:
+        min_semitones: lowest, −12 or more.
+        max_semitones: highest, 12 or less; all whole numbers from the lowest to the highest are as likely.
+        probability: how likely each signal is changed; what is not changed costs nothing.
+        seed: as in `RandomLayer`.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels).
+
+    Output shape:
+        That of the input.
+
+    Raises:
+        ValueError: the lowest is above the highest, or one not a whole number from −12 to 12.
+
+    Example:
+        >>> PitchShift()(tf.ones([2, 16000]), seed=[0, 1]).shape
+        TensorShape([2, 16000])
+    """
+
+    def __init__(self, min_semitones: int = -5, max_semitones: int = 4, probability: float = 1.0, **kwargs):
+        super().__init__(probability, **kwargs)
+        self.supports_jit = False
+        self.min_semitones = arguments.integer("min_semitones", min_semitones, -12, 12)
+        self.max_semitones = arguments.integer("max_semitones", max_semitones, -12, 12)
+        arguments.ends("min_semitones", min_semitones, "max_semitones", max_semitones)
+
+    def draw(self, batch, seed):
+        """Draw each signal's `semitones`."""
+        return {"semitones": integers([batch], seed, self.min_semitones, self.max_semitones)}
+
+    def apply(self, x, params):
+        """Shift what `sample` chose; the rest by nothing, which is not computed."""
+        return self.transform(x, {"semitones": tf.where(params["applied"], params["semitones"], 0)})
+
+    def transform(self, x, params):
+        """Shift each signal."""
+        return _each_channel(timing.pitch_shift, x, params["semitones"])
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "min_semitones": self.min_semitones,
+            "max_semitones": self.max_semitones,
+        }
+
+
+def _each_channel(function: Callable, x: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Apply a function of (batch, samples) and (batch,) to every channel."""
+    if len(x.shape) == 2:
+        return function(x, values)
+    _, samples, channels = tf.unstack(tf.shape(x))
+    one_by_one = tf.reshape(tf.transpose(x, [0, 2, 1]), [-1, samples])
+    changed = function(one_by_one, tf.repeat(values, channels))
+    return tf.transpose(tf.reshape(changed, [-1, channels, samples]), [0, 2, 1])

@@ -48,15 +48,36 @@ def colored(seed: tf.Tensor, shape: Any, exponent: float) -> tf.Tensor:
     return tf.signal.irfft(tf.complex(scale * real, scale * imaginary), [fft_length])[..., :samples]
 
 
+def uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:
+    """Numbers from 0 up to 1, eagerly, in a graph and under XLA the same.
+
+    `tf.random.stateless_uniform` gives others under XLA: unless told which algorithm, and even then, for the
+    two make numbers of different bits.
+
+    Args:
+        shape: what to give, integers or tensors.
+        seed: (2,) int32.
+
+    Returns:
+        `shape`, float32, multiples of 2^−24 below 1.
+
+    Example:
+        >>> bool(tf.reduce_all(uniform([100], [0, 1]) < 1))
+        True
+    """
+    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg="philox")
+    return tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) * 2**-24 + 0.5
+
+
 def _gaussian_pairs(seed: tf.Tensor, shape: list) -> tuple[tf.Tensor, tf.Tensor]:
     """Draw two times `shape` from the normal distribution.
 
     Box and Muller's transform in vectorised operations takes half the time of `stateless_normal`, which does
-    the same number by number. Other algorithms than Philox give other numbers under XLA.
+    the same number by number.
     """
-    uniform = tf.random.stateless_uniform([2, *shape], seed, alg="philox")
-    radius = tf.sqrt(-2 * tf.math.log(1 - uniform[0]))  # never log(0): uniform is below 1
-    angle = 2 * np.pi * uniform[1]
+    drawn = uniform([2, *shape], seed)
+    radius = tf.sqrt(-2 * tf.math.log(1 - drawn[0]))  # never log(0)
+    angle = 2 * np.pi * drawn[1]
     return radius * tf.cos(angle), radius * tf.sin(angle)
 
 
