@@ -14,7 +14,7 @@ import soxr
 import tensorflow as tf
 
 from tfspec.augment import arguments
-from tfspec.augment.base import part_of, split, uniform
+from tfspec.augment.base import for_each, part_of, split, uniform
 from tfspec.augment.waveform import NoiseLayer
 from tfspec.errors import UserError
 
@@ -83,17 +83,16 @@ class BackgroundNoise(NoiseLayer):
     def noise_for(self, x, params):
         """Take a part of a recording for each signal, one after another to spare memory."""
         samples, first, length = self._recordings
-        wanted = tf.shape(x)[1]
+        _, wanted, *channels = tf.unstack(tf.shape(x))
 
         def one(drawn):
             recording = part_of(len(first), drawn[0])
             choices = tf.where(length[recording] >= wanted, length[recording] - wanted + 1, length[recording])
             index = (part_of(choices, drawn[1]) + tf.range(wanted)) % length[recording]
-            return tf.gather(samples, first[recording] + index)
+            part = tf.gather(samples, first[recording] + index)
+            return tf.repeat(part[:, tf.newaxis], channels[0], axis=1) if channels else part
 
-        signature = tf.TensorSpec(x.shape[1:2])
-        noise = tf.map_fn(one, (params["recording"], params["place"]), fn_output_signature=signature)
-        return tf.reshape(noise, [tf.shape(x)[0], wanted, *[1] * (len(x.shape) - 2)])
+        return for_each(one, (params["recording"], params["place"]), x)
 
     @functools.cached_property
     def _recordings(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

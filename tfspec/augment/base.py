@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -239,7 +239,7 @@ class OneOf(_Several):
             ]
             return tf.switch_case(params["choice"][0], branches)
 
-        return tf.map_fn(one, (x, params), fn_output_signature=tf.TensorSpec(x.shape[1:], x.dtype))
+        return for_each(one, (x, params), x)
 
     def get_config(self):
         """Give the constructor's arguments."""
@@ -268,6 +268,16 @@ def part_of(whole: int | tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:
     """Give int32 below `whole`, as far from 0 as the fraction, 0…1, says."""
     part = tf.cast(fraction * tf.cast(whole, tf.float32), tf.int32)
     return tf.minimum(part, whole - 1)  # the product may have been rounded up
+
+
+def for_each(function: Callable[[Any], tf.Tensor], parts: Any, x: tf.Tensor) -> tf.Tensor:
+    """Apply a function to the parts of one example after another, to give a tensor of the shape of x."""
+    signature = tf.TensorSpec(x.shape[1:], x.dtype)
+    return tf.cond(
+        tf.equal(tf.size(x), 0),  # what an empty loop gives has no shape
+        lambda: x,
+        lambda: tf.map_fn(function, parts, fn_output_signature=signature),
+    )
 
 
 def along(values: tf.Tensor, x: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.augment import arguments
-from tfspec.augment.base import Parameters, RandomLayer, along, integers, split, uniform
+from tfspec.augment.base import Parameters, RandomLayer, along, for_each, integers, split, uniform
 from tfspec.dsp import noise, timing
 
 CURVES = ("constant", "fade", "cosine", "sine")
@@ -82,10 +83,9 @@ class _SpectralNoise(NoiseLayer):
         _, samples, *channels = tf.unstack(tf.shape(x))
 
         def one(seed):
-            drawn = noise.colored(seed, [*channels, samples], self.exponent)
-            return tf.transpose(drawn)
+            return tf.transpose(noise.colored(seed, [*channels, samples], self.exponent))
 
-        return tf.map_fn(one, params["noise_seed"], fn_output_signature=tf.TensorSpec(x.shape[1:]))
+        return for_each(one, params["noise_seed"], x)
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -351,7 +351,7 @@ class TimeShift(WaveformLayer):
 
     def transform(self, x, params):
         """Move each signal."""
-        return _each_channel(lambda signal, shift: timing.shift(signal, shift, self.wrap), x, params["shift"])
+        return _each_channel(functools.partial(timing.shift, wrap=self.wrap), x, params["shift"])
 
     def get_config(self):
         """Give the constructor's arguments."""
@@ -372,6 +372,8 @@ class PitchShift(WaveformLayer):
     Args:
         min_semitones: lowest, −12 or more.
         max_semitones: highest, 12 or less; all whole numbers from the lowest to the highest are as likely.
+        frame_length: about how many samples are transformed at a time. The default is for 44.1 and 48 kHz; at
+            other rates take 50 ms, for speech 30 to 40 ms.
         probability: how likely each signal is changed; what is not changed costs nothing.
         seed: as in `RandomLayer`.
 
@@ -382,19 +384,28 @@ class PitchShift(WaveformLayer):
         That of the input.
 
     Raises:
-        ValueError: the lowest is above the highest, or one not a whole number from −12 to 12.
+        ValueError: the lowest is above the highest, or one not a whole number from −12 to 12, or the frame
+            length not one of at least 32.
 
     Example:
         >>> PitchShift()(tf.ones([2, 16000]), seed=[0, 1]).shape
         TensorShape([2, 16000])
     """
 
-    def __init__(self, min_semitones: int = -5, max_semitones: int = 4, probability: float = 1.0, **kwargs):
+    def __init__(
+        self,
+        min_semitones: int = -5,
+        max_semitones: int = 4,
+        frame_length: int = 2560,
+        probability: float = 1.0,
+        **kwargs,
+    ):
         super().__init__(probability, **kwargs)
         self.supports_jit = False
         self.min_semitones = arguments.integer("min_semitones", min_semitones, -12, 12)
         self.max_semitones = arguments.integer("max_semitones", max_semitones, -12, 12)
         arguments.ends("min_semitones", min_semitones, "max_semitones", max_semitones)
+        self.frame_length = arguments.integer("frame_length", frame_length, 32)
 
     def draw(self, batch, seed):
         """Draw each signal's `semitones`."""
@@ -406,7 +417,8 @@ class PitchShift(WaveformLayer):
 
     def transform(self, x, params):
         """Shift each signal."""
-        return _each_channel(timing.pitch_shift, x, params["semitones"])
+        shift = functools.partial(timing.pitch_shift, frame_length=self.frame_length)
+        return _each_channel(shift, x, params["semitones"])
 
     def get_config(self):
         """Give the constructor's arguments."""
@@ -414,6 +426,7 @@ class PitchShift(WaveformLayer):
             **super().get_config(),
             "min_semitones": self.min_semitones,
             "max_semitones": self.max_semitones,
+            "frame_length": self.frame_length,
         }
 
 
