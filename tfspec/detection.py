@@ -66,6 +66,18 @@ def window_probabilities(
     Raises:
         UserError: the recording cannot be used, the model does not take recordings, or the hop is not
             positive.
+
+    Example:
+        >>> import tempfile
+        >>> import soundfile
+        >>> from tfspec.frontends import Spectrogram
+        >>> from tfspec.models import Classifier, conv2d
+        >>> model = Classifier(Spectrogram(256, 128), conv2d((None, 129, 1), 2), ["no", "yes"], (8000,), 8000)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/a.wav", np.zeros(20000), 8000)
+        ...     starts, probabilities = window_probabilities(model, f"{folder}/a.wav", hop_seconds=1)
+        >>> starts.tolist(), probabilities.shape
+        ([0.0, 1.0, 1.5], (3, 2))
     """
     if model.sample_rate is None or len(model.signal_shape) != 1:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
@@ -185,20 +197,29 @@ def find_events(scores: pd.DataFrame, threshold: float | Mapping[str, float] = 0
 
 
 def write_csv(events: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write events for spreadsheets and programs: start, end, label and score, with a header.
+    r"""Write events for spreadsheets and programs: start, end, label and score, with a header.
 
-    Neither Audacity nor Raven opens it: see `write_audacity` and `write_raven`.
+    Audacity and Raven want files of their own: see `write_audacity` and `write_raven`.
 
     Args:
         events: from `find_events`.
         path: the file, written whole or not at all.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> events = pd.DataFrame({"start": [1.0], "end": [3.0], "label": ["frog"], "score": [0.9]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_csv(events, f"{folder}/events.csv")
+        ...     Path(folder, "events.csv").read_text()
+        'start,end,label,score\n1.0,3.0,frog,0.9\n'
     """
     with written_beside(path) as part:
         events.to_csv(part, index=False)
 
 
 def write_audacity(events: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write events as a label track, for Audacity's File > Import > Labels.
+    r"""Write events as a label track, for Audacity's File > Import > Labels.
 
     That is start, end and label, tabs between them and no header
     (https://manual.audacityteam.org/man/importing_and_exporting_labels.html).
@@ -206,12 +227,21 @@ def write_audacity(events: pd.DataFrame, path: str | os.PathLike) -> None:
     Args:
         events: from `find_events`.
         path: the file, called .txt; written whole or not at all.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> events = pd.DataFrame({"start": [1.0], "end": [3.0], "label": ["frog"], "score": [0.9]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_audacity(events, f"{folder}/labels.txt")
+        ...     Path(folder, "labels.txt").read_text()
+        '1.000000\t3.000000\tfrog\n'
     """
     _write_tabbed(path, ((f"{e.start:.6f}", f"{e.end:.6f}", e.label) for e in events.itertuples()))
 
 
 def write_raven(events: pd.DataFrame, path: str | os.PathLike, sample_rate: int) -> None:
-    """Write events as a selection table, for Raven's File > Open Selection Table.
+    r"""Write events as a selection table, for Raven's File > Open Selection Table.
 
     That is a header and a row a selection, tabs between the columns. Selections reach over all frequencies
     that the classifier hears.
@@ -220,6 +250,15 @@ def write_raven(events: pd.DataFrame, path: str | os.PathLike, sample_rate: int)
         events: from `find_events`.
         path: the file, called .txt; written whole or not at all.
         sample_rate: the classifier's, in Hz.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> events = pd.DataFrame({"start": [1.0], "end": [3.0], "label": ["frog"], "score": [0.9]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_raven(events, f"{folder}/selections.txt", 48000)
+        ...     Path(folder, "selections.txt").read_text().splitlines()[1]
+        '1\tSpectrogram 1\t1\t1.000000\t3.000000\t0\t24000.0\tfrog\t0.9000'
     """
     rows = (
         (

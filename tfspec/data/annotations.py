@@ -20,7 +20,7 @@ ROUNDING_SECONDS = 0.01
 
 
 def from_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame:
-    """List annotations as slices, all of which can be used.
+    r"""List annotations as slices, all of which can be used.
 
     Args:
         csv: as in `list_annotations`.
@@ -32,6 +32,17 @@ def from_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_se
 
     Raises:
         UserError: the file cannot be read, or rows cannot be used, all of which are listed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "tp.csv").write_text(
+        ...         "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max\n"
+        ...         "3a,14,1,44.5,2531,45.5,5531\n"
+        ...     )
+        ...     from_annotations(f"{folder}/tp.csv", folder, slice_seconds=10)
+        Traceback (most recent call last):
+        tfspec.errors.UserError: 1 of 1 rows of ... cannot be used: 3a (no such recording in ...).
     """
     manifest = list_annotations(csv, folder, slice_seconds)
     if len(bad := manifest[manifest["problem"].notna()]):
