@@ -138,7 +138,7 @@ class Rainforest(Pipeline):
                 augment.OneOf(
                     [augment.GaussianNoise(5.0, 20.0), augment.PinkNoise(5.0, 20.0)], probability=0.5
                 ),
-                augment.PitchShift(-5, 4, probability=0.5),
+                augment.PitchShift(-5, 4, round(0.053 * self.sample_rate), probability=0.5),
                 augment.TimeShift(4.0, self.sample_rate, probability=0.5),
                 augment.VolumeControl(-10.0, 10.0, probability=0.5),
             ]

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import keras
 import pandas as pd
 
-from tfspec import report
+from tfspec import augment, report
 from tfspec.data import manifest as manifests
 from tfspec.data.audio import AudioReader, inspect_all
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
@@ -18,6 +18,8 @@ from tfspec.errors import UserError
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm
 from tfspec.pipeline import Pipeline
+
+Augmentation = Literal["noise", "pitch", "shift", "time_mask", "frequency_mask"]
 
 
 @dataclass(kw_only=True)
@@ -62,6 +64,8 @@ class SpeechCommands(Pipeline):
     unit variance of the clip; none is the published recipe."""
     model: Literal["lstm", "conv2d"] = "lstm"
     """Backbone."""
+    augment: tuple[Augmentation, ...] = ("noise", "pitch", "shift", "time_mask", "frequency_mask")
+    """What changes the training examples at random: signals by noise, pitch and shift, features by masks."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
@@ -125,6 +129,26 @@ class SpeechCommands(Pipeline):
     def reader(self, manifest):
         """Decode, resample, and cut or pad."""
         return AudioReader(self.data, self.sample_rate, self.num_samples)
+
+    def augmentation(self):
+        """Make what changes the signals, of that asked for."""
+        noises = [augment.GaussianNoise(10.0, 40.0, "rms"), augment.PinkNoise(10.0, 40.0, "rms")]
+        layers = {
+            "noise": augment.OneOf(noises, probability=0.5),
+            "pitch": augment.PitchShift(-2, 2, round(0.04 * self.sample_rate), probability=0.5),
+            "shift": augment.TimeShift(0.1, self.sample_rate, wrap=False),
+        }
+        chosen = [layer for name, layer in layers.items() if name in self.augment]
+        return augment.Compose(chosen) if chosen else None
+
+    def feature_augmentation(self):
+        """Make what changes the features, of that asked for; what is masked becomes their mean."""
+        layers = {
+            "time_mask": augment.TimeMask(20, num_masks=2, fill="mean"),
+            "frequency_mask": augment.FrequencyMask(5, num_masks=2, fill="mean"),
+        }
+        chosen = [layer for name, layer in layers.items() if name in self.augment]
+        return augment.Compose(chosen) if chosen else None
 
     def front_end(self):
         """Make the spectrogram or the MFCCs, scaled."""

@@ -25,6 +25,7 @@ PUBLISHED = {
     "learning_rate": 1e-3,
     "learning_rate_end": 1.0,
 }
+AUGMENTATIONS = ("noise", "pitch", "shift", "time_mask", "frequency_mask")
 CONFIGURATIONS: dict[str, dict] = {
     "mfcc-lstm": {"features": "mfcc", "model": "lstm"},
     "mfcc-conv2d": {"features": "mfcc", "model": "conv2d"},
@@ -36,6 +37,12 @@ CONFIGURATIONS: dict[str, dict] = {
     # One second reaches the end of late words, but leaves silence after the others
     "mfcc-lstm-1s": {"features": "mfcc", "model": "lstm", "clip_seconds": 1.0},
     "stft-conv2d": {"features": "stft", "model": "conv2d"},
+    # What each augmentation adds to none, and all of them together
+    **{
+        f"mfcc-{model}{''.join(f'+{name}' for name in names)}": {"model": model, "augment": names}
+        for model in ("lstm", "conv2d")
+        for names in [(), *((name,) for name in AUGMENTATIONS), AUGMENTATIONS]
+    },
 }
 
 
