@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from scenes import write_scenes
 from tones import write_tones
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -55,3 +56,14 @@ def test_speech_commands(tmp_path):
 def test_notebooks_are_committed_without_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     assert not [cell for cell in notebook.cells if cell.get("outputs")]
+
+
+def test_rainforest(tmp_path):
+    write_scenes(tmp_path / "scenes", "train", 4)
+    write_scenes(tmp_path / "scenes", "test", 1)
+    options = {"sample_rate": 32000, "slice_seconds": 1.0, "num_folds": 2, "epochs": 1, "batch_size": 4}
+    parameters = f"""DATA, OUT = {str(tmp_path / "scenes")!r}, {str(tmp_path / "run")!r}
+WEIGHTS, OPTIONS = "none", {options}"""
+    notebook = _run("05_rainforest.ipynb", parameters, tmp_path)
+    assert len(_outputs(notebook, "image/png")) == 4
+    assert "Selection\tView\tChannel" in str(notebook.cells[-1]["outputs"])

@@ -3,39 +3,20 @@
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
+from scenes import HERTZ, RATE, write_scenes
 
 from tfspec import UserError
 from tfspec.models import conv2d
 from tfspec.pipelines import Rainforest, rainforest
 
-RATE = 32000
-HERTZ = {"3": 1000, "10": 4000}
 SMALL = {"sample_rate": RATE, "slice_seconds": 0.5, "weights": "none", "epochs": 1, "num_folds": 2}
-
-
-def write_scenes(folder, part, recordings, rng):
-    (folder / part).mkdir(parents=True)
-    rows = []
-    for i in range(recordings):
-        scene = rng.normal(0, 0.01, 3 * RATE)
-        for k, (species, hertz) in enumerate(HERTZ.items()):
-            begin = 1.5 * k + rng.uniform(0, 1)
-            at = int(begin * RATE)
-            scene[at : at + RATE // 2] += 0.3 * np.sin(2 * np.pi * hertz * np.arange(RATE // 2) / RATE)
-            rows.append([f"{part}{i}", species, 1, begin, hertz - 100, begin + 0.5, hertz + 100])
-        soundfile.write(folder / part / f"{part}{i}.flac", scene, RATE)
-    columns = ["recording_id", "species_id", "songtype_id", "t_min", "f_min", "t_max", "f_max"]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / f"{part}_tp.csv", index=False)
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
-    rng = np.random.default_rng(0)
-    write_scenes(folder, "train", 4, rng)
-    write_scenes(folder, "test", 1, rng)
-    return folder
+    write_scenes(folder, "train", 4)
+    return write_scenes(folder, "test", 1)
 
 
 @pytest.fixture(scope="module")
