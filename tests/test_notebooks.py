@@ -66,4 +66,4 @@ def test_rainforest(tmp_path):
 WEIGHTS, OPTIONS = "none", {options}"""
     notebook = _run("05_rainforest.ipynb", parameters, tmp_path)
     assert len(_outputs(notebook, "image/png")) == 4
-    assert "Selection\tView\tChannel" in str(notebook.cells[-1]["outputs"])
+    assert "Begin Time (s)" in str(notebook.cells[-1]["outputs"])
