@@ -44,6 +44,7 @@ class Rainforest(Pipeline):
     """Largest number of epochs in which the whole network trains."""
     patience: int = 5
     batch_size: int = 16
+    validation_batch_size: int = 16
     learning_rate: float = 1e-3
     """Adam's learning rate while only the head trains; without weights, for the whole network."""
     fine_tuning_rate: float = 2e-4
