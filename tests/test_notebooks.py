@@ -43,6 +43,20 @@ def test_front_ends(tmp_path, clip):
     assert max(float(difference) for _, difference in differences) < 0.01
 
 
+@pytest.mark.parametrize("clip", ["made up", "recording"])
+def test_augmentation(tmp_path, clip):
+    path = None
+    if clip == "recording":
+        path = str(write_tones(tmp_path / "tones", {"high": 2000}, 1) / "high" / "speaker0_nohash_0.wav")
+    notebook = _run("02_augmentation.ipynb", f"CLIP = {path!r}", tmp_path)
+    assert len(_outputs(notebook, "image/png")) == 7
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
+    epochs, examples, model = map(float, re.findall(r"largest difference .*: (\S+)", printed))
+    assert min(epochs, examples) > 0.1
+    assert model < 1e-3
+
+
 def test_speech_commands(tmp_path):
     data = write_tones(tmp_path / "tones", {"high": 2000, "low": 300}, speakers=5)
     parameters = f"DATA = {str(data)!r}\nEPOCHS = 1\nOUT = {str(tmp_path / 'run')!r}"

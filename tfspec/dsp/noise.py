@@ -110,8 +110,8 @@ def added(signal: tf.Tensor, noise: tf.Tensor, snr_db: tf.Tensor, measure: str) 
         noise: the same shape, of any level.
         snr_db: (batch,) how many dB the noise, as it is added, is below the signal.
         measure: what is so many dB below: "peak", the largest absolute sample, or "rms", the usual ratio of
-            powers. Peaks of noise are about 12 dB above its RMS level and those of a pure tone 3 dB: at the
-            same number of dB "peak" is the weaker noise.
+            powers. Peaks of noise are some 13 dB above its RMS level, those of a tone 3 dB, so "peak" gives a
+            tone the weaker noise, and a recording of clicks the stronger.
 
     Returns:
         As signal. A silent signal stays silent, and silent noise changes nothing.
