@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import keras
+import numpy as np
 import pandas as pd
 
 from tfspec import augment, report
 from tfspec.data.annotations import list_annotations
 from tfspec.data.audio import AudioReader
-from tfspec.data.balance import sample_weights
+from tfspec.data.balance import balanced_order, sample_weights
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import folds
 from tfspec.errors import UserError
@@ -69,8 +71,8 @@ class Rainforest(Pipeline):
     """Part of the pooled features that the head drops in training."""
     augment: bool = True
     """Add noise, shift pitch and time, and change the volume of the training slices at random."""
-    balance: bool = True
-    """Weigh rare species as much as common ones."""
+    balance: Literal["weights", "sampling", "none"] = "weights"
+    """How rare species count as much as common ones: by weights in the loss, or by being drawn more often."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
@@ -168,10 +170,17 @@ class Rainforest(Pipeline):
 
     def example_weights(self, manifest):
         """Weigh rare species as much as common ones, on request."""
-        if not self.balance:
+        return sample_weights(*self._labels(manifest)) if self.balance == "weights" else None
+
+    def order(self, manifest):
+        """Draw rare species as often as common ones, on request."""
+        if self.balance != "sampling":
             return None
+        return functools.partial(balanced_order, *self._labels(manifest), len(manifest))
+
+    def _labels(self, manifest: pd.DataFrame) -> tuple[np.ndarray, int]:
         names = self.class_names(manifest)
-        return sample_weights(label_indices(manifest["label"], names), len(names))
+        return label_indices(manifest["label"], names), len(names)
 
     def example_names(self, manifest):
         """Name a slice by its recording and its times."""

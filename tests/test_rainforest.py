@@ -96,3 +96,14 @@ def test_augmentation_changes_training_signals_alone_and_can_be_left_out(scenes,
     chain = Rainforest(data=scenes, **SMALL).augmentation()
     assert (chain(signals, seed=[0, 1]).numpy() != signals).any(axis=1).all()
     assert Rainforest(data=scenes, augment=False, **SMALL).augmentation() is None
+
+
+def test_rare_species_count_as_much_as_common_ones(scenes):
+    manifest = pd.DataFrame({"label": ["3"] * 9 + ["10"]})
+    weights = Rainforest(data=scenes, balance="weights", **SMALL).example_weights(manifest)
+    assert weights[:9].sum() == pytest.approx(weights[9])
+    pipeline = Rainforest(data=scenes, balance="sampling", **SMALL)
+    assert pipeline.example_weights(manifest) is None
+    drawn = np.concatenate([pipeline.order(manifest)((0, number)) for number in range(100)])
+    assert 400 < np.sum(drawn == 9) < 600
+    assert Rainforest(data=scenes, balance="none", **SMALL).order(manifest) is None

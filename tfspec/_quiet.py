@@ -4,6 +4,7 @@ TensorFlow's C++ side reports on CPUs and missing GPUs while it is imported, wha
 TF_CPP_MIN_LOG_LEVEL=0, or importing TensorFlow first, keeps all of it.
 """
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -19,3 +20,6 @@ if "tensorflow" not in sys.modules and os.environ.setdefault("TF_CPP_MIN_LOG_LEV
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)
+
+# TensorFlow takes the layers' graphs for one function that it has to trace again and again
+logging.getLogger("tensorflow").addFilter(lambda record: "FrontEnd._mono_in_graph" not in record.getMessage())

@@ -17,7 +17,7 @@ import pandas as pd
 
 from tfspec import report, training
 from tfspec.augment import RandomLayer
-from tfspec.data.dataset import ArrayReader, Epochs, Reader, make_dataset
+from tfspec.data.dataset import ArrayReader, Epochs, Order, Reader, make_dataset
 from tfspec.data.manifest import shared_groups
 from tfspec.data.precompute import precompute
 from tfspec.errors import UserError
@@ -128,6 +128,10 @@ class Pipeline:
 
     def example_weights(self, manifest: pd.DataFrame) -> np.ndarray | None:
         """Give the weight of each of the training examples in the loss; None for equal ones."""
+        return None
+
+    def order(self, manifest: pd.DataFrame) -> Order | None:
+        """Give the order of the training examples in each epoch, as in `Epochs`; None for permutations."""
         return None
 
     def loss(self) -> keras.losses.Loss:
@@ -292,8 +296,8 @@ class Pipeline:
         if backbone is None:
             backbone = self.backbone(features.signal_shape, len(class_names))
         front_end, augmentation = self.front_end(), self.augmentation()
-        epochs = Epochs(self.seed)
         train = split[split["part"] == "train"]
+        epochs = Epochs(self.seed, order=self.order(train))
         train_data = make_dataset(
             train,
             features if augmentation is None else self.reader(split),

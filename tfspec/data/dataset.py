@@ -14,6 +14,9 @@ import tensorflow as tf
 
 from tfspec.errors import UserError
 
+Order = Callable[[tuple[int, int]], np.ndarray]
+"""Takes a seed and the number of an epoch, and gives the positions of its rows in the manifest."""
+
 
 class Reader(Protocol):
     """Reads the signals of a manifest's rows."""
@@ -73,7 +76,7 @@ class Epochs:
 
     seed: int
     number: int = 0
-    order: Callable[[tuple[int, int]], np.ndarray] | None = None
+    order: Order | None = None
 
     def rows(self, num_rows: int) -> np.ndarray:
         """Give the positions of this epoch's rows among `num_rows`."""
