@@ -46,7 +46,7 @@ WAVEFORM = {
         [GaussianNoise(), TimeShift(0.1, RATE, probability=0.5), VolumeControl()], **options
     ),
     "one of three": lambda **options: OneOf(
-        [Compose([PinkNoise()]), BackgroundNoise("recordings", RATE), VolumeControl()],
+        [Compose([PinkNoise()]), BackgroundNoise("recordings", RATE), Gain()],
         [2, 1, 1],
         **options,
     ),
@@ -78,8 +78,8 @@ def recordings(tmp_path, monkeypatch):
         soundfile.write(tmp_path / "recordings" / f"{i}.wav", noise[i, :length], RATE)
 
 
-def in_graph(layer):
-    return tf.function(lambda x, seed: layer(x, seed=seed), autograph=False)
+def in_graph(layer, **options):
+    return tf.function(lambda x, seed: layer(x, seed=seed), autograph=False, **options)
 
 
 def changed_examples(before, after) -> np.ndarray:
@@ -150,13 +150,11 @@ def test_eager_graph_xla_and_dataset_agree(name):
     assert eager.dtype == tf.float32
     assert eager.shape == x.shape
 
-    def augment(x, seed):
-        return layer(x, seed=seed)
-
+    augment = in_graph(layer)
     rounding = 1e-5 if layer.supports_jit else 1e-3  # phases of noise multiply it
-    assert_same(tf.function(augment)(x, SEED), eager, rounding)
+    assert_same(augment(x, SEED), eager, rounding)
     if layer.supports_jit:
-        assert_same(tf.function(augment, jit_compile=True)(x, SEED), eager)
+        assert_same(in_graph(layer, jit_compile=True)(x, SEED), eager)
     data = tf.data.Dataset.from_tensors((x, SEED)).map(augment)
     assert data.element_spec.shape == x.shape
     assert_same(data.get_single_element(), eager, rounding)
@@ -164,14 +162,12 @@ def test_eager_graph_xla_and_dataset_agree(name):
 
 @all_layers
 def test_in_a_dataset_with_seeds_every_run_is_the_same_and_every_epoch_new(name):
-    layer, x = LAYERS[name](), inputs(name)
+    augment, x = in_graph(LAYERS[name]()), inputs(name)
 
     def run():
-        signals = tf.data.Dataset.from_tensor_slices(x).batch(4)
+        signals = tf.data.Dataset.from_tensor_slices(x).batch(3)
         seeds = tf.data.Dataset.random(seed=8, rerandomize_each_iteration=True).batch(2)
-        data = tf.data.Dataset.zip(signals, seeds).map(
-            lambda x, seed: layer(x, seed=seed), num_parallel_calls=2
-        )
+        data = tf.data.Dataset.zip(signals, seeds).map(augment, num_parallel_calls=2)
         assert data.element_spec.shape.as_list() == [None, *x.shape[1:]]
         return [np.concatenate(list(data.as_numpy_iterator())) for _ in range(2)]
 
@@ -292,6 +288,7 @@ def test_config_round_trip(name):
 
 LOAD_AND_CALL = """
 import sys
+from pathlib import Path
 import numpy as np
 import tensorflow as tf
 folder = sys.argv[1]
@@ -303,6 +300,7 @@ import tfspec
 from keras.saving import load_model
 model = load_model(f"{folder}/model.keras")
 predicted = model.predict(x, verbose=0)
+Path(folder, "moved").rename(Path(folder, "recordings"))
 for name in outputs:
     own = x[outputs[name].ndim > 2]
     np.testing.assert_array_equal(outputs[name], own)
@@ -313,7 +311,10 @@ np.savez(f"{folder}/outputs.npz", **outputs)
 
 
 def test_saved_models_load_in_a_new_process_and_predict_without_augmentation(tmp_path):
-    """The SavedModel where tfspec is not imported, the Keras model where nothing else is; both elsewhere."""
+    """The SavedModel where tfspec is not imported, the Keras model where nothing else is.
+
+    Recordings are not needed before the layers are called to augment.
+    """
     x = {"signal": inputs("gain"), "features": inputs("crop")}
     signal, features = (keras.Input(part.shape[1:]) for part in x.values())
     numbers = {f"{i}": name for i, name in enumerate(LAYERS)}
@@ -324,10 +325,7 @@ def test_saved_models_load_in_a_new_process_and_predict_without_augmentation(tmp
     model.export(tmp_path / "exported", verbose=False)
     np.savez(tmp_path / "inputs.npz", **x)
     (tmp_path / "recordings").rename(tmp_path / "moved")
-    run = partial(subprocess.run, [sys.executable, "-c", LOAD_AND_CALL, tmp_path], capture_output=True)
-    assert b"`folder` must be a folder of recordings" in run().stderr
-    (tmp_path / "moved").rename(tmp_path / "recordings")
-    assert run().returncode == 0
+    subprocess.run([sys.executable, "-c", LOAD_AND_CALL, tmp_path], check=True)
     received = np.load(tmp_path / "outputs.npz")
     for i, name in numbers.items():
         expected = layers[i](inputs(name), seed=SEED)
