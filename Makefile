@@ -36,8 +36,10 @@ $(VENV)/installed-test: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@ $(VENV)/installed
 
-# kapre's own requirements would bring back an older TensorFlow
+# Without what they require, which would bring back an older TensorFlow
 $(VENV)/installed-benchmark: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,benchmark]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps kapre==0.4.1
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps audiomentations==0.43.1 \
+		numpy-minmax numpy-rms python-stretch
 	touch $@
