@@ -13,7 +13,7 @@ import soundfile
 import soxr
 import tensorflow as tf
 
-from tfspec.augment import arguments
+from tfspec import arguments
 from tfspec.augment.base import for_each, part_of, split, uniform
 from tfspec.augment.waveform import NoiseLayer
 from tfspec.errors import UserError

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec.augment import arguments
+from tfspec import arguments
 from tfspec.dsp import noise
 
 Parameters = dict[str, Any]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec.augment import arguments
+from tfspec import arguments
 from tfspec.augment.base import RandomLayer, along, split, uniform
 
 
@@ -61,7 +61,7 @@ class MixUp(RandomLayer):
         self.min_weight = arguments.between("min_weight", min_weight, 0, 1)
         self.max_weight = arguments.between("max_weight", max_weight, 0, 1)
         arguments.ends("min_weight", min_weight, "max_weight", max_weight)
-        self.alpha = None if alpha is None else arguments.positive("alpha", alpha)
+        self.alpha = arguments.positive_or_none("alpha", alpha)
 
     def draw(self, batch, seed):
         """Draw each example's `weight` λ, and its `partner` in the batch.

@@ -7,7 +7,7 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from tfspec.augment import arguments
+from tfspec import arguments
 from tfspec.augment.base import RandomLayer, integers, part_of, split, uniform
 
 
@@ -45,8 +45,8 @@ class _Mask(SpectrogramLayer):
         **kwargs,
     ):
         super().__init__(fill, probability, **kwargs)
-        self.max_width = arguments.integer("max_width", max_width)
-        self.num_masks = arguments.integer("num_masks", num_masks, 1)
+        self.max_width = arguments.integer("max_width", max_width, 0)
+        self.num_masks = arguments.integer("num_masks", num_masks)
 
     def draw(self, batch, seed):
         """Draw each mask's `width`, and its `place`, 0…1 of those where it fits; both (batch, masks)."""
@@ -164,7 +164,7 @@ class RandomCrop(SpectrogramLayer):
 
     def __init__(self, padding: int = 32, fill: float | str = 0.0, probability: float = 1.0, **kwargs):
         super().__init__(fill, probability, **kwargs)
-        self.padding = arguments.integer("padding", padding, 1)
+        self.padding = arguments.integer("padding", padding)
 
     def draw(self, batch, seed):
         """Draw where each crop begins in the padded picture: `frame_offset` and `bin_offset`."""

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec.augment import arguments
+from tfspec import arguments
 from tfspec.augment.base import Parameters, RandomLayer, along, for_each, integers, split, uniform
 from tfspec.dsp import noise, timing
 

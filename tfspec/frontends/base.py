@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec import arguments
 from tfspec.dsp import spectral
-from tfspec.frontends import arguments
 
 PAD_MODES = ("constant", "reflect", "symmetric", "edge")
 WINDOW_PLACES = ("start", "center")

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec import arguments
 from tfspec.dsp import compression
-from tfspec.frontends import arguments
 from tfspec.frontends.base import FloatLayer
 
 

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec import arguments
 from tfspec.dsp import mel, spectral
-from tfspec.frontends import arguments
 from tfspec.frontends.base import FrontEnd
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfspec import arguments
 from tfspec.dsp import resampling, spectral
-from tfspec.frontends import arguments
 from tfspec.frontends.base import FloatLayer
 
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import keras
 
+from tfspec import arguments
 from tfspec.dsp import spectral
-from tfspec.frontends import arguments
 from tfspec.frontends.base import FrontEnd
 
 

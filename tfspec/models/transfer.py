@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 from keras import applications, layers
 
+from tfspec import arguments
 from tfspec.errors import UserError
-from tfspec.frontends import arguments
 from tfspec.frontends.base import FloatLayer
 
 SMALLEST_SIDE = 32  # five halvings

@@ -8,6 +8,20 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def positive(name: str, value: Any) -> Any:
+    """Let a finite number above zero pass."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
+    return value
+
+
+def positive_or_none(name: str, value: Any) -> Any:
+    """Let a finite number above zero or None pass."""
+    if value is not None and not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be positive or None. Received: {name}={value!r}")
+    return value
+
+
 def between(name: str, value: Any, lowest: float, highest: float = math.inf) -> float:
     """Let a finite number pass that is not outside the range."""
     if not lowest <= value <= highest or math.isinf(value):
@@ -16,18 +30,14 @@ def between(name: str, value: Any, lowest: float, highest: float = math.inf) -> 
     return float(value)
 
 
-def positive(name: str, value: Any) -> float:
-    """Let a finite number above zero pass."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
-    return float(value)
-
-
-def integer(name: str, value: Any, lowest: int = 0, highest: float = math.inf) -> int:
+def integer(name: str, value: Any, lowest: int = 1, highest: float = math.inf) -> int:
     """Let an integer pass that is not outside the range."""
     if not isinstance(value, numbers.Integral) or not lowest <= int(value) <= highest:
-        allowed = f"of at least {lowest}" if math.isinf(highest) else f"from {lowest} to {highest}"
-        raise ValueError(f"`{name}` must be an integer {allowed}. Received: {name}={value!r}")
+        if highest < math.inf:
+            allowed = f"an integer from {lowest} to {highest}"
+        else:
+            allowed = "a positive integer" if lowest == 1 else f"an integer of at least {lowest}"
+        raise ValueError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
     return int(value)
 
 
@@ -46,3 +56,10 @@ def one_of(name: str, value: Any, allowed: Sequence) -> Any:
     if value not in allowed:
         raise ValueError(f"`{name}` must be one of {tuple(allowed)}. Received: {name}={value!r}")
     return value
+
+
+def axes(name: str, value: Any) -> tuple[int, ...]:
+    """Let axes of features pass, the batch's excepted."""
+    if not isinstance(value, (tuple, list)) or not value or not set(value) <= {1, 2, 3}:
+        raise ValueError(f"`{name}` must be a tuple of some of 1, 2 and 3. Received: {name}={value}")
+    return tuple(value)
