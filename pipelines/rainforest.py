@@ -85,6 +85,8 @@ class Rainforest(Pipeline):
             )
         if self.sample_rate < 2 * 15056:
             raise UserError(f"The sample rate must be at least 30112. Received: {self.sample_rate}")
+        if self.weights not in ("imagenet", "none"):
+            self.weights = str(Path(self.weights).resolve())  # for a run that is resumed from elsewhere
 
     @property
     def num_samples(self) -> int:
@@ -97,13 +99,12 @@ class Rainforest(Pipeline):
         return self.sample_rate
 
     def manifest(self):
-        """List the annotations of train_tp.csv, and of test_tp.csv if there is one."""
+        """List the annotations of train_tp.csv and test_tp.csv, or of that of them that is there."""
+        there = [part for part in ("train", "test") if (self.data / f"{part}_tp.csv").exists()]
         tables = []
-        for part in ("train", "test"):
-            csv = self.data / f"{part}_tp.csv"
-            if part == "train" or csv.exists():
-                table = list_annotations(csv, self.data / part, self.slice_seconds)
-                tables.append(table.assign(part=part, path=[f"{part}/{path}" for path in table["path"]]))
+        for part in there or ["train"]:
+            table = list_annotations(self.data / f"{part}_tp.csv", self.data / part, self.slice_seconds)
+            tables.append(table.assign(part=part, path=[f"{part}/{path}" for path in table["path"]]))
         return pd.concat(tables, ignore_index=True)
 
     def problems(self, manifest):
@@ -113,6 +114,8 @@ class Rainforest(Pipeline):
     def split(self, manifest):
         """Make stratified folds that keep recordings whole."""
         tested = manifest["part"] == "test"
+        if tested.all():
+            raise UserError(f"{self.data} has no train_tp.csv to train on.")
         crossed = folds(manifest[~tested], self.num_folds, self.seed)
         return pd.concat([crossed, manifest[tested].assign(fold=-1)]).drop(columns="problem")
 

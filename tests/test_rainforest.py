@@ -82,7 +82,7 @@ def test_all_bad_annotations_are_listed_at_once(scenes, tmp_path):
         ({"slice_seconds": 0}, "over 0 and below 3600"),
         ({"sample_rate": 16000}, "at least 30112"),
         ({"head_epochs": -1}, "head_epochs must not be negative"),
-        ({"weights": "nowhere.h5"}, "no file at nowhere.h5"),
+        ({"weights": "nowhere.h5"}, "no file at .*nowhere.h5"),
         ({"num_folds": 9}, "at least 9"),
     ],
 )
@@ -107,3 +107,10 @@ def test_rare_species_count_as_much_as_common_ones(scenes):
     drawn = np.concatenate([pipeline.order(manifest)((0, number)) for number in range(100)])
     assert 400 < np.sum(drawn == 9) < 600
     assert Rainforest(data=scenes, balance="none", **SMALL).order(manifest) is None
+
+
+def test_other_recordings_are_scored_whole_and_cannot_be_trained_on_without_a_train_part(run, tmp_path):
+    write_scenes(tmp_path / "other", "test", 2)
+    assert run.evaluate(tmp_path / "other")["examples"] == 4
+    with pytest.raises(UserError, match=r"no train_tp\.csv"):
+        Rainforest(data=tmp_path / "other", out=tmp_path / "run", **SMALL).train()
