@@ -330,3 +330,14 @@ def test_radio_signals_run_and_come_back(tmp_path):
         run.predict(["x.wav"])
     with pytest.raises(UserError, match="takes no other data"):
         run.evaluate(tmp_path)
+
+
+def test_keywords_are_augmented_as_asked_and_the_lstm_by_default():
+    def layers(**options):
+        pipeline = SpeechCommands(data=".", **options)
+        found = [pipeline.augmentation(), pipeline.feature_augmentation()]
+        return [type(layer).__name__ for chain in found if chain is not None for layer in chain.layers]
+
+    assert layers() == ["PitchShift", "TimeShift"]
+    assert layers(model="conv2d") == layers(augment=()) == []
+    assert layers(augment=("frequency_mask", "noise")) == ["OneOf", "FrequencyMask"]

@@ -25,6 +25,7 @@ PUBLISHED = {
     "patience": 2,
     "learning_rate": 1e-3,
     "learning_rate_end": 1.0,
+    "augment": (),
 }
 CONFIGURATIONS: dict[str, dict] = {
     "mfcc-lstm": {"features": "mfcc", "model": "lstm"},

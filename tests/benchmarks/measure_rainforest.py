@@ -25,9 +25,9 @@ HOP_SECONDS = 5.0
 CONFIGURATIONS: dict[str, dict] = {
     "pretrained, augmented": {},
     "pretrained": {"augment": False},
-    # without weights there is nothing to hold still first
-    "random, augmented": {"weights": "none", "epochs": 18},
-    "random": {"weights": "none", "epochs": 18, "augment": False},
+    # as many epochs; without weights there is nothing to hold still first
+    "random, augmented": {"weights": "none", "epochs": 13},
+    "random": {"weights": "none", "epochs": 13, "augment": False},
     # to prove the path
     "resnet50, random, one epoch": {"network": "resnet50", "weights": "none", "epochs": 1},
 }
