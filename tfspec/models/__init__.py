@@ -4,6 +4,7 @@ from tfspec.models.classifier import Classifier
 from tfspec.models.conv2d import conv2d, trace_conv2d
 from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
+from tfspec.models.pyramid import pyramid
 from tfspec.models.transfer import freeze, transfer, unfreeze
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ensemble",
     "freeze",
     "lstm",
+    "pyramid",
     "trace_conv2d",
     "transfer",
     "unfreeze",

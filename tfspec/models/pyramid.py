@@ -1,0 +1,53 @@
+"""A pyramid of strided convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+HALVING = ((32, 3), (64, 3), (128, 4), (256, 4))
+"""Filters and kernel of the blocks that halve the picture."""
+TOP_FILTERS = 512
+TOP = 4
+"""Frames and bins that the last kernel spans."""
+
+
+def pyramid(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
+    """Convolutional backbone: four blocks halve the picture, a fifth spans what is left.
+
+    A block is a convolution without bias, batch norm and ReLU; a 1 × 1 convolution, here a dense layer, makes
+    the logits. Of 61 × 61 features with three channels it is the network of the Capture-24 accelerometer
+    benchmark, number for number: 61 → 31 → 16 → 8 → 4 → 1, with five classes 2,776,357 weights that train.
+    For other sizes, an axis is halved (rounded up) only while more than four frames or bins of it are left,
+    the last kernel is as small as a map that was smaller from the start, and where the map is larger the mean
+    is taken over the places of the last kernel. So the weights never grow with the picture.
+
+    Args:
+        feature_shape: (frames, bins, channels), any number of each.
+        num_classes: number of logits.
+
+    Returns:
+        A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
+
+    Example:
+        >>> model = pyramid((61, 61, 3), num_classes=5)
+        >>> sum(np.size(weights) for weights in model.trainable_weights)
+        2776357
+    """
+    features = keras.Input(feature_shape, name="features")
+    x = features
+    for filters, kernel in HALVING:
+        strides = tuple(2 if size > TOP else 1 for size in x.shape[1:3])
+        x = _block(x, filters, kernel, strides, "same")
+    x = _block(x, TOP_FILTERS, tuple(min(TOP, size) for size in x.shape[1:3]), 1, "valid")
+    x = layers.GlobalAveragePooling2D()(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    return keras.Model(features, logits, name="pyramid")
+
+
+def _block(x, filters: int, kernel, strides, padding: str):
+    x = layers.Conv2D(filters, kernel, strides, padding, use_bias=False)(x)
+    x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)  # as in PyTorch
+    return layers.ReLU()(x)
