@@ -350,3 +350,20 @@ def test_file_that_goes_bad_meanwhile_is_named(tone_folder):
     data = make_dataset(manifest, AudioReader(tone_folder, 8000, 5000), ["high", "low"], 5)
     with pytest.raises(tf.errors.OpError, match=rf"{manifest['path'][3]} cannot be decoded: empty file"):
         epoch(data)
+
+
+@pytest.mark.parametrize("batches_per_read", [2, 3, 100])
+def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
+    manifest, reader = frame(23), CountingReader()
+    options = {"augment": Gain(), "sample_weight": np.arange(23)}
+    together = make_dataset(
+        manifest, reader, NAMES, 4, None, Epochs(3), **options, batches_per_read=batches_per_read
+    )
+    singly = make_dataset(manifest, CountingReader(), NAMES, 4, None, Epochs(3), **options)
+    assert together.cardinality() == singly.cardinality() == 6
+    assert together.element_spec == singly.element_spec
+    for _ in range(2):
+        for received, expected in zip(epoch(together), epoch(singly), strict=True):
+            for one, other in zip(received, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
+    assert len(reader.rows) == 2 * 23

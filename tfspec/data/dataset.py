@@ -100,6 +100,7 @@ def make_dataset(
     augment: keras.Layer | None = None,
     augment_features: keras.Layer | None = None,
     sample_weight: np.ndarray | None = None,
+    batches_per_read: int = 1,
 ) -> tf.data.Dataset:
     """Make batches of (signal, label), or of (features, label) where a front end is given.
 
@@ -117,6 +118,8 @@ def make_dataset(
         augment: random layer on signals, such as those of `tfspec.augment`; needs `epochs`.
         augment_features: random layer on features; needs `epochs`.
         sample_weight: (rows,) weights of the examples, such as a column of the manifest.
+        batches_per_read: batches that are read together, one such read ahead, where the reader gains from it.
+            What the batches hold does not depend on it.
 
     Returns:
         Batches ((batch, *shape) float32, (batch,) int32), or labels (batch, classes) float32 from columns of
@@ -140,12 +143,16 @@ def make_dataset(
         apply_layers, augment=augment, front_end=front_end, augment_features=augment_features
     )
 
-    def example_batch(rows, seeds):
+    def read_rows(rows, seeds):
         signals, *rest = examples.decode(rows)
         return signals, seeds, *rest
 
-    data = _batches_of_rows(len(manifest), batch_size, epochs)
-    data = data.map(example_batch, num_parallel_calls=tf.data.AUTOTUNE)
+    data = _rows_to_read(len(manifest), batch_size, epochs, batches_per_read)
+    if batches_per_read == 1:
+        data = data.map(lambda rows, seeds: read_rows(rows, seeds[0]), num_parallel_calls=tf.data.AUTOTUNE)
+    else:
+        num_batches = -(-_epoch_length(len(manifest), epochs) // batch_size)
+        data = _in_batches(data.map(read_rows).prefetch(1), batch_size, num_batches)
     data = data.map(lambda x, seeds, *rest: (layers(x, seeds), *rest), num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
 
@@ -167,14 +174,16 @@ def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.da
         [2, 1]
     """
     examples = Examples(manifest, read)
-    data = _batches_of_rows(len(manifest), batch_size)
+    data = _rows_to_read(len(manifest), batch_size)
     data = data.map(lambda rows, _: examples.decode(rows)[0], num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
 
 
-def _batches_of_rows(num_rows: int, batch_size: int, epochs: Epochs | None = None) -> tf.data.Dataset:
-    """Make batches of row positions, each with its seeds; the next epoch whenever it is iterated."""
-    length = num_rows if epochs is None else len(epochs.rows(num_rows))
+def _rows_to_read(
+    num_rows: int, batch_size: int, epochs: Epochs | None = None, batches_per_read: int = 1
+) -> tf.data.Dataset:
+    """Make row positions, those of so many batches together, and their seeds; an iteration is an epoch."""
+    length = _epoch_length(num_rows, epochs)
     num_batches = -(-length // batch_size)
 
     def next_epoch():
@@ -184,15 +193,36 @@ def _batches_of_rows(num_rows: int, batch_size: int, epochs: Epochs | None = Non
         epochs.number += 1
         return rows, seeds
 
-    def batches(_):
+    def reads(_):
         rows, seeds = tf.numpy_function(next_epoch, [], (tf.int64, tf.int64))
         rows, seeds = tf.ensure_shape(rows, [length]), tf.ensure_shape(seeds, [num_batches, 2, 2])
         slices = tf.data.Dataset.from_tensor_slices
-        return tf.data.Dataset.zip(slices(rows).batch(batch_size), slices(seeds))
+        together = slices(rows).batch(batch_size * batches_per_read), slices(seeds).batch(batches_per_read)
+        return tf.data.Dataset.zip(*together)
 
-    data = tf.data.Dataset.range(1).flat_map(batches)
-    # flat_map does not tell its length, which the progress bar and the steps of an epoch need
-    return data.apply(tf.data.experimental.assert_cardinality(num_batches))
+    return _with_length(tf.data.Dataset.range(1).flat_map(reads), -(-num_batches // batches_per_read))
+
+
+def _epoch_length(num_rows: int, epochs: Epochs | None) -> int:
+    return num_rows if epochs is None else len(epochs.rows(num_rows))
+
+
+def _with_length(data: tf.data.Dataset, length: int) -> tf.data.Dataset:
+    """Tell the length, which flat_map does not and the progress bar and the steps of an epoch need."""
+    return data.apply(tf.data.experimental.assert_cardinality(length))
+
+
+def _in_batches(reads: tf.data.Dataset, batch_size: int, num_batches: int) -> tf.data.Dataset:
+    """Part what was read together, (signals, the batches' seeds, labels …), into batches."""
+
+    def batches(signals, seeds, *rest):
+        def batch(number):
+            rows = slice(number * batch_size, (number + 1) * batch_size)
+            return signals[rows], seeds[number], *(values[rows] for values in rest)
+
+        return tf.data.Dataset.range(tf.shape(seeds, tf.int64)[0]).map(batch)
+
+    return _with_length(reads.flat_map(batches), num_batches)
 
 
 class Examples:

@@ -1,0 +1,273 @@
+"""Windows of sensor signals in one large array on disk, as Capture-24 has them."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfspec.errors import UserError
+
+DICTIONARY = "annotation-label-dictionary.csv"
+CHUNK = 1024
+"""Windows, or annotations, that are looked at at a time."""
+RUN_BYTES = 2**19
+"""What a shuffle leaves together: enough that the disk reads on, not so much that a batch is all alike."""
+RUNS = 64
+"""Runs that are shuffled among each other. With 32 windows a batch, the share of a class in a batch varies
+1.2 times as much as after a full shuffle."""
+KINDS = {
+    "X": ("f", "float16, float32 or float64", 3),
+    "Y": ("US", "text", 1),
+    "T": ("Mfiu", "dates or seconds", 1),
+    "pid": ("USiu", "text or whole numbers", 1),
+}
+"""The kinds of numbers that the files may hold, what to call them, and the number of their axes."""
+
+
+def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
+    r"""List the windows of X.npy, with their labels, people and times.
+
+    The folder holds X.npy, (windows, samples, channels) float16, float32 or float64; Y.npy, a text annotation
+    a window; T.npy, the time a window begins, as a date or in seconds; pid.npy, whose window it is; and
+    annotation-label-dictionary.csv with a column `annotation` and a column of simpler labels, or several.
+    Nothing is unpickled, and nothing of X.npy is read but its shape.
+
+    Args:
+        folder: what holds the files.
+        label_column: column of the dictionary that has the label of each annotation.
+
+    Returns:
+        Columns `index`, the window's place in X.npy, `label`, `group`, the person, and `time`, in seconds,
+        since 1970 where T.npy has dates.
+
+    Raises:
+        UserError: files are missing or damaged or don't match; all that is wrong is named at once.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name, array in {"X": np.zeros([2, 600, 3]), "Y": ["a1", "a2"], "T": [0, 30]}.items():
+        ...         np.save(f"{folder}/{name}.npy", array)
+        ...     np.save(f"{folder}/pid.npy", ["P1", "P1"])
+        ...     _ = Path(folder, DICTIONARY).write_text("annotation,label:simple\na1,sit\na2,walk\n")
+        ...     list_windows(folder, "label:simple").values.tolist()
+        [[0, 'sit', 'P1', 0.0], [1, 'walk', 'P1', 30.0]]
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"No such folder: {folder}. Give one that holds X.npy, Y.npy, T.npy and pid.npy.")
+    problems: list[str] = []
+
+    def tried(read: Callable, *arguments):
+        try:
+            return read(*arguments)
+        except UserError as error:
+            problems.append(str(error))
+
+    arrays = {name: tried(_open_array, folder / f"{name}.npy") for name in KINDS}
+    there = {name: array for name, array in arrays.items() if array is not None}
+    if len({len(array) for array in there.values()}) > 1:
+        lengths = ", ".join(f"{len(array)} in {name}.npy" for name, array in there.items())
+        problems.append(f"there must be one entry a window in all files, and there are {lengths}")
+    dictionary = tried(_read_dictionary, folder / DICTIONARY, label_column)
+    columns = {}
+    if "Y" in there and dictionary is not None:
+        columns["label"] = tried(_labels, there["Y"], dictionary)
+    if "pid" in there:
+        columns["group"] = there["pid"].astype(str)
+    if "T" in there:
+        columns["time"] = tried(_seconds, there["T"])
+    if problems:
+        raise UserError(f"{folder} cannot be used: {'; '.join(problems)}.")
+    return pd.DataFrame({"index": np.arange(len(there["X"])), **columns})
+
+
+def _mapped(path: Path) -> np.memmap:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _open_array(path: Path) -> np.ndarray:
+    """Map a file of the kind that its name stands for into memory, or say what is wrong with it."""
+    kinds, what, dimensions = KINDS[path.stem]
+    try:
+        array = _mapped(path)
+    except FileNotFoundError:
+        raise UserError(f"{path.name} is missing") from None
+    except (ValueError, OSError, EOFError) as error:
+        hint = ", save it as text or numbers" if "object" in str(error).lower() else ""
+        raise UserError(f"{path.name} cannot be read ({error}){hint}") from None
+    if array.dtype.kind not in kinds or array.ndim != dimensions or not array.size:
+        shape = "(windows, samples, channels)" if dimensions == 3 else "(windows,)"
+        raise UserError(
+            f"{path.name} must hold {what} of shape {shape}, and holds {array.dtype} of shape {array.shape}"
+        )
+    if not array.flags.c_contiguous:
+        raise UserError(f"{path.name} is in Fortran's order, save it by np.ascontiguousarray")
+    return array
+
+
+def _read_dictionary(path: Path, label_column: str) -> dict[str, str]:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{path.name} is missing") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path.name} cannot be read ({error})") from None
+    if missing := [name for name in ("annotation", label_column) if name not in table]:
+        raise UserError(
+            f"{path.name} has no column {' and no '.join(map(repr, missing))}; it has {', '.join(table)}"
+        )
+    table = table[table[label_column] != ""]
+    several = table.groupby("annotation")[label_column].nunique() > 1
+    if several.any():
+        raise UserError(f"{path.name} gives several labels to {_some(several.index[several])}")
+    return dict(zip(table["annotation"], table[label_column], strict=True))
+
+
+def _labels(annotations: np.ndarray, dictionary: dict[str, str]) -> np.ndarray:
+    """Look the annotations up, a chunk at a time: long ones would fill the memory."""
+    labels = np.empty(len(annotations), object)
+    unknown: set[str] = set()
+    for start in range(0, len(annotations), CHUNK):
+        chunk = annotations[start : start + CHUNK].astype(str).tolist()
+        labels[start : start + CHUNK] = [dictionary.get(annotation) for annotation in chunk]
+        unknown.update(annotation for annotation in chunk if annotation not in dictionary)
+    if unknown:
+        raise UserError(f"{DICTIONARY} has no label for {_some(sorted(unknown))}")
+    return labels
+
+
+def _seconds(times: np.ndarray) -> np.ndarray:
+    if times.dtype.kind == "M":
+        seconds = (times - np.datetime64(0, "s")) / np.timedelta64(1, "s")
+    else:
+        seconds = times.astype(np.float64)
+    if missing := np.count_nonzero(~np.isfinite(seconds)):
+        raise UserError(f"T.npy has no time for {missing} windows")
+    return seconds
+
+
+def _some(names: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, names[:10]))
+    return listed if len(names) <= 10 else f"{listed} and {len(names) - 10} more"
+
+
+@dataclass(frozen=True)
+class WindowReader:
+    """Reads the windows of a manifest's rows from X.npy, by the column `index`.
+
+    A file of any size takes no more memory than the batch. Windows are read in the order of the file, and
+    neighbours by one call: a map of the file would read them page by page, several times as slowly.
+
+    Args:
+        path: X.npy.
+        sample_rate: samples per second.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/X.npy", np.arange(6, dtype=np.float16).reshape(3, 2, 1))
+        ...     WindowReader(Path(folder, "X.npy"))(pd.DataFrame({"index": [2, 0]})).tolist()
+        [[[4.0], [5.0]], [[0.0], [1.0]]]
+    """
+
+    path: Path
+    sample_rate: int | None = None
+
+    @functools.cached_property
+    def _layout(self) -> tuple[int, np.dtype, tuple[int, ...]]:
+        """Where the windows begin in the file, their type, and the shape of one."""
+        windows = _mapped(self.path)
+        return windows.offset, windows.dtype, windows.shape[1:]
+
+    @property
+    def signal_shape(self) -> tuple[int, ...]:
+        """Shape of one window: (samples, channels)."""
+        return self._layout[2]
+
+    @property
+    def window_bytes(self) -> int:
+        """Size of one window in the file."""
+        _, dtype, shape = self._layout
+        return dtype.itemsize * math.prod(shape)
+
+    def __call__(self, rows: pd.DataFrame) -> np.ndarray:
+        """Give the windows of some rows, as (rows, samples, channels) float32."""
+        offset, dtype, shape = self._layout
+        index = rows["index"].to_numpy()
+        windows = np.empty((len(index), *shape), np.float32)
+        order = np.argsort(index)
+        breaks = np.flatnonzero(np.diff(index[order]) != 1) + 1
+        with self.path.open("rb", buffering=0) as file:
+            for neighbours in np.split(order, breaks):
+                run = np.empty((len(neighbours), *shape), dtype)
+                file.seek(offset + int(index[neighbours[0]]) * self.window_bytes)
+                if file.readinto(run.data) != run.nbytes:
+                    raise UserError(f"{self.path} ends before window {index[neighbours[-1]]}.")
+                windows[neighbours] = run
+        return windows
+
+
+def window_problems(
+    path: Path,
+    manifest: pd.DataFrame,
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> pd.Series:
+    """Read all of X.npy to find the windows that are no numbers.
+
+    Args:
+        path: X.npy.
+        manifest: column `index`.
+        progress: wraps the iteration over so many chunks, to draw a bar.
+
+    Returns:
+        Text a row, None for a good one.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/X.npy", np.array([1, np.nan, 3])[:, None, None])
+        ...     window_problems(Path(folder, "X.npy"), pd.DataFrame({"index": range(3)})).tolist()
+        [None, 'holds NaN or infinity', None]
+    """
+    num_windows = len(_mapped(path))
+    finite = np.empty(num_windows, bool)
+    for start in progress(range(0, num_windows, CHUNK), -(-num_windows // CHUNK)):
+        # Mapped anew, or all that was ever read would stay in memory
+        chunk = _mapped(path)[start : start + CHUNK]
+        finite[start : start + CHUNK] = np.isfinite(chunk).all(axis=(1, 2))
+    problems = pd.Series(None, manifest.index, dtype=object)
+    problems[~finite[manifest["index"]]] = "holds NaN or infinity"
+    return problems
+
+
+def shuffled_runs(index: np.ndarray, run: int, seed: int | Sequence[int], runs: int = RUNS) -> np.ndarray:
+    """Shuffle so that a disk can follow: runs of neighbours are drawn, and then mixed, so many at a time.
+
+    A full shuffle reads one window here and one there. Here, every `run * runs` rows of the order are made of
+    so many runs of neighbours, in random order. Read together, they are a few long stretches of the file.
+
+    Args:
+        index: (rows,) places in the file.
+        run: places of a run.
+        seed: same seed, same order; (seed, epoch) gives each epoch its own.
+        runs: how many runs are mixed among each other.
+
+    Returns:
+        (rows,) int64, a permutation of the positions in `index`.
+
+    Example:
+        >>> shuffled_runs(np.arange(12), run=2, seed=0, runs=3).tolist()
+        [9, 11, 2, 3, 10, 8, 7, 4, 0, 6, 1, 5]
+    """
+    rng = np.random.default_rng(seed)
+    _, number = np.unique(index // run, return_inverse=True)
+    turn = rng.permutation(number.max() + 1)[number]
+    return np.lexsort((rng.random(len(index)), turn // runs))
