@@ -32,10 +32,10 @@ def forget(path: Path) -> None:
 
 
 def windows_per_second(path: Path, num_windows: int, reader, order, batches_per_read: int) -> float:
-    forget(path)
+    forget(path)  # which it does not where the file is still mapped
     manifest = pd.DataFrame({"index": range(num_windows), "label": "a"})
     epochs = Epochs(int(time.time()), order=order)
-    data = make_dataset(manifest, reader, ["a"], BATCH, None, epochs, batches_per_read=batches_per_read)
+    data = make_dataset(manifest, reader(), ["a"], BATCH, None, epochs, batches_per_read=batches_per_read)
     start = time.perf_counter()
     seen = sum(len(signals) for signals, _ in data.take(BATCHES))
     return seen / (time.perf_counter() - start)
@@ -49,14 +49,15 @@ def main(folder: str, gigabytes: str = "3") -> None:
     for i in range(num_windows):
         windows[i] = i
     windows.flush()
+    del windows
     index, run = np.arange(num_windows), RUN_BYTES // reader.window_bytes
     in_runs = functools.partial(shuffled_runs, index, run)
     together = run * RUNS // BATCH
     ways = {
-        "full shuffle, mapped": (ArrayReader(windows), None, 1),
-        "full shuffle": (reader, None, 1),
-        f"runs of {run}, batch by batch": (reader, in_runs, 1),
-        f"runs of {run}, {together} batches together": (reader, in_runs, together),
+        "full shuffle, mapped": (lambda: ArrayReader(np.load(path, mmap_mode="r")), None, 1),
+        "full shuffle": (lambda: reader, None, 1),
+        f"runs of {run}, batch by batch": (lambda: reader, in_runs, 1),
+        f"runs of {run}, {together} batches together": (lambda: reader, in_runs, together),
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
