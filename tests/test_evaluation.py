@@ -8,12 +8,13 @@ import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from agreement import some_examples
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
-from tfspec.evaluation import lwlrap, predictions_table, score, score_multilabel
+from tfspec.evaluation import lwlrap, predictions_table, score, score_classes, score_groups, score_multilabel
 
 NAMES = ["a", "b", "c"]
 
@@ -52,6 +53,68 @@ def test_predictions_keep_every_probability():
     )
     assert list(table.columns) == ["file", "label", "predicted", "p_a", "p_b", "p_c"]
     assert table.iloc[1].tolist() == ["y.wav", "b", "a", 0.6, 0.3, 0.1]
+
+
+# ---------------------------------------------------------------- groups
+
+
+@st.composite
+def predictions(draw):
+    """Draw true and predicted classes, some of which may be missing, in groups of any size."""
+    length = draw(st.integers(1, 40))
+    some = st.integers(0, 2)
+    labels, predicted = (np.array(draw(st.lists(some, min_size=length, max_size=length))) for _ in range(2))
+    groups = draw(st.lists(st.sampled_from(["P1", "P2", "P10"]), min_size=length, max_size=length))
+    return labels, predicted, pd.Series(groups)
+
+
+@some_examples
+@hypothesis.given(predictions())
+@pytest.mark.filterwarnings("ignore:.*:UserWarning", "ignore:.*:RuntimeWarning")
+def test_scores_of_a_group_are_those_of_its_examples_alone(prediction):
+    labels, predicted, groups = prediction
+    table, intervals = score_groups(labels, predicted, groups, NAMES, resamples=20)
+    assert sorted(table.index) == sorted(groups.unique())
+    for name, row in table.iterrows():
+        true, seen = labels[groups == name], predicted[groups == name]
+        assert row["examples"] == len(true)
+        assert row["accuracy"] == pytest.approx(metrics.accuracy_score(true, seen))
+        assert row["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(true, seen))
+        f1 = metrics.f1_score(true, seen, labels=np.unique(true), average="macro", zero_division=0)
+        assert row["macro_f1"] == pytest.approx(f1)
+        assert row["kappa"] == pytest.approx(np.nan_to_num(metrics.cohen_kappa_score(true, seen)))
+        scores = score_classes(true, seen, NAMES)
+        assert all(row[name] == scores[name] for name in intervals)
+    json.dumps(intervals, allow_nan=False)
+
+
+def test_intervals_are_those_of_scipy(rng):
+    """Both draw the same groups, as both ask the same generator for them in the same way."""
+    labels = rng.integers(0, 3, 600)
+    groups = pd.Series(np.repeat(np.arange(12), 50))
+    careless = np.repeat(rng.random(12), 50)
+    predicted = np.where(rng.random(600) < careless, rng.integers(0, 3, 600), labels)
+    _, intervals = score_groups(labels, predicted, groups, NAMES, 0.9, 300, seed=5)
+
+    def kappa(drawn):
+        rows = np.concatenate([np.flatnonzero(groups == group) for group in drawn])
+        return metrics.cohen_kappa_score(labels[rows], predicted[rows])
+
+    expected = scipy.stats.bootstrap(
+        (np.arange(12),), kappa, vectorized=False, n_resamples=300, confidence_level=0.9, method="percentile",
+        rng=np.random.default_rng(5),
+    )  # fmt: skip
+    np.testing.assert_allclose(intervals["kappa"], expected.confidence_interval, rtol=1e-12)
+
+
+def test_people_who_differ_make_the_interval_wide(rng):
+    labels, groups = rng.integers(0, 3, 1000), pd.Series(np.repeat(np.arange(10), 100))
+    wrong = rng.random(1000) < 0.5, groups.to_numpy() % 2 == 0
+    alike, different = (
+        score_groups(labels, np.where(mistaken, (labels + 1) % 3, labels), groups, NAMES)[1]["accuracy"]
+        for mistaken in wrong
+    )
+    assert np.ptp(different) > 4 * np.ptp(alike)
 
 
 # ---------------------------------------------------------------- ranking
