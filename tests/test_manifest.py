@@ -1,12 +1,21 @@
 import os
+import re
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from tfspec.data.manifest import folds, from_class_folders, shared_groups, split_by_file, split_by_group
+from tfspec.data.manifest import (
+    draw_groups,
+    folds,
+    from_class_folders,
+    shared_groups,
+    split_by_file,
+    split_by_group,
+)
 from tfspec.errors import UserError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -363,3 +372,34 @@ def test_speech_commands_by_speaker():
     assert set(parts.index) == set(words)
     assert parts["validation"].between(0.15, 0.25).all()
     assert not os.fspath(split["path"][0]).startswith("/")
+
+
+PEOPLE = pd.DataFrame({"group": np.repeat([f"P{number:02}" for number in range(20)], 3)})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "number"), [(5, 5), (0, 0), (19, 19), (0.25, 5), (0.01, 1), (0.99, 19), (("P03", "P07"), 2)]
+)
+def test_groups_are_drawn_by_name_number_or_part(wanted, number):
+    drawn = draw_groups(PEOPLE, wanted, seed=1)
+    assert drawn == sorted(set(drawn) & set(PEOPLE["group"]))
+    assert len(drawn) == number
+    assert drawn == draw_groups(PEOPLE.sample(frac=1, random_state=0), wanted, seed=1)
+    if number == 5:
+        assert drawn != draw_groups(PEOPLE, wanted, seed=2)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (("P03", "Q1", "Q2"), "nobody called Q1, Q2. There are: P00, P01"),
+        (20, "a number from 0 to 19, as there are 20, or a part between 0 and 1. Received: 20"),
+        (-1, "Received: -1"),
+        (1.0, "Received: 1.0"),
+        (0.0, "Received: 0.0"),
+        (float("nan"), "Received: nan"),
+    ],
+)
+def test_groups_that_cannot_be_drawn(wanted, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        draw_groups(PEOPLE, wanted, seed=0)

@@ -67,7 +67,7 @@ def test_all_bad_annotations_are_listed_at_once(scenes, tmp_path):
     rows.loc[0, "recording_id"] = "../train0"
     rows.loc[1, "t_min"] = 99
     rows.to_csv(tmp_path / "train_tp.csv", index=False)
-    with pytest.raises(UserError, match=r"2 of 8 files cannot be used: .*train0.*; .*99") as error:
+    with pytest.raises(UserError, match=r"2 of 8 examples cannot be used: .*train0.*; .*99") as error:
         Rainforest(data=tmp_path, out=tmp_path / "run", **SMALL).train()
     assert "--on-bad-file skip" in str(error.value)
     manifest, bad = Rainforest(data=tmp_path, on_bad_file="skip", **SMALL).usable(

@@ -56,5 +56,20 @@ def test_the_other_figures_can_be_drawn():
         report.history_figure(history),
         report.waveform_figure(np.zeros(100), 10, "$"),
         report.examples_figure([np.zeros((4, 5))] * 5, ["$"] * 5, "time", "bin"),
+        report.grid_figure({"$": [np.zeros((4, 5))] * 3, "b": [np.ones((4, 6))]}, "time", "bin", 3),
     ):
         assert len(_png(figure)) > 1000
+
+
+def test_history_shows_every_metric_loss_first():
+    pairs = [f"{part}{name}" for part in ("", "val_") for name in ("accuracy", "kappa", "loss")]
+    history = pd.DataFrame({name: [0.5, 0.4] for name in pairs}).assign(member="", seconds=1.0)
+    assert [axes.get_title() for axes in report.history_figure(history).axes] == ["loss", "accuracy", "kappa"]
+
+
+def test_grid_has_a_row_a_class_in_one_scale():
+    figure = report.grid_figure({"$a": [np.zeros((4, 5))] * 2, "b": [np.ones((4, 6))] * 12}, "time", "bin")
+    grid = np.reshape(figure.axes, (2, 10))
+    assert [[len(axes.images) for axes in row] for row in grid] == [[1] * 2 + [0] * 8, [1] * 10]
+    assert [row[0].get_ylabel() for row in grid] == [r"\$a", "b"]
+    assert {axes.images[0].get_clim() for axes in figure.axes if axes.images} == {(0, 1)}

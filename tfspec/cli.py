@@ -353,6 +353,11 @@ def _print_scores(scores: dict[str, Any], folder: Path) -> None:
         f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f}, "
         f"kappa {scores['kappa']:.3f}, {scores['examples']} examples"
     )
+    if smoothed := scores.get("smoothed"):
+        console.print(
+            f"smoothed over time: accuracy {smoothed['accuracy']:.3f}, macro F1 {smoothed['macro_f1']:.3f}, "
+            f"kappa {smoothed['kappa']:.3f}"
+        )
     if trained_on := scores.get("groups_trained_on"):
         console.print(f"{len(trained_on)} of its speakers were trained on: the score is too good.")
     console.print(escape(f"Predictions and figures: {folder}"))

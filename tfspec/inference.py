@@ -76,7 +76,7 @@ def predict_files(
     Raises:
         UserError: files cannot be used, all of which are listed, or the model does not take recordings.
     """
-    if model.sample_rate is None:
+    if model.sample_rate is None or len(model.signal_shape) != 1:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
     if bad := [f"{i.path} ({i.problem})" for i in inspect_all(files) if i.problem]:
         raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")

@@ -28,6 +28,8 @@ from tfspec.run import Run
 
 # Features beyond this are kept on disk, in the run folder, and not in memory.
 FEATURE_BYTES_IN_MEMORY = 2 << 30
+# A data set may have thousands of bad windows; the run folder's bad_files.csv has them all.
+LISTED = 100
 
 
 @dataclass(kw_only=True)
@@ -138,14 +140,50 @@ class Pipeline:
         """Make the loss on labels and logits."""
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
+    def metrics(self, num_classes: int) -> list[str | keras.metrics.Metric]:
+        """List what is measured in every epoch besides the loss."""
+        return ["accuracy"]
+
     def phases(self) -> list[training.Phase]:
         """List the stretches of training, each with its own learning rate."""
         return [training.Phase(self.epochs, self.learning_rate, self.learning_rate_end)]
 
     @property
+    def features_once(self) -> bool:
+        """Whether the features of all signals are computed before training and kept, or batch by batch."""
+        return True
+
+    @property
+    def batches_per_read(self) -> int:
+        """Training batches that are read together, for signals that are not kept in memory."""
+        return 1
+
+    @property
     def signal_rate(self) -> int | None:
         """Samples per second of the signal, None where that means nothing."""
         return None
+
+    def smooth(
+        self, predicted: pd.DataFrame, held_out: pd.DataFrame, class_names: Sequence[str]
+    ) -> np.ndarray | None:
+        """Give better predictions in the light of all of them, such as those before and after; None for none.
+
+        Args:
+            predicted: rows of a manifest with the column `predicted`.
+            held_out: such rows of the validation part, and their labels, to learn from; the same rows where
+                it is the validation part that is evaluated.
+            class_names: all classes.
+
+        Returns:
+            (rows,) labels.
+        """
+        return None
+
+    def examples_figure(self, manifest: pd.DataFrame, front_end: keras.Layer):
+        """Draw what the front end makes of one example a class."""
+        firsts = manifest.drop_duplicates("label").head(12).reset_index(drop=True)
+        features = np.asarray(front_end(self.reader(firsts)(firsts)))
+        return self.draw_examples(features, list(firsts["label"]))
 
     def draw_examples(self, features: np.ndarray, titles: Sequence[str]):
         """Draw (examples, frames, bins, channels) features as pictures."""
@@ -184,7 +222,7 @@ class Pipeline:
         print(f"Run folder: {run.folder}")
         if len(bad):
             bad.to_csv(run.folder / "bad_files.csv", index=False)
-            print(f"Left out {len(bad)} files that cannot be used, listed in bad_files.csv")
+            print(f"Left out {len(bad)} examples that cannot be used, listed in bad_files.csv")
         print(self.describe(split))
         return run.resume(verbose)
 
@@ -209,13 +247,17 @@ class Pipeline:
         """
         problems = self.problems(manifest)
         bad = manifest.assign(problem=problems)[problems.notna()]
-        listed = "; ".join(f"{row.path} ({row.problem})" for row in bad.itertuples())
+        names = self.example_names(bad)
+        listed = "; ".join(
+            f"{name} ({why})" for name, why in zip(names[:LISTED], bad["problem"], strict=False)
+        )
+        listed += f" and {len(bad) - LISTED} more" * (len(bad) > LISTED)
         if len(bad) == len(manifest):
-            raise UserError(f"None of the {len(manifest)} files can be used: {listed}.")
+            raise UserError(f"None of the {len(manifest)} examples can be used: {listed}.")
         if len(bad) and self.on_bad_file == "stop":
             raise UserError(
-                f"{len(bad)} of {len(manifest)} files cannot be used: {listed}. Mend or remove them, or give "
-                "--on-bad-file skip."
+                f"{len(bad)} of {len(manifest)} examples cannot be used: {listed}. Mend or remove them, or "
+                "give --on-bad-file skip."
             )
         return manifest[problems.isna()].reset_index(drop=True), bad
 
@@ -259,8 +301,7 @@ class Pipeline:
         members = self.members(split)
         unfinished = [name for name in members if not training.is_finished(folder / name)]
         with tempfile.TemporaryDirectory(prefix="cache-", dir=folder) as cache:
-            if unfinished:
-                features = self._features(split, Path(cache))
+            features = self._features(split, Path(cache)) if unfinished and self.features_once else None
             for name in unfinished:
                 if name:
                     print(f"{name}: {self.describe(members[name])}")
@@ -286,42 +327,51 @@ class Pipeline:
         )
 
     def _fit_member(
-        self, folder: Path, split: pd.DataFrame, features: ArrayReader, verbose: int | str
+        self, folder: Path, split: pd.DataFrame, features: ArrayReader | None, verbose: int | str
     ) -> None:
         """Train one model on the part "train", or go on with it."""
         folder.mkdir(exist_ok=True)
         keras.utils.set_random_seed(self.seed)
         class_names = self.class_names(split)
         backbone = training.unfinished_backbone(folder)
-        if backbone is None:
-            backbone = self.backbone(features.signal_shape, len(class_names))
         front_end, augmentation = self.front_end(), self.augmentation()
-        train = split[split["part"] == "train"]
+        if backbone is None:
+            signal_shape = self.reader(split.iloc[:1]).signal_shape
+            feature_shape = front_end.compute_output_shape((None, *signal_shape))[1:]
+            backbone = self.backbone(feature_shape, len(class_names))
+        train, validation = (split[split["part"] == part] for part in ("train", "validation"))
         epochs = Epochs(self.seed, order=self.order(train))
+        read, layer = self._source(split, features if augmentation is None else None)
         train_data = make_dataset(
             train,
-            features if augmentation is None else self.reader(split),
+            read,
             class_names,
             self.batch_size,
-            None if augmentation is None else front_end,
+            layer,
             epochs,
             augment=augmentation,
             augment_features=self.feature_augmentation(),
             sample_weight=self.example_weights(train),
+            batches_per_read=self.batches_per_read,
         )
-        validation = split[split["part"] == "validation"]
+        read, layer = self._source(split, features)
         training.fit(
             self._classifier(front_end, backbone, split),
             train_data,
             epochs,
-            make_dataset(validation, features, class_names, self.validation_batch_size),
+            make_dataset(validation, read, class_names, self.validation_batch_size, layer),
             folder,
             self.phases(),
             self.patience,
             self.loss(),
             self.clip_norm,
             verbose,
+            self.metrics(len(class_names)),
         )
+
+    def _source(self, split: pd.DataFrame, features: ArrayReader | None) -> tuple[Reader, keras.Layer | None]:
+        """Give what reads the features that are kept, or the signals and the layer that makes features."""
+        return (self.reader(split), self.front_end()) if features is None else (features, None)
 
     def _classifier(self, front_end: keras.Layer, backbone: keras.Model, split: pd.DataFrame) -> Classifier:
         signal_shape = self.reader(split.iloc[:1]).signal_shape

@@ -81,16 +81,17 @@ def confusion_matrix_figure(scores: dict[str, Any]) -> Figure:
 
 
 def history_figure(history: pd.DataFrame) -> Figure:
-    """Draw loss and accuracy against the epoch.
+    """Draw loss and metrics against the epoch.
 
     Args:
-        history: columns `member`, `loss`, `val_loss`, `accuracy`, `val_accuracy`; one row an epoch.
+        history: columns `member`, `loss`, `val_loss`, and such pairs of all metrics; one row an epoch.
 
     Returns:
         The figure.
     """
-    figure = _figure(9, 3.5)
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    names = ["loss", *(name for name in history if f"val_{name}" in history and name != "loss")]
+    figure = _figure(4.5 * len(names), 3.5)
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False).flat, names, strict=True):
         for column, label, colour in ((name, "training", "C0"), (f"val_{name}", "validation", "C1")):
             for _, values in history.groupby("member")[column]:
                 (line,) = axes.plot(np.arange(1, len(values) + 1), values, ".-", color=colour)
@@ -166,6 +167,36 @@ def examples_figure(
         axes.set(xticks=[], yticks=[])
     for axes in grid.flat[len(pictures) :]:
         axes.axis("off")
+    figure.supxlabel(xlabel)
+    figure.supylabel(ylabel)
+    return figure
+
+
+def grid_figure(
+    pictures: dict[str, Sequence[np.ndarray]], xlabel: str, ylabel: str, columns: int = 10
+) -> Figure:
+    """Draw several small pictures of each class in a row, in one scale of colours.
+
+    Args:
+        pictures: of each class, by its name; each (rows, columns), the first row to be at the bottom.
+        xlabel: what a picture's columns are.
+        ylabel: what its rows are.
+        columns: pictures in a row; those beyond are not drawn.
+
+    Returns:
+        The figure.
+    """
+    figure = _figure(1.1 * columns + 1, 1.1 * len(pictures) + 0.5)
+    grid = figure.subplots(len(pictures), columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[], frame_on=False)
+    low, high = np.percentile(
+        np.concatenate([np.ravel(p) for row in pictures.values() for p in row]), [1, 99]
+    )
+    for row, (name, examples) in zip(grid, pictures.items(), strict=True):
+        row[0].set_ylabel(_plain(name), rotation="horizontal", ha="right", va="center")
+        for axes, picture in zip(row, examples, strict=False):
+            axes.imshow(picture, vmin=low, vmax=high, origin="lower", aspect="auto", interpolation="nearest")
     figure.supxlabel(xlabel)
     figure.supylabel(ylabel)
     return figure

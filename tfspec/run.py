@@ -161,8 +161,9 @@ class Run:
         """Score the best model on the validation or test part, or on all of another data set.
 
         In cross validation every example is predicted by the model that was not trained on its fold; the
-        test part and other data by the mean of all models. Writes metrics.json, predictions.csv and figures/:
-        into the run folder for the validation part, into evaluations/ in it for the rest.
+        test part and other data by the mean of all models. Writes metrics.json, predictions.csv, groups.csv
+        (the scores of each group by itself) and figures/: into the run folder for the validation part, into
+        evaluations/ in it for the rest.
 
         Args:
             data: as the pipeline's option `data`; None for the run's own.
@@ -170,7 +171,8 @@ class Run:
             part: of the run's own data.
 
         Returns:
-            What `evaluation.score` gives, and with `data` also `groups_trained_on`.
+            What `evaluation.score` gives; `intervals`, as `evaluation.score_groups` gives them; with `data`
+            also `groups_trained_on`; and where the pipeline smooths, the scores of that as `smoothed`.
 
         Raises:
             UserError: the data cannot be used, or has labels that the model does not know.
@@ -197,33 +199,53 @@ class Run:
         labels = label_indices(manifest["label"], names)
         probabilities = np.concatenate([_probabilities(pipeline, model, rows) for model, rows in predicted])
         scores = evaluation.score(labels, probabilities, names)
+        groups, scores["intervals"] = evaluation.score_groups(
+            labels, probabilities.argmax(1), manifest["group"], names
+        )
         if data is not None:
             trained_on = self.split.loc[self.split["part"] == "train", "group"]
             scores["groups_trained_on"] = sorted(set(manifest["group"]) & set(trained_on))
         table = evaluation.predictions_table(
             pipeline.example_names(manifest), probabilities, names, manifest["label"]
         )
+        of_validation = data is None and part == "validation"
+        known = manifest.assign(predicted=table["predicted"])
+        smoothed = pipeline.smooth(known, known if of_validation else self._held_out(), names)
+        if smoothed is not None:
+            table.insert(table.columns.get_loc("predicted") + 1, "smoothed", smoothed)
+            places = label_indices(table["smoothed"], names)
+            scores["smoothed"] = evaluation.score_classes(labels, places, names)
+            its_groups, scores["smoothed"]["intervals"] = evaluation.score_groups(
+                labels, places, manifest["group"], names
+            )
+            groups = groups.join(its_groups.drop(columns="examples").add_prefix("smoothed_"))
         folder = self.evaluation_folder(data, part)
-        self._write_evaluation(folder, scores, table, bad)
+        self._write_evaluation(folder, scores, {"predictions": table, "groups": groups.reset_index()}, bad)
         self._draw(pipeline, folder / "figures", manifest, scores)
         return scores
 
-    def _write_evaluation(self, folder: Path, scores: dict, table: pd.DataFrame, bad: pd.DataFrame | None):
+    def _held_out(self) -> pd.DataFrame:
+        """Give the rows of the validation part, and what was predicted of them."""
+        parts = [_part(split, "validation") for split in self.members.values()]
+        return pd.concat(parts, ignore_index=True).assign(predicted=self.predictions["predicted"])
+
+    def _write_evaluation(
+        self, folder: Path, scores: dict, tables: dict[str, pd.DataFrame], bad: pd.DataFrame | None
+    ):
         with written_beside(folder / "metrics.json") as part:
             part.write_text(json.dumps(scores, indent=2))
-        with written_beside(folder / "predictions.csv") as part:
-            table.to_csv(part, index=False)
+        for name, table in tables.items():
+            with written_beside(folder / f"{name}.csv") as part:
+                table.to_csv(part, index=False)
         if bad is not None:
             bad.to_csv(folder / "bad_files.csv", index=False)
 
     def _draw(self, pipeline: Pipeline, folder: Path, manifest: pd.DataFrame, scores: dict):
-        """Draw the confusion matrix, the training and one example a class."""
-        firsts = manifest.drop_duplicates("label").head(12).reset_index(drop=True)
-        features = np.asarray(self.classifier.front_end(pipeline.reader(firsts)(firsts)))
+        """Draw the confusion matrix, the training and some examples."""
         figures = {
             "confusion_matrix": report.confusion_matrix_figure(scores),
             "history": report.history_figure(self.history),
-            "examples": pipeline.draw_examples(features, list(firsts["label"])),
+            "examples": pipeline.examples_figure(manifest, self.classifier.front_end),
         }
         for name, figure in figures.items():
             with written_beside(folder / f"{name}.png") as part:

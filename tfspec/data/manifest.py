@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -155,6 +155,42 @@ def _shuffled_groups(groups: pd.Series, seed: int) -> np.ndarray:
 
     names, numbers = np.unique(groups, return_inverse=True)
     return np.argsort(check_random_state(seed).permutation(len(names)))[numbers]
+
+
+def draw_groups(manifest: pd.DataFrame, wanted: Sequence[str] | int | float, seed: int) -> list[str]:
+    """Choose whole groups (people, recordings): by name, or so many or such a part of them at random.
+
+    Args:
+        manifest: column `group`.
+        wanted: names; a whole number of groups; or a part of them between 0 and 1, rounded to whole groups,
+            at least one and never all.
+        seed: another seed, other groups.
+
+    Returns:
+        Their names, sorted.
+
+    Raises:
+        UserError: a name is not there, or the number or part is out of its range.
+
+    Example:
+        >>> frame = pd.DataFrame({"group": list("aabbccddee")})
+        >>> draw_groups(frame, 0.4, seed=0), draw_groups(frame, ["e"], seed=0)
+        (['c', 'e'], ['e'])
+    """
+    groups = sorted(manifest["group"].unique())
+    if not isinstance(wanted, (int, float)):
+        if missing := sorted(set(wanted) - set(groups)):
+            raise UserError(f"There is nobody called {', '.join(missing)}. There are: {', '.join(groups)}.")
+        return sorted(set(wanted))
+    by_part = isinstance(wanted, float)
+    if not (0 < wanted < 1 if by_part else 0 <= wanted < len(groups)):
+        raise UserError(
+            f"It must be a number from 0 to {len(groups) - 1}, as there are {len(groups)}, or a part between "
+            f"0 and 1. Received: {wanted}"
+        )
+    number = min(max(1, round(wanted * len(groups))), len(groups) - 1) if by_part else int(wanted)
+    drawn = np.random.default_rng(seed).permutation(len(groups))[:number]
+    return [groups[i] for i in sorted(drawn)]
 
 
 def split_by_file(manifest: pd.DataFrame, validation_fraction: float, seed: int) -> pd.DataFrame:

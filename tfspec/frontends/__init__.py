@@ -6,6 +6,7 @@ from tfspec.frontends.compression import PCEN, Decibel, Log
 from tfspec.frontends.mel import MelSpectrogram, MultiResolutionMel
 from tfspec.frontends.scaling import MinMax, Resize, Standardize
 from tfspec.frontends.spectrogram import Spectrogram
+from tfspec.frontends.vector_norm import VectorNorm
 
 __all__ = [
     "MFCC",
@@ -20,4 +21,5 @@ __all__ = [
     "Resize",
     "Spectrogram",
     "Standardize",
+    "VectorNorm",
 ]

@@ -1,0 +1,210 @@
+"""Capture-24: what people do, by the accelerometer on their wrist (Chan et al., 2024)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import keras
+import numpy as np
+import pandas as pd
+
+from tfspec import report
+from tfspec.data.balance import sample_weights
+from tfspec.data.dataset import label_indices
+from tfspec.data.manifest import draw_groups, folds
+from tfspec.data.windows import RUN_BYTES, RUNS, WindowReader, list_windows, shuffled_runs, window_problems
+from tfspec.errors import UserError
+from tfspec.frontends import Log, Spectrogram, VectorNorm
+from tfspec.models import pyramid
+from tfspec.pipeline import Pipeline
+from tfspec.smoothing import smooth
+from tfspec.training import CohenKappa
+
+PUBLISHED_TEST = tuple(f"P{number}" for number in range(101, 152))
+
+
+@dataclass(kw_only=True)
+class Capture24(Pipeline):
+    """Name what people do in windows of acceleration, trained and tested on different people.
+
+    The folder `data` holds X.npy, Y.npy, T.npy, pid.npy and annotation-label-dictionary.csv, as
+    `data.windows.list_windows` describes. Differs from the published system: the epoch is chosen on people
+    of the training set, and the test people are looked at once, at the end. The published way is
+    `Capture24(test=0, validation=PUBLISHED_TEST)`, whose last epoch is in last.keras.
+
+    Example:
+        >>> wisdm = Capture24(sample_rate=20, frame_length=24, frame_step=10, label_column="label:coarse")
+        >>> wisdm.front_end().compute_output_shape((None, 600, 3))
+        (None, 58, 13, 3)
+    """
+
+    name: ClassVar[str] = "capture24"
+
+    epochs: int = 5
+    patience: int = 5
+    validation_batch_size: int = 1024
+    learning_rate: float = 3e-4
+
+    data: Path = Path("data")
+    """Folder that holds X.npy, Y.npy, T.npy, pid.npy and annotation-label-dictionary.csv."""
+    label_column: str = "label:Willetts2018"
+    """Column of the dictionary that has the labels."""
+    sample_rate: int = 100
+    """Samples per second."""
+    frame_length: int = 120
+    """Length of the Fourier transform's window in samples."""
+    frame_step: int = 48
+    """Samples from one frame's start to the next one's."""
+    channels: Literal["axes", "norm", "both"] = "axes"
+    """The three axes, the length of their vector, which does not mind how the watch is worn, or both."""
+    log_offset: float = 1e-16
+    """Added to the magnitudes before the logarithm."""
+    test: int | float | tuple[str, ...] | None = None
+    """People kept for the end: their ids, how many, or which part of all, drawn at random; 0 for none. If not
+    given, the published P101 to P151 where they are, otherwise a fifth."""
+    validation: int | float | tuple[str, ...] = 0.1
+    """People among the others on whom every epoch is measured: their ids, how many, or which part."""
+    cross_validation: int | Literal["leave_one_out"] | None = None
+    """Number of folds that the people who do not test are parted into, or each of them in turn: one model is
+    trained for every fold, and validated on it."""
+    balance: bool = False
+    """Weigh rare activities as much as common ones."""
+    smoothing: bool = True
+    """Score the predictions smoothed over time by a hidden Markov model too."""
+    max_gap_seconds: float | None = None
+    """Time between two windows beyond which smoothing starts anew; one and a half windows if not given."""
+    examples: Literal["first", "random"] = "first"
+    """Which ten windows a class are drawn."""
+
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        for name in ("sample_rate", "frame_length", "frame_step", "log_offset", "max_gap_seconds"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UserError(f"{name} must be positive and finite. Received: {value}")
+        if isinstance(self.cross_validation, int) and self.cross_validation < 2:
+            raise UserError(f"Cross-validation needs at least 2 folds. Received: {self.cross_validation}")
+
+    @property
+    def _signals(self) -> Path:
+        return self.data / "X.npy"
+
+    @property
+    def signal_rate(self) -> int:
+        """Samples per second."""
+        return self.sample_rate
+
+    def manifest(self):
+        """List the windows with their people and times."""
+        manifest = list_windows(self.data, self.label_column)
+        samples, channels = self.reader(manifest).signal_shape
+        if samples < self.frame_length:
+            raise UserError(
+                f"frame_length must be at most a window's {samples}. Received: {self.frame_length}"
+            )
+        if channels != 3:
+            raise UserError(f"{self._signals} must have 3 channels. Received: {channels}")
+        return manifest
+
+    def problems(self, manifest):
+        """Read all windows to find those that are no numbers."""
+        return window_problems(
+            self._signals, manifest, lambda chunks, total: report.track(chunks, "Checking windows", total)
+        )
+
+    def split(self, manifest):
+        """Part the people, never the windows of one."""
+        test = self.test
+        if test is None:
+            test = PUBLISHED_TEST if set(PUBLISHED_TEST) <= set(manifest["group"]) else 0.2
+        tested = manifest["group"].isin(draw_groups(manifest, test, self.seed))
+        rest = manifest[~tested]
+        if self.cross_validation is None:
+            validated = rest["group"].isin(draw_groups(rest, self.validation, self.seed))
+            rest = rest.assign(part=np.where(validated, "validation", "train"))
+        elif self.cross_validation == "leave_one_out":
+            rest = rest.assign(part="train", fold=pd.factorize(rest["group"], sort=True)[0])
+        else:
+            rest = folds(rest, self.cross_validation, self.seed).assign(part="train")
+        rows = manifest[tested].assign(part="test", **({"fold": -1} if "fold" in rest else {}))
+        return pd.concat([rest, rows]).sort_index()
+
+    def describe(self, split):
+        """Count windows and people."""
+        return ", ".join(
+            f"{len(rows)} windows of {rows['group'].nunique()} people in {part}"
+            for part, rows in split.groupby("part")
+        )
+
+    def reader(self, manifest):
+        """Read the windows from the file."""
+        return WindowReader(self._signals, self.sample_rate)
+
+    @property
+    def features_once(self) -> bool:
+        """Never: those of all windows would take more room than the windows."""
+        return False
+
+    @property
+    def _run(self) -> int:
+        """Windows that the shuffle leaves together."""
+        return max(1, RUN_BYTES // self.reader(None).window_bytes)
+
+    def order(self, manifest):
+        """Shuffle as the disk likes it."""
+        index, run = manifest["index"].to_numpy(), self._run
+        return lambda seed: shuffled_runs(index, run, seed)
+
+    @property
+    def batches_per_read(self) -> int:
+        """Batches that one mixture of runs fills."""
+        return max(1, RUNS * self._run // self.batch_size)
+
+    def front_end(self):
+        """Make the logarithm of each axis's spectrogram."""
+        norm = {"axes": [], "norm": [VectorNorm()], "both": [VectorNorm(keep_axes=True)]}[self.channels]
+        return keras.Sequential([*norm, *self._log_spectrogram()], name="front_end")
+
+    def _log_spectrogram(self) -> list[keras.Layer]:
+        return [Spectrogram(self.frame_length, self.frame_step), Log(1e-30, self.log_offset)]
+
+    def backbone(self, feature_shape, num_classes):
+        """Make the published network, whatever the size."""
+        return pyramid(feature_shape, num_classes)
+
+    def metrics(self, num_classes):
+        """Measure accuracy and Cohen's kappa."""
+        return ["accuracy", CohenKappa(num_classes)]
+
+    def example_weights(self, manifest):
+        """Weigh rare activities as much as common ones, on request."""
+        if not self.balance:
+            return None
+        names = self.class_names(manifest)
+        return sample_weights(label_indices(manifest["label"], names), len(names))
+
+    def smooth(self, predicted, held_out, class_names):
+        """Smooth each person's predictions over time, on request."""
+        if not self.smoothing:
+            return None
+        window_seconds = self.reader(predicted).signal_shape[0] / self.sample_rate
+        max_gap = self.max_gap_seconds or 1.5 * window_seconds
+        return smooth(predicted, held_out, class_names, max_gap)
+
+    def example_names(self, manifest):
+        """Name a window by its place in X.npy."""
+        return manifest["index"].rename("window")
+
+    def examples_figure(self, manifest, front_end):
+        """Draw spectrograms of the vector norm, ten a class."""
+        if self.examples == "random":
+            manifest = manifest.sample(frac=1, random_state=self.seed)
+        shown = manifest.groupby("label").head(10).sort_values("label", kind="stable", ignore_index=True)
+        layers = keras.Sequential([VectorNorm(), *self._log_spectrogram()])
+        pictures = np.asarray(layers(self.reader(shown)(shown)))[..., 0].transpose(0, 2, 1)
+        rows = {label: pictures[places] for label, places in shown.groupby("label").indices.items()}
+        return report.grid_figure(rows, "time", "frequency")

@@ -1,0 +1,239 @@
+"""The pipeline for wrist accelerometers on a few made-up people."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tyro
+
+from tfspec import UserError
+from tfspec.data.windows import DICTIONARY
+from tfspec.inference import predict_files
+from tfspec.pipelines import Capture24
+from tfspec.pipelines.capture24 import PUBLISHED_TEST
+from tfspec.run import Run
+
+RATE, SAMPLES = 20, 200
+HERTZ = {"sitting": 0.0, "walking": 2.0, "running": 4.0}
+SMALL = {
+    "sample_rate": RATE,
+    "frame_length": 24,
+    "frame_step": 10,
+    "label_column": "label:simple",
+    "epochs": 2,
+    "batch_size": 8,
+    "learning_rate": 1e-3,
+}
+RUN = {"test": 2, "validation": 0.3, "channels": "both"}
+
+
+def write_people(folder, people=8, windows=18, dtype=np.float16, seed=0):
+    """Write people who do one thing and then another, each at a pace and an angle of their own."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    labels = np.tile(np.repeat([*HERTZ], windows // 3), people)
+    person = np.repeat(np.arange(people), windows)
+    hertz = np.array([HERTZ[label] for label in labels]) * rng.uniform(0.9, 1.1, people)[person]
+    swing = 0.3 * np.sin(2 * np.pi * hertz[:, None] * np.arange(SAMPLES) / RATE)
+    direction = rng.standard_normal((people, 1, 3))[person]
+    signals = (1 + swing[..., None]) * direction / np.linalg.norm(direction, axis=2, keepdims=True)
+    np.save(folder / "X.npy", (signals + rng.normal(0, 0.02, signals.shape)).astype(dtype))
+    np.save(folder / "Y.npy", np.char.add(labels, ";MET"))
+    seconds = 10_000 * np.arange(len(labels)) + 86_400_000 * person
+    np.save(folder / "T.npy", np.datetime64("2016-11-13T02:18:00", "ms") + seconds)
+    np.save(folder / "pid.npy", np.char.add("P", (person + 1).astype(str)))
+    table = {"annotation": [f"{label};MET" for label in HERTZ], "label:simple": [*HERTZ]}
+    pd.DataFrame(table).to_csv(folder / DICTIONARY, index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wrists(tmp_path_factory):
+    return write_people(tmp_path_factory.mktemp("data") / "wrists")
+
+
+@pytest.fixture(scope="module")
+def run(wrists, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return Capture24(data=wrists, out=out, **RUN, **SMALL).train(verbose=0)
+
+
+def test_what_a_run_leaves(run):
+    assert set(run.split["part"]) == {"train", "validation", "test"}
+    assert {"kappa", "val_kappa", "loss", "val_loss"} <= set(run.history)
+    for part, people in (("validation", 2), ("test", 2)):
+        folder, scores = run.evaluation_folder(part=part), run.metrics(part)
+        groups = pd.read_csv(folder / "groups.csv", index_col="group")
+        assert len(groups) == people
+        assert groups["examples"].sum() == scores["examples"] == 18 * people
+        for name in ("accuracy", "balanced_accuracy", "macro_f1", "kappa"):
+            low, high = scores["intervals"][name]
+            assert low <= scores[name] <= high
+        assert scores["smoothed"]["kappa"] <= 1
+        assert set(pd.read_csv(folder / "predictions.csv")["smoothed"]) <= set(HERTZ)
+        assert (folder / "figures" / "examples.png").exists()
+    assert (
+        run.metrics()["smoothed"]["accuracy"]
+        == (run.predictions["smoothed"] == run.predictions["label"]).mean()
+    )
+
+
+def test_a_run_is_what_its_folder_holds(run):
+    again = Run(run.folder)
+    assert again.pipeline.test == 2
+    assert again.evaluate(part="test") == json.loads(
+        (run.evaluation_folder(part="test") / "metrics.json").read_text()
+    )
+
+
+def test_same_seed_same_losses(run, wrists, tmp_path):
+    again = Capture24(data=wrists, out=tmp_path / "run", **RUN, **SMALL).train(verbose=0)
+    columns = [name for name in run.history if name not in ("member", "seconds")]
+    pd.testing.assert_frame_equal(again.history[columns], run.history[columns], check_exact=True)
+
+
+def test_export_takes_raw_windows(run):
+    parity = run.export()
+    assert parity["tflite"]["same_top_class"] == 1
+    with pytest.raises(UserError, match=r"signals of shape \(200, 3\), not recordings"):
+        predict_files(run.classifier, ["some.wav"])
+
+
+def test_other_people_can_be_scored(run, tmp_path):
+    scores = run.evaluate(write_people(tmp_path / "others", people=2, seed=1))
+    assert scores["examples"] == 36
+    assert "smoothed" in scores
+
+
+@pytest.mark.parametrize(
+    ("options", "people"),
+    [
+        ({"test": ("P1", "P7"), "validation": ("P2",)}, {"test": 2, "validation": 1, "train": 5}),
+        ({"test": 3, "validation": 2}, {"test": 3, "validation": 2, "train": 3}),
+        ({"test": 0.25, "validation": 0.5}, {"test": 2, "validation": 3, "train": 3}),
+        ({"test": 0, "validation": 1}, {"validation": 1, "train": 7}),
+        ({}, {"test": 2, "validation": 1, "train": 5}),
+    ],
+)
+def test_people_are_parted_by_name_number_or_fraction(wrists, options, people):
+    pipeline = Capture24(data=wrists, **options, **SMALL)
+    split = pipeline.split(pipeline.manifest())
+    assert len(split) == 8 * 18
+    assert split.groupby("part")["group"].nunique().to_dict() == people
+    assert split.groupby("group")["part"].nunique().max() == 1
+    if "test" in options and isinstance(options["test"], tuple):
+        assert set(split.loc[split["part"] == "test", "group"]) == {"P1", "P7"}
+
+
+@pytest.mark.parametrize(("folds", "models"), [(3, 3), ("leave_one_out", 6)])
+def test_cross_validation_holds_every_person_out_once(wrists, folds, models):
+    pipeline = Capture24(data=wrists, test=2, cross_validation=folds, **SMALL)
+    members = pipeline.members(pipeline.split(pipeline.manifest()))
+    assert len(members) == models
+    held_out = []
+    for split in members.values():
+        assert split.groupby("group")["part"].nunique().max() == 1
+        assert split.loc[split["part"] == "test", "group"].nunique() == 2
+        held_out += split.loc[split["part"] == "validation", "group"].unique().tolist()
+    assert len(held_out) == len(set(held_out)) == 6
+
+
+def test_a_split_that_parts_a_person_is_refused(wrists, tmp_path):
+    class Careless(Capture24):
+        def split(self, manifest):
+            return manifest.assign(part=np.resize(["train", "validation"], len(manifest)))
+
+    with pytest.raises(UserError, match="8 groups are on both sides of the split: P1, P2"):
+        Careless(data=wrists, out=tmp_path / "run", **SMALL).train()
+
+
+def test_the_published_people_test_where_they_are():
+    everybody = pd.DataFrame({"group": [f"P{n:03}" for n in range(1, 152)] * 2, "label": "sleep"})
+    split = Capture24().split(everybody)
+    assert tuple(split.loc[split["part"] == "test", "group"].drop_duplicates()) == PUBLISHED_TEST
+    published = Capture24(test=0, validation=PUBLISHED_TEST).split(everybody)
+    assert published.groupby("part")["group"].nunique().to_dict() == {"train": 100, "validation": 51}
+
+
+def test_the_defaults_are_the_published_features_and_recipe(rng):
+    pipeline = Capture24()
+    signals = rng.normal(0, 0.3, (2, 3000, 3)).astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(signals, 120, axis=1)[:, ::48]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(120) / 120)
+    expected = np.log(abs(np.fft.rfft(frames * window)) + 1e-16).transpose(0, 1, 3, 2)
+    features = pipeline.front_end()(signals)
+    assert features.shape == (2, 61, 61, 3)
+    np.testing.assert_allclose(features, expected, atol=2e-3)
+    model = pipeline.backbone((61, 61, 3), 5)
+    assert sum(np.size(weights) for weights in model.trainable_weights) == 2_776_357
+    recipe = pipeline.learning_rate, pipeline.batch_size, pipeline.epochs, pipeline.validation_batch_size
+    assert recipe == (3e-4, 32, 5, 1024)
+
+
+@pytest.mark.parametrize(("channels", "number"), [("axes", 3), ("norm", 1), ("both", 4)])
+def test_the_norm_is_one_channel_more_or_the_only_one(channels, number):
+    front_end = Capture24(channels=channels).front_end()
+    assert front_end(np.zeros((1, 3000, 3))).shape == (1, 61, 61, number)
+
+
+def test_all_bad_windows_are_listed_or_left_out(tmp_path):
+    data = write_people(tmp_path / "wrists")
+    signals = np.load(data / "X.npy")
+    signals[[5, 77], 3, 1] = np.nan
+    np.save(data / "X.npy", signals)
+    with pytest.raises(
+        UserError, match=r"2 of 144 examples cannot be used: 5 \(holds NaN .*; 77 \(holds NaN"
+    ):
+        Capture24(data=data, out=tmp_path / "run", **SMALL).train()
+    pipeline = Capture24(data=data, on_bad_file="skip", **SMALL)
+    manifest, bad = pipeline.usable(pipeline.manifest())
+    assert (len(manifest), list(bad["index"])) == (142, [5, 77])
+    assert np.isfinite(pipeline.reader(manifest)(manifest)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"frame_length": 201}, "frame_length must be at most a window's 200. Received: 201"),
+        ({"frame_step": 0}, "frame_step must be positive"),
+        ({"log_offset": float("nan")}, "log_offset must be positive"),
+        ({"cross_validation": 1}, "at least 2 folds"),
+        ({"label_column": "label:none"}, "no column 'label:none'; it has annotation, label:simple"),
+        ({"test": ("P1", "P99")}, "nobody called P99"),
+        ({"test": 8}, "from 0 to 7"),
+        ({"validation": 0}, "nothing in the part validation"),
+    ],
+)
+def test_options_that_cannot_be(wrists, tmp_path, options, said):
+    with pytest.raises(UserError, match=said):
+        Capture24(data=wrists, out=tmp_path / "run", **{**SMALL, **options}).train(verbose=0)
+
+
+@pytest.mark.parametrize("examples", ["first", "random"])
+def test_ten_spectrograms_of_the_norm_are_drawn_of_each_class(wrists, examples):
+    pipeline = Capture24(data=wrists, examples=examples, **SMALL)
+    manifest = pipeline.manifest()
+    grid = np.reshape(pipeline.examples_figure(manifest, pipeline.front_end()).axes, (3, 10))
+    assert [row[0].get_ylabel() for row in grid] == ["running", "sitting", "walking"]
+    drawn = np.array(grid[2, 0].images[0].get_array())
+    assert drawn.shape == (13, 18)
+    first = manifest[manifest["label"] == "walking"].iloc[[0]]
+    norm = np.linalg.norm(pipeline.reader(manifest)(first)[0], axis=1)
+    frame = np.abs(np.fft.rfft(norm[:24] * np.hanning(25)[:24]))
+    assert np.allclose(drawn[:, 0], np.log(frame), atol=1e-2) == (examples == "first")
+
+
+def test_rare_activities_weigh_more_on_request(wrists):
+    manifest = pd.DataFrame({"label": ["a"] * 3 + ["b"]})
+    assert Capture24().example_weights(manifest) is None
+    np.testing.assert_allclose(Capture24(balance=True).example_weights(manifest), [2 / 3] * 3 + [2])
+
+
+@pytest.mark.parametrize(
+    ("words", "test"), [(["3"], 3), (["0.2"], 0.2), (["P1", "P2"], ("P1", "P2")), (["007"], 7)]
+)
+def test_command_line_takes_names_numbers_and_parts(words, test):
+    pipeline = tyro.cli(Capture24, args=["--test", *words, "--cross-validation", "leave_one_out"])
+    assert pipeline.test == test
+    assert pipeline.cross_validation == "leave_one_out"
