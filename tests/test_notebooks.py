@@ -1,4 +1,4 @@
-"""Notebooks run from top to bottom on a small folder of recordings."""
+"""Notebooks run from top to bottom on small data."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from nbclient import NotebookClient
 from scenes import write_scenes
 from tones import write_tones
+from wrists import write_people
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
@@ -63,6 +64,19 @@ def test_speech_commands(tmp_path):
     notebook = _run("04_speech_commands.ipynb", parameters, tmp_path)
     assert len(_outputs(notebook, "image/png")) == 4  # waveform, spectrogram, history, confusion matrix
     assert any("<audio" in html for html in _outputs(notebook, "text/html"))
+    assert (tmp_path / "run" / "export" / "model.tflite").exists()
+
+
+def test_capture24(tmp_path):
+    data = write_people(tmp_path / "wrists", people=10)
+    parameters = (
+        f"DATA = {str(data)!r}\nLABEL_COLUMN = 'label:simple'\nEPOCHS = 1\nOUT = {str(tmp_path / 'run')!r}\n"
+        "FRAMES = {'sample_rate': 20, 'frame_length': 24, 'frame_step': 10}"
+    )
+    notebook = _run("03_capture24.ipynb", parameters, tmp_path)
+    # three axes, spectrogram, ten of each class, history, confusion matrix, time line
+    assert len(_outputs(notebook, "image/png")) == 8
+    assert len(_outputs(notebook, "text/html")) == 4  # classes, scores, scores of each class, of each person
     assert (tmp_path / "run" / "export" / "model.tflite").exists()
 
 

@@ -243,9 +243,9 @@ def window_problems(
         # Mapped anew, or all that was ever read would stay in memory
         chunk = _mapped(path)[start : start + CHUNK]
         finite[start : start + CHUNK] = np.isfinite(chunk).all(axis=(1, 2))
-    problems = pd.Series(None, manifest.index, dtype=object)
+    problems = np.full(len(manifest), None, object)
     problems[~finite[manifest["index"]]] = "holds NaN or infinity"
-    return problems
+    return pd.Series(problems, manifest.index, dtype=object)
 
 
 def shuffled_runs(index: np.ndarray, run: int, seed: int | Sequence[int], runs: int = RUNS) -> np.ndarray:
