@@ -353,14 +353,23 @@ def _print_scores(scores: dict[str, Any], folder: Path) -> None:
         f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f}, "
         f"kappa {scores['kappa']:.3f}, {scores['examples']} examples"
     )
+    console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores)}")
     if smoothed := scores.get("smoothed"):
         console.print(
             f"smoothed over time: accuracy {smoothed['accuracy']:.3f}, macro F1 {smoothed['macro_f1']:.3f}, "
             f"kappa {smoothed['kappa']:.3f}"
         )
+        console.print(f"95% intervals: {_intervals(smoothed)}")
     if trained_on := scores.get("groups_trained_on"):
         console.print(f"{len(trained_on)} of its speakers were trained on: the score is too good.")
     console.print(escape(f"Predictions and figures: {folder}"))
+
+
+def _intervals(scores: dict[str, Any]) -> str:
+    ends = {name: scores["intervals"][name] for name in ("accuracy", "macro_f1", "kappa")}
+    return ", ".join(
+        f"{name.replace('_f1', ' F1')} {low:.3f}–{high:.3f}" for name, (low, high) in ends.items()
+    )
 
 
 def _print_parity(parity: dict[str, Any], folder: Path) -> None:

@@ -171,8 +171,9 @@ class Run:
             part: of the run's own data.
 
         Returns:
-            What `evaluation.score` gives; `intervals`, as `evaluation.score_groups` gives them; with `data`
-            also `groups_trained_on`; and where the pipeline smooths, the scores of that as `smoothed`.
+            What `evaluation.score` gives; the number of `groups` and `intervals`, as `score_groups` gives
+            them; with `data` also `groups_trained_on`; and where the pipeline smooths, the scores of that as
+            `smoothed`.
 
         Raises:
             UserError: the data cannot be used, or has labels that the model does not know.
@@ -202,6 +203,7 @@ class Run:
         groups, scores["intervals"] = evaluation.score_groups(
             labels, probabilities.argmax(1), manifest["group"], names
         )
+        scores["groups"] = len(groups)
         if data is not None:
             trained_on = self.split.loc[self.split["part"] == "train", "group"]
             scores["groups_trained_on"] = sorted(set(manifest["group"]) & set(trained_on))
