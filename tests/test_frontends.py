@@ -27,6 +27,7 @@ from tfspec.frontends import (
     Resize,
     Spectrogram,
     Standardize,
+    VectorNorm,
 )
 
 FRONT_ENDS = {
@@ -66,6 +67,8 @@ SCALINGS = {
     "standardize": Standardize,
     "standardize, each bin": partial(Standardize, axis=(1,), epsilon=1e-3),
     "mean alone": partial(Standardize, axis=(1,), deviation=2.5),
+    "norm": VectorNorm,
+    "norm beside the axes": partial(VectorNorm, keep_axes=True),
 }
 LAYERS = FRONT_ENDS | SCALINGS
 TRANSFORM = (

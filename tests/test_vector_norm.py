@@ -33,5 +33,5 @@ def test_shape_config_and_dataset(keep_axes, rng, tmp_path):
 
 
 def test_signals_of_one_channel_are_refused():
-    with pytest.raises(ValueError, match="expected ndim=3"):
+    with pytest.raises(ValueError, match="min_ndim=3"):
         VectorNorm()(np.zeros((2, 50)))

@@ -5,21 +5,22 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfspec.dsp import spectral
 from tfspec.frontends.base import FloatLayer
 
 
 @keras.saving.register_keras_serializable("tfspec")
 class VectorNorm(FloatLayer):
-    """Euclidean norm over the channels of each sample, which does not mind how the sensor is turned.
+    """Euclidean norm over the channels, which for a signal does not mind how the sensor is turned.
 
     Args:
         keep_axes: put the norm behind the channels, and not in their place.
 
     Input shape:
-        (batch, samples, channels).
+        (batch, samples, channels), or features, (batch, frames, bins, channels).
 
     Output shape:
-        (batch, samples, 1), or with `keep_axes` (batch, samples, channels + 1), float32.
+        The same with 1 channel, or with `keep_axes` one more, float32.
 
     Example:
         >>> VectorNorm()(tf.constant([[[3.0, 4.0]]])).numpy().tolist()
@@ -28,18 +29,18 @@ class VectorNorm(FloatLayer):
 
     def __init__(self, keep_axes: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.input_spec = keras.InputSpec(ndim=3)
+        self.input_spec = keras.InputSpec(min_ndim=3)
         self.keep_axes = keep_axes
 
     def call(self, signal):
-        """Measure (batch, samples, channels) signals."""
+        """Measure (batch, …, channels) vectors."""
         signal = tf.cast(signal, tf.float32)
-        norm = tf.sqrt(tf.reduce_sum(signal**2, axis=2, keepdims=True))
-        return tf.concat([signal, norm], axis=2) if self.keep_axes else norm
+        norm = spectral.raised(tf.reduce_sum(signal**2, axis=-1, keepdims=True), 1)
+        return tf.concat([signal, norm], axis=-1) if self.keep_axes else norm
 
     def compute_output_shape(self, input_shape):
-        """Give (batch, samples, channels)."""
-        return (*input_shape[:2], input_shape[2] + 1 if self.keep_axes else 1)
+        """Give (batch, …, channels)."""
+        return (*input_shape[:-1], input_shape[-1] + 1 if self.keep_axes else 1)
 
     def get_config(self):
         """Give the constructor's arguments."""
