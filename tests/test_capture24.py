@@ -178,6 +178,10 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
         UserError, match=r"2 of 144 examples cannot be used: 5 \(holds NaN .*; 77 \(holds NaN"
     ):
         Capture24(data=data, out=tmp_path / "run", **SMALL).train()
+    np.save(data / "X.npy", np.full_like(signals, np.nan))
+    with pytest.raises(UserError, match=r"None of the 144 .* 99 \(holds NaN or infinity\) and 44 more"):
+        Capture24(data=data, on_bad_file="skip", **SMALL).train()
+    np.save(data / "X.npy", signals)
     pipeline = Capture24(data=data, on_bad_file="skip", **SMALL)
     manifest, bad = pipeline.usable(pipeline.manifest())
     assert (len(manifest), list(bad["index"])) == (142, [5, 77])

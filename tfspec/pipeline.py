@@ -28,7 +28,7 @@ from tfspec.run import Run
 
 # Features beyond this are kept on disk, in the run folder, and not in memory.
 FEATURE_BYTES_IN_MEMORY = 2 << 30
-# A data set may have thousands of bad windows; the run folder's bad_files.csv has them all.
+# Bad examples that an error names: of windows there may be thousands.
 LISTED = 100
 
 
