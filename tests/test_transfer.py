@@ -508,3 +508,11 @@ def test_what_was_learnt_on_pictures_helps_with_sounds():
         backbone.fit(features[~is_test], labels[~is_test], epochs=epochs, verbose=0)
         predicted = backbone.predict(features[is_test], verbose=0).argmax(axis=1)
         assert (predicted == labels[is_test]).mean() > least
+
+
+def test_statistics_of_random_weights_follow_within_two_hundred_steps(features):
+    backbone = transfer("mobilenet_v2", SHAPE, 3, weights=None, dropout=0)
+    backbone.compile(keras.optimizers.SGD(0.0), "mse")  # nothing changes but the statistics
+    backbone.fit(features, np.zeros((3, 3)), epochs=200, verbose=0)
+    in_training, in_use = (backbone(features, training=mode) for mode in (True, False))
+    np.testing.assert_allclose(in_use, in_training, atol=0.02)

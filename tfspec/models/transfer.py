@@ -23,6 +23,8 @@ from tfspec import arguments
 from tfspec.errors import UserError
 from tfspec.frontends.base import FloatLayer
 
+# Keras's default of 0.99, and MobileNetV2's 0.999, follow too slowly for some hundred steps of training
+MOMENTUM = 0.9
 SMALLEST_SIDE = 32  # five halvings
 
 
@@ -110,6 +112,9 @@ def transfer(
     base = NETWORKS[network].make(include_top=False, weights=None, input_shape=(frames, bins, 3))
     if weights is not None:
         _load_weights(base, network, weights)
+    else:
+        for layer in _batch_norms(base):
+            layer.momentum = MOMENTUM
     features = keras.Input(feature_shape, name="features")
     x = features
     if channels not in (1, 3):
@@ -118,8 +123,7 @@ def transfer(
     x = ImageNetPixels(network, name="pixels")(x)
     x = layers.GlobalAveragePooling2D()(base(x))
     x = layers.Dropout(dropout)(x)
-    # The default momentum of 0.99 follows too slowly for some hundred steps of training
-    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM)(x)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     backbone = keras.Model(features, logits, name=network)
     if weights is not None:
@@ -169,9 +173,8 @@ def unfreeze(backbone: keras.Model) -> None:
     """
     base = _base(backbone)
     base.trainable = True
-    for layer in base.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.trainable = False
+    for layer in _batch_norms(base):
+        layer.trainable = False
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -266,6 +269,10 @@ def _mend_normalization(base: keras.Model) -> None:
             if np.allclose(variance, [0.229, 0.224, 0.225]):
                 layer.set_weights([mean, variance**2, count])
                 layer.finalize_state()
+
+
+def _batch_norms(base: keras.Model) -> list[keras.Layer]:
+    return [layer for layer in base.layers if isinstance(layer, layers.BatchNormalization)]
 
 
 def _base(backbone: keras.Model) -> keras.Model:
