@@ -306,7 +306,7 @@ class Pipeline:
                 if name:
                     print(f"{name}: {self.describe(members[name])}")
                 self._fit_member(folder / name, members[name], features, verbose)
-        if list(members) != [""]:
+        if list(members) != [""] and (unfinished or not (folder / "best.keras").exists()):
             trained = [load_keras(folder / name / "best.keras") for name in members]
             joined = ensemble([member.backbone for member in trained])
             with written_beside(folder / "best.keras") as part:

@@ -304,7 +304,7 @@ def apply_layers(
 
     Args:
         signals: (batch, *signal_shape) float32.
-        seeds: (2, 2) integers, of one batch in `batch_seeds`.
+        seeds: (2, 2) integers, of one batch in `Epochs.seeds`.
         augment: as in `make_dataset`.
         front_end: as in `make_dataset`.
         augment_features: as in `make_dataset`.
