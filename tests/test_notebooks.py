@@ -49,7 +49,7 @@ def test_augmentation(tmp_path, clip):
     path = None
     if clip == "recording":
         path = str(write_tones(tmp_path / "tones", {"high": 2000}, 1) / "high" / "speaker0_nohash_0.wav")
-    notebook = _run("02_augmentation.ipynb", f"CLIP = {path!r}", tmp_path)
+    notebook = _run("06_augmentation.ipynb", f"CLIP = {path!r}", tmp_path)
     assert len(_outputs(notebook, "image/png")) == 7
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
@@ -73,7 +73,7 @@ def test_capture24(tmp_path):
         f"DATA = {str(data)!r}\nLABEL_COLUMN = 'label:simple'\nEPOCHS = 1\nOUT = {str(tmp_path / 'run')!r}\n"
         "FRAMES = {'sample_rate': 20, 'frame_length': 24, 'frame_step': 10}"
     )
-    notebook = _run("03_capture24.ipynb", parameters, tmp_path)
+    notebook = _run("02_capture24.ipynb", parameters, tmp_path)
     # three axes, spectrogram, ten of each class, history, confusion matrix, time line
     assert len(_outputs(notebook, "image/png")) == 8
     assert len(_outputs(notebook, "text/html")) == 4  # classes, scores, scores of each class, of each person
