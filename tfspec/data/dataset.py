@@ -164,7 +164,7 @@ def make_dataset(
     else:
         num_batches = -(-_epoch_length(len(manifest), epochs) // batch_size)
         data = _in_batches(data.map(read_rows).prefetch(1), batch_size, num_batches)
-    data = data.map(lambda read, seeds: layers(*read, seeds=seeds), num_parallel_calls=tf.data.AUTOTUNE)
+    data = data.map(lambda read, seeds: layers(read[0], read[1], seeds), num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
 
 
