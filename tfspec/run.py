@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from tfspec import evaluation, report
 from tfspec._version import __version__
@@ -25,7 +26,7 @@ from tfspec.models import Classifier
 from tfspec.quantization import Quantize
 
 if TYPE_CHECKING:
-    from tfspec.pipeline import Pipeline
+    from tfspec.pipeline import Member, Pipeline
 
 # Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16.
 CALIBRATION_SIGNALS = 1000
@@ -106,8 +107,8 @@ class Run:
         return load_keras(self.folder / "best.keras")
 
     @property
-    def members(self) -> dict[str, pd.DataFrame]:
-        """The split of each model that was trained, by the name of its folder in the run folder."""
+    def members(self) -> dict[str, Member]:
+        """The models that were trained, by the name of their folder in the run folder."""
         return self.pipeline.members(self.split)
 
     @property
@@ -160,8 +161,8 @@ class Run:
     ) -> dict[str, Any]:
         """Score the best model on the validation or test part, or on all of another data set.
 
-        In cross validation every example is predicted by the model that was not trained on its fold; the
-        test part and other data by the mean of all models. Writes metrics.json, predictions.csv, groups.csv
+        Every example is predicted by the mean of all models, in cross validation by that of the models that
+        were not trained on its fold. Writes metrics.json, predictions.csv, groups.csv
         (the scores of each group by itself) and figures/: into the run folder for the validation part, into
         evaluations/ in it for the rest.
 
@@ -185,20 +186,19 @@ class Run:
             changes = {"data": Path(data), "on_bad_file": on_bad_file or self.pipeline.on_bad_file}
             pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
             manifest, bad = pipeline.usable(pipeline.manifest())
-            predicted = [(self.classifier, manifest)]
+            predicted = [(list(self.members), manifest)]
         elif part == "test":
-            predicted = [(self.classifier, _part(self.split, "test"))]
+            predicted = [(list(self.members), _part(self.split, "test"))]
         else:
-            predicted = [
-                (load_keras(self.folder / name / "best.keras"), _part(split, "validation"))
-                for name, split in self.members.items()
-            ]
+            predicted = self._held_out
         manifest = pd.concat([rows for _, rows in predicted], ignore_index=True)
         if manifest.empty:
             raise UserError(f"{self.folder} has no {part} part.")
         names = self.classifier.class_names
         labels = label_indices(manifest["label"], names)
-        probabilities = np.concatenate([_probabilities(pipeline, model, rows) for model, rows in predicted])
+        probabilities = np.concatenate(
+            [self._probabilities(pipeline, members, rows).mean(axis=0) for members, rows in predicted]
+        )
         scores = evaluation.score(labels, probabilities, names)
         groups, scores["intervals"] = evaluation.score_groups(
             labels, probabilities.argmax(1), manifest["group"], names
@@ -212,7 +212,7 @@ class Run:
         )
         of_validation = data is None and part == "validation"
         known = manifest.assign(predicted=table["predicted"])
-        smoothed = pipeline.smooth(known, known if of_validation else self._held_out(), names)
+        smoothed = pipeline.smooth(known, known if of_validation else self._held_out_predicted(), names)
         if smoothed is not None:
             table.insert(table.columns.get_loc("predicted") + 1, "smoothed", smoothed)
             places = label_indices(table["smoothed"], names)
@@ -226,10 +226,29 @@ class Run:
         self._draw(pipeline, folder / "figures", manifest, scores)
         return scores
 
-    def _held_out(self) -> pd.DataFrame:
+    @property
+    def _held_out(self) -> list[tuple[list[str], pd.DataFrame]]:
+        """The validation part: members, and the rows that they have not been trained on."""
+        folds: dict[int | None, tuple[list[str], pd.DataFrame]] = {}
+        for name, member in self.members.items():
+            folds.setdefault(member.fold, ([], _part(member.split, "validation")))[0].append(name)
+        return list(folds.values())
+
+    def _held_out_predicted(self) -> pd.DataFrame:
         """Give the rows of the validation part, and what was predicted of them."""
-        parts = [_part(split, "validation") for split in self.members.values()]
-        return pd.concat(parts, ignore_index=True).assign(predicted=self.predictions["predicted"])
+        rows = pd.concat([rows for _, rows in self._held_out], ignore_index=True)
+        return rows.assign(predicted=self.predictions["predicted"])
+
+    def _probabilities(
+        self, pipeline: Pipeline, members: Sequence[str], manifest: pd.DataFrame
+    ) -> np.ndarray:
+        """Predict a manifest's rows by some members, as (members, rows, classes); features are made once."""
+        models = [load_keras(self.folder / name / "best.keras") for name in members]
+        batches = []
+        for signals in _signals(pipeline, manifest):
+            features = models[0].front_end(signals)
+            batches.append([tf.nn.softmax(model.backbone(features, training=False)) for model in models])
+        return np.concatenate(batches, axis=1)
 
     def _write_evaluation(
         self, folder: Path, scores: dict, tables: dict[str, pd.DataFrame], bad: pd.DataFrame | None
@@ -291,7 +310,3 @@ def _signals(pipeline: Pipeline, manifest: pd.DataFrame) -> Iterator[np.ndarray]
     """Read the signals of a manifest's rows, batch by batch, once they are asked for."""
     batches = read_batches(manifest, pipeline.reader(manifest), pipeline.validation_batch_size)
     yield from batches.as_numpy_iterator()
-
-
-def _probabilities(pipeline: Pipeline, model: Classifier, manifest: pd.DataFrame) -> np.ndarray:
-    return np.concatenate([model.probabilities(signals) for signals in _signals(pipeline, manifest)])

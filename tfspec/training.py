@@ -30,7 +30,7 @@ class Phase:
 
     Args:
         epochs: largest number of epochs.
-        learning_rate: Adam's at the start.
+        learning_rate: at the start.
         learning_rate_end: part of it that a cosine over the epochs leaves at the end; 1 keeps it constant.
         prepare: what is done to the backbone first, such as `models.freeze`.
     """
@@ -204,11 +204,11 @@ def fit(
     phases: Sequence[Phase],
     patience: int,
     loss: Any,
-    clip_norm: float | None = None,
+    optimizer: Callable[[keras.optimizers.schedules.LearningRateSchedule], keras.optimizers.Optimizer],
     verbose: int | str = "auto",
     metrics: Sequence[str | keras.metrics.Metric] = ("accuracy",),
 ) -> None:
-    """Train the backbone with Adam until the validation loss stops falling, phase after phase.
+    """Train the backbone until the validation loss stops falling, phase after phase.
 
     Leaves `best.keras` (lowest validation loss), `last.keras`, `history.csv` and TensorBoard's `logs/`. In a
     folder with an unfinished training it goes on after the last whole epoch, and ends with the weights that
@@ -223,7 +223,7 @@ def fit(
         phases: what to train and how, in order.
         patience: epochs without a lower validation loss after which a phase stops.
         loss: Keras loss on logits.
-        clip_norm: each weight's gradient is scaled down to this norm; None leaves it.
+        optimizer: makes the optimizer of a phase from its learning rates.
         verbose: Keras's progress bar: "auto", 0, 1 or 2.
         metrics: what is measured in every epoch besides the loss, on labels and logits.
 
@@ -242,8 +242,7 @@ def fit(
             rate = keras.optimizers.schedules.CosineDecay(
                 phase.learning_rate, steps, alpha=phase.learning_rate_end
             )
-            optimizer = keras.optimizers.Adam(rate, clipnorm=clip_norm)
-            backbone.compile(optimizer, loss, metrics=list(metrics))
+            backbone.compile(optimizer(rate), loss, metrics=list(metrics))
         if progress.is_over(phase, patience):
             continue
         done = len(progress.history)
