@@ -72,7 +72,7 @@ def test_same_seed_same_losses(tones, run, tmp_path):
 
 
 KILLED_IN_EPOCH_3 = """
-import os, signal, sys
+import json, os, signal, sys
 import keras
 from tfspec.pipelines import SpeechCommands
 
@@ -84,16 +84,18 @@ class Kill(keras.callbacks.TerminateOnNaN):
 
 keras.callbacks.TerminateOnNaN = Kill
 SpeechCommands(data=sys.argv[1], out=sys.argv[2], epochs=4, validation_fraction=1 / 3, clip_seconds=0.3,
-    batch_size=4, model=sys.argv[3]).train(verbose=0)
+    batch_size=4, **json.loads(sys.argv[3])).train(verbose=0)
 """
 
 
-@pytest.mark.parametrize("model", ["lstm", "conv2d"])
-def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, model):
-    options = {**OPTIONS, "epochs": 4, "model": model}
+@pytest.mark.parametrize(
+    "changes", [{"model": "lstm"}, {"model": "conv2d"}, {"model": "conv2d", "precision": "mixed_float16"}]
+)
+def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, changes):
+    options = {**OPTIONS, "epochs": 4, **changes}
     undisturbed = SpeechCommands(data=tones, out=tmp_path / "undisturbed", **options).train(verbose=0)
     folder = tmp_path / "killed"
-    done = subprocess.run([sys.executable, "-c", KILLED_IN_EPOCH_3, tones, folder, model])
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_EPOCH_3, tones, folder, json.dumps(changes)])
     assert done.returncode == -9
     assert (folder / "state").exists()
     assert not (folder / "metrics.json").exists()

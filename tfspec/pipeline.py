@@ -76,6 +76,8 @@ class Pipeline:
     """Each weight's gradient is scaled down to this norm; none leaves it."""
     on_bad_file: Literal["stop", "skip"] = "stop"
     """Stop before training if any file cannot be used, or leave these out and list them in the run folder."""
+    precision: training.Precision = "float32"
+    """Of what training computes; 16 bits are faster on devices made for them. Kept models are float32."""
     num_members: int = 1
     """Models that are trained, each from a seed of its own; their probabilities are averaged."""
     seed: int = 0
@@ -384,12 +386,11 @@ class Pipeline:
         folder.mkdir(exist_ok=True)
         keras.utils.set_random_seed(self.seed)
         class_names = self.class_names(split)
-        backbone = training.unfinished_backbone(folder)
         front_end, augmentation = self.front_end(), self.augmentation()
-        if backbone is None:
-            signal_shape = self.reader(split.iloc[:1]).signal_shape
-            feature_shape = front_end.compute_output_shape((None, *signal_shape))[1:]
-            backbone = self.backbone(feature_shape, len(class_names))
+        signal_shape = self.reader(split.iloc[:1]).signal_shape
+        feature_shape = front_end.compute_output_shape((None, *signal_shape))[1:]
+        with training.in_precision(self.precision):
+            backbone = training.unfinished_backbone(folder) or self.backbone(feature_shape, len(class_names))
         train, validation = (split[split["part"] == part] for part in ("train", "validation"))
         epochs = Epochs(self.seed, order=self.order(train))
         read, layer = self._source(split, features if augmentation is None else None)
@@ -407,7 +408,8 @@ class Pipeline:
         )
         read, layer = self._source(split, features)
         training.fit(
-            self._classifier(front_end, backbone, split),
+            self._classifier(front_end, training.in_float32(backbone), split),
+            backbone,
             train_data,
             epochs,
             make_dataset(validation, read, class_names, self.validation_batch_size, layer),
