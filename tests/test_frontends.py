@@ -19,6 +19,7 @@ from tfspec.frontends import (
     PCEN,
     Decibel,
     Deltas,
+    FrequencyRamp,
     FrontEnd,
     Log,
     MelSpectrogram,
@@ -67,6 +68,7 @@ SCALINGS = {
     "standardize": Standardize,
     "standardize, each bin": partial(Standardize, axis=(1,), epsilon=1e-3),
     "mean alone": partial(Standardize, axis=(1,), deviation=2.5),
+    "ramp": partial(FrequencyRamp, -0.5, 2.0),
     "norm": VectorNorm,
     "norm beside the axes": partial(VectorNorm, keep_axes=True),
 }
@@ -500,6 +502,10 @@ def test_tflite_of_a_layer_needs_builtins_alone(name):
         ([Spectrogram(512, 128, power=2), Decibel(), Standardize()], (4000,)),
         ([MelSpectrogram.preset("librosa"), PCEN(scale=2.0**31), Resize(9, 32), MinMax()], (4000, 2)),
         ([MultiResolutionMel(), Decibel(reference="max"), Resize(50, 200)], (4000,)),
+        (
+            [MultiResolutionMel(), Decibel(1e-10, None), Standardize((1, 2), 20.0), FrequencyRamp()],
+            (4000,),
+        ),
         ([MFCC.preset("torchaudio"), Deltas(2, 5)], (4000,)),
     ],
     ids=[
@@ -510,6 +516,7 @@ def test_tflite_of_a_layer_needs_builtins_alone(name):
         "scalings",
         "mel 2048",
         "multi-resolution",
+        "multi-resolution, scaled",
         "deltas",
     ],
 )
@@ -596,6 +603,8 @@ def test_tflite_of_layers_in_a_row_needs_builtins_alone(layers, shape, rng):
         (MinMax, {"lower": 1.0}),
         (MinMax, {"upper": 0}),
         (MinMax, {"axis": (0,)}),
+        (FrequencyRamp, {"lower": 0.6}),
+        (FrequencyRamp, {"upper": float("nan")}),
         (partial(Resize, bins=20), {"frames": 0}),
         (partial(Resize, 20), {"bins": 7.5}),
         (Decibel, {"floor": 1e-50}),

@@ -1,4 +1,5 @@
 import hypothesis
+import keras
 import librosa
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from agreement import (
 from hypothesis import strategies as st
 
 from tfspec.dsp import mel
-from tfspec.frontends import Decibel, MelSpectrogram, MultiResolutionMel
+from tfspec.frontends import Decibel, FrequencyRamp, MelSpectrogram, MultiResolutionMel, Standardize
 
 GOLDEN = golden()
 ignore_empty_bands = pytest.mark.filterwarnings("ignore:Empty filters")
@@ -242,6 +243,26 @@ def test_multi_resolution_mel_is_librosas_of_the_signal_with_half_a_step_of_zero
             dtype=np.float64,
         ).T
         assert_same_power(received[..., view], expected[1:-1])
+
+
+@pytest.mark.parametrize("gain", [1.0, 1e-4])
+def test_scaled_multi_resolution_mel_is_the_published_feature(gain, rng):
+    """Of overlapped speech, written down once more with librosa and NumPy, in float64."""
+    signal = (gain * (0.1 * rng.standard_normal(16000) + GOLDEN["signal"][:16000])).astype(np.float32)
+    padded = np.pad(np.pad(signal.astype(np.float64), 50), 1024, "reflect")
+    views = []
+    for length in (250, 500, 750, 1000):
+        mels = librosa.feature.melspectrogram(
+            y=padded, sr=16000, n_fft=2048, hop_length=100, win_length=length, window="hann", center=False,
+            n_mels=160, fmin=25, fmax=7500, htk=True, norm=None, dtype=np.float64,
+        )  # fmt: skip
+        views.append(10 * np.log10(np.maximum(mels, 1e-10)).T[1:-1])
+    expected = np.stack(views, -1)
+    expected = (expected - expected.mean((0, 1))) / 20 + np.linspace(-0.5, 0.5, 160)[:, np.newaxis]
+    layers = [MultiResolutionMel(), Decibel(1e-10, None), Standardize((1, 2), 20.0), FrequencyRamp()]
+    received = keras.Sequential(layers)(signal[np.newaxis])
+    assert received.shape == (1, 160, 160, 4)
+    np.testing.assert_allclose(received[0], expected, atol=1e-3)  # a fiftieth of a decibel
 
 
 @pytest.mark.parametrize("fixed", ["center", "pad_mode", "pad_end", "pad", "window_place", "frame_length"])

@@ -6,7 +6,7 @@ import tensorflow as tf
 from agreement import assert_same
 
 from tfspec.dsp import resampling
-from tfspec.frontends import MinMax, Resize, Standardize
+from tfspec.frontends import FrequencyRamp, MinMax, Resize, Standardize
 
 AXES = [(1, 2, 3), (1, 2), (1,), (2,)]
 
@@ -71,6 +71,19 @@ def test_min_max_makes_silence_the_lower_number(value):
     scaled = MinMax(-1.0, 2.0)(silence).numpy()
     np.testing.assert_array_equal(scaled[0], -1)
     assert scaled[1].max() == 2
+
+
+# ---------------------------------------------------------------- FrequencyRamp
+
+
+@pytest.mark.parametrize(
+    "lower, upper, bins", [(-0.5, 0.5, 160), (0.0, 3.0, 7), (1.0, 1.0, 2), (-2.0, 1.0, 1)]
+)
+def test_frequency_ramp_is_a_line_over_the_bins(lower, upper, bins, rng):
+    features = rng.standard_normal((3, 5, bins, 2)).astype(np.float32)
+    added = FrequencyRamp(lower, upper)(features).numpy() - features
+    expected = np.interp(np.arange(bins), [0, max(1, bins - 1)], [lower, upper])
+    np.testing.assert_allclose(added, np.broadcast_to(expected[:, np.newaxis], added.shape), atol=1e-6)
 
 
 # ---------------------------------------------------------------- Resize

@@ -422,3 +422,38 @@ def recording_lengths(paths: Iterable[str | os.PathLike]) -> list[tuple[float, s
             return math.nan, str(error)
 
     return list(_threads().map(length, paths))
+
+
+def format_problems(
+    paths: Iterable[str | os.PathLike], sample_rate: int, num_samples: int
+) -> list[str | None]:
+    """Say which recordings are not of one channel, a sample rate and a length; only headers are read.
+
+    Args:
+        paths: the files.
+        sample_rate: samples per second that all must have.
+        num_samples: length in samples that all must have.
+
+    Returns:
+        For each path, in order, None or what is wrong.
+
+    Example:
+        >>> format_problems(["missing.wav"], 16000, 16000)
+        ['no such file']
+    """
+
+    def problem(path) -> str | None:
+        try:
+            with _opened(path) as file:
+                found = (file.samplerate, file.frames, file.channels)
+        except _UndecodableError as error:
+            return str(error)
+        wanted = {"Hz": sample_rate, "samples": num_samples, "channels": 1}
+        wrong = [
+            f"{received} {unit} instead of {allowed}"
+            for received, (unit, allowed) in zip(found, wanted.items(), strict=True)
+            if received != allowed
+        ]
+        return ", ".join(wrong) or None
+
+    return list(_threads().map(problem, paths))

@@ -1,8 +1,9 @@
-"""Scaling and resizing of features, each example by itself."""
+"""Scaling, tilting and resizing of features, each example by itself."""
 
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfspec import arguments
@@ -121,6 +122,50 @@ class MinMax(Scaling):
         extent = tf.reduce_max(features, self.axis, keepdims=True) - smallest
         extent = tf.where(extent > 0, extent, 1.0)
         return self.lower + (features - smallest) / extent * (self.upper - self.lower)
+
+    def get_config(self):
+        """Give the constructor's arguments."""
+        return {**super().get_config(), "lower": self.lower, "upper": self.upper}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class FrequencyRamp(FloatLayer):
+    """Adds a straight line over the bins, the same to every frame, channel and example.
+
+    Pictures that a convolution shifts along frequency look alike to it; the ramp tells it how high it is
+    (X. Liu et al., "An Intriguing Failing of Convolutional Neural Networks and the CoordConv Solution", 2018,
+    whose coordinate this adds instead of appending).
+
+    Args:
+        lower: what is added to the first bin.
+        upper: what is added to the last bin.
+
+    Input shape:
+        (batch, frames, bins, channels); bins known.
+
+    Output shape:
+        The same, float32.
+
+    Raises:
+        ValueError: `lower` is above `upper`, or one is not finite.
+
+    Example:
+        >>> FrequencyRamp(-0.5, 0.5)(tf.zeros([1, 1, 3, 1])).numpy().ravel().tolist()
+        [-0.5, 0.0, 0.5]
+    """
+
+    def __init__(self, lower: float = -0.5, upper: float = 0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.lower, self.upper = arguments.ends("lower", lower, "upper", upper)
+
+    def call(self, features):
+        """Add the line to (batch, frames, bins, channels) features."""
+        ramp = np.linspace(self.lower, self.upper, features.shape[2], dtype=np.float32)
+        return tf.cast(features, tf.float32) + ramp[:, np.newaxis]
+
+    def compute_output_shape(self, input_shape):
+        """Give the input's shape."""
+        return input_shape
 
     def get_config(self):
         """Give the constructor's arguments."""
