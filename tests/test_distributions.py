@@ -11,7 +11,7 @@ from scipy.stats import binned_statistic, entropy
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-from tfspec.distributions import fit_temperature, fit_weights, score_distributions, tempered
+from tfspec.distributions import fit_temperature, fit_weights, score_distributions, score_members, tempered
 
 
 def distributions(seed, examples=40, classes=5):
@@ -116,6 +116,33 @@ def test_no_weights_are_better_by_scipys_search(seed):
     )
     np.testing.assert_allclose(received, best.x, atol=0.01)
     assert loss(received) <= best.fun + 1e-6
+
+
+def test_members_are_scored_by_what_was_fitted_on_others():
+    shares, first = distributions(0, 300)
+    held_out = {"a": first, "b": distributions(7, 300)[1]}
+    fitted = score_members(shares, held_out)
+    other, first = distributions(1, 100)
+    members = {"a": first, "b": distributions(8, 100)[1]}
+    scores = score_members(other, members, fitted)
+    weights, temperature = fitted["weighted"]["weights"], fitted["tempered"]["temperature"]
+    assert scores["weighted"]["weights"] == weights
+    assert weights["a"] > 0.9
+    mean = weights["a"] * members["a"] + weights["b"] * members["b"]
+    assert scores["weighted"]["kl"] == pytest.approx(rel_entr(other, mean).sum(1).mean())
+    sharper = softmax(np.log((members["a"] + members["b"]) / 2) / temperature, axis=1)
+    assert scores["tempered"]["kl"] == pytest.approx(rel_entr(other, sharper).sum(1).mean())
+    assert scores["members"]["b"]["accuracy"] == (other.argmax(1) == members["b"].argmax(1)).mean()
+
+
+def test_members_of_a_cross_validation_are_scored_on_their_own_folds():
+    shares, probabilities = distributions(0, 10)
+    parts = {"a": probabilities.copy(), "b": probabilities.copy()}
+    parts["a"][:4], parts["b"][4:] = np.nan, np.nan
+    scores = score_members(shares, parts)
+    assert "weighted" not in scores
+    assert scores["members"]["b"]["kl"] == pytest.approx(rel_entr(shares, probabilities)[:4].sum(1).mean())
+    assert set(score_members(shares, {"": probabilities})) == {"tempered"}
 
 
 def test_shapes_that_differ_are_refused():

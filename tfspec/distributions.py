@@ -68,6 +68,47 @@ def score_distributions(shares: np.ndarray, probabilities: np.ndarray, prior: np
     }
 
 
+def score_members(
+    shares: np.ndarray, members: dict[str, np.ndarray], fitted: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Score an ensemble's members one by one, and what a temperature and weights make of their mean.
+
+    Args:
+        shares: (examples, classes).
+        members: (examples, classes) probabilities of each; rows of NaN for examples that it does not predict.
+        fitted: what this gave for examples that were held out: their temperature and weights are used. None
+            fits both to these examples, whose scores are then too good.
+
+    Returns:
+        `accuracy`, `kl` and `calibration_error` of: the mean at the best `temperature`, as `tempered`; with
+        several members, each one, as `members`; and if all of them predict all examples, the mean with the
+        best `weights`, as `weighted`. Ready for JSON.
+
+    Example:
+        >>> shares = np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> scores = score_members(shares, {"good": 0.6 * shares + 0.2, "bad": np.full((2, 2), 0.5)})
+        >>> round(scores["weighted"]["weights"]["good"], 3), round(scores["members"]["good"]["kl"], 3)
+        (1.0, 0.223)
+    """
+    each = np.stack(list(members.values()))
+    mean = np.nanmean(each, axis=0)
+    temperature = fitted["tempered"]["temperature"] if fitted else fit_temperature(shares, mean)
+    scores: dict[str, Any] = {
+        "tempered": {"temperature": temperature, **_brief(shares, tempered(mean, temperature))}
+    }
+    if len(each) > 1:
+        scores["members"] = {}
+        for name, probabilities in members.items():
+            its = ~np.isnan(probabilities[:, 0])
+            scores["members"][name] = _brief(shares[its], probabilities[its])
+    if len(each) > 1 and not np.isnan(each).any() and (not fitted or "weighted" in fitted):
+        weights = fitted["weighted"]["weights"] if fitted else None
+        weights = weights or dict(zip(members, fit_weights(shares, each).tolist(), strict=True))
+        mean = np.tensordot([weights[name] for name in members], each, 1)
+        scores["weighted"] = {"weights": weights, **_brief(shares, mean)}
+    return scores
+
+
 def cross_entropy(shares: np.ndarray, probabilities: np.ndarray) -> float:
     """Give the mean of −Σ p log q; a class without a share adds nothing, whatever its probability.
 
@@ -156,6 +197,12 @@ def fit_weights(shares: np.ndarray, probabilities: np.ndarray, steps: int = 1000
         weights = (parts / parts.sum(0)) @ share
         weights /= weights.sum()
     return weights
+
+
+def _brief(shares: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    scores = score_distributions(shares, probabilities, shares.mean(0))
+    accuracy = float((shares.argmax(1) == probabilities.argmax(1)).mean())
+    return {"accuracy": accuracy, "kl": scores["kl"], "calibration_error": scores["calibration_error"]}
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:

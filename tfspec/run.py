@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec import evaluation, report
+from tfspec import distributions, evaluation, report
 from tfspec._version import __version__
-from tfspec.data.dataset import label_indices, read_batches
+from tfspec.data.dataset import label_indices, read_batches, targets
 from tfspec.errors import UserError
 from tfspec.export import export
 from tfspec.files import written_beside
@@ -172,9 +172,11 @@ class Run:
             part: of the run's own data.
 
         Returns:
-            What `evaluation.score` gives; the number of `groups` and `intervals`, as `score_groups` gives
-            them; with `data` also `groups_trained_on`; and where the pipeline smooths, the scores of that as
-            `smoothed`.
+            What `evaluation.score`, `distributions.score_distributions` and `distributions.score_members`
+            give, the latter by what was fitted to the validation part; with soft labels, the class of an
+            example is that of its largest share. The number of `groups` and `intervals`, as `score_groups`
+            gives them; with `data` also `groups_trained_on`; and where the pipeline smooths, the scores of
+            that as `smoothed`.
 
         Raises:
             UserError: the data cannot be used, or has labels that the model does not know.
@@ -195,11 +197,18 @@ class Run:
         if manifest.empty:
             raise UserError(f"{self.folder} has no {part} part.")
         names = self.classifier.class_names
-        labels = label_indices(manifest["label"], names)
-        probabilities = np.concatenate(
-            [self._probabilities(pipeline, members, rows).mean(axis=0) for members, rows in predicted]
-        )
-        scores = evaluation.score(labels, probabilities, names)
+        shares = _shares(manifest, names)
+        labels = shares.argmax(1)
+        each = self._predict(pipeline, predicted)
+        probabilities = np.nanmean(each, axis=0)
+        of_validation = data is None and part == "validation"
+        scores = {
+            **evaluation.score(labels, probabilities, names),
+            **distributions.score_distributions(shares, probabilities, self._prior),
+            **distributions.score_members(
+                shares, dict(zip(self.members, each, strict=True)), None if of_validation else self._fitted
+            ),
+        }
         groups, scores["intervals"] = evaluation.score_groups(
             labels, probabilities.argmax(1), manifest["group"], names
         )
@@ -208,9 +217,11 @@ class Run:
             trained_on = self.split.loc[self.split["part"] == "train", "group"]
             scores["groups_trained_on"] = sorted(set(manifest["group"]) & set(trained_on))
         table = evaluation.predictions_table(
-            pipeline.example_names(manifest), probabilities, names, manifest["label"]
+            pipeline.example_names(manifest), probabilities, names, pd.Series(np.take(names, labels))
         )
-        of_validation = data is None and part == "validation"
+        if "label" not in manifest:
+            table = table.join(pd.DataFrame(shares, columns=[f"true_{name}" for name in names]))
+            manifest = manifest.assign(label=table["label"])
         known = manifest.assign(predicted=table["predicted"])
         smoothed = pipeline.smooth(known, known if of_validation else self._held_out_predicted(), names)
         if smoothed is not None:
@@ -239,16 +250,27 @@ class Run:
         rows = pd.concat([rows for _, rows in self._held_out], ignore_index=True)
         return rows.assign(predicted=self.predictions["predicted"])
 
-    def _probabilities(
-        self, pipeline: Pipeline, members: Sequence[str], manifest: pd.DataFrame
-    ) -> np.ndarray:
-        """Predict a manifest's rows by some members, as (members, rows, classes); features are made once."""
-        models = [load_keras(self.folder / name / "best.keras") for name in members]
-        batches = []
-        for signals in _signals(pipeline, manifest):
-            features = models[0].front_end(signals)
-            batches.append([tf.nn.softmax(model.backbone(features, training=False)) for model in models])
-        return np.concatenate(batches, axis=1)
+    def _predict(self, pipeline: Pipeline, predicted: Sequence[tuple[list[str], pd.DataFrame]]) -> np.ndarray:
+        """Predict rows by members: (members, rows, classes), NaN where a member does not predict a row."""
+        parts = []
+        for names, rows in predicted:
+            models = [load_keras(self.folder / name / "best.keras") for name in names]
+            received = _probabilities(pipeline, models, rows)
+            part = np.full((len(self.members), *received.shape[1:]), np.nan, np.float32)
+            part[[name in names for name in self.members]] = received
+            parts.append(part)
+        return np.concatenate(parts, axis=1)
+
+    @property
+    def _prior(self) -> np.ndarray:
+        """The mean shares of the classes in the training part."""
+        return _shares(_part(self.split, "train"), self.classifier.class_names).mean(0)
+
+    @property
+    def _fitted(self) -> dict[str, Any]:
+        """The scores of the validation part, among them what was fitted to it."""
+        scores = self.metrics() if (self.folder / "metrics.json").exists() else {}
+        return scores if "tempered" in scores else self.evaluate()
 
     def _write_evaluation(
         self, folder: Path, scores: dict, tables: dict[str, pd.DataFrame], bad: pd.DataFrame | None
@@ -262,9 +284,10 @@ class Run:
             bad.to_csv(folder / "bad_files.csv", index=False)
 
     def _draw(self, pipeline: Pipeline, folder: Path, manifest: pd.DataFrame, scores: dict):
-        """Draw the confusion matrix, the training and some examples."""
+        """Draw the confusion matrix, the calibration, the training and some examples."""
         figures = {
             "confusion_matrix": report.confusion_matrix_figure(scores),
+            "calibration": report.calibration_figure(scores),
             "history": report.history_figure(self.history),
             "examples": pipeline.examples_figure(manifest, self.classifier.front_end),
         }
@@ -310,3 +333,18 @@ def _signals(pipeline: Pipeline, manifest: pd.DataFrame) -> Iterator[np.ndarray]
     """Read the signals of a manifest's rows, batch by batch, once they are asked for."""
     batches = read_batches(manifest, pipeline.reader(manifest), pipeline.validation_batch_size)
     yield from batches.as_numpy_iterator()
+
+
+def _shares(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
+    """Give (rows, classes): how much of each class a row has, all of one class where it has a label."""
+    known = targets(manifest, class_names)
+    return known if known.ndim == 2 else np.eye(len(class_names), dtype=np.float32)[known]
+
+
+def _probabilities(pipeline: Pipeline, models: Sequence[Classifier], manifest: pd.DataFrame) -> np.ndarray:
+    """Give (models, rows, classes); the features, which are the same for all models, are made once."""
+    batches = []
+    for signals in _signals(pipeline, manifest):
+        features = models[0].front_end(signals)
+        batches.append([tf.nn.softmax(model.backbone(features, training=False)) for model in models])
+    return np.concatenate(batches, axis=1)
