@@ -1,16 +1,19 @@
 import tracemalloc
 from pathlib import Path
 
+import hypothesis
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import tensorflow as tf
+from hypothesis import strategies as st
 
-from tfspec.augment import Gain, TimeMask
+from tfspec.augment import Gain, MixUp, TimeMask
 from tfspec.data import make_dataset
 from tfspec.data.audio import AudioReader, load_audio
-from tfspec.data.dataset import ArrayReader, Epochs, label_indices, targets
+from tfspec.data.dataset import ArrayReader, Epochs, draw_partners, label_indices, targets
 from tfspec.data.manifest import from_class_folders
 from tfspec.data.precompute import precompute
 from tfspec.errors import UserError
@@ -220,10 +223,132 @@ def test_seeds_of_augmentation_are_never_the_same():
     np.testing.assert_array_equal(Epochs(1, 2).seeds(50), Epochs(1, 2).seeds(50))
 
 
-@pytest.mark.parametrize("where", ["augment", "augment_features"])
+@pytest.mark.parametrize("where", ["augment", "augment_features", "mix_up"])
 def test_layers_that_draw_need_epochs(where):
     with pytest.raises(ValueError, match="need `epochs`"):
         make_dataset(frame(10), CountingReader(), NAMES, 4, **{where: LOUDER})
+
+
+# Mixing
+
+
+def one_hot_frame(num_rows: int) -> pd.DataFrame:
+    """Make a manifest in which each row is a class of its own."""
+    classes = [f"class {row}" for row in range(num_rows)]
+    return pd.DataFrame(np.eye(num_rows), columns=classes).assign(row=range(num_rows))
+
+
+def mixed(num_rows=60, batch_size=7, read=None, epochs=None, mix_up=None, **options) -> tf.data.Dataset:
+    manifest = one_hot_frame(num_rows)
+    return make_dataset(
+        manifest,
+        read or CountingReader(),
+        list(manifest.columns[:-1]),
+        batch_size,
+        epochs=epochs or Epochs(0),
+        mix_up=mix_up or MixUp(),
+        **options,
+    )
+
+
+def parts(data: tf.data.Dataset) -> tuple[np.ndarray, ...]:
+    """Go through an epoch and give all of it."""
+    return tuple(np.concatenate(part) for part in zip(*epoch(data), strict=True))
+
+
+def test_signals_and_labels_are_mixed_alike_with_others_of_the_whole_epoch():
+    data = mixed(2000, 16, mix_up=MixUp(0.05, 0.25, probability=0.75))
+    signals, labels = parts(data)
+    rows = Epochs(0).rows(2000)
+    np.testing.assert_allclose(labels @ np.arange(2000), signals[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-6)
+    weight = 1 - labels[np.arange(2000), rows]
+    partner = np.where(weight > 0, np.where(labels == labels.max(1, keepdims=True), 0, labels).argmax(1), -1)
+    applied = partner >= 0
+    assert 0.05 <= weight[applied].min() < 0.06 and 0.24 < weight[applied].max() < 0.25001
+    assert scipy.stats.kstest(weight[applied], scipy.stats.uniform(0.05, 0.2).cdf).pvalue > 0.001
+    assert scipy.stats.binomtest(int(applied.sum()), 2000, 0.75).pvalue > 0.001
+    assert not (partner == rows).any()
+    assert len(np.unique(partner[applied])) == applied.sum()  # each mixed in once an epoch
+    batch_of = np.empty(2000, int)
+    batch_of[rows] = np.arange(2000) // 16
+    same_batch = batch_of[partner[applied]] == (np.arange(2000) // 16)[applied]
+    assert same_batch.mean() < 0.03  # 15 of 1999 by chance
+    assert scipy.stats.kstest(partner[applied], scipy.stats.uniform(0, 2000).cdf).pvalue > 0.001
+
+
+@pytest.mark.parametrize("batches_per_read", [1, 3])
+def test_only_what_is_mixed_in_is_read_for_it(batches_per_read):
+    read = CountingReader()
+    _, labels = parts(mixed(60, read=read, batches_per_read=batches_per_read))
+    num_mixed = (labels.max(1) < 1).sum()
+    assert 30 < num_mixed < 60
+    assert len(read.rows) == 60 + num_mixed
+
+
+def test_what_is_mixed_in_goes_through_the_front_end_and_is_not_augmented(rng):
+    signals = rng.standard_normal((30, 64)).astype(np.float32)
+    front_end, mask = Spectrogram(16, 8), TimeMask(3)
+    options = {"read": ArrayReader(signals), "front_end": front_end, "augment": LOUDER}
+    data = mixed(30, 30, mix_up=MixUp(0.25, 0.25, probability=1), augment_features=mask, **options)
+    (received, labels), rows, (seeds,) = epoch(data)[0], Epochs(0).rows(30), Epochs(0).seeds(1)
+    partner = np.where(labels == 0.25)[1]
+    own = mask(front_end(LOUDER(signals[rows], seed=seeds[0])), seed=seeds[1])
+    np.testing.assert_allclose(
+        received, 0.75 * own + 0.25 * front_end(signals[partner]), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("batches_per_read", [2, 100])
+def test_mixed_batches_that_are_read_together_are_the_same_batches(batches_per_read):
+    options = {"sample_weight": np.arange(60), "augment": Gain()}
+    for received, expected in zip(
+        epoch(mixed(**options, batches_per_read=batches_per_read)), epoch(mixed(**options)), strict=True
+    ):
+        for one, other in zip(received, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_a_mixed_epoch_can_be_had_without_those_before():
+    def epochs(seed, first, count):
+        data = mixed(epochs=Epochs(seed, first), augment=Gain())
+        return np.stack([parts(data)[0] for _ in range(count)])
+
+    np.testing.assert_array_equal(epochs(0, 0, 4)[2:], epochs(0, 2, 2))
+    keras.utils.set_random_seed(5)
+    np.testing.assert_array_equal(epochs(0, 0, 1), epochs(0, 0, 1))
+    assert (epochs(0, 0, 1) != epochs(1, 0, 1)).any()
+
+
+def test_partners_are_others_in_each_epoch():
+    def partners(number):
+        drawn = draw_partners(MixUp(probability=1), np.arange(500), Epochs(3, number).mixing_seed())
+        return drawn["partner"].numpy()
+
+    drawn = np.stack([partners(number) for number in range(40)])
+    assert (np.sort(drawn) == np.arange(500)).all()
+    assert (drawn[0] == drawn[1]).mean() < 0.02
+    assert len(np.unique(drawn[:, 0])) > 34  # of 40 draws of 499
+
+
+@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.given(
+    st.integers(1, 40), st.integers(1, 12), st.integers(1, 4), st.sampled_from([(3,), (5, 2), (4, 3, 2)])
+)
+def test_mixed_batches_have_the_shapes_of_unmixed_ones(num_rows, batch_size, batches_per_read, shape):
+    signals = np.random.default_rng(0).standard_normal((num_rows, *shape)).astype(np.float32)
+    data = mixed(num_rows, batch_size, ArrayReader(signals), batches_per_read=batches_per_read)
+    assert data.element_spec[0].shape.as_list() == [None, *shape]
+    lengths = [(len(x), len(y)) for x, y in epoch(data)]
+    assert [x for x, _ in lengths] == [y for _, y in lengths]
+    assert sum(x for x, _ in lengths) == num_rows and len(lengths) == -(-num_rows // batch_size)
+    x, y = parts(data)
+    np.testing.assert_allclose(x, np.tensordot(y, signals, 1), rtol=1e-4, atol=1e-5)
+
+
+def test_labels_that_cannot_be_mixed():
+    with pytest.raises(ValueError, match="MixUp needs labels that can be mixed"):
+        make_dataset(frame(9), CountingReader(), NAMES, 4, epochs=Epochs(0), mix_up=MixUp())
 
 
 # Targets, weights, orders

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tfspec.augment import Gain, OneOf, TimeMask
+from tfspec.augment import Gain, MixUp, OneOf, TimeMask
 from tfspec.data import SignalSequence, make_dataset
 from tfspec.data.audio import AudioReader
 from tfspec.data.dataset import ArrayReader, Epochs
@@ -77,6 +77,20 @@ def test_batches_are_those_of_the_dataset(rng, shuffle, layers, kind):
         for ours, theirs in zip(sequence, epoch, strict=True):
             assert_same(ours, theirs)
         sequence.on_epoch_end()
+
+
+@pytest.mark.parametrize("layers", [{}, LAYERS])
+def test_mixed_batches_are_those_of_the_dataset(rng, layers):
+    manifest = pd.DataFrame(rng.uniform(size=(23, 3)), columns=NAMES)
+    read = ArrayReader(rng.standard_normal((23, 64)).astype(np.float32))
+    options = {"mix_up": MixUp(), "sample_weight": rng.uniform(size=23), **layers}
+    sequence = SignalSequence(manifest, read, NAMES, 4, epochs=Epochs(5, 2), **options)
+    data = make_dataset(manifest, read, NAMES, 4, epochs=Epochs(5, 2), **options)
+    for _ in range(3):
+        for ours, theirs in zip(sequence, data.as_numpy_iterator(), strict=True):
+            assert_same(ours, theirs)
+        sequence.on_epoch_end()
+    assert_same(pickle.loads(pickle.dumps(sequence))[2], sequence[2])  # noqa: S301
 
 
 def test_every_row_once_an_epoch_and_the_part_batch_kept():

@@ -88,6 +88,7 @@ class MixUp(RandomLayer):
         Returns:
             (x, labels).
         """
+        x = _float_pair("x", x)
         weight = tf.where(params["applied"], params["weight"], 0.0)
 
         def mixed(part, other):
@@ -96,6 +97,7 @@ class MixUp(RandomLayer):
 
         if partners is None:
             partners = [tf.gather(part, params["partner"]) for part in x]
+        partners = _float_pair("partners", partners)
         return tuple(mixed(part, other) for part, other in zip(x, partners, strict=True))
 
     def call(self, x, seed=None, training=None, partners=None):
@@ -103,8 +105,6 @@ class MixUp(RandomLayer):
         x = _float_pair("x", x)
         if not self._augments(training):
             return x
-        if partners is not None:
-            partners = _float_pair("partners", partners)
         return self.apply(x, self.sample(tf.shape(x[1])[0], self._own_seed(seed)), partners)
 
     def get_config(self):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfspec.augment import MixUp
 from tfspec.errors import UserError
 
 Order = Callable[[tuple[int, int]], np.ndarray]
@@ -88,6 +89,10 @@ class Epochs:
         rng = np.random.default_rng([self.seed, self.number, 1])
         return rng.integers(2**31, size=(num_batches, 2, 2))
 
+    def mixing_seed(self) -> np.ndarray:
+        """Draw (2,): two integers for what is mixed with what in this epoch."""
+        return np.random.default_rng([self.seed, self.number, 2]).integers(2**31, size=2)
+
 
 def make_dataset(
     manifest: pd.DataFrame,
@@ -99,14 +104,15 @@ def make_dataset(
     *,
     augment: keras.Layer | None = None,
     augment_features: keras.Layer | None = None,
+    mix_up: MixUp | None = None,
     sample_weight: np.ndarray | None = None,
     batches_per_read: int = 1,
 ) -> tf.data.Dataset:
     """Make batches of (signal, label), or of (features, label) where a front end is given.
 
-    The stages are read, augmentation of the signals, front end, augmentation of the features, prefetch, each
-    on whole batches. Nothing is cached: what shall be computed only once comes from `precompute`. The same
-    batches by number are a `SignalSequence`.
+    The stages are read, augmentation of the signals, front end, augmentation of the features, mixing,
+    prefetch, each on whole batches. Nothing is cached: what shall be computed only once comes from
+    `precompute`. The same batches by number are a `SignalSequence`.
 
     Args:
         manifest: column `label`, or a column of numbers a class, named as it; and whatever `read` needs.
@@ -117,6 +123,8 @@ def make_dataset(
         epochs: shuffle, each epoch in another order; None keeps the manifest's order.
         augment: random layer on signals, such as those of `tfspec.augment`; needs `epochs`.
         augment_features: random layer on features; needs `epochs`.
+        mix_up: mixes each example with another one of the whole epoch, which goes through the front end but
+            is not augmented; needs `epochs` and soft labels. Only what is mixed in is read for it.
         sample_weight: (rows,) weights of the examples, such as a column of the manifest.
         batches_per_read: batches that are read together, one such read ahead, where the reader gains from it.
             What the batches hold does not depend on it.
@@ -128,8 +136,8 @@ def make_dataset(
     Raises:
         UserError: a label is not among the class names, or columns of classes are missing or hold what is no
             number.
-        ValueError: the weights are not one number a row, not negative, or there are layers that draw and no
-            epochs.
+        ValueError: the weights are not one number a row, not negative, there are layers that draw and no
+            epochs, or labels that cannot be mixed.
 
     Example:
         >>> frame = pd.DataFrame({"label": ["a", "b", "a"]})
@@ -137,23 +145,26 @@ def make_dataset(
         >>> [x.shape[0] for x, y in make_dataset(frame, read, ["a", "b"], batch_size=2)]
         [2, 1]
     """
-    check_epochs(epochs, augment, augment_features)
+    check_epochs(epochs, augment, augment_features, mix_up)
     examples = Examples(manifest, read, class_names, sample_weight)
     layers = functools.partial(
-        apply_layers, augment=augment, front_end=front_end, augment_features=augment_features
+        apply_layers, augment=augment, front_end=front_end, augment_features=augment_features, mix_up=mix_up
     )
 
-    def read_rows(rows, seeds):
-        signals, *rest = examples.decode(rows)
-        return signals, seeds, *rest
+    def read_rows(drawn, seeds):
+        rows, mixing = drawn
+        return (examples.decode(rows, mixing.get("partner")), mixing), seeds
 
-    data = _rows_to_read(len(manifest), batch_size, epochs, batches_per_read)
+    def read_batch(drawn, seeds):
+        return read_rows(drawn, seeds[0])
+
+    data = _rows_to_read(len(manifest), batch_size, epochs, batches_per_read, mix_up)
     if batches_per_read == 1:
-        data = data.map(lambda rows, seeds: read_rows(rows, seeds[0]), num_parallel_calls=tf.data.AUTOTUNE)
+        data = data.map(read_batch, num_parallel_calls=tf.data.AUTOTUNE)
     else:
         num_batches = -(-_epoch_length(len(manifest), epochs) // batch_size)
         data = _in_batches(data.map(read_rows).prefetch(1), batch_size, num_batches)
-    data = data.map(lambda x, seeds, *rest: (layers(x, seeds), *rest), num_parallel_calls=tf.data.AUTOTUNE)
+    data = data.map(lambda read, seeds: layers(read[0], read[1], seeds), num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
 
 
@@ -175,32 +186,66 @@ def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.da
     """
     examples = Examples(manifest, read)
     data = _rows_to_read(len(manifest), batch_size)
-    data = data.map(lambda rows, _: examples.decode(rows)[0], num_parallel_calls=tf.data.AUTOTUNE)
+    data = data.map(lambda drawn, _: examples.decode(drawn[0])[0], num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
 
 
 def _rows_to_read(
-    num_rows: int, batch_size: int, epochs: Epochs | None = None, batches_per_read: int = 1
+    num_rows: int,
+    batch_size: int,
+    epochs: Epochs | None = None,
+    batches_per_read: int = 1,
+    mix_up: MixUp | None = None,
 ) -> tf.data.Dataset:
-    """Make row positions, those of so many batches together, and their seeds; an iteration is an epoch."""
+    """Make row positions and what they are mixed with, of so many batches together, and these' seeds.
+
+    An iteration is an epoch.
+    """
     length = _epoch_length(num_rows, epochs)
     num_batches = -(-length // batch_size)
 
     def next_epoch():
         if epochs is None:
-            return np.arange(length), np.zeros([num_batches, 2, 2], np.int64)
-        rows, seeds = epochs.rows(num_rows), epochs.seeds(num_batches)
+            return np.arange(length), np.zeros([num_batches, 2, 2], np.int64), np.zeros(2, np.int64)
+        drawn = epochs.rows(num_rows), epochs.seeds(num_batches), epochs.mixing_seed()
         epochs.number += 1
-        return rows, seeds
+        return drawn
 
     def reads(_):
-        rows, seeds = tf.numpy_function(next_epoch, [], (tf.int64, tf.int64))
+        rows, seeds, mixing_seed = tf.numpy_function(next_epoch, [], (tf.int64, tf.int64, tf.int64))
         rows, seeds = tf.ensure_shape(rows, [length]), tf.ensure_shape(seeds, [num_batches, 2, 2])
+        drawn = rows, draw_partners(mix_up, rows, tf.ensure_shape(mixing_seed, [2]))
         slices = tf.data.Dataset.from_tensor_slices
-        together = slices(rows).batch(batch_size * batches_per_read), slices(seeds).batch(batches_per_read)
+        together = slices(drawn).batch(batch_size * batches_per_read), slices(seeds).batch(batches_per_read)
         return tf.data.Dataset.zip(*together)
 
     return _with_length(tf.data.Dataset.range(1).flat_map(reads), -(-num_batches // batches_per_read))
+
+
+def draw_partners(
+    mix_up: MixUp | None, rows: tf.Tensor | np.ndarray, seed: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    """Draw what each row of an epoch is mixed with: another one of the epoch.
+
+    Args:
+        mix_up: as in `make_dataset`.
+        rows: (rows,) int64 positions in the manifest, in the epoch's order.
+        seed: (2,) integers, such as `Epochs.mixing_seed`.
+
+    Returns:
+        (rows,) of each of `MixUp`'s parameters; `partner` is a position in the manifest, −1 for rows that are
+        not mixed. Empty without a `mix_up`.
+
+    Example:
+        >>> drawn = draw_partners(MixUp(probability=1.0), np.array([7, 3]), [0, 1])
+        >>> drawn["partner"].numpy().tolist()
+        [3, 7]
+    """
+    if mix_up is None:
+        return {}
+    params = mix_up.sample(rows.shape[0], seed)
+    partner = tf.gather(rows, params["partner"])
+    return {**params, "partner": tf.where(params["applied"], partner, -1)}
 
 
 def _epoch_length(num_rows: int, epochs: Epochs | None) -> int:
@@ -213,12 +258,12 @@ def _with_length(data: tf.data.Dataset, length: int) -> tf.data.Dataset:
 
 
 def _in_batches(reads: tf.data.Dataset, batch_size: int, num_batches: int) -> tf.data.Dataset:
-    """Part what was read together, (signals, the batches' seeds, labels …), into batches."""
+    """Part what was read together, (what has a row an example, the batches' seeds), into batches."""
 
-    def batches(signals, seeds, *rest):
+    def batches(read, seeds):
         def batch(number):
             rows = slice(number * batch_size, (number + 1) * batch_size)
-            return signals[rows], seeds[number], *(values[rows] for values in rest)
+            return tf.nest.map_structure(lambda values: values[rows], read), seeds[number]
 
         return tf.data.Dataset.range(tf.shape(seeds, tf.int64)[0]).map(batch)
 
@@ -259,27 +304,39 @@ class Examples:
                 )
             self.per_row.append(weights)
 
-    def take(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Give the signals, labels and, if there are any, weights of the rows at these positions."""
-        return self.read(self.manifest.iloc[rows]), *(values[rows] for values in self.per_row)
+    def take(self, rows: np.ndarray, partners: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+        """Give the signals, labels and, if there are any, weights of the rows at these positions.
 
-    def decode(self, rows: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        With the partners' positions, −1 for none, also their signals, zeros for none, and labels. All are
+        read together.
+        """
+        per_row = [values[rows] for values in self.per_row]
+        if partners is None:
+            return self.read(self.manifest.iloc[rows]), *per_row
+        mixed = partners >= 0
+        signals = self.read(self.manifest.iloc[np.append(rows, partners[mixed])])
+        others = np.zeros((len(rows), *signals.shape[1:]), signals.dtype)
+        others[mixed] = signals[len(rows) :]
+        return signals[: len(rows)], *per_row, others, self.per_row[0][partners]
+
+    def decode(self, rows: tf.Tensor, partners: tf.Tensor | None = None) -> tuple[tf.Tensor, ...]:
         """Do the same in a graph."""
-        shapes = [self.read.signal_shape, *(values.shape[1:] for values in self.per_row)]
-        dtypes = [tf.float32, *(values.dtype for values in self.per_row)]
-        batch = tf.numpy_function(self.take, [rows], dtypes)
-        return tuple(tf.ensure_shape(part, (None, *shape)) for part, shape in zip(batch, shapes, strict=True))
+        read = [(tf.float32, self.read.signal_shape)]
+        read += [(values.dtype, values.shape[1:]) for values in self.per_row]
+        read += [] if partners is None else read[:2]
+        positions = [rows] if partners is None else [rows, partners]
+        batch = tf.numpy_function(self.take, positions, [dtype for dtype, _ in read])
+        return tuple(
+            tf.ensure_shape(part, (None, *shape)) for part, (_, shape) in zip(batch, read, strict=True)
+        )
 
 
-def check_epochs(
-    epochs: Epochs | None, augment: keras.Layer | None, augment_features: keras.Layer | None
-) -> None:
+def check_epochs(epochs: Epochs | None, *layers: keras.Layer | None) -> None:
     """Refuse layers that would draw the same in every epoch.
 
     Args:
         epochs: as in `make_dataset`.
-        augment: as in `make_dataset`.
-        augment_features: as in `make_dataset`.
+        *layers: those that draw, or None.
 
     Raises:
         ValueError: there are layers that draw and no epochs.
@@ -287,44 +344,51 @@ def check_epochs(
     Example:
         >>> check_epochs(None, None, None)
     """
-    if epochs is None and (augment is not None or augment_features is not None):
-        raise ValueError(
-            f"`augment` and `augment_features` need `epochs`. Received: {augment}, {augment_features}"
-        )
+    if epochs is None and (drawing := [layer for layer in layers if layer is not None]):
+        raise ValueError(f"`augment`, `augment_features` and `mix_up` need `epochs`. Received: {drawing}")
 
 
 def apply_layers(
-    signals: tf.Tensor,
+    batch: Sequence[tf.Tensor],
+    mixing: dict[str, tf.Tensor],
     seeds: tf.Tensor,
     augment: keras.Layer | None,
     front_end: keras.Layer | None,
     augment_features: keras.Layer | None,
-) -> tf.Tensor:
-    """Augment a batch's signals, turn them into features and augment these.
+    mix_up: MixUp | None,
+) -> tuple[tf.Tensor, ...]:
+    """Augment a batch's signals, turn them into features, augment these and mix others in.
 
     Args:
-        signals: (batch, *signal_shape) float32.
+        batch: what `Examples.take` gives, signals of shape (batch, *signal_shape).
+        mixing: (batch,) of each parameter, from `draw_partners`.
         seeds: (2, 2) integers, of one batch in `Epochs.seeds`.
         augment: as in `make_dataset`.
         front_end: as in `make_dataset`.
         augment_features: as in `make_dataset`.
+        mix_up: as in `make_dataset`.
 
     Returns:
-        (batch, *shape) float32 features, or signals without a front end.
+        (batch, *shape) float32 features, or signals without a front end; labels; weights if there are any.
 
     Example:
         >>> from tfspec.frontends import Spectrogram
-        >>> apply_layers(tf.ones([2, 64]), tf.zeros([2, 2]), None, Spectrogram(16, 8), None).shape
+        >>> batch = tf.ones([2, 64]), tf.constant([0, 1])
+        >>> apply_layers(batch, {}, tf.zeros([2, 2]), None, Spectrogram(16, 8), None, None)[0].shape
         TensorShape([2, 7, 9, 1])
     """
-    x = signals
+    x, *rest = batch
     if augment is not None:
         x = augment(x, seed=seeds[0], training=True)
     if front_end is not None:
         x = front_end(x)
     if augment_features is not None:
         x = augment_features(x, seed=seeds[1], training=True)
-    return x
+    if mix_up is not None:
+        *rest, others, their_labels = rest
+        others = others if front_end is None else front_end(others)
+        x, rest[0] = mix_up.apply((x, rest[0]), mixing, (others, their_labels))
+    return x, *rest
 
 
 def targets(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import multiprocessing
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec.data.dataset import Epochs, Examples, Reader, apply_layers, check_epochs
+from tfspec.augment import MixUp
+from tfspec.data.dataset import Epochs, Examples, Reader, apply_layers, check_epochs, draw_partners
 
 # Takes (samples,) and the sample rate and gives (samples,), as those of audiomentations do.
 Transform = Callable[[np.ndarray, int | None], np.ndarray]
@@ -36,6 +38,7 @@ class SignalSequence(keras.utils.PyDataset):
             gives (samples,). Whether it is random, and from which seed, is its own affair.
         augment: as in `make_dataset`.
         augment_features: as in `make_dataset`.
+        mix_up: as in `make_dataset`; what is mixed in is not transformed either.
         sample_weight: as in `make_dataset`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
 
@@ -63,16 +66,22 @@ class SignalSequence(keras.utils.PyDataset):
         transform: Transform | None = None,
         augment: keras.Layer | None = None,
         augment_features: keras.Layer | None = None,
+        mix_up: MixUp | None = None,
         sample_weight: np.ndarray | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_epochs(epochs, augment, augment_features)
+        check_epochs(epochs, augment, augment_features, mix_up)
         self.examples = Examples(manifest, read, class_names, sample_weight)
         self.batch_size = batch_size
         self.epochs = epochs
         self.transform = transform
-        self.layers = {"augment": augment, "front_end": front_end, "augment_features": augment_features}
+        self.layers: dict[str, Any] = {
+            "augment": augment,
+            "front_end": front_end,
+            "augment_features": augment_features,
+            "mix_up": mix_up,
+        }
         self.has_layers = any(layer is not None for layer in self.layers.values())
         if self.use_multiprocessing and self.has_layers and multiprocessing.get_start_method() == "fork":
             raise ValueError(
@@ -85,6 +94,10 @@ class SignalSequence(keras.utils.PyDataset):
         num_rows = len(self.examples.manifest)
         self.rows = np.arange(num_rows) if self.epochs is None else self.epochs.rows(num_rows)
         self.seeds = np.zeros([len(self), 2, 2]) if self.epochs is None else self.epochs.seeds(len(self))
+        self.mixing = {}
+        if self.epochs is not None:
+            drawn = draw_partners(self.layers["mix_up"], self.rows, self.epochs.mixing_seed())
+            self.mixing = {name: values.numpy() for name, values in drawn.items()}
 
     def on_epoch_end(self):
         """Go on to the next epoch."""
@@ -103,13 +116,16 @@ class SignalSequence(keras.utils.PyDataset):
             IndexError: there is no such batch.
         """
         first = range(len(self))[index] * self.batch_size
-        signals, *rest = self.examples.take(self.rows[first : first + self.batch_size])
+        chosen = slice(first, first + self.batch_size)
+        mixing = {name: values[chosen] for name, values in self.mixing.items()}
+        batch = self.examples.take(self.rows[chosen], mixing.get("partner"))
         if self.transform is not None:
             rate = self.examples.read.sample_rate
-            signals = np.stack([self.transform(signal, rate) for signal in signals]).astype(np.float32)
+            signals = np.stack([self.transform(signal, rate) for signal in batch[0]]).astype(np.float32)
+            batch = signals, *batch[1:]
         if self.has_layers:
-            signals = self._apply_layers(signals, self.seeds[index]).numpy()
-        return signals, *rest
+            batch = tuple(part.numpy() for part in self._apply_layers(batch, mixing, self.seeds[index]))
+        return batch
 
     @functools.cached_property
     def _apply_layers(self) -> Callable:
