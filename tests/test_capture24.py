@@ -124,7 +124,7 @@ def test_cross_validation_holds_every_person_out_once(wrists, folds, models):
     members = pipeline.members(pipeline.split(pipeline.manifest()))
     assert len(members) == models
     held_out = []
-    for split in members.values():
+    for _, split, _ in members.values():
         assert split.groupby("group")["part"].nunique().max() == 1
         assert split.loc[split["part"] == "test", "group"].nunique() == 2
         held_out += split.loc[split["part"] == "validation", "group"].unique().tolist()

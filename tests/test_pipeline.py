@@ -1,5 +1,6 @@
 """Runs from start to finish on a few tones: what they leave, refuse and give again."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -71,7 +72,7 @@ def test_same_seed_same_losses(tones, run, tmp_path):
 
 
 KILLED_IN_EPOCH_3 = """
-import os, signal, sys
+import json, os, signal, sys
 import keras
 from tfspec.pipelines import SpeechCommands
 
@@ -83,16 +84,18 @@ class Kill(keras.callbacks.TerminateOnNaN):
 
 keras.callbacks.TerminateOnNaN = Kill
 SpeechCommands(data=sys.argv[1], out=sys.argv[2], epochs=4, validation_fraction=1 / 3, clip_seconds=0.3,
-    batch_size=4, model=sys.argv[3]).train(verbose=0)
+    batch_size=4, **json.loads(sys.argv[3])).train(verbose=0)
 """
 
 
-@pytest.mark.parametrize("model", ["lstm", "conv2d"])
-def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, model):
-    options = {**OPTIONS, "epochs": 4, "model": model}
+@pytest.mark.parametrize(
+    "changes", [{"model": "lstm"}, {"model": "conv2d"}, {"model": "conv2d", "precision": "mixed_float16"}]
+)
+def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, changes):
+    options = {**OPTIONS, "epochs": 4, **changes}
     undisturbed = SpeechCommands(data=tones, out=tmp_path / "undisturbed", **options).train(verbose=0)
     folder = tmp_path / "killed"
-    done = subprocess.run([sys.executable, "-c", KILLED_IN_EPOCH_3, tones, folder, model])
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_EPOCH_3, tones, folder, json.dumps(changes)])
     assert done.returncode == -9
     assert (folder / "state").exists()
     assert not (folder / "metrics.json").exists()
@@ -132,7 +135,7 @@ def folds(tones, tmp_path_factory):
 def test_cross_validation_trains_a_model_a_fold_and_predicts_with_the_others(folds):
     for name, others in (("fold_0", "speaker1"), ("fold_1", "speaker2")):
         assert (folds.folder / name / "best.keras").exists()
-        validation = folds.members[name].query("part == 'validation'")
+        validation = folds.members[name].split.query("part == 'validation'")
         assert set(validation["group"]) == {others}
     assert set(folds.history["member"]) == {"fold_0", "fold_1"}
     assert len(folds.predictions) == 8
@@ -163,6 +166,36 @@ def test_folds_are_finished_one_by_one(folds, tmp_path):
     resumed = Run(folder, folds.pipeline).resume(verbose=0)
     assert (folder / "fold_0" / "best.keras").stat().st_mtime_ns == before
     assert resumed.metrics() == folds.metrics()
+
+
+@pytest.fixture(scope="module")
+def ensemble(tones, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "ensemble"
+    return SpeechCommands(data=tones, out=folder, num_members=2, **OPTIONS).train(verbose=0)
+
+
+def test_an_ensemble_is_the_mean_of_models_from_different_seeds(ensemble, run, tones):
+    columns = ["loss", "val_loss"]
+    first, second = (rows[columns].to_numpy() for _, rows in ensemble.history.groupby("member"))
+    np.testing.assert_array_equal(first, run.history[columns])
+    assert (first != second).all()
+    members = [load_keras(ensemble.folder / name / "best.keras") for name in ("seed_0", "seed_1")]
+    files = [tones / file for file in ensemble.predictions["file"]]
+    assert [tones / file for file in run.predictions["file"]] == files
+    columns = ["p_high", "p_low"]
+    expected = np.mean([predict_files(m, files)[columns] for m in members], axis=0)
+    for received in (ensemble.predictions, ensemble.predict(files)):
+        np.testing.assert_allclose(received[columns], expected, rtol=1e-4)
+
+
+def test_members_are_named_by_fold_and_seed(folds):
+    pipeline = dataclasses.replace(folds.pipeline, num_members=2, seed=5)
+    members = pipeline.members(folds.split)
+    assert [(name, m.pipeline.seed, m.fold) for name, m in members.items()] == [
+        ("fold_0_seed_5", 5, 0), ("fold_0_seed_6", 6, 0), ("fold_1_seed_5", 5, 1), ("fold_1_seed_6", 6, 1),
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="num_members must be positive"):
+        dataclasses.replace(folds.pipeline, num_members=0)
 
 
 def test_features_cached_on_disk_give_the_same_run(tones, run, tmp_path, monkeypatch):

@@ -30,8 +30,12 @@ def run(scenes, tmp_path_factory):
 
 def test_every_annotation_is_predicted_by_the_fold_that_has_not_heard_its_recording(run):
     assert len(run.predictions) == 8
-    for name, split in run.members.items():
-        assert split.groupby("part")["group"].nunique().to_dict() == {"test": 1, "train": 2, "validation": 2}
+    for name, member in run.members.items():
+        assert member.split.groupby("part")["group"].nunique().to_dict() == {
+            "test": 1,
+            "train": 2,
+            "validation": 2,
+        }
         assert (run.folder / name / "best.keras").exists()
     assert run.metrics()["examples"] == 8
     assert run.metrics("test")["examples"] == 2

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from tfspec import report
+from tfspec.distributions import score_distributions
 from tfspec.evaluation import score
 
 NAMES = ["$\\frac$", "<script>alert(1)</script>", "[red]x[/red]"]
@@ -30,6 +31,15 @@ def test_confusion_matrix_shows_counts_and_untrusted_names(scores):
     texts = sorted(text.get_text() for text in figure.axes[0].texts)
     assert texts == ["1", "1", "1", "1"]
     assert figure.axes[0].get_yticklabels()[1].get_text() == NAMES[1]
+
+
+def test_calibration_shows_every_tenth():
+    shares = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    scores = score_distributions(shares, np.array([[0.95, 0.05], [0.6, 0.4], [0.35, 0.65]]), np.ones(2) / 2)
+    figure = report.calibration_figure(scores)
+    assert _png(figure).startswith(b"\x89PNG")
+    np.testing.assert_allclose(figure.axes[0].lines[1].get_xydata(), [[0.625, 0.75], [0.95, 1.0]])
+    assert figure.axes[0].get_title() == "calibration error 0.100"
 
 
 def test_score_table_prints_names_as_they_are(scores):

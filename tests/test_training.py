@@ -2,11 +2,15 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from agreement import some_examples
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from tfspec.training import CohenKappa
+from tfspec.losses import KLDivergence
+from tfspec.models import mac
+from tfspec.optimizers import CoupledSGD
+from tfspec.training import STATE, CohenKappa, in_float32, in_precision, unfinished_backbone
 
 
 @some_examples
@@ -29,3 +33,70 @@ def test_kappa_survives_its_config():
         keras.saving.serialize_keras_object(CohenKappa(3, name="k"))
     )
     assert (kappa.num_classes, kappa.name) == (3, "k")
+
+
+@pytest.fixture
+def half_precision():
+    """A network in float16 with its first steps behind it."""
+    keras.utils.set_random_seed(0)
+    with in_precision("mixed_float16"):
+        backbone = mac((32, 32, 1), 3, 2)
+    backbone.compile(CoupledSGD(0.1, decay=1e-4), KLDivergence())
+    rng = np.random.default_rng(0)
+    batch = rng.normal(size=(8, 32, 32, 1)).astype(np.float32), np.eye(3, dtype=np.float32)[np.arange(8) % 3]
+    for _ in range(8):
+        backbone.train_on_batch(*batch)
+    return backbone, batch
+
+
+def test_half_precision_scales_the_loss_so_that_gradients_are_finite(half_precision):
+    backbone, _ = half_precision
+    optimizer = backbone.optimizer
+    assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    # It halves with every step whose gradients overflow, which is left out
+    assert 2 ** (8 - int(optimizer.iterations)) == optimizer.initial_scale / float(optimizer.dynamic_scale)
+    assert 0 < int(optimizer.iterations) < 8
+    assert all(np.isfinite(weights).all() for weights in backbone.get_weights())
+
+
+def test_half_precision_goes_on_from_its_file_and_has_a_twin(half_precision, tmp_path):
+    backbone, batch = half_precision
+    (tmp_path / STATE).mkdir()
+    backbone.save(tmp_path / STATE / "backbone.keras")
+    with in_precision("mixed_float16"):
+        loaded = unfinished_backbone(tmp_path)
+    assert float(loaded.optimizer.dynamic_scale) == float(backbone.optimizer.dynamic_scale)
+    for layer in loaded.layers:  # whose draws Keras does not save
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign(backbone.get_layer(layer.name).seed_generator.state)
+    for model in (backbone, loaded):
+        model.train_on_batch(*batch)
+    twin = in_float32(loaded)
+    for weights in zip(loaded.get_weights(), backbone.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights[0], weights[1])
+        np.testing.assert_array_equal(weights[0], weights[2])
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float16", "float32"}
+    assert {layer.compute_dtype for layer in twin.layers} == {"float32"}
+    assert in_float32(twin) is twin
+
+
+def test_the_twin_predicts_the_same(rng):
+    with in_precision("mixed_float16"):
+        backbone = mac((32, 32, 1), 3, 2)
+    x = rng.normal(size=(8, 32, 32, 1)).astype(np.float32)
+    received, expected = in_float32(backbone)(x), backbone(x)
+    np.testing.assert_allclose(received, expected, atol=2e-3)
+    assert (received != expected).numpy().any()
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("pooling", ["average", "max"])
+def test_silence_and_zeros_in_labels_have_finite_gradients(precision, pooling):
+    with in_precision(precision):
+        backbone = mac((32, 32, 4), 3, 2, pooling)
+    with tf.GradientTape() as tape:
+        loss = KLDivergence()(np.eye(3, dtype=np.float32), backbone(np.zeros((3, 32, 32, 4)), training=True))
+    assert np.isfinite(loss)
+    gradients = tape.gradient(loss, backbone.trainable_weights)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+    assert any(np.abs(gradient).max() > 0 for gradient in gradients)

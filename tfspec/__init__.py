@@ -5,8 +5,8 @@ what it saved.
 """
 
 from tfspec import _quiet  # noqa: F401, I001  first, before anything imports TensorFlow
-from tfspec import augment, data, frontends, models
+from tfspec import augment, data, frontends, losses, models, optimizers
 from tfspec._version import __version__
 from tfspec.errors import UserError
 
-__all__ = ["UserError", "__version__", "augment", "data", "frontends", "models"]
+__all__ = ["UserError", "__version__", "augment", "data", "frontends", "losses", "models", "optimizers"]

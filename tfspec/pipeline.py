@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 import tempfile
 import time
@@ -9,7 +11,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -30,6 +32,20 @@ from tfspec.run import Run
 FEATURE_BYTES_IN_MEMORY = 2 << 30
 # Bad examples that an error names: of windows there may be thousands.
 LISTED = 100
+
+
+class Member(NamedTuple):
+    """One of the models that a run trains.
+
+    Args:
+        pipeline: makes and trains it.
+        split: what it trains on and is validated on, in the column `part`.
+        fold: number of the fold that validates it, None without cross validation.
+    """
+
+    pipeline: Pipeline
+    split: pd.DataFrame
+    fold: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -60,6 +76,10 @@ class Pipeline:
     """Each weight's gradient is scaled down to this norm; none leaves it."""
     on_bad_file: Literal["stop", "skip"] = "stop"
     """Stop before training if any file cannot be used, or leave these out and list them in the run folder."""
+    precision: training.Precision = "float32"
+    """Of what training computes; 16 bits are faster on devices made for them. Kept models are float32."""
+    num_members: int = 1
+    """Models that are trained, each from a seed of its own; their probabilities are averaged."""
     seed: int = 0
     """Same seed, same split, batches and losses."""
 
@@ -78,6 +98,8 @@ class Pipeline:
         for name in ("patience", "learning_rate_end", "seed"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} must not be negative. Received: {getattr(self, name)}")
+        if self.num_members < 1:
+            raise UserError(f"num_members must be positive. Received: {self.num_members}")
         if self.seed >= 2**31:
             raise UserError(f"seed must be below 2**31. Received: {self.seed}")
 
@@ -128,6 +150,10 @@ class Pipeline:
         """Make the model from (batch, *feature_shape) features to (batch, num_classes) logits."""
         raise NotImplementedError
 
+    def variants(self) -> dict[str, Pipeline]:
+        """Give the pipelines whose models are averaged, by name; there are `num_members` of each."""
+        return {"": self}
+
     def example_weights(self, manifest: pd.DataFrame) -> np.ndarray | None:
         """Give the weight of each of the training examples in the loss; None for equal ones."""
         return None
@@ -143,6 +169,12 @@ class Pipeline:
     def metrics(self, num_classes: int) -> list[str | keras.metrics.Metric]:
         """List what is measured in every epoch besides the loss."""
         return ["accuracy"]
+
+    def optimizer(
+        self, learning_rate: float | keras.optimizers.schedules.LearningRateSchedule
+    ) -> keras.optimizers.Optimizer:
+        """Make what follows the gradients."""
+        return keras.optimizers.Adam(learning_rate, clipnorm=self.clip_norm)
 
     def phases(self) -> list[training.Phase]:
         """List the stretches of training, each with its own learning rate."""
@@ -217,7 +249,7 @@ class Pipeline:
         split = self.split(manifest)
         split = pd.concat([split[split["part"] != "test"], split[split["part"] == "test"]], ignore_index=True)
         for member in self.members(split).values():
-            self._check(member)
+            self._check(member.split)
         run = Run.create(folder, self, split)
         print(f"Run folder: {run.folder}")
         if len(bad):
@@ -273,20 +305,33 @@ class Pipeline:
         """Say in one line how the examples are split."""
         return ", ".join(f"{len(rows)} examples in {part}" for part, rows in split.groupby("part"))
 
-    def members(self, split: pd.DataFrame) -> dict[str, pd.DataFrame]:
-        """Give the split of each model that is trained, by the name of its folder in the run folder.
+    def members(self, split: pd.DataFrame) -> dict[str, Member]:
+        """List the models that are trained, by the name of their folder in the run folder.
 
         Args:
             split: columns `part` and, for cross validation, `fold`.
 
         Returns:
-            The split itself, in the run folder; or `fold_0` and so on, with that fold as validation part.
+            One model, in the run folder itself; or one for each fold, variant and seed, such as `seed_0` and
+            `seed_1`, or `fold_0_seed_0`.
         """
+        made = {}
+        for fold, its_split in self._folds(split).items():
+            seeds = itertools.count(self.seed)
+            for variant, pipeline in self.variants().items():
+                for seed in itertools.islice(seeds, self.num_members):
+                    parts = ["" if fold is None else f"fold_{fold}", variant, f"seed_{seed}"]
+                    name = "_".join(part for part in parts[: 2 + (self.num_members > 1)] if part)
+                    made[name] = Member(dataclasses.replace(pipeline, seed=seed), its_split, fold)
+        return made
+
+    def _folds(self, split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
+        """Give for each fold the split that has it as validation part; without folds, the split itself."""
         if "fold" not in split:
-            return {"": split}
+            return {None: split}
         part, fold = split["part"], split["fold"]
         return {
-            f"fold_{number}": split.assign(part=part.mask((part == "train") & (fold == number), "validation"))
+            int(number): split.assign(part=part.mask((part == "train") & (fold == number), "validation"))
             for number in sorted(fold[part == "train"].unique())
         }
 
@@ -303,9 +348,10 @@ class Pipeline:
         with tempfile.TemporaryDirectory(prefix="cache-", dir=folder) as cache:
             features = self._features(split, Path(cache)) if unfinished and self.features_once else None
             for name in unfinished:
+                member = members[name]
                 if name:
-                    print(f"{name}: {self.describe(members[name])}")
-                self._fit_member(folder / name, members[name], features, verbose)
+                    print(f"{name}: {self.describe(member.split)}")
+                member.pipeline.fit_member(folder / name, member.split, features, verbose)
         if list(members) != [""] and (unfinished or not (folder / "best.keras").exists()):
             trained = [load_keras(folder / name / "best.keras") for name in members]
             joined = ensemble([member.backbone for member in trained])
@@ -326,19 +372,25 @@ class Pipeline:
             lambda batches, total: report.track(batches, "Computing features", total),
         )
 
-    def _fit_member(
-        self, folder: Path, split: pd.DataFrame, features: ArrayReader | None, verbose: int | str
+    def fit_member(
+        self, folder: Path, split: pd.DataFrame, features: ArrayReader | None, verbose: int | str = "auto"
     ) -> None:
-        """Train one model on the part "train", or go on with it."""
+        """Train one model on the part "train", or go on with it.
+
+        Args:
+            folder: of this model alone.
+            split: of the member.
+            features: of the run's training and validation parts, where they are computed once.
+            verbose: Keras's progress bar: "auto", 0, 1 or 2.
+        """
         folder.mkdir(exist_ok=True)
         keras.utils.set_random_seed(self.seed)
         class_names = self.class_names(split)
-        backbone = training.unfinished_backbone(folder)
         front_end, augmentation = self.front_end(), self.augmentation()
-        if backbone is None:
-            signal_shape = self.reader(split.iloc[:1]).signal_shape
-            feature_shape = front_end.compute_output_shape((None, *signal_shape))[1:]
-            backbone = self.backbone(feature_shape, len(class_names))
+        signal_shape = self.reader(split.iloc[:1]).signal_shape
+        feature_shape = front_end.compute_output_shape((None, *signal_shape))[1:]
+        with training.in_precision(self.precision):
+            backbone = training.unfinished_backbone(folder) or self.backbone(feature_shape, len(class_names))
         train, validation = (split[split["part"] == part] for part in ("train", "validation"))
         epochs = Epochs(self.seed, order=self.order(train))
         read, layer = self._source(split, features if augmentation is None else None)
@@ -356,7 +408,8 @@ class Pipeline:
         )
         read, layer = self._source(split, features)
         training.fit(
-            self._classifier(front_end, backbone, split),
+            self._classifier(front_end, training.in_float32(backbone), split),
+            backbone,
             train_data,
             epochs,
             make_dataset(validation, read, class_names, self.validation_batch_size, layer),
@@ -364,7 +417,7 @@ class Pipeline:
             self.phases(),
             self.patience,
             self.loss(),
-            self.clip_norm,
+            self.optimizer,
             verbose,
             self.metrics(len(class_names)),
         )

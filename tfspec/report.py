@@ -80,6 +80,26 @@ def confusion_matrix_figure(scores: dict[str, Any]) -> Figure:
     return figure
 
 
+def calibration_figure(scores: dict[str, Any]) -> Figure:
+    """Draw how large the predicted class's share is, against the probability that was predicted.
+
+    Args:
+        scores: from `distributions.score_distributions`.
+
+    Returns:
+        The figure; on the diagonal, predictions are worth what they say. Larger dots are more examples.
+    """
+    curve = pd.DataFrame(scores["calibration"])
+    figure = _figure(4.5, 4.2)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
+    axes.plot(curve["confidence"], curve["share"], color="C0")
+    axes.scatter(curve["confidence"], curve["share"], 10 + 190 * curve["examples"] / curve["examples"].sum())
+    axes.set(xlabel="predicted probability", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
+    axes.set_title(f"calibration error {scores['calibration_error']:.3f}")
+    return figure
+
+
 def history_figure(history: pd.DataFrame) -> Figure:
     """Draw loss and metrics against the epoch.
 

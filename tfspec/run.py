@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
-from tfspec import evaluation, report
+from tfspec import distributions, evaluation, report
 from tfspec._version import __version__
-from tfspec.data.dataset import label_indices, read_batches
+from tfspec.data.dataset import label_indices, read_batches, targets
 from tfspec.errors import UserError
 from tfspec.export import export
 from tfspec.files import written_beside
@@ -25,7 +26,7 @@ from tfspec.models import Classifier
 from tfspec.quantization import Quantize
 
 if TYPE_CHECKING:
-    from tfspec.pipeline import Pipeline
+    from tfspec.pipeline import Member, Pipeline
 
 # Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16.
 CALIBRATION_SIGNALS = 1000
@@ -106,8 +107,8 @@ class Run:
         return load_keras(self.folder / "best.keras")
 
     @property
-    def members(self) -> dict[str, pd.DataFrame]:
-        """The split of each model that was trained, by the name of its folder in the run folder."""
+    def members(self) -> dict[str, Member]:
+        """The models that were trained, by the name of their folder in the run folder."""
         return self.pipeline.members(self.split)
 
     @property
@@ -160,8 +161,8 @@ class Run:
     ) -> dict[str, Any]:
         """Score the best model on the validation or test part, or on all of another data set.
 
-        In cross validation every example is predicted by the model that was not trained on its fold; the
-        test part and other data by the mean of all models. Writes metrics.json, predictions.csv, groups.csv
+        Every example is predicted by the mean of all models, in cross validation by that of the models that
+        were not trained on its fold. Writes metrics.json, predictions.csv, groups.csv
         (the scores of each group by itself) and figures/: into the run folder for the validation part, into
         evaluations/ in it for the rest.
 
@@ -171,9 +172,11 @@ class Run:
             part: of the run's own data.
 
         Returns:
-            What `evaluation.score` gives; the number of `groups` and `intervals`, as `score_groups` gives
-            them; with `data` also `groups_trained_on`; and where the pipeline smooths, the scores of that as
-            `smoothed`.
+            What `evaluation.score`, `distributions.score_distributions` and `distributions.score_members`
+            give, the latter by what was fitted to the validation part; with soft labels, the class of an
+            example is that of its largest share. The number of `groups` and `intervals`, as `score_groups`
+            gives them; with `data` also `groups_trained_on`; and where the pipeline smooths, the scores of
+            that as `smoothed`.
 
         Raises:
             UserError: the data cannot be used, or has labels that the model does not know.
@@ -185,21 +188,27 @@ class Run:
             changes = {"data": Path(data), "on_bad_file": on_bad_file or self.pipeline.on_bad_file}
             pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
             manifest, bad = pipeline.usable(pipeline.manifest())
-            predicted = [(self.classifier, manifest)]
+            predicted = [(list(self.members), manifest)]
         elif part == "test":
-            predicted = [(self.classifier, _part(self.split, "test"))]
+            predicted = [(list(self.members), _part(self.split, "test"))]
         else:
-            predicted = [
-                (load_keras(self.folder / name / "best.keras"), _part(split, "validation"))
-                for name, split in self.members.items()
-            ]
+            predicted = self._held_out
         manifest = pd.concat([rows for _, rows in predicted], ignore_index=True)
         if manifest.empty:
             raise UserError(f"{self.folder} has no {part} part.")
         names = self.classifier.class_names
-        labels = label_indices(manifest["label"], names)
-        probabilities = np.concatenate([_probabilities(pipeline, model, rows) for model, rows in predicted])
-        scores = evaluation.score(labels, probabilities, names)
+        shares = _shares(manifest, names)
+        labels = shares.argmax(1)
+        each = self._predict(pipeline, predicted)
+        probabilities = np.nanmean(each, axis=0)
+        of_validation = data is None and part == "validation"
+        scores = {
+            **evaluation.score(labels, probabilities, names),
+            **distributions.score_distributions(shares, probabilities, self._prior),
+            **distributions.score_members(
+                shares, dict(zip(self.members, each, strict=True)), None if of_validation else self._fitted
+            ),
+        }
         groups, scores["intervals"] = evaluation.score_groups(
             labels, probabilities.argmax(1), manifest["group"], names
         )
@@ -208,11 +217,13 @@ class Run:
             trained_on = self.split.loc[self.split["part"] == "train", "group"]
             scores["groups_trained_on"] = sorted(set(manifest["group"]) & set(trained_on))
         table = evaluation.predictions_table(
-            pipeline.example_names(manifest), probabilities, names, manifest["label"]
+            pipeline.example_names(manifest), probabilities, names, pd.Series(np.take(names, labels))
         )
-        of_validation = data is None and part == "validation"
+        if "label" not in manifest:
+            table = table.join(pd.DataFrame(shares, columns=[f"true_{name}" for name in names]))
+            manifest = manifest.assign(label=table["label"])
         known = manifest.assign(predicted=table["predicted"])
-        smoothed = pipeline.smooth(known, known if of_validation else self._held_out(), names)
+        smoothed = pipeline.smooth(known, known if of_validation else self._held_out_predicted(), names)
         if smoothed is not None:
             table.insert(table.columns.get_loc("predicted") + 1, "smoothed", smoothed)
             places = label_indices(table["smoothed"], names)
@@ -226,10 +237,40 @@ class Run:
         self._draw(pipeline, folder / "figures", manifest, scores)
         return scores
 
-    def _held_out(self) -> pd.DataFrame:
+    @property
+    def _held_out(self) -> list[tuple[list[str], pd.DataFrame]]:
+        """The validation part: members, and the rows that they have not been trained on."""
+        folds: dict[int | None, tuple[list[str], pd.DataFrame]] = {}
+        for name, member in self.members.items():
+            folds.setdefault(member.fold, ([], _part(member.split, "validation")))[0].append(name)
+        return list(folds.values())
+
+    def _held_out_predicted(self) -> pd.DataFrame:
         """Give the rows of the validation part, and what was predicted of them."""
-        parts = [_part(split, "validation") for split in self.members.values()]
-        return pd.concat(parts, ignore_index=True).assign(predicted=self.predictions["predicted"])
+        rows = pd.concat([rows for _, rows in self._held_out], ignore_index=True)
+        return rows.assign(predicted=self.predictions["predicted"])
+
+    def _predict(self, pipeline: Pipeline, predicted: Sequence[tuple[list[str], pd.DataFrame]]) -> np.ndarray:
+        """Predict rows by members: (members, rows, classes), NaN where a member does not predict a row."""
+        parts = []
+        for names, rows in predicted:
+            models = [load_keras(self.folder / name / "best.keras") for name in names]
+            received = _probabilities(pipeline, models, rows)
+            part = np.full((len(self.members), *received.shape[1:]), np.nan, np.float32)
+            part[[name in names for name in self.members]] = received
+            parts.append(part)
+        return np.concatenate(parts, axis=1)
+
+    @property
+    def _prior(self) -> np.ndarray:
+        """The mean shares of the classes in the training part."""
+        return _shares(_part(self.split, "train"), self.classifier.class_names).mean(0)
+
+    @property
+    def _fitted(self) -> dict[str, Any]:
+        """The scores of the validation part, among them what was fitted to it."""
+        scores = self.metrics() if (self.folder / "metrics.json").exists() else {}
+        return scores if "tempered" in scores else self.evaluate()
 
     def _write_evaluation(
         self, folder: Path, scores: dict, tables: dict[str, pd.DataFrame], bad: pd.DataFrame | None
@@ -243,9 +284,10 @@ class Run:
             bad.to_csv(folder / "bad_files.csv", index=False)
 
     def _draw(self, pipeline: Pipeline, folder: Path, manifest: pd.DataFrame, scores: dict):
-        """Draw the confusion matrix, the training and some examples."""
+        """Draw the confusion matrix, the calibration, the training and some examples."""
         figures = {
             "confusion_matrix": report.confusion_matrix_figure(scores),
+            "calibration": report.calibration_figure(scores),
             "history": report.history_figure(self.history),
             "examples": pipeline.examples_figure(manifest, self.classifier.front_end),
         }
@@ -293,5 +335,16 @@ def _signals(pipeline: Pipeline, manifest: pd.DataFrame) -> Iterator[np.ndarray]
     yield from batches.as_numpy_iterator()
 
 
-def _probabilities(pipeline: Pipeline, model: Classifier, manifest: pd.DataFrame) -> np.ndarray:
-    return np.concatenate([model.probabilities(signals) for signals in _signals(pipeline, manifest)])
+def _shares(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
+    """Give (rows, classes): how much of each class a row has, all of one class where it has a label."""
+    known = targets(manifest, class_names)
+    return known if known.ndim == 2 else np.eye(len(class_names), dtype=np.float32)[known]
+
+
+def _probabilities(pipeline: Pipeline, models: Sequence[Classifier], manifest: pd.DataFrame) -> np.ndarray:
+    """Give (models, rows, classes); the features, which are the same for all models, are made once."""
+    batches = []
+    for signals in _signals(pipeline, manifest):
+        features = models[0].front_end(signals)
+        batches.append([tf.nn.softmax(model.backbone(features, training=False)) for model in models])
+    return np.concatenate(batches, axis=1)

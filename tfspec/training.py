@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -20,6 +21,8 @@ from tfspec.errors import UserError
 from tfspec.files import written_beside
 from tfspec.models import Classifier
 
+DROPOUTS = 2
+"""Number of their stream of random numbers; `Epochs` draws from others."""
 STATE = "state"
 """Folder of a member that is not finished: its backbone with the optimizer, and how far it came."""
 
@@ -30,7 +33,7 @@ class Phase:
 
     Args:
         epochs: largest number of epochs.
-        learning_rate: Adam's at the start.
+        learning_rate: at the start.
         learning_rate_end: part of it that a cosine over the epochs leaves at the end; 1 keeps it constant.
         prepare: what is done to the backbone first, such as `models.freeze`.
     """
@@ -76,7 +79,7 @@ class Keep(keras.callbacks.Callback):
     `history.csv`, and the state that `fit` goes on from. Each is whole at any time.
 
     Args:
-        classifier: the model around the one that trains.
+        classifier: what is kept: around the model that trains, or around its twin in float32.
         folder: where the files go.
         epochs: what numbers the epochs of the training data.
         phase: the phase that trains.
@@ -104,7 +107,7 @@ class Keep(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock, and what is random in this epoch: a function of the seed and the epoch alone."""
         self.epochs.number = epoch  # Keras may have looked at a batch before
-        rng = np.random.default_rng([self.epochs.seed, epoch, 1])
+        rng = np.random.default_rng([self.epochs.seed, epoch, DROPOUTS])
         for variable in self.model.variables:
             if variable.path.endswith("seed_generator_state"):  # of a dropout; Keras does not save it
                 variable.assign(rng.integers(2**32, size=2, dtype=np.uint32))
@@ -115,6 +118,8 @@ class Keep(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.start
         scores = {name: float(value) for name, value in logs.items()}
         self.progress.history.append({"epoch": epoch, **scores, "seconds": seconds})
+        if self.classifier.backbone is not self.model:
+            self.classifier.backbone.set_weights(self.model.get_weights())
         last = self.folder / "last.keras"
         with written_beside(last) as part:
             self.classifier.save(part)
@@ -195,8 +200,59 @@ def _progress(folder: Path) -> Progress:
     return Progress(**json.loads(path.read_text())) if path.exists() else Progress(0, 0, [])
 
 
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+
+
+@contextlib.contextmanager
+def in_precision(precision: Precision) -> Iterator[None]:
+    """Make models in a precision, which is that of their activations: weights are always float32.
+
+    Args:
+        precision: "float32", or one of 16 bits for devices that are faster with these; Keras scales the loss
+            of a model in "mixed_float16" so that small gradients don't vanish.
+
+    Example:
+        >>> with in_precision("mixed_bfloat16"):
+        ...     keras.layers.Dense(2).compute_dtype
+        'bfloat16'
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def in_float32(backbone: keras.Model) -> keras.Model:
+    """Give a model that computes all in float32, with the same weights.
+
+    Args:
+        backbone: from `in_precision`.
+
+    Returns:
+        The backbone itself if it does already; otherwise its twin.
+
+    Example:
+        >>> with in_precision("mixed_float16"):
+        ...     backbone = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+        >>> in_float32(backbone)(np.ones([1, 4])).dtype
+        tf.float32
+    """
+    if backbone.dtype_policy.name == "float32":
+        return backbone
+
+    def twin(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    made = keras.models.clone_model(backbone, clone_function=twin, recursive=True)
+    made.set_weights(backbone.get_weights())
+    return made
+
+
 def fit(
     classifier: Classifier,
+    backbone: keras.Model,
     train_data: tf.data.Dataset,
     epochs: Epochs,
     validation_data: tf.data.Dataset,
@@ -204,18 +260,20 @@ def fit(
     phases: Sequence[Phase],
     patience: int,
     loss: Any,
-    clip_norm: float | None = None,
+    optimizer: Callable[[keras.optimizers.schedules.LearningRateSchedule], keras.optimizers.Optimizer],
     verbose: int | str = "auto",
     metrics: Sequence[str | keras.metrics.Metric] = ("accuracy",),
 ) -> None:
-    """Train the backbone with Adam until the validation loss stops falling, phase after phase.
+    """Train the backbone until the validation loss stops falling, phase after phase.
 
     Leaves `best.keras` (lowest validation loss), `last.keras`, `history.csv` and TensorBoard's `logs/`. In a
     folder with an unfinished training it goes on after the last whole epoch, and ends with the weights that
     it would have had undisturbed.
 
     Args:
-        classifier: its backbone is trained in place; that of `unfinished_backbone` if there is one.
+        classifier: what is kept.
+        backbone: what is trained, in place: that of the classifier, or, in another precision, of which the
+            classifier has the twin; `unfinished_backbone` if there is one.
         train_data: batches ((batch, frames, bins, channels) features, (batch,) labels).
         epochs: what numbers the epochs of `train_data`.
         validation_data: batches of the same.
@@ -223,7 +281,7 @@ def fit(
         phases: what to train and how, in order.
         patience: epochs without a lower validation loss after which a phase stops.
         loss: Keras loss on logits.
-        clip_norm: each weight's gradient is scaled down to this norm; None leaves it.
+        optimizer: makes the optimizer of a phase from its learning rates.
         verbose: Keras's progress bar: "auto", 0, 1 or 2.
         metrics: what is measured in every epoch besides the loss, on labels and logits.
 
@@ -231,7 +289,6 @@ def fit(
         UserError: the loss was never finite.
     """
     progress = _progress(folder)
-    backbone = classifier.backbone
     for index in range(progress.phase, len(phases)):
         phase = phases[index]
         if index > progress.phase or not progress.history:
@@ -242,8 +299,7 @@ def fit(
             rate = keras.optimizers.schedules.CosineDecay(
                 phase.learning_rate, steps, alpha=phase.learning_rate_end
             )
-            optimizer = keras.optimizers.Adam(rate, clipnorm=clip_norm)
-            backbone.compile(optimizer, loss, metrics=list(metrics))
+            backbone.compile(optimizer(rate), loss, metrics=list(metrics))
         if progress.is_over(phase, patience):
             continue
         done = len(progress.history)

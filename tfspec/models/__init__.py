@@ -4,6 +4,7 @@ from tfspec.models.classifier import Classifier
 from tfspec.models.conv2d import conv2d, trace_conv2d
 from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
+from tfspec.models.mac import mac
 from tfspec.models.pyramid import pyramid
 from tfspec.models.transfer import freeze, transfer, unfreeze
 
@@ -13,6 +14,7 @@ __all__ = [
     "ensemble",
     "freeze",
     "lstm",
+    "mac",
     "pyramid",
     "trace_conv2d",
     "transfer",

@@ -1,0 +1,223 @@
+"""How well predicted distributions match the true ones, and what makes them match better.
+
+The truth is (examples, classes) shares, each row with the sum 1: soft labels, or one class with all of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SMALLEST = 1e-37
+"""Probability next to zero, whose logarithm is finite; that of `models.ensemble`."""
+BINS = 10
+
+
+def score_distributions(shares: np.ndarray, probabilities: np.ndarray, prior: np.ndarray) -> dict[str, Any]:
+    """Compare predicted distributions with the true ones, in nats.
+
+    `cross_entropy` is the mean of −Σ p log q for shares p and probabilities q. No prediction brings it below
+    the mean `entropy` −Σ p log p of the labels; what is left above that is the Kullback-Leibler divergence
+    `kl`. `kl_uniform` and `kl_prior` are what the same probability for all classes, and the prior, would
+    have; the loss of a model that has learnt something is below both. `top_2_accuracy` is the part of the
+    examples whose largest share is among the two largest probabilities (of one class, scikit-learn's
+    `top_k_accuracy_score`).
+
+    `calibration` groups the examples by their largest probability, in tenths: its mean `confidence`, the
+    mean `share` that the predicted class has, and the number of `examples`; tenths without any are left
+    out. `calibration_error` is the mean of their distances, each weighed by its examples (expected
+    calibration error: Guo et al., On calibration of modern neural networks, ICML 2017; with soft labels
+    the share stands for being right).
+
+    Args:
+        shares: (examples, classes).
+        probabilities: (examples, classes).
+        prior: (classes,) such as the mean shares of the training part.
+
+    Returns:
+        All of these. Ready for JSON.
+
+    Raises:
+        ValueError: shares and probabilities differ in shape.
+
+    Example:
+        >>> shares, even = np.array([[1.0, 0.0], [0.5, 0.5]]), np.full((2, 2), 0.5)
+        >>> scores = score_distributions(shares, even, prior=np.array([0.75, 0.25]))
+        >>> [round(scores[name], 4) for name in ("cross_entropy", "entropy", "kl", "calibration_error")]
+        [0.6931, 0.3466, 0.3466, 0.25]
+    """
+    if shares.ndim != 2 or shares.shape != probabilities.shape:
+        raise ValueError(
+            "`shares` and `probabilities` must both be (examples, classes). "
+            f"Received: shares of shape {shares.shape}, probabilities of shape {probabilities.shape}"
+        )
+    entropy = cross_entropy(shares, shares)
+    curve = _calibration(shares, probabilities)
+    gaps = [row["examples"] * abs(row["confidence"] - row["share"]) for row in curve]
+    two_largest = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    return {
+        "kl": cross_entropy(shares, probabilities) - entropy,
+        "cross_entropy": cross_entropy(shares, probabilities),
+        "entropy": entropy,
+        "kl_uniform": float(np.log(shares.shape[1])) - entropy,
+        "kl_prior": cross_entropy(shares, np.broadcast_to(prior, shares.shape)) - entropy,
+        "top_2_accuracy": float((two_largest == shares.argmax(1)[:, np.newaxis]).any(1).mean()),
+        "calibration_error": sum(gaps) / len(shares),
+        "calibration": curve,
+    }
+
+
+def score_members(
+    shares: np.ndarray, members: dict[str, np.ndarray], fitted: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Score an ensemble's members one by one, and what a temperature and weights make of their mean.
+
+    Args:
+        shares: (examples, classes).
+        members: (examples, classes) probabilities of each; rows of NaN for examples that it does not predict.
+        fitted: what this gave for examples that were held out: their temperature and weights are used. None
+            fits both to these examples, whose scores are then too good.
+
+    Returns:
+        `accuracy`, `kl` and `calibration_error` of: the mean at the best `temperature`, as `tempered`; with
+        several members, each one, as `members`; and if all of them predict all examples, the mean with the
+        best `weights`, as `weighted`. Ready for JSON.
+
+    Example:
+        >>> shares = np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> scores = score_members(shares, {"good": 0.6 * shares + 0.2, "bad": np.full((2, 2), 0.5)})
+        >>> round(scores["weighted"]["weights"]["good"], 3), round(scores["members"]["good"]["kl"], 3)
+        (1.0, 0.223)
+    """
+    each = np.stack(list(members.values()))
+    mean = np.nanmean(each, axis=0)
+    temperature = fitted["tempered"]["temperature"] if fitted else fit_temperature(shares, mean)
+    scores: dict[str, Any] = {
+        "tempered": {"temperature": temperature, **_brief(shares, tempered(mean, temperature))}
+    }
+    if len(each) > 1:
+        scores["members"] = {}
+        for name, probabilities in members.items():
+            its = ~np.isnan(probabilities[:, 0])
+            scores["members"][name] = _brief(shares[its], probabilities[its])
+    if len(each) > 1 and not np.isnan(each).any() and (not fitted or "weighted" in fitted):
+        weights = fitted["weighted"]["weights"] if fitted else None
+        weights = weights or dict(zip(members, fit_weights(shares, each).tolist(), strict=True))
+        mean = np.tensordot([weights[name] for name in members], each, 1)
+        scores["weighted"] = {"weights": weights, **_brief(shares, mean)}
+    return scores
+
+
+def cross_entropy(shares: np.ndarray, probabilities: np.ndarray) -> float:
+    """Give the mean of −Σ p log q; a class without a share adds nothing, whatever its probability.
+
+    Args:
+        shares: (examples, classes) p.
+        probabilities: (examples, classes) q, those below 1e-37 taken for that.
+
+    Returns:
+        In nats.
+
+    Example:
+        >>> round(cross_entropy(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])), 4)
+        0.6931
+    """
+    return float(-(shares * _log(probabilities)).sum(1).mean())
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Divide the logits by a temperature: above 1 the distributions get flatter, below 1 sharper.
+
+    Args:
+        probabilities: (…, classes).
+        temperature: above 0.
+
+    Returns:
+        (…, classes) float64.
+
+    Example:
+        >>> tempered(np.array([0.8, 0.2]), temperature=2.0).round(3).tolist()
+        [0.667, 0.333]
+    """
+    from scipy.special import softmax
+
+    return softmax(_log(probabilities) / temperature, axis=-1)
+
+
+def fit_temperature(shares: np.ndarray, probabilities: np.ndarray) -> float:
+    """Find the temperature with the lowest cross-entropy, and so the lowest KL divergence.
+
+    Source: Guo et al., On calibration of modern neural networks, ICML 2017.
+
+    Args:
+        shares: (examples, classes), of examples that were not trained on.
+        probabilities: (examples, classes).
+
+    Returns:
+        From 0.01 to 100.
+
+    Example:
+        >>> shares = np.array([[0.8, 0.2]])
+        >>> round(fit_temperature(shares, tempered(shares, 0.5)), 3)
+        2.0
+    """
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature):
+        return cross_entropy(shares, tempered(probabilities, np.exp(log_temperature)))
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log([0.01, 100]), options={"xatol": 1e-6}).x))
+
+
+def fit_weights(shares: np.ndarray, probabilities: np.ndarray, steps: int = 1000) -> np.ndarray:
+    """Find the weighted mean of several models' distributions with the lowest cross-entropy.
+
+    Expectation maximisation of the weights of a mixture: no step makes it worse, and as the loss is convex
+    in the weights there is but one lowest value (Dempster, Laird and Rubin, 1977).
+
+    Args:
+        shares: (examples, classes), of examples that were not trained on.
+        probabilities: (models, examples, classes).
+        steps: how often the weights are improved.
+
+    Returns:
+        (models,), none negative, with the sum 1.
+
+    Example:
+        >>> shares = np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> fit_weights(shares, np.stack([shares, 1 - shares])).round(3).tolist()
+        [1.0, 0.0]
+    """
+    there = shares > 0
+    share, each = shares[there] / len(shares), np.maximum(probabilities[:, there], SMALLEST)
+    weights = np.full(len(each), 1 / len(each))
+    for _ in range(steps):
+        parts = weights[:, np.newaxis] * each
+        weights = (parts / parts.sum(0)) @ share
+        weights /= weights.sum()
+    return weights
+
+
+def _brief(shares: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    scores = score_distributions(shares, probabilities, shares.mean(0))
+    accuracy = float((shares.argmax(1) == probabilities.argmax(1)).mean())
+    return {"accuracy": accuracy, "kl": scores["kl"], "calibration_error": scores["calibration_error"]}
+
+
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
+
+
+def _calibration(shares: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
+    predicted = probabilities.argmax(1)[:, np.newaxis]
+    confidence, share = (np.take_along_axis(x, predicted, 1)[:, 0] for x in (probabilities, shares))
+    tenth = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        {
+            "confidence": float(confidence[tenth == number].mean(dtype=np.float64)),
+            "share": float(share[tenth == number].mean(dtype=np.float64)),
+            "examples": int((tenth == number).sum()),
+        }
+        for number in np.unique(tenth)
+    ]
