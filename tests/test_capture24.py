@@ -26,6 +26,7 @@ SMALL = {
     "label_column": "label:simple",
     "epochs": 2,
     "batch_size": 8,
+    "learning_rate_end": 1.0,
     "cross_validation": 0,
 }
 RUN = {"test": 2, "validation": 0.3, "channels": "both"}
