@@ -12,18 +12,38 @@ import numpy as np
 import pandas as pd
 
 from tfspec import report
+from tfspec.augment import Compose, Gain, Rotation, TimeShift
 from tfspec.data.balance import sample_weights
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import draw_groups, folds
 from tfspec.data.windows import RUN_BYTES, RUNS, WindowReader, list_windows, shuffled_runs, window_problems
 from tfspec.errors import UserError
-from tfspec.frontends import Log, Spectrogram, VectorNorm
+from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
 from tfspec.models import pyramid
 from tfspec.pipeline import Pipeline
 from tfspec.smoothing import smooth
 from tfspec.training import CohenKappa
 
 PUBLISHED_TEST = tuple(f"P{number}" for number in range(101, 152))
+PUBLISHED = {
+    "test": 0,
+    "validation": PUBLISHED_TEST,
+    "cross_validation": 0,
+    "frame_length": 120,
+    "frame_step": 48,
+    "max_hz": None,
+    "log_offset": 1e-16,
+    "gravity": False,
+    "augment": False,
+    "dropout": 0.0,
+    "epochs": 5,
+    "batch_size": 32,
+    "learning_rate": 3e-4,
+    "learning_rate_end": 1.0,
+}
+"""The options of the published system, for 100 Hz."""
+FRAME_SECONDS = 6.4
+STEP_SECONDS = 1.0
 
 
 @dataclass(kw_only=True)
@@ -31,22 +51,25 @@ class Capture24(Pipeline):
     """Name what people do in windows of acceleration, trained and tested on different people.
 
     The folder `data` holds X.npy, Y.npy, T.npy, pid.npy and annotation-label-dictionary.csv, as
-    `data.windows.list_windows` describes. Differs from the published system: the epoch is chosen on people
-    of the training set, and the test people are looked at once, at the end. The published way is
-    `Capture24(test=0, validation=PUBLISHED_TEST)`, whose last epoch is in last.keras.
+    `data.windows.list_windows` describes. The defaults were found by cross-validation on people who were not
+    trained on; the published system, whose network, optimizer and loss these are, is
+    `Capture24(**PUBLISHED)`. The number of epochs is fixed, and no epoch is chosen by anybody's scores.
 
     Example:
-        >>> wisdm = Capture24(sample_rate=20, frame_length=24, frame_step=10, label_column="label:coarse")
-        >>> wisdm.front_end().compute_output_shape((None, 600, 3))
-        (None, 58, 13, 3)
+        >>> Capture24(sample_rate=20).front_end().compute_output_shape((None, 600, 3))
+        (None, 24, 65, 6)
+        >>> Capture24(**PUBLISHED).front_end().compute_output_shape((None, 3000, 3))
+        (None, 61, 61, 3)
     """
 
     name: ClassVar[str] = "capture24"
 
-    epochs: int = 5
-    patience: int = 5
+    epochs: int = 16
+    keep: Literal["best", "last"] = "last"
+    batch_size: int = 64
     validation_batch_size: int = 1024
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
+    learning_rate_end: float = 0.0
 
     data: Path = Path("data")
     """Folder that holds X.npy, Y.npy, T.npy, pid.npy and annotation-label-dictionary.csv."""
@@ -54,22 +77,33 @@ class Capture24(Pipeline):
     """Column of the dictionary that has the labels."""
     sample_rate: int = 100
     """Samples per second."""
-    frame_length: int = 120
-    """Length of the Fourier transform's window in samples."""
-    frame_step: int = 48
-    """Samples from one frame's start to the next one's."""
+    frame_length: int | None = None
+    """Length of the Fourier transform's window in samples; 6.4 s if not given."""
+    frame_step: int | None = None
+    """Samples from one frame's start to the next one's; 1 s if not given."""
+    max_hz: float | None = 15.0
+    """Highest frequency that the network sees; nobody moves faster. None for half the sample rate."""
     channels: Literal["axes", "norm", "both"] = "axes"
     """The three axes, the length of their vector, which does not mind how the watch is worn, or both."""
-    log_offset: float = 1e-16
-    """Added to the magnitudes before the logarithm."""
+    log_offset: float = 0.03
+    """Added to the magnitudes before the logarithm, in g: what is below is the sensor's noise."""
+    gravity: bool = True
+    """Show the network the mean of each frame too, whose sign tells how the wrist is held."""
+    augment: bool = True
+    """Turn the training windows a little, as if the watch were worn askew, shift them in time, and make them
+    stronger or weaker."""
+    dropout: float = 0.3
+    """Part of the last features that is left out in training."""
     test: int | float | tuple[str, ...] | None = None
     """People kept for the end: their ids, how many, or which part of all, drawn at random; 0 for none. If not
-    given, the published P101 to P151 where they are, otherwise a fifth."""
+    given, the published P101 to P151 where they are; otherwise none in cross-validation, and without it a
+    fifth."""
     validation: int | float | tuple[str, ...] = 0.1
-    """People among the others on whom every epoch is measured: their ids, how many, or which part."""
-    cross_validation: int | Literal["leave_one_out"] | None = None
+    """People among the others on whom every epoch is measured, without cross-validation: their ids, how many,
+    or which part."""
+    cross_validation: int | Literal["leave_one_out"] | None = 5
     """Number of folds that the people who do not test are parted into, or each of them in turn: one model is
-    trained for every fold, and validated on it."""
+    trained for every fold, and validated on it, and for new people the mean of all counts. 0 for none."""
     balance: bool = False
     """Weigh rare activities as much as common ones."""
     smoothing: bool = True
@@ -82,11 +116,17 @@ class Capture24(Pipeline):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        for name in ("sample_rate", "frame_length", "frame_step", "log_offset", "max_gap_seconds"):
+        if self.frame_length is None:
+            self.frame_length = max(1, round(FRAME_SECONDS * self.sample_rate))
+        if self.frame_step is None:
+            self.frame_step = max(1, round(STEP_SECONDS * self.sample_rate))
+        for name in ("sample_rate", "frame_length", "frame_step", "max_hz", "log_offset", "max_gap_seconds"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise UserError(f"{name} must be positive and finite. Received: {value}")
-        if isinstance(self.cross_validation, int) and self.cross_validation < 2:
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout must be from 0 to below 1. Received: {self.dropout}")
+        if isinstance(self.cross_validation, int) and (self.cross_validation or 2) < 2:
             raise UserError(f"Cross-validation needs at least 2 folds. Received: {self.cross_validation}")
 
     @property
@@ -120,10 +160,11 @@ class Capture24(Pipeline):
         """Part the people, never the windows of one."""
         test = self.test
         if test is None:
-            test = PUBLISHED_TEST if set(PUBLISHED_TEST) <= set(manifest["group"]) else 0.2
+            otherwise = 0 if self.cross_validation else 0.2
+            test = PUBLISHED_TEST if set(PUBLISHED_TEST) <= set(manifest["group"]) else otherwise
         tested = manifest["group"].isin(draw_groups(manifest, test, self.seed))
         rest = manifest[~tested]
-        if self.cross_validation is None:
+        if not self.cross_validation:
             validated = rest["group"].isin(draw_groups(rest, self.validation, self.seed))
             rest = rest.assign(part=np.where(validated, "validation", "train"))
         elif self.cross_validation == "leave_one_out":
@@ -164,17 +205,36 @@ class Capture24(Pipeline):
         """Batches that one mixture of runs fills."""
         return max(1, RUNS * self._run // self.batch_size)
 
+    def augmentation(self):
+        """Turn, shift and scale the windows, on request."""
+        if not self.augment:
+            return None
+        half_a_window = self.reader(None).signal_shape[0] / self.sample_rate / 2
+        return Compose([Rotation(20.0), TimeShift(half_a_window, self.sample_rate), Gain(-1.3, 1.3)])
+
     def front_end(self):
-        """Make the logarithm of each axis's spectrogram."""
+        """Make the logarithm of each axis's spectrogram, and put the means beside it."""
         norm = {"axes": [], "norm": [VectorNorm()], "both": [VectorNorm(keep_axes=True)]}[self.channels]
-        return keras.Sequential([*norm, *self._log_spectrogram()], name="front_end")
+        if not self.gravity:
+            return keras.Sequential([*norm, *self._log_spectrogram()], name="front_end")
+        signal = keras.Input((None, 3), name="signal")
+        vectors = keras.Sequential(norm)(signal) if norm else signal
+        picture = keras.Sequential(self._log_spectrogram())(vectors)
+        mean = FrameMean(self.frame_length, self.frame_step, num_bins=picture.shape[2])(vectors)
+        together = keras.layers.Concatenate(dtype="float32")([picture, mean])
+        return keras.Model(signal, together, name="front_end")
 
     def _log_spectrogram(self) -> list[keras.Layer]:
-        return [Spectrogram(self.frame_length, self.frame_step), Log(1e-30, self.log_offset)]
+        spectrogram = Spectrogram(self.frame_length, self.frame_step)
+        layers = [spectrogram, Log(1e-30, self.log_offset)]
+        if self.max_hz is not None:
+            too_fast = int((spectrogram.bin_frequencies(self.sample_rate) > self.max_hz).sum())
+            layers.append(keras.layers.Cropping2D(((0, 0), (0, too_fast)), dtype="float32"))
+        return layers
 
     def backbone(self, feature_shape, num_classes):
         """Make the published network, whatever the size."""
-        return pyramid(feature_shape, num_classes)
+        return pyramid(feature_shape, num_classes, self.dropout)
 
     def metrics(self, num_classes):
         """Measure accuracy and Cohen's kappa."""

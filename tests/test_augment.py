@@ -27,6 +27,7 @@ from tfspec.augment import (
     PitchShift,
     RandomCrop,
     RandomLayer,
+    Rotation,
     TimeMask,
     TimeShift,
     VolumeControl,
@@ -57,15 +58,20 @@ SPECTROGRAM = {
     "crop": partial(RandomCrop, 4, fill=-3.0),
     "mask or crop": lambda **options: OneOf([RandomCrop(2), TimeMask(9)], **options),
 }
-LAYERS = WAVEFORM | SPECTROGRAM
+VECTOR = {
+    "rotation": partial(Rotation, 20.0, probability=0.8),
+    "rotation and shift": lambda **options: Compose([Rotation(), TimeShift(0.1, RATE)], **options),
+}
+LAYERS = WAVEFORM | SPECTROGRAM | VECTOR
+SHAPES = ((WAVEFORM, (1200,)), (SPECTROGRAM, (20, 14, 2)), (VECTOR, (300, 3)))
 all_layers = pytest.mark.parametrize("name", LAYERS)
 SEED = tf.constant([3, 14])
 
 
 def inputs(name: str, batch: int = 6) -> np.ndarray:
-    """Give signals, or features."""
-    shape = (batch, 1200) if name in WAVEFORM else (batch, 20, 14, 2)
-    return np.random.default_rng(0).uniform(0.1, 1, shape).astype(np.float32)
+    """Give signals, features, or signals of vectors."""
+    shape = next(shape for kind, shape in SHAPES if name in kind)
+    return np.random.default_rng(0).uniform(0.1, 1, (batch, *shape)).astype(np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -201,7 +207,7 @@ def test_silence_gives_no_nan(name):
     x = tf.zeros(inputs(name).shape)
     received = LAYERS[name]()(x, seed=SEED).numpy()
     assert np.isfinite(received).all()
-    if name in WAVEFORM:
+    if name not in SPECTROGRAM:
         np.testing.assert_array_equal(received, 0)
 
 
@@ -292,7 +298,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 folder = sys.argv[1]
-x = [np.load(f"{folder}/inputs.npz")[name] for name in ("signal", "features")]
+x = [np.load(f"{folder}/inputs.npz")[name] for name in ("signal", "features", "vectors")]
 exported = tf.saved_model.load(f"{folder}/exported")
 outputs = exported.serve(x)
 assert "tfspec" not in sys.modules
@@ -302,7 +308,7 @@ model = load_model(f"{folder}/model.keras")
 predicted = model.predict(x, verbose=0)
 Path(folder, "moved").rename(Path(folder, "recordings"))
 for name in outputs:
-    own = x[outputs[name].ndim > 2]
+    own = next(part for part in x if part.shape == outputs[name].shape)
     np.testing.assert_array_equal(outputs[name], own)
     np.testing.assert_array_equal(predicted[name], own)
     outputs[name] = model.get_layer(f"layer_{name}")(own, seed=[3, 14])
@@ -315,12 +321,16 @@ def test_saved_models_load_in_a_new_process_and_predict_without_augmentation(tmp
 
     Recordings are not needed before the layers are called to augment.
     """
-    x = {"signal": inputs("gain"), "features": inputs("crop")}
-    signal, features = (keras.Input(part.shape[1:]) for part in x.values())
+    x = {"signal": inputs("gain"), "features": inputs("crop"), "vectors": inputs("rotation")}
+    received = [keras.Input(part.shape[1:]) for part in x.values()]
     numbers = {f"{i}": name for i, name in enumerate(LAYERS)}
     layers = {i: LAYERS[name](name=f"layer_{i}") for i, name in numbers.items()}
-    outputs = {i: layer(signal if numbers[i] in WAVEFORM else features) for i, layer in layers.items()}
-    model = keras.Model([signal, features], outputs)
+    kinds = [kind for kind, _ in SHAPES]
+    outputs = {
+        i: layer(next(x for x, kind in zip(received, kinds, strict=True) if numbers[i] in kind))
+        for i, layer in layers.items()
+    }
+    model = keras.Model(received, outputs)
     model.save(tmp_path / "model.keras")
     model.export(tmp_path / "exported", verbose=False)
     np.savez(tmp_path / "inputs.npz", **x)
@@ -502,6 +512,8 @@ def test_whole_numbers_are_drawn_alike_both_ends_included(layer, name, lowest, h
         (partial(BackgroundNoise, ".", 8000), {"max_seconds": 0}),
         (partial(TimeShift, sample_rate=8000), {"max_shift_seconds": -1}),
         (partial(TimeShift, 1.0), {"sample_rate": float("inf")}),
+        (Rotation, {"max_degrees": 181}),
+        (Rotation, {"max_degrees": float("nan")}),
         (PitchShift, {"min_semitones": 0.5}),
         (PitchShift, {"min_semitones": 5}),
         (PitchShift, {"max_semitones": 13}),

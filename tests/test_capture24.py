@@ -1,9 +1,11 @@
 """The pipeline for wrist accelerometers on a few made-up people."""
 
+import dataclasses
 import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from tfspec import UserError
 from tfspec.data.windows import DICTIONARY
 from tfspec.inference import predict_files
 from tfspec.pipelines import Capture24
-from tfspec.pipelines.capture24 import PUBLISHED_TEST
+from tfspec.pipelines.capture24 import PUBLISHED, PUBLISHED_TEST
 from tfspec.run import Run
 
 SMALL = {
@@ -24,7 +26,8 @@ SMALL = {
     "label_column": "label:simple",
     "epochs": 2,
     "batch_size": 8,
-    "learning_rate": 1e-3,
+    "learning_rate_end": 1.0,
+    "cross_validation": 0,
 }
 RUN = {"test": 2, "validation": 0.3, "channels": "both"}
 
@@ -120,7 +123,7 @@ def test_people_are_parted_by_name_number_or_fraction(wrists, options, people):
 
 @pytest.mark.parametrize(("folds", "models"), [(3, 3), ("leave_one_out", 6)])
 def test_cross_validation_holds_every_person_out_once(wrists, folds, models):
-    pipeline = Capture24(data=wrists, test=2, cross_validation=folds, **SMALL)
+    pipeline = Capture24(data=wrists, test=2, **{**SMALL, "cross_validation": folds})
     members = pipeline.members(pipeline.split(pipeline.manifest()))
     assert len(members) == models
     held_out = []
@@ -129,6 +132,13 @@ def test_cross_validation_holds_every_person_out_once(wrists, folds, models):
         assert split.loc[split["part"] == "test", "group"].nunique() == 2
         held_out += split.loc[split["part"] == "validation", "group"].unique().tolist()
     assert len(held_out) == len(set(held_out)) == 6
+
+
+def test_in_cross_validation_nobody_is_kept_for_the_end_unless_told(wrists):
+    pipeline = Capture24(data=wrists, sample_rate=20, label_column="label:simple")
+    split = pipeline.split(pipeline.manifest())
+    assert set(split["part"]) == {"train"}
+    assert split["fold"].nunique() == 5
 
 
 def test_a_split_that_parts_a_person_is_refused(wrists, tmp_path):
@@ -144,12 +154,12 @@ def test_the_published_people_test_where_they_are():
     everybody = pd.DataFrame({"group": [f"P{n:03}" for n in range(1, 152)] * 2, "label": "sleep"})
     split = Capture24().split(everybody)
     assert tuple(split.loc[split["part"] == "test", "group"].drop_duplicates()) == PUBLISHED_TEST
-    published = Capture24(test=0, validation=PUBLISHED_TEST).split(everybody)
+    published = Capture24(**PUBLISHED).split(everybody)
     assert published.groupby("part")["group"].nunique().to_dict() == {"train": 100, "validation": 51}
 
 
-def test_the_defaults_are_the_published_features_and_recipe(rng):
-    pipeline = Capture24()
+def test_the_published_features_and_recipe(rng):
+    pipeline = Capture24(**PUBLISHED)
     signals = rng.normal(0, 0.3, (2, 3000, 3)).astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(signals, 120, axis=1)[:, ::48]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(120) / 120)
@@ -159,14 +169,65 @@ def test_the_defaults_are_the_published_features_and_recipe(rng):
     np.testing.assert_allclose(features, expected, atol=2e-3)
     model = pipeline.backbone((61, 61, 3), 5)
     assert sum(np.size(weights) for weights in model.trainable_weights) == 2_776_357
-    recipe = pipeline.learning_rate, pipeline.batch_size, pipeline.epochs, pipeline.validation_batch_size
-    assert recipe == (3e-4, 32, 5, 1024)
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)
+    assert pipeline.augmentation() is None
+    (phase,) = pipeline.phases()
+    assert (phase.learning_rate, phase.learning_rate_end, phase.epochs) == (3e-4, 1, 5)
+    assert (pipeline.batch_size, pipeline.validation_batch_size, pipeline.keep) == (32, 1024, "last")
+
+
+def test_the_published_options_can_be_given_on_the_command_line():
+    words = []
+    for name, value in PUBLISHED.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", *(value if isinstance(value, tuple) else [str(value)])]
+    assert tyro.cli(Capture24, args=words) == Capture24(**PUBLISHED)
 
 
 @pytest.mark.parametrize(("channels", "number"), [("axes", 3), ("norm", 1), ("both", 4)])
 def test_the_norm_is_one_channel_more_or_the_only_one(channels, number):
-    front_end = Capture24(channels=channels).front_end()
+    front_end = Capture24(**{**PUBLISHED, "channels": channels}).front_end()
     assert front_end(np.zeros((1, 3000, 3))).shape == (1, 61, 61, number)
+
+
+@pytest.mark.parametrize("channels", ["axes", "norm", "both"])
+def test_gravity_stands_beside_the_spectra(channels, rng):
+    pipeline = Capture24(channels=channels)
+    window = rng.normal(0, 0.3, (1, 3000, 3)).astype(np.float32)
+    features = pipeline.front_end()(window).numpy()
+    spectra = dataclasses.replace(pipeline, gravity=False).front_end()(window).numpy()
+    number = spectra.shape[-1]
+    np.testing.assert_array_equal(features[..., :number], spectra)
+    hann = np.hanning(641)[:-1]
+    norm = np.linalg.norm(window, axis=2, keepdims=True)
+    vectors = {"axes": window, "norm": norm, "both": np.concatenate([window, norm], axis=2)}[channels]
+    first = np.average(vectors[0, :640], axis=0, weights=hann)
+    np.testing.assert_allclose(features[0, 0, :, number:], np.tile(first, (features.shape[2], 1)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "samples", "max_hz", "bins"),
+    [(100, 3000, 15.0, 97), (20, 600, 15.0, 65), (100, 3000, None, 321)],
+)
+def test_frames_last_as_long_and_reach_as_high_at_any_rate(sample_rate, samples, max_hz, bins):
+    pipeline = Capture24(sample_rate=sample_rate, max_hz=max_hz)
+    assert pipeline.frame_length / sample_rate == 6.4
+    assert pipeline.frame_step / sample_rate == 1
+    assert pipeline.front_end().compute_output_shape((None, samples, 3)) == (None, 24, bins, 6)
+
+
+def test_augmentation_turns_shifts_and_scales_but_keeps_the_shape_of_a_norm(wrists):
+    pipeline = Capture24(data=wrists, **SMALL)
+    windows = pipeline.reader(None)(pd.DataFrame({"index": range(40)}))
+    changed = pipeline.augmentation()(windows, seed=[0, 1]).numpy()
+    before, after = (np.sort(np.linalg.norm(x, axis=2), axis=1) for x in (windows, changed))
+    gain = (after / before).mean(axis=1)
+    np.testing.assert_allclose(after, before * gain[:, np.newaxis], rtol=1e-4)
+    assert 10 ** (-1.3 / 20) <= gain.min() < 0.95 and 1.05 < gain.max() <= 10 ** (1.3 / 20)
+    assert Capture24(augment=False).augmentation() is None
 
 
 def test_all_bad_windows_are_listed_or_left_out(tmp_path):
@@ -195,6 +256,8 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
         ({"frame_step": 0}, "frame_step must be positive"),
         ({"log_offset": float("nan")}, "log_offset must be positive"),
         ({"cross_validation": 1}, "at least 2 folds"),
+        ({"max_hz": 0}, "max_hz must be positive"),
+        ({"dropout": 1}, "dropout must be from 0 to below 1"),
         ({"label_column": "label:none"}, "no column 'label:none'; it has annotation, label:simple"),
         ({"test": ("P1", "P99")}, "nobody called P99"),
         ({"test": 8}, "from 0 to 7"),
@@ -217,7 +280,7 @@ def test_ten_spectrograms_of_the_norm_are_drawn_of_each_class(wrists, examples):
     first = manifest[manifest["label"] == "walking"].iloc[[0]]
     norm = np.linalg.norm(pipeline.reader(manifest)(first)[0], axis=1)
     frame = np.abs(np.fft.rfft(norm[:24] * np.hanning(25)[:24]))
-    assert np.allclose(drawn[:, 0], np.log(frame), atol=1e-2) == (examples == "first")
+    assert np.allclose(drawn[:, 0], np.log(frame + 0.03), atol=1e-2) == (examples == "first")
 
 
 def test_rare_activities_weigh_more_on_request(wrists):

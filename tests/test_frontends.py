@@ -19,6 +19,7 @@ from tfspec.frontends import (
     PCEN,
     Decibel,
     Deltas,
+    FrameMean,
     FrequencyRamp,
     FrontEnd,
     Log,
@@ -49,6 +50,8 @@ FRONT_ENDS = {
         MelSpectrogram.preset, "tf", frame_length=401, fft_length=512, frame_step=100, num_mel_bins=20
     ),
     "multi-resolution mel": partial(MultiResolutionMel, 16000, 20, window_lengths=(100, 201, 300)),
+    "frame mean": partial(FrameMean, 200, 80, center=True),
+    "frame mean, repeated": partial(FrameMean, 256, 64, num_bins=129),
     "mfcc": partial(MFCC, 13, 16000, 20, frame_length=256, frame_step=100),
     "mfcc, not centred": partial(
         MFCC, 9, 16000, 12, 60.0, 7600.0, None, frame_length=200, frame_step=80, fft_length=240, center=False
@@ -573,6 +576,7 @@ def test_tflite_of_layers_in_a_row_needs_builtins_alone(layers, shape, rng):
         (MultiResolutionMel, {"fft_length": 999}),
         (MultiResolutionMel, {"num_mel_bins": 0}),
         (MultiResolutionMel, {"mel_scale": None}),
+        (FrameMean, {"num_bins": 0}),
         (Spectrogram.preset, {"name": "scipy"}),
         (MelSpectrogram.preset, {"name": "Librosa"}),
         (MFCC.preset, {"name": None}),

@@ -70,8 +70,8 @@ def test_speech_commands(tmp_path):
 def test_capture24(tmp_path):
     data = write_people(tmp_path / "wrists", people=10)
     parameters = (
-        f"DATA = {str(data)!r}\nLABEL_COLUMN = 'label:simple'\nEPOCHS = 1\nOUT = {str(tmp_path / 'run')!r}\n"
-        "FRAMES = {'sample_rate': 20, 'frame_length': 24, 'frame_step': 10}"
+        f"DATA = {str(data)!r}\nLABEL_COLUMN = 'label:simple'\nSAMPLE_RATE = 20\nOUT = {str(tmp_path / 'run')!r}\n"
+        "OPTIONS = {'test': 0.2, 'epochs': 1, 'cross_validation': 2}"
     )
     notebook = _run("02_capture24.ipynb", parameters, tmp_path)
     # three axes, spectrogram, ten of each class, history, confusion matrix, time line

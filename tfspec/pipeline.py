@@ -64,6 +64,8 @@ class Pipeline:
     """Largest number of epochs."""
     patience: int = 2
     """Epochs without a lower validation loss after which training stops."""
+    keep: Literal["best", "last"] = "best"
+    """The epoch whose model counts: that of the lowest validation loss, or the last one."""
     batch_size: int = 32
     """Examples a training batch."""
     validation_batch_size: int = 64
@@ -415,11 +417,12 @@ class Pipeline:
             make_dataset(validation, read, class_names, self.validation_batch_size, layer),
             folder,
             self.phases(),
-            self.patience,
+            self.patience if self.keep == "best" else self.epochs,
             self.loss(),
             self.optimizer,
             verbose,
             self.metrics(len(class_names)),
+            self.keep,
         )
 
     def _source(self, split: pd.DataFrame, features: ArrayReader | None) -> tuple[Reader, keras.Layer | None]:

@@ -263,12 +263,13 @@ def fit(
     optimizer: Callable[[keras.optimizers.schedules.LearningRateSchedule], keras.optimizers.Optimizer],
     verbose: int | str = "auto",
     metrics: Sequence[str | keras.metrics.Metric] = ("accuracy",),
+    keep: Literal["best", "last"] = "best",
 ) -> None:
     """Train the backbone until the validation loss stops falling, phase after phase.
 
-    Leaves `best.keras` (lowest validation loss), `last.keras`, `history.csv` and TensorBoard's `logs/`. In a
-    folder with an unfinished training it goes on after the last whole epoch, and ends with the weights that
-    it would have had undisturbed.
+    Leaves `best.keras`, `last.keras`, `history.csv` and TensorBoard's `logs/`. In a folder with an unfinished
+    training it goes on after the last whole epoch, and ends with the weights that it would have had
+    undisturbed.
 
     Args:
         classifier: what is kept.
@@ -284,6 +285,7 @@ def fit(
         optimizer: makes the optimizer of a phase from its learning rates.
         verbose: Keras's progress bar: "auto", 0, 1 or 2.
         metrics: what is measured in every epoch besides the loss, on labels and logits.
+        keep: the epoch whose model becomes `best.keras`: that of the lowest validation loss, or the last.
 
     Raises:
         UserError: the loss was never finite.
@@ -319,4 +321,7 @@ def fit(
     if progress.lowest() is None:
         rates = ", ".join(f"{phase.learning_rate:g}" for phase in phases)
         raise UserError(f"The loss was not finite in any epoch. Lower the learning rate. Received: {rates}")
+    if keep == "last":
+        with written_beside(folder / "best.keras") as part:
+            shutil.copyfile(folder / "last.keras", part)
     shutil.rmtree(folder / STATE)

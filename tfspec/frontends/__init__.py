@@ -3,6 +3,7 @@
 from tfspec.frontends.base import FrontEnd
 from tfspec.frontends.cepstral import MFCC, Deltas
 from tfspec.frontends.compression import PCEN, Decibel, Log
+from tfspec.frontends.frame_mean import FrameMean
 from tfspec.frontends.mel import MelSpectrogram, MultiResolutionMel
 from tfspec.frontends.scaling import FrequencyRamp, MinMax, Resize, Standardize
 from tfspec.frontends.spectrogram import Spectrogram
@@ -13,6 +14,7 @@ __all__ = [
     "PCEN",
     "Decibel",
     "Deltas",
+    "FrameMean",
     "FrequencyRamp",
     "FrontEnd",
     "Log",

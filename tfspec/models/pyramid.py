@@ -14,7 +14,7 @@ TOP = 4
 """Frames and bins that the last kernel spans."""
 
 
-def pyramid(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
+def pyramid(feature_shape: Sequence[int], num_classes: int, dropout: float = 0.0) -> keras.Model:
     """Convolutional backbone: four blocks halve the picture, a fifth spans what is left.
 
     A block is a convolution without bias, batch norm and ReLU; a 1 × 1 convolution, here a dense layer, makes
@@ -27,6 +27,7 @@ def pyramid(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
     Args:
         feature_shape: (frames, bins, channels), any number of each.
         num_classes: number of logits.
+        dropout: part of the last block's means that is left out in training; none in the benchmark's network.
 
     Returns:
         A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
@@ -43,6 +44,8 @@ def pyramid(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
         x = _block(x, filters, kernel, strides, "same")
     x = _block(x, TOP_FILTERS, tuple(min(TOP, size) for size in x.shape[1:3]), 1, "valid")
     x = layers.GlobalAveragePooling2D()(x)
+    if dropout:
+        x = layers.Dropout(dropout)(x)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name="pyramid")
 
