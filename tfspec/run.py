@@ -25,6 +25,8 @@ from tfspec.models import Classifier
 from tfspec.quantization import Quantize
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from tfspec.pipeline import Pipeline
 
 # Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16.
@@ -186,13 +188,8 @@ class Run:
             pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
             manifest, bad = pipeline.usable(pipeline.manifest())
             predicted = [(self.classifier, manifest)]
-        elif part == "test":
-            predicted = [(self.classifier, _part(self.split, "test"))]
         else:
-            predicted = [
-                (load_keras(self.folder / name / "best.keras"), _part(split, "validation"))
-                for name, split in self.members.items()
-            ]
+            predicted = self._predicted(part)
         manifest = pd.concat([rows for _, rows in predicted], ignore_index=True)
         if manifest.empty:
             raise UserError(f"{self.folder} has no {part} part.")
@@ -225,6 +222,15 @@ class Run:
         self._write_evaluation(folder, scores, {"predictions": table, "groups": groups.reset_index()}, bad)
         self._draw(pipeline, folder / "figures", manifest, scores)
         return scores
+
+    def _predicted(self, part: str) -> list[tuple[Classifier, pd.DataFrame]]:
+        """Give the models that predict a part, each with its rows."""
+        if part == "test":
+            return [(self.classifier, _part(self.split, "test"))]
+        return [
+            (load_keras(self.folder / name / "best.keras"), _part(split, "validation"))
+            for name, split in self.members.items()
+        ]
 
     def _held_out(self) -> pd.DataFrame:
         """Give the rows of the validation part, and what was predicted of them."""
@@ -276,6 +282,38 @@ class Run:
             _signals(self.pipeline, validation),
             quantize,
             _signals(self.pipeline, some.reset_index(drop=True)),
+        )
+
+    def view(self, example: int = 0, part: Literal["validation", "test"] = "validation") -> Figure:
+        """Draw an example's features beside what the best model makes of them.
+
+        In cross validation that is the model that was not trained on it.
+
+        Args:
+            example: its place in predictions.csv, from 0.
+            part: of the run's own data.
+
+        Returns:
+            The figure: the picture, a bar for each class's probability, the true and the predicted label.
+
+        Raises:
+            UserError: there is no such example.
+        """
+        predicted = self._predicted(part)
+        rows = pd.concat([rows.assign(model=i) for i, (_, rows) in enumerate(predicted)], ignore_index=True)
+        if not 0 <= example < len(rows):
+            raise UserError(f"The {part} part has {len(rows)} examples, numbered from 0. Received: {example}")
+        row = rows.iloc[[example]].reset_index(drop=True)
+        model, _ = predicted[row["model"].iloc[0]]
+        signals = self.pipeline.reader(row)(row)
+        features = np.asarray(model.front_end(signals))[0]
+        return report.view_figure(
+            self.pipeline.picture(features),
+            str(self.pipeline.example_names(row).iloc[0]),
+            *self.pipeline.picture_axes,
+            model.class_names,
+            model.probabilities(signals)[0],
+            row["label"].iloc[0],
         )
 
     def predict(self, files: Sequence[str | os.PathLike], hop_seconds: float | None = None) -> pd.DataFrame:

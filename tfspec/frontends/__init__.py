@@ -4,7 +4,7 @@ from tfspec.frontends.base import FrontEnd
 from tfspec.frontends.cepstral import MFCC, Deltas
 from tfspec.frontends.compression import PCEN, Decibel, Log
 from tfspec.frontends.mel import MelSpectrogram, MultiResolutionMel
-from tfspec.frontends.scaling import MinMax, Resize, Standardize
+from tfspec.frontends.scaling import Equalize, MinMax, Resize, Standardize
 from tfspec.frontends.spectrogram import Spectrogram
 from tfspec.frontends.vector_norm import VectorNorm
 
@@ -13,6 +13,7 @@ __all__ = [
     "PCEN",
     "Decibel",
     "Deltas",
+    "Equalize",
     "FrontEnd",
     "Log",
     "MelSpectrogram",
