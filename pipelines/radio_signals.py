@@ -43,6 +43,7 @@ class RadioSignals(Pipeline):
     name: ClassVar[str] = "radio_signals"
     picture_axes: ClassVar[tuple[str, str]] = ("frequency", "time")
 
+    epochs: int = 25
     patience: int = 10
     learning_rate: float = 4e-3
     learning_rate_end: float = 0.01
@@ -54,14 +55,15 @@ class RadioSignals(Pipeline):
     """Part of the data's pictures that validates."""
     validate_on: Literal["stratified", "last"] = "stratified"
     """Which pictures of the data: drawn from every class, or the last ones, as published."""
-    num_train: int = 3200
-    """Signals to simulate for training."""
+    num_train: int = 6400
+    """Signals to simulate for training; 3200 were published."""
     num_validation: int = 800
     """Signals to simulate for validation."""
     snr: tuple[float, float] | None = None
     """Range of the signals' amplitude in units of the noise's; each class's published one if not given."""
-    augment: tuple[Literal["rendering", "masks"], ...] = ("rendering",)
-    """What changes the training pictures at random: other ways to draw them, masks on time and frequency."""
+    augment: tuple[Literal["turns", "rendering", "masks"], ...] = ("rendering",)
+    """What changes the training pictures at random: they are turned and moved; that, and drawn in other ways;
+    masked over time and frequency, as published."""
     network: Literal["conv2d", "efficientnet_b0"] = "conv2d"
     """Small convolutional network, or the published one, with batches of 128, 15 epochs and a learning rate
     of 1e-3."""
@@ -163,8 +165,12 @@ class RadioSignals(Pipeline):
         )
 
     def augmentation(self):
-        """Draw the training pictures in many ways."""
-        return augment.Rendering() if "rendering" in self.augment else None
+        """Turn the training pictures and draw them in many ways."""
+        if "rendering" in self.augment:
+            return augment.Rendering()
+        if "turns" in self.augment:
+            return augment.Rendering(max_blur=0, max_noise=0, fold=0, invert=0)
+        return None
 
     def front_end(self):
         """Add the channel axis and equalise each picture; in 0…1 for the network that knows ImageNet."""

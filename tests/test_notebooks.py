@@ -95,3 +95,12 @@ WEIGHTS, OPTIONS = "none", {options}"""
     notebook = _run("05_rainforest.ipynb", parameters, tmp_path)
     assert len(_outputs(notebook, "image/png")) == 4
     assert "Begin Time (s)" in str(notebook.cells[-1]["outputs"])
+
+
+def test_radio_signals(tmp_path):
+    options = {"num_train": 24, "num_validation": 8, "epochs": 1}
+    parameters = f"DATA, OPTIONS, OUT = None, {options}, {str(tmp_path / 'run')!r}"
+    notebook = _run("01_radio_signals.ipynb", parameters, tmp_path)
+    # signals, ways to draw them, history, confusion matrix, one picture beside its probabilities
+    assert len(_outputs(notebook, "image/png")) == 5
+    assert (tmp_path / "run" / "export" / "model.tflite").exists()

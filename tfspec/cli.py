@@ -44,7 +44,9 @@ def demo(out: Path | None = None) -> None:
     Args:
         out: run folder to write; runs/radio_signals-TIME if not given.
     """
-    pipeline = RadioSignals(out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=10)
+    pipeline = RadioSignals(
+        out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=10, augment=("turns",)
+    )
     run = pipeline.train()
     _print_run(run)
     _print_parity(run.export(), run.folder)

@@ -46,9 +46,9 @@ class Rendering(RandomLayer):
     def __init__(
         self,
         max_blur: float = 0.3,
-        max_noise: float = 0.5,
+        max_noise: float = 0.3,
         fold: float = 0.1,
-        invert: float = 0.3,
+        invert: float = 0.15,
         probability: float = 1.0,
         **kwargs,
     ):
