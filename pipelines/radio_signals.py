@@ -1,27 +1,39 @@
-"""Radio signals: pictures of power over time and frequency, simulated (the SETI signal classes)."""
+"""Radio signals: pictures of power over time and frequency, given or simulated (the SETI signal classes)."""
 
 from __future__ import annotations
 
-import math
+import functools
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Literal
 
 import keras
 import numpy as np
 import pandas as pd
 
-from tfspec import report
-from tfspec.data.dataset import ArrayReader
-from tfspec.data.simulate import BATCH, PICTURE_SHAPE, RADIO_CLASSES, radio_pictures
+from tfspec import augment, report
+from tfspec.data.manifest import split_by_file
+from tfspec.data.pictures import (
+    PictureReader,
+    TableReader,
+    list_pictures,
+    picture_problems,
+    read_table,
+)
+from tfspec.data.simulate import BATCH, PICTURE_SHAPE, RADIO_CLASSES, check_snr, radio_pictures
 from tfspec.errors import UserError
-from tfspec.frontends import Standardize
-from tfspec.models import trace_conv2d
+from tfspec.frontends import Equalize, MinMax
+from tfspec.models import trace_conv2d, transfer
 from tfspec.pipeline import Pipeline
 
 
 @dataclass(kw_only=True)
 class RadioSignals(Pipeline):
-    """Tell four kinds of narrow-band radio signals apart in simulated 64 × 128 pictures.
+    """Tell four kinds of narrow-band radio signals apart in pictures of 64 times × 128 frequencies.
+
+    The pictures are rows of a CSV table, PNG files in a folder per class, or simulated. The front end keeps
+    no more of them than the order of their values, and training draws them in many ways, so that a model
+    can be used on pictures that another program drew.
 
     Example:
         >>> RadioSignals(num_train=1600, num_validation=400, snr=(0.3, 0.8)).manifest()["label"].nunique()
@@ -29,36 +41,96 @@ class RadioSignals(Pipeline):
     """
 
     name: ClassVar[str] = "radio_signals"
+    picture_axes: ClassVar[tuple[str, str]] = ("frequency", "time")
 
+    epochs: int = 25
     patience: int = 10
     learning_rate: float = 4e-3
     learning_rate_end: float = 0.01
-    num_train: int = 3200
-    """Signals to train on."""
+
+    data: Path | None = None
+    """CSV table (columns 0 to 8191, pixels from 0 to 1, and labels), or folder that holds a folder of PNG
+    files per class; signals are simulated if not given."""
+    validation: float = 0.2
+    """Part of the data's pictures that validates."""
+    validate_on: Literal["stratified", "last"] = "stratified"
+    """Which pictures of the data: drawn from every class, or the last ones, as published."""
+    num_train: int = 6400
+    """Signals to simulate for training; 3200 were published."""
     num_validation: int = 800
-    """Signals to validate on."""
+    """Signals to simulate for validation."""
     snr: tuple[float, float] | None = None
     """Range of the signals' amplitude in units of the noise's; each class's published one if not given."""
+    augment: tuple[Literal["turns", "rendering", "masks"], ...] = ("rendering",)
+    """What changes the training pictures at random: they are turned and moved; that, and drawn in other ways;
+    masked over time and frequency, as published."""
+    network: Literal["conv2d", "efficientnet_b0"] = "conv2d"
+    """Small convolutional network, or the published one, with batches of 128, 15 epochs and a learning rate
+    of 1e-3."""
+    weights: str = "imagenet"
+    """EfficientNet's: "imagenet", a file of its weights without its top, or "none" for random ones."""
 
     def __post_init__(self):
-        """Check what can be checked before anything is simulated."""
+        """Check what can be checked before anything is read or simulated."""
         super().__post_init__()
         for name in ("num_train", "num_validation"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
-        if self.snr and not 0 <= self.snr[0] <= self.snr[1] < math.inf:
-            raise UserError(f"snr must be two numbers from low to high, not negative. Received: {self.snr}")
+        check_snr(self.snr)
+        if not 0 < self.validation <= 0.5:
+            raise UserError(f"validation must be over 0 and at most 0.5. Received: {self.validation}")
+        if self.weights not in ("imagenet", "none"):
+            self.weights = str(Path(self.weights).resolve())  # for a run that is resumed from elsewhere
+
+    @property
+    def _folder(self) -> Path | None:
+        """The data where they are files."""
+        return self.data if self.data is not None and self.data.is_dir() else None
+
+    @functools.cached_property
+    def _table(self) -> tuple[np.ndarray, list[str]]:
+        """The pictures and labels of the CSV table; parsed once, and kept beside the run folder."""
+        assert self.data is not None
+        folder = self.out.parent if self.out else Path("runs")
+        progress = lambda chunks, total: report.track(chunks, "Reading the table", total)  # noqa: E731
+        return read_table(self.data, RADIO_CLASSES, folder / ".tables", progress)
+
+    @functools.cached_property
+    def _simulated(self) -> tuple[np.ndarray, np.ndarray]:
+        """Room for the pictures of all signals, and which of them have been simulated."""
+        num = self.num_train + self.num_validation
+        return np.empty((num, *PICTURE_SHAPE), np.float32), np.zeros(num, bool)
 
     def manifest(self):
-        """Number the signals; the classes take turns."""
-        index = np.arange(self.num_train + self.num_validation)
+        """List the pictures; simulated ones have numbers, and the classes take turns."""
+        if self._folder:
+            return list_pictures(self._folder, RADIO_CLASSES)
+        if self.data is not None:
+            labels, source = np.array(self._table[1]), self.data.stem
+        else:
+            labels = np.resize(RADIO_CLASSES, self.num_train + self.num_validation)
+            source = f"simulated with seed {self.seed}"
+        index = np.arange(len(labels))
         return pd.DataFrame(
-            {"index": index, "label": np.take(RADIO_CLASSES, index, mode="wrap"), "group": index}
+            {"index": index, "label": labels, "group": [f"{source}, {number}" for number in index]}
         )
 
+    def problems(self, manifest):
+        """Read every image file to find those that cannot be used."""
+        if not self._folder:
+            return super().problems(manifest)
+        paths = [self._folder / path for path in manifest["path"]]
+        found = picture_problems(
+            paths, lambda results: report.track(results, "Checking pictures", len(paths))
+        )
+        return pd.Series(found, manifest.index, dtype=object)
+
     def split(self, manifest):
-        """Train on the first, validate on the rest."""
-        is_train = manifest["index"] < self.num_train
+        """Validate on a part of each class, or on the last pictures, as always with simulated ones."""
+        if self.data is not None and self.validate_on == "stratified":
+            return split_by_file(manifest, self.validation, self.seed)
+        num_validation = self.num_validation if self.data is None else round(self.validation * len(manifest))
+        is_train = np.arange(len(manifest)) < len(manifest) - num_validation
         return manifest.assign(part=np.where(is_train, "train", "validation"))
 
     def class_names(self, manifest):
@@ -66,12 +138,21 @@ class RadioSignals(Pipeline):
         return list(RADIO_CLASSES)
 
     def example_names(self, manifest):
-        """Name a signal by its number."""
-        return manifest["index"]
+        """Name a picture by its file or its number."""
+        return manifest["index"] if "index" in manifest else super().example_names(manifest)
 
     def reader(self, manifest):
-        """Simulate the rows' pictures; a row's number and the seed make its signal."""
-        return ArrayReader(self.simulate(manifest["label"], manifest["index"]))
+        """Read the pictures, or simulate those that have not been."""
+        if self._folder:
+            return PictureReader(self._folder)
+        if self.data is not None:
+            return TableReader(self._table[0])
+        pictures, done = self._simulated
+        rows = manifest[~done[manifest["index"]]]
+        if len(rows):
+            pictures[rows["index"]] = self.simulate(rows["label"], rows["index"])
+            done[rows["index"]] = True
+        return TableReader(pictures)
 
     def simulate(self, labels, index) -> np.ndarray:
         """Make (examples, 64, 128) pictures of the signals with these labels and numbers."""
@@ -83,14 +164,37 @@ class RadioSignals(Pipeline):
             lambda batches: report.track(batches, "Simulating signals", -(-len(index) // BATCH)),
         )
 
+    def augmentation(self):
+        """Turn the training pictures and draw them in many ways."""
+        if "rendering" in self.augment:
+            return augment.Rendering()
+        if "turns" in self.augment:
+            return augment.Rendering(max_blur=0, max_noise=0, fold=0, invert=0)
+        return None
+
     def front_end(self):
-        """Add the channel axis and standardise each picture."""
-        return keras.Sequential([keras.layers.Reshape((*PICTURE_SHAPE, 1)), Standardize()], name="front_end")
+        """Add the channel axis and equalise each picture; in 0…1 for the network that knows ImageNet."""
+        scaling = [] if self.network == "conv2d" else [MinMax()]
+        return keras.Sequential(
+            [keras.layers.Reshape((*PICTURE_SHAPE, 1)), Equalize(), *scaling], name="front_end"
+        )
+
+    def feature_augmentation(self):
+        """Put out the published strips; what the original calls time masks are those across frequency."""
+        if "masks" not in self.augment:
+            return None
+        return augment.Compose(
+            [augment.FrequencyMask(15, 4, fill="mean"), augment.TimeMask(15, 3, fill="mean")]
+        )
 
     def backbone(self, feature_shape, num_classes):
-        """Make the small convolutional network."""
-        return trace_conv2d(feature_shape, num_classes)
+        """Make the network."""
+        if self.network == "conv2d":
+            return trace_conv2d(feature_shape, num_classes)
+        return transfer(
+            self.network, feature_shape, num_classes, None if self.weights == "none" else self.weights
+        )
 
-    def draw_examples(self, features, titles):
-        """Draw pictures as radio astronomers do, time upwards."""
-        return report.examples_figure([picture[..., 0] for picture in features], titles, "frequency", "time")
+    def picture(self, features):
+        """Give the picture as radio astronomers draw it, time upwards."""
+        return features[..., 0]

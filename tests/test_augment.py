@@ -27,6 +27,7 @@ from tfspec.augment import (
     PitchShift,
     RandomCrop,
     RandomLayer,
+    Rendering,
     Rotation,
     TimeMask,
     TimeShift,
@@ -56,6 +57,7 @@ SPECTROGRAM = {
     "time masks": partial(TimeMask, 5, 2),
     "frequency masks": partial(FrequencyMask, 6, 3, "mean", probability=0.8),
     "crop": partial(RandomCrop, 4, fill=-3.0),
+    "rendering": partial(Rendering, fold=0.3),
     "mask or crop": lambda **options: OneOf([RandomCrop(2), TimeMask(9)], **options),
 }
 VECTOR = {

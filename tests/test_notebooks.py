@@ -70,7 +70,8 @@ def test_speech_commands(tmp_path):
 def test_capture24(tmp_path):
     data = write_people(tmp_path / "wrists", people=10)
     parameters = (
-        f"DATA = {str(data)!r}\nLABEL_COLUMN = 'label:simple'\nSAMPLE_RATE = 20\nOUT = {str(tmp_path / 'run')!r}\n"
+        f"DATA = {str(data)!r}\nLABEL_COLUMN = 'label:simple'\nSAMPLE_RATE = 20\n"
+        f"OUT = {str(tmp_path / 'run')!r}\n"
         "OPTIONS = {'test': 0.2, 'epochs': 1, 'cross_validation': 2}"
     )
     notebook = _run("02_capture24.ipynb", parameters, tmp_path)
@@ -95,3 +96,12 @@ WEIGHTS, OPTIONS = "none", {options}"""
     notebook = _run("05_rainforest.ipynb", parameters, tmp_path)
     assert len(_outputs(notebook, "image/png")) == 4
     assert "Begin Time (s)" in str(notebook.cells[-1]["outputs"])
+
+
+def test_radio_signals(tmp_path):
+    options = {"num_train": 24, "num_validation": 8, "epochs": 1}
+    parameters = f"DATA, OPTIONS, OUT = None, {options}, {str(tmp_path / 'run')!r}"
+    notebook = _run("01_radio_signals.ipynb", parameters, tmp_path)
+    # signals, ways to draw them, history, confusion matrix, one picture beside its probabilities
+    assert len(_outputs(notebook, "image/png")) == 5
+    assert (tmp_path / "run" / "export" / "model.tflite").exists()

@@ -6,7 +6,7 @@ import tensorflow as tf
 from agreement import assert_same
 
 from tfspec.dsp import resampling
-from tfspec.frontends import FrequencyRamp, MinMax, Resize, Standardize
+from tfspec.frontends import Equalize, FrequencyRamp, MinMax, Resize, Standardize
 
 AXES = [(1, 2, 3), (1, 2), (1,), (2,)]
 
@@ -130,3 +130,34 @@ def test_resized_pixels_are_means_of_those_present(present, wanted, antialias):
     assert (weights >= 0).all()
     np.testing.assert_allclose(weights.sum(0), 1, rtol=1e-6)
     np.testing.assert_array_equal(weights, resampling.linear_weights(tf.constant(present), wanted, antialias))
+
+
+@pytest.mark.parametrize("shape", [(64, 128, 1), (3, 5, 2)])
+def test_equalize_equals_scikit_learns_quantile_transformer(shape, rng):
+    """Between its quantiles scikit-learn's is linear in probability, ours in the normal distribution."""
+    x = rng.gamma(24, size=(2, *shape)).astype(np.float32)
+    transformer = sklearn.preprocessing.QuantileTransformer(
+        n_quantiles=min(1000, x[0].size), output_distribution="normal"
+    )
+    for example, received in zip(x, Equalize()(x).numpy(), strict=True):
+        expected = transformer.fit_transform(example.reshape(-1, 1)).reshape(shape)
+        inside = abs(expected) < 3
+        assert inside.mean() > 0.9
+        np.testing.assert_allclose(received[inside], expected[inside], atol=0.1 if x[0].size > 1000 else 0.35)
+        assert (received.min(), received.max()) == (-3.5, 3.5)
+
+
+def test_equalize_undoes_what_keeps_the_order(rng):
+    x = rng.gamma(24, 1 / 48, (2, 64, 128, 1))
+    expected = Equalize()(x)
+    for change in (np.log, np.sqrt, np.square, lambda x: 7 * x - 3, lambda x: np.round(255 * x) / 255):
+        np.testing.assert_allclose(Equalize()(change(x)), expected, atol=0.15)
+    np.testing.assert_allclose(Equalize()(-x), -expected, atol=1e-3)
+
+
+def test_equalize_gives_equal_values_the_middle_of_their_ranks(rng):
+    levels = rng.integers(0, 3, (1, 64, 128, 1))
+    received = Equalize()(levels).numpy()
+    assert len(np.unique(received)) == 3
+    np.testing.assert_allclose(received[levels == 1], 0, atol=0.3)
+    np.testing.assert_array_equal(Equalize()(np.ones((2, 4, 4, 1))), 0)

@@ -2,9 +2,17 @@ import functools
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
-from tfspec.data.simulate import RADIO_CLASSES, radio_pictures, radio_signals, spectrogram_pictures
+from tfspec import UserError
+from tfspec.data.simulate import (
+    RADIO_CLASSES,
+    radio_batches,
+    radio_pictures,
+    radio_signals,
+    spectrogram_pictures,
+)
 
 ROWS, COLUMNS = 384, 512  # of the spectrogram, before it is averaged to 64 x 128
 SIGNALS = RADIO_CLASSES[:3]
@@ -156,8 +164,8 @@ def test_squiggle_wanders_as_a_random_walk_does():
     steps = []
     for ridge in ridges("Squiggle"):
         walk = ridge / (2 * np.pi / COLUMNS)
-        # The mean square distance grows with the number of rows; along a line it would grow with its square
-        near, far = (np.mean((walk[rows:] - walk[:-rows]) ** 2) for rows in (8, 32))
+        # The spread of distances grows with the number of rows; along a bent line it would with its square
+        near, far = (np.var(walk[rows:] - walk[:-rows]) for rows in (8, 32))
         assert 1.5 < far / near < 10
         steps.append(np.sqrt(near / 8))
         assert fit(ridge, 2)[1] > 0.5
@@ -166,6 +174,14 @@ def test_squiggle_wanders_as_a_random_walk_does():
     assert min(steps) > 0.6 * 0.0001 * in_columns
     assert max(steps) < 1.4 * 0.005 * in_columns
     assert max(steps) > 3 * min(steps)
+
+
+def test_squiggles_drift_as_narrowband_does():
+    """Over the whole series the drift is wider than the walk: 1.44 rad against at most 1.28 of deviation."""
+    ends = [ridge[-1] - ridge[0] for ridge in ridges("Squiggle", 60)]
+    walks = np.sqrt(np.mean(np.linspace(0.0001, 0.005, 100) ** 2) / 3 * 196_608)
+    drifts = 0.0075 / 1024 / np.sqrt(3) * 196_608
+    assert np.std(ends) == pytest.approx(np.hypot(walks, drifts), rel=0.25)
 
 
 def test_noises_have_no_ridge():
@@ -215,6 +231,36 @@ def test_pictures_fill_the_range_from_0_to_1_each_on_its_own():
     for i in (0, 17):
         alone = radio_pictures([labels[i]], seeds(20)[i : i + 1])[0]
         np.testing.assert_allclose(pictures[i], alone, atol=1e-6)
+
+
+def test_batches_are_the_same_signals_whatever_their_number():
+    (first, labels), (second, _) = radio_batches(20, seed=3)
+    assert labels == [*RADIO_CLASSES] * 4
+    assert (len(first), len(second)) == (16, 4)
+    ((alone, _),) = radio_batches(3, seed=3)
+    np.testing.assert_allclose(alone, first[:3], atol=1e-6)
+    expected = radio_pictures(labels[:3], np.array([[3, 0], [3, 1], [3, 2]]))
+    np.testing.assert_allclose(alone, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("snr", [(0.5, 0.1), (-0.1, 1), (0, float("inf")), (float("nan"), 1)])
+def test_a_range_that_is_none(snr):
+    with pytest.raises(UserError, match=r"two numbers from low to high, not negative. Received: \("):
+        radio_batches(1, snr=snr)
+    with pytest.raises(UserError, match=r"must be positive\. Received: 0"):
+        radio_batches(0)
+
+
+def test_noise_of_a_picture_has_the_spread_of_the_mean_of_24_powers():
+    """The logarithm of a gamma variable with 24 degrees: variance is the trigamma function there."""
+    labels, index = ["Noises"] * 8, np.arange(8)
+    signals = radio_signals(labels, np.stack([index, index], axis=1))
+    pictures = spectrogram_pictures(signals).numpy()
+    power = np.abs(np.fft.fft(complex_series(signals).reshape(8, ROWS, COLUMNS))) ** 2
+    cells = np.log(power.reshape(8, 64, 6, 128, 4).mean((2, 4)))
+    extent = cells.max((1, 2)) - cells.min((1, 2))
+    spread = pictures.std((1, 2)) * extent
+    np.testing.assert_allclose(spread, np.sqrt(scipy.special.polygamma(1, 24)), rtol=0.05)
 
 
 def test_progress_sees_every_batch():

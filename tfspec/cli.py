@@ -25,7 +25,8 @@ from tyro.conf import Positional
 from tfspec import __version__, detection, report
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
-from tfspec.data.simulate import RADIO_CLASSES
+from tfspec.data.pictures import write_table
+from tfspec.data.simulate import BATCH, RADIO_CLASSES, radio_batches
 from tfspec.errors import UserError
 from tfspec.files import written_beside
 from tfspec.inference import load_model, predict_files
@@ -43,7 +44,9 @@ def demo(out: Path | None = None) -> None:
     Args:
         out: run folder to write; runs/radio_signals-TIME if not given.
     """
-    pipeline = RadioSignals(out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=10)
+    pipeline = RadioSignals(
+        out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=10, augment=("turns",)
+    )
     run = pipeline.train()
     _print_run(run)
     _print_parity(run.export(), run.folder)
@@ -90,17 +93,62 @@ def resume(run: Positional[Path]) -> None:
     _print_run(Run(run).resume())
 
 
+def view(
+    run: Positional[Path],
+    example: int = 0,
+    part: Literal["validation", "test"] = "validation",
+    out: Path | None = None,
+) -> None:
+    """Draw an example beside the probabilities of its classes.
+
+    Args:
+        run: run folder.
+        example: its place in predictions.csv, from 0.
+        part: of the run's own data.
+        out: png, pdf or svg file to write; figures/view_EXAMPLE.png in the run folder if not given.
+    """
+    trained = Run(run)
+    figure = trained.view(example, part)
+    path = out or trained.evaluation_folder(part=part) / "figures" / f"view_{example}.png"
+    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise UserError(f"The picture must be a png, pdf or svg file. Received: {path}")
+    with written_beside(path) as part_:
+        figure.savefig(part_)
+    console.print(escape(f"Drawn: {path}"))
+
+
+def simulate(
+    kind: Positional[Literal["radio"]],
+    out: Positional[Path],
+    num: int = 4000,
+    seed: int = 0,
+    snr: tuple[float, float] | None = None,
+) -> None:
+    """Write a CSV table of simulated radio signals: pixels in columns 0 to 8191, and labels.
+
+    Args:
+        kind: radio, the four SETI signal classes in turn.
+        out: table to write, replaced if it is there.
+        num: number of signals.
+        seed: same seed, same signals.
+        snr: range of the signals' amplitude in units of the noise's; each class's published one if not given.
+    """
+    batches = radio_batches(num, seed, snr)
+    write_table(out, report.track(batches, "Simulating signals", -(-num // BATCH)))
+    console.print(escape(f"{num} signals: {out}"))
+
+
 def predict(
     model: Positional[Path],
     files: Positional[tuple[Path, ...]],
     hop_seconds: float | None = None,
     json: bool = False,
 ) -> None:
-    """Classify recordings of any sample rate and length.
+    """Classify recordings of any sample rate and length, or pictures of spectrograms.
 
     Args:
         model: run folder, .keras file or .tflite file.
-        files: wav, flac, ogg or mp3.
+        files: wav, flac, ogg or mp3; png for a model that takes pictures.
         hop_seconds: classify whole long recordings, one window every so many seconds; without it, the
             beginning of each, cut or padded as in training.
         json: print one JSON document and nothing else.
@@ -264,6 +312,8 @@ COMMANDS: dict[str, Callable] = {
     "detect": detect,
     "export": export,
     "check": check,
+    "view": view,
+    "simulate": simulate,
 }
 TRAIN = "train"
 

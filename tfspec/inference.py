@@ -1,4 +1,4 @@
-"""Using what a run left: loading a model and classifying recordings."""
+"""Using what a run left: loading a model and classifying recordings or pictures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pandas as pd
 
 from tfspec import evaluation
 from tfspec.data.audio import inspect_all, load_audio
+from tfspec.data.pictures import load_picture, picture_problems
+from tfspec.data.simulate import PICTURE_SHAPE
 from tfspec.detection import window_probabilities
 from tfspec.errors import UserError
 from tfspec.export import TFLiteClassifier
@@ -62,11 +64,11 @@ def load_keras(path: Path) -> Classifier:
 def predict_files(
     model: Classifier | TFLiteClassifier, files: Sequence[str | os.PathLike], hop_seconds: float | None = None
 ) -> pd.DataFrame:
-    """Classify recordings of any sample rate and length.
+    """Classify recordings of any sample rate and length, or pictures of any size.
 
     Args:
         model: from `load_model`.
-        files: the recordings.
+        files: the recordings, or PNG files for a model that takes pictures.
         hop_seconds: None classifies the beginning of each recording, cut or padded as in training. A number
             classifies a whole long recording, as `detection.window_probabilities` does.
 
@@ -74,8 +76,10 @@ def predict_files(
         One row a file or window: `file`, `start` in seconds, `predicted`, `p_<class>` for every class.
 
     Raises:
-        UserError: files cannot be used, all of which are listed, or the model does not take recordings.
+        UserError: files cannot be used, all of which are listed, or the model takes neither.
     """
+    if model.sample_rate is None and tuple(model.signal_shape) == PICTURE_SHAPE and hop_seconds is None:
+        return _predict_pictures(model, files)
     if model.sample_rate is None or len(model.signal_shape) != 1:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
     if bad := [f"{i.path} ({i.problem})" for i in inspect_all(files) if i.problem]:
@@ -94,4 +98,17 @@ def predict_files(
         pd.Series(names, name="file"), np.concatenate(probabilities), model.class_names
     )
     table.insert(1, "start", np.concatenate(starts))
+    return table
+
+
+def _predict_pictures(
+    model: Classifier | TFLiteClassifier, files: Sequence[str | os.PathLike]
+) -> pd.DataFrame:
+    problems = picture_problems([Path(file) for file in files])
+    if bad := [f"{file} ({problem})" for file, problem in zip(files, problems, strict=True) if problem]:
+        raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")
+    names = pd.Series([os.fspath(file) for file in files], name="file")
+    probabilities = [model.probabilities(load_picture(file)[np.newaxis])[0] for file in files]
+    table = evaluation.predictions_table(names, np.stack(probabilities), model.class_names)
+    table.insert(1, "start", 0.0)
     return table

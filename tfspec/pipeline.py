@@ -57,6 +57,8 @@ class Pipeline:
     """
 
     name: ClassVar[str]
+    picture_axes: ClassVar[tuple[str, str]] = ("time", "bin")
+    """What runs across a picture of features, and up."""
 
     out: Path | None = None
     """Run folder to write; runs/NAME-TIME if not given."""
@@ -221,8 +223,12 @@ class Pipeline:
 
     def draw_examples(self, features: np.ndarray, titles: Sequence[str]):
         """Draw (examples, frames, bins, channels) features as pictures."""
-        pictures = [example[..., 0].T for example in features]
-        return report.examples_figure(pictures, titles, "time", "bin")
+        pictures = [self.picture(example) for example in features]
+        return report.examples_figure(pictures, titles, *self.picture_axes)
+
+    def picture(self, features: np.ndarray) -> np.ndarray:
+        """Give the picture of one example's features, its first row to be at the bottom."""
+        return features[..., 0].T
 
     def example_names(self, manifest: pd.DataFrame) -> pd.Series:
         """Name each example in the predictions."""

@@ -192,6 +192,48 @@ def examples_figure(
     return figure
 
 
+def view_figure(
+    picture: np.ndarray,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    class_names: Sequence[str],
+    probabilities: np.ndarray,
+    label: str | None = None,
+) -> Figure:
+    """Draw one example beside the probabilities of its classes.
+
+    Args:
+        picture: (rows, columns), the first row to be at the bottom.
+        title: names the example.
+        xlabel: what the columns are.
+        ylabel: what the rows are.
+        class_names: all classes.
+        probabilities: (classes,).
+        label: true class, in green where it was found and in orange where not; None if it is not known.
+
+    Returns:
+        The figure.
+    """
+    names = [_plain(name) for name in class_names]
+    predicted = int(np.argmax(probabilities))
+    colours = ["lightgrey"] * len(names)
+    colours[predicted] = "C0" if label is None else "C1"
+    if label is not None and label in class_names:
+        colours[list(class_names).index(label)] = "C2"
+    figure = _figure(9, max(3.2, 0.3 * len(names)))
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    left.imshow(picture, origin="lower", aspect="auto", interpolation="nearest")
+    left.set(xlabel=xlabel, ylabel=ylabel, xticks=[], yticks=[], title=_plain(title))
+    bars = right.barh(names, probabilities, color=colours)
+    right.bar_label(bars, [f"{value:.0%}" for value in probabilities], padding=3)
+    right.set(xlim=(0, 1.15), xticks=[0, 0.5, 1], xlabel="probability")
+    right.invert_yaxis()
+    true = "" if label is None else f"true: {_plain(label)}\n"
+    right.set_title(f"{true}predicted: {names[predicted]}", loc="left", fontsize=11)
+    return figure
+
+
 def grid_figure(
     pictures: dict[str, Sequence[np.ndarray]], xlabel: str, ylabel: str, columns: int = 10
 ) -> Figure:

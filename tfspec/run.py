@@ -26,6 +26,8 @@ from tfspec.models import Classifier
 from tfspec.quantization import Quantize
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from tfspec.pipeline import Member, Pipeline
 
 # Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16.
@@ -189,10 +191,8 @@ class Run:
             pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
             manifest, bad = pipeline.usable(pipeline.manifest())
             predicted = [(list(self.members), manifest)]
-        elif part == "test":
-            predicted = [(list(self.members), _part(self.split, "test"))]
         else:
-            predicted = self._held_out
+            predicted = self._predicted(part)
         manifest = pd.concat([rows for _, rows in predicted], ignore_index=True)
         if manifest.empty:
             raise UserError(f"{self.folder} has no {part} part.")
@@ -223,7 +223,7 @@ class Run:
             table = table.join(pd.DataFrame(shares, columns=[f"true_{name}" for name in names]))
             manifest = manifest.assign(label=table["label"])
         known = manifest.assign(predicted=table["predicted"])
-        smoothed = pipeline.smooth(known, known if of_validation else self._held_out_predicted(), names)
+        smoothed = pipeline.smooth(known, known if of_validation else self._held_out(), names)
         if smoothed is not None:
             table.insert(table.columns.get_loc("predicted") + 1, "smoothed", smoothed)
             places = label_indices(table["smoothed"], names)
@@ -237,24 +237,28 @@ class Run:
         self._draw(pipeline, folder / "figures", manifest, scores)
         return scores
 
-    @property
-    def _held_out(self) -> list[tuple[list[str], pd.DataFrame]]:
-        """The validation part: members, and the rows that they have not been trained on."""
+    def _predicted(self, part: str) -> list[tuple[list[str], pd.DataFrame]]:
+        """Give the members that predict a part, each time with their rows."""
+        if part == "test":
+            return [(list(self.members), _part(self.split, "test"))]
         folds: dict[int | None, tuple[list[str], pd.DataFrame]] = {}
         for name, member in self.members.items():
             folds.setdefault(member.fold, ([], _part(member.split, "validation")))[0].append(name)
         return list(folds.values())
 
-    def _held_out_predicted(self) -> pd.DataFrame:
+    def _held_out(self) -> pd.DataFrame:
         """Give the rows of the validation part, and what was predicted of them."""
-        rows = pd.concat([rows for _, rows in self._held_out], ignore_index=True)
+        rows = pd.concat([rows for _, rows in self._predicted("validation")], ignore_index=True)
         return rows.assign(predicted=self.predictions["predicted"])
+
+    def _load(self, members: Sequence[str]) -> list[Classifier]:
+        return [load_keras(self.folder / name / "best.keras") for name in members]
 
     def _predict(self, pipeline: Pipeline, predicted: Sequence[tuple[list[str], pd.DataFrame]]) -> np.ndarray:
         """Predict rows by members: (members, rows, classes), NaN where a member does not predict a row."""
         parts = []
         for names, rows in predicted:
-            models = [load_keras(self.folder / name / "best.keras") for name in names]
+            models = self._load(names)
             received = _probabilities(pipeline, models, rows)
             part = np.full((len(self.members), *received.shape[1:]), np.nan, np.float32)
             part[[name in names for name in self.members]] = received
@@ -318,6 +322,36 @@ class Run:
             _signals(self.pipeline, validation),
             quantize,
             _signals(self.pipeline, some.reset_index(drop=True)),
+        )
+
+    def view(self, example: int = 0, part: Literal["validation", "test"] = "validation") -> Figure:
+        """Draw an example's features beside what the best models make of them, none trained on it.
+
+        Args:
+            example: its place in predictions.csv, from 0.
+            part: of the run's own data.
+
+        Returns:
+            The figure: the picture, a bar for each class's probability, the true and the predicted label.
+
+        Raises:
+            UserError: there is no such example.
+        """
+        predicted = self._predicted(part)
+        rows = pd.concat([rows.assign(model=i) for i, (_, rows) in enumerate(predicted)], ignore_index=True)
+        if not 0 <= example < len(rows):
+            raise UserError(f"The {part} part has {len(rows)} examples, numbered from 0. Received: {example}")
+        row = rows.iloc[[example]].reset_index(drop=True)
+        members, _ = predicted[row["model"].iloc[0]]
+        models = self._load(members)
+        names = models[0].class_names
+        return report.view_figure(
+            self.pipeline.picture(np.asarray(models[0].front_end(self.pipeline.reader(row)(row)))[0]),
+            str(self.pipeline.example_names(row).iloc[0]),
+            *self.pipeline.picture_axes,
+            names,
+            _probabilities(self.pipeline, models, row).mean(axis=0)[0],
+            names[_shares(row, names).argmax()],
         )
 
     def predict(self, files: Sequence[str | os.PathLike], hop_seconds: float | None = None) -> pd.DataFrame:

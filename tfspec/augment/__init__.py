@@ -3,6 +3,7 @@
 from tfspec.augment.background import BackgroundNoise
 from tfspec.augment.base import Compose, OneOf, RandomLayer
 from tfspec.augment.mixing import MixUp
+from tfspec.augment.pictures import Rendering
 from tfspec.augment.rotation import Rotation
 from tfspec.augment.spectrogram import FrequencyMask, RandomCrop, TimeMask
 from tfspec.augment.waveform import (
@@ -28,6 +29,7 @@ __all__ = [
     "PitchShift",
     "RandomCrop",
     "RandomLayer",
+    "Rendering",
     "Rotation",
     "TimeMask",
     "TimeShift",

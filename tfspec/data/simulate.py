@@ -7,10 +7,12 @@ complex samples, rounded to 8 bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
+
+from tfspec.errors import UserError
 
 RADIO_CLASSES = ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
 PUBLISHED_SNR = {"Squiggle": (0.1, 0.5), "Narrowband": (0.05, 0.4), "Narrowbanddrd": (0.05, 0.4)}
@@ -28,9 +30,9 @@ def radio_signals(
 ) -> tf.Tensor:
     """Simulate complex time series.
 
-    The phase step of a signal starts anywhere in the band. Narrowband adds a constant drift to it each
-    sample; in Narrowbanddrd the drift itself changes at a constant rate; in Squiggle the step takes a random
-    walk; Noises have no signal.
+    The phase step of a signal starts anywhere in the band and drifts by a constant each sample. That is all
+    that Narrowband does; in Narrowbanddrd the drift itself changes at a constant rate; in Squiggle the step
+    takes a random walk as well; Noises have no signal.
 
     Args:
         labels: (batch,) of `RADIO_CLASSES`.
@@ -79,7 +81,8 @@ def _signal(kind, seed, snr):
 
     # What the phase step gains at each sample. Twice summed it is the phase, which needs float64.
     if kind == RADIO_CLASSES.index("Squiggle"):
-        steps = tf.random.stateless_uniform([NUM_SAMPLES], walk_seed, -1, 1, tf.float64) * widest_step
+        walk = tf.random.stateless_uniform([NUM_SAMPLES], walk_seed, -1, 1, tf.float64)
+        steps = drift + widest_step * walk
     elif kind == RADIO_CLASSES.index("Narrowband"):
         steps = tf.fill([NUM_SAMPLES], drift)
     else:
@@ -149,3 +152,50 @@ def radio_pictures(
         batch = slice(first, first + BATCH)
         pictures[batch] = spectrogram_pictures(radio_signals(labels[batch], seeds[batch], snr))
     return pictures
+
+
+def radio_batches(
+    num: int, seed: int = 0, snr: tuple[float, float] | None = None
+) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Simulate any number of pictures, a few at a time; the classes take turns.
+
+    Args:
+        num: number of signals.
+        seed: same seed, same signals; the first ones whatever their number.
+        snr: as in `radio_signals`.
+
+    Returns:
+        (signals, 64, 128) float32 pictures in 0…1 and their labels, batch by batch.
+
+    Raises:
+        UserError: the number is not positive, or the range is none.
+
+    Example:
+        >>> [(pictures.shape, labels) for pictures, labels in radio_batches(2)]
+        [((2, 64, 128), ['Squiggle', 'Narrowband'])]
+    """
+    if num < 1:
+        raise UserError(f"The number of signals must be positive. Received: {num}")
+    check_snr(snr)
+    return (_numbered(np.arange(first, min(first + BATCH, num)), seed, snr) for first in range(0, num, BATCH))
+
+
+def _numbered(index: np.ndarray, seed: int, snr: tuple[float, float] | None) -> tuple[np.ndarray, list[str]]:
+    labels = [RADIO_CLASSES[number % len(RADIO_CLASSES)] for number in index]
+    return radio_pictures(labels, np.stack([np.full(len(index), seed), index], axis=1), snr), labels
+
+
+def check_snr(snr: tuple[float, float] | None) -> None:
+    """Refuse what is no range of signal-to-noise ratios.
+
+    Args:
+        snr: from low to high, or None for the published ones.
+
+    Raises:
+        UserError: it is no such range.
+
+    Example:
+        >>> check_snr((0.1, 0.5))
+    """
+    if snr and not 0 <= snr[0] <= snr[1] < math.inf:
+        raise UserError(f"snr must be two numbers from low to high, not negative. Received: {snr}")

@@ -5,7 +5,7 @@ from tfspec.frontends.cepstral import MFCC, Deltas
 from tfspec.frontends.compression import PCEN, Decibel, Log
 from tfspec.frontends.frame_mean import FrameMean
 from tfspec.frontends.mel import MelSpectrogram, MultiResolutionMel
-from tfspec.frontends.scaling import FrequencyRamp, MinMax, Resize, Standardize
+from tfspec.frontends.scaling import Equalize, FrequencyRamp, MinMax, Resize, Standardize
 from tfspec.frontends.spectrogram import Spectrogram
 from tfspec.frontends.vector_norm import VectorNorm
 
@@ -14,6 +14,7 @@ __all__ = [
     "PCEN",
     "Decibel",
     "Deltas",
+    "Equalize",
     "FrameMean",
     "FrequencyRamp",
     "FrontEnd",

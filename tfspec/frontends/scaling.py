@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -170,6 +172,58 @@ class FrequencyRamp(FloatLayer):
     def get_config(self):
         """Give the constructor's arguments."""
         return {**super().get_config(), "lower": self.lower, "upper": self.upper}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class Equalize(FloatLayer):
+    """Each example's values to those of a normal distribution of the same rank (histogram equalisation).
+
+    What comes out is the same for a picture of power, magnitude or decibels, in any range, gamma or colour
+    scale: for whatever keeps the order of the values. As scikit-learn's `QuantileTransformer` with a normal
+    distribution, linear between quantiles at every half standard deviation, and with the mean of both
+    ends where values are equal, as in a picture of few grey levels. Equal values alone become zeros.
+
+    Input shape:
+        (batch, …), at least one value.
+
+    Output shape:
+        That of the input, float32, from −3.5 to 3.5.
+
+    Example:
+        >>> Equalize()(tf.constant([[[[1.0], [10.0], [100.0]]]])).numpy().ravel().tolist()
+        [-3.5, 0.0, 3.5]
+    """
+
+    LIMIT, STEP = 3.5, 0.5
+
+    def call(self, features):
+        """Equalise each example."""
+        features = tf.cast(features, tf.float32)
+        shape = tf.shape(features)
+        values = tf.reshape(features, [shape[0], tf.reduce_prod(shape[1:]), 1])
+        quantiles = self._quantiles(values[..., 0])
+        lower, upper = quantiles[:, tf.newaxis, :-1], quantiles[:, tf.newaxis, 1:]
+        extent = upper - lower
+        inside = tf.clip_by_value((values - lower) / tf.where(extent > 0, extent, 1.0), 0.0, 1.0)
+        passed = tf.where(extent > 0, inside, 0.5 + 0.5 * tf.sign(values - lower))
+        equalized = self.STEP * tf.reduce_sum(passed, -1) - self.LIMIT
+        return tf.ensure_shape(tf.reshape(equalized, shape), features.shape)
+
+    def _quantiles(self, values):
+        """Give (batch, 15) of (batch, values), the smallest and the largest included."""
+        last = tf.shape(values)[1] - 1
+        ends = np.arange(-self.LIMIT, self.LIMIT + self.STEP / 2, self.STEP)
+        levels = np.array([0.0, *(0.5 + 0.5 * math.erf(end / math.sqrt(2)) for end in ends[1:-1]), 1.0])
+        places = levels.astype(np.float32) * tf.cast(last, tf.float32)
+        below = tf.cast(places, tf.int32)
+        part = places - tf.cast(below, tf.float32)
+        ordered = tf.sort(values, axis=-1)
+        lower = tf.gather(ordered, below, axis=-1)
+        return lower + part * (tf.gather(ordered, tf.minimum(below + 1, last), axis=-1) - lower)
+
+    def compute_output_shape(self, input_shape):
+        """Give the input's shape."""
+        return input_shape
 
 
 @keras.saving.register_keras_serializable("tfspec")

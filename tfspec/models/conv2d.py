@@ -43,11 +43,12 @@ def conv2d(feature_shape: Sequence[int | None], num_classes: int, dropout: float
 def trace_conv2d(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
     """Small convolutional backbone for traces that run through all frames at any frequency.
 
-    Three poolings leave an eighth of the frames; the last kernel spans all of them, so that a straight
-    trace is told from a bent one, and a maximum over frequency makes its place indifferent.
+    The first kernel is long in time, as a trace is, and its outputs are averaged over time, which finds
+    traces that no single frame shows. The last kernel spans all that is left of the frames, so that a
+    straight trace is told from a bent one, and a maximum over frequency makes its place indifferent.
 
     Args:
-        feature_shape: (frames, bins, channels), frames at least 8 and bins at least 40.
+        feature_shape: (frames, bins, channels), frames at least 8 and bins at least 36.
         num_classes: number of logits.
 
     Returns:
@@ -59,13 +60,14 @@ def trace_conv2d(feature_shape: Sequence[int], num_classes: int) -> keras.Model:
     """
     features = keras.Input(feature_shape, name="features")
     x = features
-    for filters, kernel in ((16, 5), (24, 3), (32, 3)):
-        x = _normed_conv(x, filters, kernel, padding="same")
-        x = layers.MaxPooling2D(2)(x)
-    x = _normed_conv(x, 48, 3, padding="same")
-    x = _normed_conv(x, 48, (x.shape[1], 5))
+    x = _normed_conv(x, 16, (9, 5), padding="same")
+    x = layers.AveragePooling2D((4, 2))(x)
+    x = _normed_conv(x, 32, 5, padding="same")
+    x = layers.MaxPooling2D(2)(x)
+    x = _normed_conv(x, 48, (3, 5), padding="same")
+    x = _normed_conv(x, 64, (x.shape[1], 9))
     x = layers.GlobalMaxPooling2D()(x)
-    x = layers.Dropout(0.3)(x)
+    x = layers.Dropout(0.2)(x)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name="trace_conv2d")
 

@@ -1,0 +1,240 @@
+"""The pipeline for radio signals: simulated ones, tables and image files."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from renderings import RENDERINGS, validation_set
+
+from tfspec import UserError, cli
+from tfspec.data import pictures
+from tfspec.data.pictures import write_table
+from tfspec.data.simulate import RADIO_CLASSES
+from tfspec.inference import predict_files
+from tfspec.pipelines import RadioSignals
+from tfspec.run import Run
+
+SMALL = {"epochs": 1, "batch_size": 8}
+NUM = 40
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Give pictures of another simulator, and their labels."""
+    found, labels = validation_set(("log power, min-max",), NUM, seed=0)
+    return found["log power, min-max"], [RADIO_CLASSES[label] for label in labels]
+
+
+@pytest.fixture(scope="module")
+def table(drawn, tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "some.csv"
+    write_table(path, [drawn])
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(drawn, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "pictures"
+    for i, (picture, label) in enumerate(zip(*drawn, strict=True)):
+        (folder / label.lower()).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.uint8(255 * picture)).save(folder / label.lower() / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    return RadioSignals(num_train=24, num_validation=8, out=out, **SMALL).train(verbose=0)
+
+
+def test_simulated_signals_are_numbered_and_simulated_once(run, monkeypatch):
+    assert run.split["part"].tolist() == ["train"] * 24 + ["validation"] * 8
+    assert run.predictions["index"].tolist() == list(range(24, 32))
+    pipeline = RadioSignals(num_train=24, num_validation=8)
+    manifest = pipeline.manifest()
+    rows = manifest.iloc[[3, 30]]
+    expected = pipeline.simulate(rows["label"], rows["index"])
+    calls, simulate = [], pipeline.simulate
+    pipeline.simulate = lambda labels, index: calls.append(list(index)) or simulate(labels, index)
+    np.testing.assert_allclose(pipeline.reader(rows)(rows), expected, atol=1e-6)
+    np.testing.assert_allclose(pipeline.reader(manifest)(rows), expected, atol=1e-6)
+    pipeline.reader(manifest)
+    assert [len(index) for index in calls] == [2, 30]
+
+
+def test_other_tables_and_folders_are_scored(run, table, folder, drawn):
+    of_table, of_folder = run.evaluate(table), run.evaluate(folder)
+    assert of_table["examples"] == of_folder["examples"] == NUM
+    assert of_table["groups_trained_on"] == of_folder["groups_trained_on"] == []
+    by_table = pd.read_csv(run.evaluation_folder(table) / "predictions.csv")
+    by_folder = pd.read_csv(run.evaluation_folder(folder) / "predictions.csv")
+    assert by_table["label"].tolist() == drawn[1]
+    by_folder = by_folder.assign(index=by_folder["file"].str.extract(r"(\d+)\.png")[0].astype(int))
+    by_folder = by_folder.sort_values("index")
+    columns = [f"p_{name}" for name in RADIO_CLASSES]
+    np.testing.assert_allclose(by_table[columns], by_folder[columns], atol=0.05)
+
+
+def test_single_pictures_are_classified(run, folder):
+    files = sorted(folder.rglob("*.png"))[:3]
+    found = predict_files(run.classifier, files)
+    expected = pd.read_csv(run.evaluation_folder(folder) / "predictions.csv").head(3)
+    columns = [f"p_{name}" for name in RADIO_CLASSES]
+    np.testing.assert_allclose(found[columns], expected[columns], atol=1e-5)
+    assert found["file"].tolist() == [str(file) for file in files]
+    with pytest.raises(UserError, match=r"1 of 2 files cannot be used: nowhere.png \(no such file\)"):
+        predict_files(run.classifier, [files[0], "nowhere.png"])
+    with pytest.raises(UserError, match="not recordings"):
+        predict_files(run.classifier, files, hop_seconds=1.0)
+
+
+@pytest.mark.parametrize("validate_on", ["stratified", "last"])
+def test_a_table_is_split_by_class_or_in_its_order(table, tmp_path, validate_on):
+    pipeline = RadioSignals(data=table, out=tmp_path / "run", validate_on=validate_on)
+    split = pipeline.split(pipeline.manifest())
+    validation = split[split["part"] == "validation"]
+    assert validation["label"].value_counts().to_dict() == dict.fromkeys(RADIO_CLASSES, NUM // 20)
+    assert (validation["index"].tolist() == list(range(32, 40))) == (validate_on == "last")
+
+
+def test_a_run_on_a_table_reads_it_once(table, tmp_path, monkeypatch):
+    parsed, parse = [], pictures._parse
+    monkeypatch.setattr(pictures, "_parse", lambda *args: parsed.append(1) or parse(*args))
+    run = RadioSignals(data=table, out=tmp_path / "run", **SMALL).train(verbose=0)
+    assert run.metrics()["examples"] == 8
+    again = Run(run.folder)
+    assert again.evaluate() == run.metrics()
+    RadioSignals(data=table, out=tmp_path / "other").manifest()
+    assert len(parsed) == 1
+    assert (tmp_path / ".tables").is_dir()
+
+
+def test_bad_pictures_are_listed_or_left_out(folder, tmp_path):
+    (folder / "noises" / "broken.png").write_text("no picture")
+    try:
+        with pytest.raises(UserError, match=r"1 of 41 .* noises/broken.png \(not a PNG file"):
+            RadioSignals(data=folder, out=tmp_path / "run").train()
+        run = RadioSignals(data=folder, out=tmp_path / "run", on_bad_file="skip", **SMALL).train(verbose=0)
+    finally:
+        (folder / "noises" / "broken.png").unlink()
+    assert pd.read_csv(run.folder / "bad_files.csv")["path"].tolist() == ["noises/broken.png"]
+    assert len(run.split) == NUM
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"validation": 0.6}, "validation must be over 0 and at most 0.5. Received: 0.6"),
+        ({"num_train": 0}, "num_train must be positive. Received: 0"),
+        ({"snr": (0.5, 0.1)}, r"snr must be two numbers from low to high, not negative. Received: \(0.5"),
+        ({"data": "nowhere.csv"}, "No such file: nowhere.csv"),
+    ],
+)
+def test_options_that_cannot_be(options, said, tmp_path):
+    with pytest.raises(UserError, match=said):
+        RadioSignals(out=tmp_path / "run", **options).train()
+    assert not (tmp_path / "run").exists()
+
+
+def test_masks_are_the_published_ones():
+    """Four strips up to 15 of 128 columns wide, three up to 15 of 64 rows high."""
+    layer = RadioSignals(augment=("masks",)).feature_augmentation()
+    x = np.random.default_rng(0).normal(size=(300, 64, 128, 1)).astype(np.float32)
+    changed = layer(x, seed=[1, 2], training=True).numpy() != x
+    columns, rows = changed.all(1).sum(1), changed.all(2).sum(1)
+    assert 15 < columns.max() <= 60 and 15 < rows.max() <= 45
+    assert columns.mean() == pytest.approx(4 * 7.5, rel=0.2)
+    assert rows.mean() == pytest.approx(3 * 7.5, rel=0.25)
+    assert RadioSignals(augment=()).feature_augmentation() is RadioSignals(augment=()).augmentation() is None
+
+
+def test_efficientnet_takes_pictures_in_0_to_1():
+    pipeline = RadioSignals(network="efficientnet_b0", weights="none")
+    features = pipeline.front_end()(np.random.default_rng(0).uniform(size=(2, 64, 128)))
+    assert features.shape == (2, 64, 128, 1)
+    assert (np.min(features), np.max(features)) == (0, 1)
+    backbone = pipeline.backbone((64, 128, 1), 4)
+    assert backbone(features).shape == (2, 4)
+    assert backbone.count_params() > 4_000_000
+    with pytest.raises(UserError, match="There is no file"):
+        RadioSignals(network="efficientnet_b0", weights="nowhere.h5").backbone((64, 128, 1), 4)
+
+
+def test_export_takes_pictures(run):
+    assert run.export()["tflite"]["same_top_class"] == 1
+
+
+def test_view_names_both_labels_and_every_probability(run):
+    figure = run.view(example=5)
+    left, right = figure.axes
+    row = run.predictions.iloc[5]
+    assert right.get_title(loc="left") == f"true: {row['label']}\npredicted: {row['predicted']}"
+    assert left.get_title() == str(row["index"])
+    bars = [bar.get_width() for bar in right.patches]
+    np.testing.assert_allclose(bars, [row[f"p_{name}"] for name in RADIO_CLASSES], atol=1e-5)
+    assert left.images[0].get_array().shape == (64, 128)
+    with pytest.raises(UserError, match=r"has 8 examples, numbered from 0\. Received: 8"):
+        run.view(8)
+
+
+def test_commands(run, tmp_path, capsys):
+    cli.main(["simulate", "radio", str(tmp_path / "s.csv"), "--num", "5", "--seed", "2"])
+    written = pd.read_csv(tmp_path / "s.csv")
+    assert written["labels"].tolist() == [*RADIO_CLASSES, "Squiggle"]
+    expected = RadioSignals(seed=2).simulate(RADIO_CLASSES[:1], np.arange(1))
+    np.testing.assert_allclose(written.drop(columns="labels").to_numpy()[0], expected.ravel(), atol=1e-6)
+    cli.main(["evaluate", str(run.folder), "--data", str(tmp_path / "s.csv"), "--json"])
+    assert json.loads(capsys.readouterr().out.partition("\n")[2])["examples"] == 5
+    cli.main(["view", str(run.folder), "--example", "1", "--out", str(tmp_path / "v.png")])
+    assert Image.open(tmp_path / "v.png").size == (900, 320)
+    cli.main(["view", str(run.folder)])
+    assert (run.folder / "figures" / "view_0.png").exists()
+    for arguments, said in (
+        (["simulate", "radio", str(tmp_path / "t.csv"), "--num", "0"], "must be positive. Received: 0"),
+        (["simulate", "radio", str(tmp_path / "t.csv"), "--snr", "2", "1"], "from low to high"),
+        (["view", str(run.folder), "--example", "99"], "has 8 examples"),
+        (["view", str(run.folder), "--out", "v.txt"], "png, pdf or svg"),
+        (["evaluate", str(run.folder), "--data", "nowhere.csv"], "No such file: nowhere.csv"),
+    ):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main(arguments)
+        assert stop.value.code == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_a_kill_while_simulating_leaves_no_table(tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "from tfspec import cli\n"
+        "batches = cli.radio_batches\n"
+        "def kill(*args):\n"
+        "    yield next(batches(*args))\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "cli.radio_batches = kill\n"
+        "cli.main(['simulate', 'radio', sys.argv[1]])\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path / "s.csv"]).returncode == -9
+    assert not (tmp_path / "s.csv").exists()
+
+
+@pytest.mark.slow
+def test_a_model_of_simulated_signals_knows_the_original_s_in_many_renderings(tmp_path):
+    run = RadioSignals(out=tmp_path / "run").train(verbose=2)
+    found, labels = validation_set(tuple(RENDERINGS), 400, seed=5)
+    accuracy = {
+        name: (run.classifier.probabilities(drawn).argmax(1) == labels).mean()
+        for name, drawn in found.items()
+    }
+    print(pd.Series(accuracy))
+    whole = [name for name in accuracy if name not in LOSSY]
+    assert min(accuracy[name] for name in whole) > 0.8
+
+
+LOSSY = ("jet, inverted, grey", "nearest cell of log power", "matplotlib figure of log power")
+"""Renderings that leave out cells, or give two levels of power the same grey."""
