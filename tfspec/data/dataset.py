@@ -117,7 +117,7 @@ def make_dataset(
 
     The stages are read, augmentation of the signals, front end, augmentation of the features, mixing,
     prefetch, each on whole batches. Nothing is cached: what shall be computed only once comes from
-    `precompute`. The same batches by number are a `SignalSequence`.
+    `precompute` or a `FeatureStore`. The same batches by number are a `SignalSequence`.
 
     Args:
         manifest: column `label`, or a column of numbers a class, named as it; and whatever `read` needs.
