@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 # Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16.
 CALIBRATION_SIGNALS = 1000
 
+UNANSWERED = "unanswered"
+"""Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
+
 
 class Run:
     """A run folder: what was asked for, what came of it, and what can still be done with it.
@@ -76,6 +79,7 @@ class Run:
         self.evaluate()
         if self.has_test_part:
             self.evaluate(part="test")
+        self.pipeline.write_results(self)
         return self
 
     def _read_pipeline(self) -> Pipeline:
@@ -188,6 +192,8 @@ class Run:
             changes = {"data": Path(data), "on_bad_file": on_bad_file or self.pipeline.on_bad_file}
             pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
             manifest, bad = pipeline.usable(pipeline.manifest())
+            if "part" in manifest:
+                manifest = manifest[manifest["part"] != UNANSWERED]
             predicted = [(list(self.members), manifest)]
         elif part == "test":
             predicted = [(list(self.members), _part(self.split, "test"))]
@@ -319,6 +325,18 @@ class Run:
             quantize,
             _signals(self.pipeline, some.reset_index(drop=True)),
         )
+
+    def predict_rows(self, manifest: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Predict rows of a manifest, such as some of `split`, by every model.
+
+        Args:
+            manifest: rows numbered from 0, and whatever the pipeline's reader needs.
+
+        Returns:
+            (rows, classes) probabilities of each model, by the name of its folder in the run folder.
+        """
+        each = self._predict(self.pipeline, [(list(self.members), manifest)])
+        return dict(zip(self.members, each, strict=True))
 
     def predict(self, files: Sequence[str | os.PathLike], hop_seconds: float | None = None) -> pd.DataFrame:
         """Classify recordings with the best model; see `predict_files`."""
