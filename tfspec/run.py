@@ -22,7 +22,7 @@ from tfspec.errors import UserError
 from tfspec.export import export
 from tfspec.files import written_beside
 from tfspec.inference import load_keras, predict_files
-from tfspec.models import Classifier
+from tfspec.models import Classifier, at_temperature
 from tfspec.quantization import Quantize
 
 if TYPE_CHECKING:
@@ -301,11 +301,14 @@ class Run:
             with written_beside(folder / f"{name}.png") as part:
                 figure.savefig(part)
 
-    def export(self, quantize: Quantize = "none") -> dict[str, Any]:
+    def export(self, quantize: Quantize = "none", calibrated: bool = False) -> dict[str, Any]:
         """Write a SavedModel and a TFLite file, compared with the Keras model on the validation part.
 
         Args:
             quantize: what becomes of the TFLite file's backbone; "int8" is calibrated on the training part.
+
+            calibrated: divide the logits by the temperature with which the validation part has the lowest
+                cross-entropy, so that probabilities are worth what they say.
 
         Returns:
             As `tfspec.export.export`, also kept in export/parity.json.
@@ -318,8 +321,14 @@ class Run:
         if validation.empty:  # as in cross validation, where every example is both
             validation = train
         some = train.sample(min(CALIBRATION_SIGNALS, len(train)), random_state=self.pipeline.seed)
+        model = self.classifier
+        if calibrated:
+            tempered = at_temperature(model.backbone, self._fitted["tempered"]["temperature"])
+            model = Classifier(
+                model.front_end, tempered, model.class_names, model.signal_shape, model.sample_rate
+            )
         return export(
-            self.classifier,
+            model,
             self.folder / "export",
             _signals(self.pipeline, validation),
             quantize,
