@@ -7,10 +7,15 @@ whatever the sizes of the shares. So the learning rate stays what it was, too.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
-from collections.abc import Callable
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import keras
@@ -21,6 +26,13 @@ from tfspec.data.dataset import Share
 from tfspec.errors import UserError
 
 Strategy = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
+Jit = Literal["auto", "on", "off"]
+LOST = "Collective ops is aborted|CompleteInstance|heartbeat|coordination service"
+KINDS = {
+    "mirrored": tf.distribute.MirroredStrategy,
+    "multi_worker": tf.distribute.MultiWorkerMirroredStrategy,
+    "tpu": tf.distribute.TPUStrategy,
+}
 
 
 def open_strategy(name: Strategy) -> tf.distribute.Strategy:
@@ -37,7 +49,7 @@ def open_strategy(name: Strategy) -> tf.distribute.Strategy:
         machines.
 
     Raises:
-        UserError: there is no such cluster or TPU, or TensorFlow was used before the machines could be joined.
+        UserError: there is no such cluster or TPU, or TensorFlow was used before the machines were joined.
 
     Example:
         >>> open_strategy("none").num_replicas_in_sync
@@ -75,7 +87,7 @@ def _multi_worker() -> tf.distribute.Strategy:
     if not _cluster_size():
         if "SLURM_STEP_NUM_TASKS" not in os.environ:
             raise UserError(
-                "The strategy multi_worker needs the machines: in TF_CONFIG, or start it by srun or tfspec launch."
+                "multi_worker needs the machines: set TF_CONFIG, or start it by srun or by tfspec launch."
             )
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
     try:
@@ -110,8 +122,7 @@ def describe(strategy: tf.distribute.Strategy, batch_size: int) -> dict[str, Any
         batch_size: examples a training batch, over all replicas.
 
     Returns:
-        `strategy`, `machines`, `replicas`, `batch_size`, the `shares` of a whole batch, one a replica, and
-        the policy for the `learning_rate`.
+        `strategy`, `machines`, `replicas`, `batch_size`, and the `shares` of a whole batch, one a replica.
 
     Raises:
         UserError: a batch has fewer examples than there are replicas.
@@ -123,26 +134,22 @@ def describe(strategy: tf.distribute.Strategy, batch_size: int) -> dict[str, Any
     replicas = strategy.num_replicas_in_sync
     if batch_size < replicas:
         raise UserError(
-            f"A batch must have an example for each of the {replicas} replicas. Received: batch_size {batch_size}"
+            f"batch_size must be at least {replicas}, the number of replicas. Received: {batch_size}"
         )
     machines = getattr(strategy.extended, "_num_workers", 1)
+    per_machine = [Share(number, machines).size(batch_size) for number in range(machines)]
+    local = replicas // machines
     return {
-        "strategy": type(strategy).__name__ if replicas > 1 else "none",
+        "strategy": next((name for name, kind in KINDS.items() if isinstance(strategy, kind)), "none"),
         "machines": machines,
         "replicas": replicas,
         "batch_size": batch_size,
-        "shares": _shares(batch_size, machines, replicas // machines),
-        "learning_rate": "as given: a batch is as large as on one device",
+        "shares": [Share(number, local).size(size) for size in per_machine for number in range(local)],
     }
 
 
-def _shares(batch_size: int, machines: int, replicas: int) -> list[int]:
-    per_machine = [Share(machine, machines).size(batch_size) for machine in range(machines)]
-    return [int(Share(number, replicas).size(size)) for size in per_machine for number in range(replicas)]
-
-
 def distribute(
-    strategy: tf.distribute.Strategy, make: Callable[[Share], tf.data.Dataset]
+    strategy: tf.distribute.Strategy, make: Callable[..., tf.data.Dataset]
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Make batches that the replicas share.
 
@@ -150,23 +157,23 @@ def distribute(
 
     Args:
         strategy: of `open_strategy`.
-        make: gives the batches with one share of each one's examples, such as
-            `functools.partial(make_dataset, …)`, called with `share=…`.
+        make: makes the batches, or with `share=…` one share of each, such as
+            `functools.partial(make_dataset, …)`.
 
     Returns:
         The batches themselves for one replica; otherwise what `fit` and `evaluate` of a `Replicated` take.
 
     Example:
         >>> batches = tf.data.Dataset.range(8).batch(4)
-        >>> [x.shape[0] for x in distribute(open_strategy("none"), lambda share: batches)]
+        >>> [x.shape[0] for x in distribute(open_strategy("none"), lambda share=None: batches)]
         [4, 4]
     """
     if strategy.num_replicas_in_sync == 1:
-        return make(Share())
-    lengths = []
+        return make()
+    lengths: list[tf.Tensor] = []
 
     def of_this_machine(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        data = make(Share(context.input_pipeline_id, context.num_input_pipelines))
+        data = make(share=Share(context.input_pipeline_id, context.num_input_pipelines))
         lengths.append(data.cardinality())
         return _parted(data, context.num_replicas_in_sync // context.num_input_pipelines)
 
@@ -189,6 +196,76 @@ def _parted(data: tf.data.Dataset, replicas: int) -> tf.data.Dataset:
     return data if replicas == 1 else data.flat_map(parts)
 
 
+def replicated(backbone: keras.Model, loss: Any, metrics: Sequence[Any], jit: Jit = "auto") -> keras.Model:
+    """Give what trains a compiled model under the strategy whose scope this is in.
+
+    Args:
+        backbone: compiled with its optimizer, loss and metrics.
+        loss: as compiled.
+        metrics: as compiled.
+        jit: as compiled: whether XLA compiles it; "auto" is off for several replicas.
+
+    Returns:
+        The model itself for one replica, otherwise a `Replicated` around it.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+        >>> model.compile("sgd", "mse")
+        >>> replicated(model, "mse", []) is model
+        True
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return backbone
+    model = Replicated(backbone)
+    model.compile(loss, list(metrics), jit == "on")
+    return model
+
+
+def assign_to_replicas(variables: Sequence[keras.Variable], values: np.ndarray) -> None:
+    """Give each replica's copy of some variables values of its own.
+
+    Args:
+        variables: of one shape, made in the scope of the current strategy.
+        values: (variables, replicas, *shape).
+
+    Example:
+        >>> variable = keras.Variable([0, 0])
+        >>> assign_to_replicas([variable], np.array([[[1, 2]]], np.int32))
+        >>> variable.numpy().tolist()
+        [1, 2]
+    """
+    strategy = tf.distribute.get_strategy()
+    for variable, of_replicas in zip(variables, values, strict=True):
+        mine = strategy.experimental_distribute_values_from_function(
+            lambda context, every=of_replicas, variable=variable: tf.constant(
+                every[context.replica_id_in_sync_group], variable.dtype
+            )
+        )
+        copies = strategy.experimental_local_results(variable.value)
+        for copy, value in zip(copies, strategy.experimental_local_results(mine), strict=True):
+            copy.assign(value)
+
+
+def is_lost(error: tf.errors.OpError) -> bool:
+    """Say whether an error means that another worker is gone.
+
+    Args:
+        error: what ended a training on several machines.
+
+    Example:
+        >>> is_lost(tf.errors.UnavailableError(None, None, "Collective ops is aborted by: …"))
+        True
+    """
+    return re.search(LOST, error.message) is not None
+
+
+def elsewhere() -> Path:
+    """Give a worker that is not the chief a folder to write to, which goes when the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="tfspec-worker-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 class Replicated(keras.Model):
     """A model of which each replica trains on its share of every batch, with the numbers of one device.
 
@@ -196,8 +273,9 @@ class Replicated(keras.Model):
     size or are empty; gradients are clipped once they are those of the whole batch; and it trains on several
     machines at all, where Keras 3.15 fails. Batch norms take their statistics over all replicas.
 
-    The loss must be a mean over the examples, as Keras's losses are by default. To be made and compiled in the
-    strategy's scope.
+    The loss must be a mean over the examples, as Keras's are by default. To be made and compiled in the
+    strategy's scope. A replica without an example, in a last batch smaller than the number of replicas, sees
+    one of zeros, which counts in nothing but the statistics of batch norms.
 
     Args:
         model: compiled with an optimizer, which trains it here too.
@@ -208,26 +286,40 @@ class Replicated(keras.Model):
         ...     model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
         ...     model.compile("sgd", "mse")
         ...     replicated = Replicated(model)
-        ...     replicated.compile(model.optimizer, "mse")
+        ...     replicated.compile("mse", ["mae"])
         >>> x, y = tf.ones([8, 3]), tf.zeros([8, 2])
         >>> data = tf.data.Dataset.from_tensor_slices((x, y)).batch(5)
         >>> list(replicated.fit(data, epochs=2, verbose=0).history)
-        ['loss']
+        ['mae', 'loss']
     """
 
     def __init__(self, model: keras.Model):
         super().__init__()
         self.model = model
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized = True
 
-    def compile(self, optimizer, *args, **kwargs):
-        """Compile with an optimizer that is given the gradient of the whole batch."""
-        super().compile(optimizer, *args, **kwargs)
-        inner = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+    def compile(self, loss, metrics, jit: bool = False):
+        """Compile with the model's optimizer, which is given the gradient of the whole batch.
+
+        Args:
+            loss: Keras loss, a mean over the examples.
+            metrics: as for `keras.Model.compile`.
+            jit: compile the model and its gradients by XLA; what the replicas exchange stays outside.
+
+        Raises:
+            UserError: there is a batch norm, which exchanges its statistics, and XLA is to compile it.
+        """
+        super().compile(self.model.optimizer, loss, metrics=metrics, jit_compile=False)
+        inner: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         inner._all_reduce_sum_gradients = list  # `train_step` has summed over the replicas
         self.optimizer.build(self.model.trainable_variables)
+        for layer in self.model._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
+                if jit:
+                    raise UserError("XLA cannot compile a batch norm over several replicas. Give --jit off.")
+        self._gradients = (
+            tf.function(self._gradients_of_share, jit_compile=True) if jit else self._gradients_of_share
+        )
 
     def call(self, x, training=None):
         """Do what the model does."""
@@ -236,46 +328,54 @@ class Replicated(keras.Model):
     def train_step(self, data):
         """Take a step on this replica's share of a batch."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            y_pred, loss = self._loss_of_share(x, y, weight, training=True)
-            scaled = self.optimizer.scale_loss(loss)
-        variables = self.model.trainable_variables
-        gradients = tape.gradient(scaled, variables)
+        size, whole = self._sizes(x)
+        y_pred, loss, gradients = self._gradients(x, y, self._relative(size / whole, y, weight))
         replica = tf.distribute.get_replica_context()
-        self.optimizer.apply(replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients), variables)
-        return self._measured(x, y, y_pred, weight)
+        gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return self._measured(x, y, y_pred, weight, loss * whole, size)
 
     def test_step(self, data):
         """Measure this replica's share of a batch."""
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        y_pred, _ = self._loss_of_share(x, y, weight, training=False)
-        return self._measured(x, y, y_pred, weight)
+        size, whole = self._sizes(x)
+        y_pred = self._outputs(x, training=False)
+        loss = self.compute_loss(x, y, y_pred, self._relative(size / whole, y, weight), training=False)
+        return self._measured(x, y, y_pred, weight, loss * whole, size)
 
-    def _loss_of_share(self, x, y, weight, training):
-        """Give the predictions, and what the share adds to the loss of the whole batch."""
-        y_pred = self._outputs(x, training=training)
-        replica = tf.distribute.get_replica_context()
-        size = tf.cast(tf.shape(y_pred)[0], tf.float32)
-        whole = replica.all_reduce(tf.distribute.ReduceOp.SUM, size)
-        # Keras gives the mean over the share, divided by the number of replicas
-        relative = size * replica.num_replicas_in_sync / whole
-        weights = relative * (
-            tf.ones_like(y_pred[:, 0], tf.float32) if weight is None else tf.cast(weight, tf.float32)
-        )
-        loss = self.compute_loss(x, y, y_pred, weights, training=training)
-        self._loss_tracker.update_state(tf.math.divide_no_nan(loss * whole, size), sample_weight=size)
-        return y_pred, loss
+    def _gradients_of_share(self, x, y, weight):
+        """Give the predictions, and what the share adds to the whole batch's loss and gradients."""
+        with tf.GradientTape() as tape:
+            y_pred = self._outputs(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, weight, training=True)
+            scaled = self.optimizer.scale_loss(loss)
+        return y_pred, loss, tape.gradient(scaled, self.model.trainable_variables)
+
+    def _sizes(self, x):
+        """Count the examples of the share and of the whole batch."""
+        size = tf.cast(tf.shape(x)[0], tf.float32)
+        return size, tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, size)
+
+    def _relative(self, share, y, weight):
+        """Weigh a share's examples as in the whole batch: Keras takes all shares for equally large."""
+        factor = share * self.distribute_strategy.num_replicas_in_sync
+        return tf.fill([tf.shape(y)[0]], factor) if weight is None else factor * tf.cast(weight, tf.float32)
 
     def _outputs(self, x, training=False):
-        """Call the model, which sees one example of zeros where the share is empty: few operations can do without."""
+        """Call the model, which sees one example of zeros where the share is empty: few can do without."""
         size = tf.shape(x)[0]
         nothing = tf.zeros([tf.cast(size == 0, tf.int32), *x.shape[1:]], x.dtype)
         return self(tf.concat([x, nothing], axis=0), training=training)[:size]
 
-    def _measured(self, x, y, y_pred, weight):
-        """Give the metrics as (1,), along which several machines' are put together."""
+    def _measured(self, x, y, y_pred, weight, loss, size):
+        """Count in the metrics; what is given is only shown, the mean over the replicas."""
+        self._loss_tracker.update_state(tf.math.divide_no_nan(loss, size), sample_weight=size)
         metrics = self.compute_metrics(x, y, y_pred, sample_weight=weight)
-        return {name: tf.reshape(value, [1]) for name, value in metrics.items()}
+        if not isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return metrics
+        return {
+            name: tf.reshape(value, [1]) for name, value in metrics.items()
+        }  # Keras takes means of axis 0
 
     def predict(self, data) -> np.ndarray:
         """Predict batches; every machine gets all.
