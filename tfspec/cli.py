@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from tyro.conf import Positional
 
-from tfspec import __version__, detection, report
+from tfspec import __version__, detection, replicas, report
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.pictures import write_table
@@ -30,6 +30,7 @@ from tfspec.data.simulate import BATCH, RADIO_CLASSES, radio_batches
 from tfspec.errors import UserError
 from tfspec.files import written_beside
 from tfspec.inference import load_model, predict_files
+from tfspec.launch import launch
 from tfspec.pipeline import Pipeline
 from tfspec.pipelines import PIPELINES, RadioSignals
 from tfspec.quantization import Quantize
@@ -84,13 +85,17 @@ def evaluate(
         _print_scores(scores, trained.evaluation_folder(data, part))
 
 
-def resume(run: Positional[Path]) -> None:
+def resume(run: Positional[Path], strategy: replicas.Strategy | None = None) -> None:
     """Go on with a run that was interrupted; it ends as if it never was.
 
     Args:
         run: run folder.
+        strategy: devices to train on; as the run began if not given.
     """
-    _print_run(Run(run).resume())
+    begun = Run(run)
+    if strategy:
+        begun.pipeline.strategy = strategy
+    _print_run(begun.resume())
 
 
 def view(
@@ -275,6 +280,29 @@ def prepare(pipeline: Pipeline) -> None:
     console.print(escape(f"{made}: {store.folder}"))
 
 
+def launch_workers(arguments: Sequence[str]) -> None:
+    """Start several workers on this machine: `tfspec launch --workers 2 -- train NAME [options]`."""
+    own, command = list(arguments), []
+    if "--" in own:
+        own, command = own[: own.index("--")], own[own.index("--") + 1 :]
+    workers = _parse(_workers, own, "tfspec launch")
+    if workers < 1 or not command:
+        raise UserError(
+            "Give at least one worker, and after -- a command: tfspec launch --workers 2 -- train …"
+        )
+    gpus = range(len(tf.config.list_physical_devices("GPU")))
+    sys.exit(launch([sys.executable, "-c", "from tfspec.cli import main; main()", *command], workers, gpus))
+
+
+def _workers(workers: int) -> int:
+    """Start several workers on this machine, to try out what is meant for several: `… -- train NAME …`.
+
+    Args:
+        workers: how many.
+    """
+    return workers
+
+
 def find_pipeline(name: str) -> type[Pipeline]:
     """Find a pipeline by name, or in a user's Python file.
 
@@ -322,6 +350,7 @@ COMMANDS: dict[str, Callable] = {
 }
 PIPELINE_COMMANDS: dict[str, Callable[[Pipeline], None]] = {"train": train, "prepare": prepare}
 """Those whose options are the fields of a pipeline, which they name first."""
+LAUNCH = "launch"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -334,9 +363,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except tf.errors.OpError as error:
         # What a reader raises inside tf.data arrives as the text of a TensorFlow error
         cause = re.search(r"UserError: (.*)", error.message)
-        if not cause:
+        if cause:
+            _fail(cause[1])
+        if not replicas.is_lost(error):
             raise
-        _fail(cause[1])
+        _fail("Another worker has stopped, so this one stops too. Start all again: tfspec resume RUN", code=3)
     except OSError as error:
         _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}")
     except KeyboardInterrupt:
@@ -351,10 +382,13 @@ def _run(arguments: list[str]) -> None:
         print(__version__)
     elif command in PIPELINE_COMMANDS:
         _run_pipeline(command, options)
+    elif command == LAUNCH:
+        launch_workers(options)
     elif command in COMMANDS:
         _parse(_deferred(COMMANDS[command]), options, f"tfspec {command}")()
     else:
-        raise UserError(f"No command {command!r}. Give one of {', '.join((*PIPELINE_COMMANDS, *COMMANDS))}.")
+        known = ", ".join((*PIPELINE_COMMANDS, LAUNCH, *COMMANDS))
+        raise UserError(f"No command {command!r}. Give one of {known}.")
 
 
 def _run_pipeline(command: str, arguments: list[str]) -> None:
@@ -369,7 +403,7 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
 def _usage() -> str:
     lines = [
         f"  {name:9} {(inspect.getdoc(call) or '').splitlines()[0]}"
-        for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS}.items())
+        for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, LAUNCH: launch_workers}.items())
     ]
     return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 import time
@@ -16,7 +17,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tfspec import report, training
+from tfspec import replicas, report, training
 from tfspec.augment import MixUp, RandomLayer
 from tfspec.data.dataset import Epochs, Order, Reader, make_dataset
 from tfspec.data.manifest import shared_groups
@@ -82,6 +83,11 @@ class Pipeline:
     """Stop before training if any file cannot be used, or leave these out and list them in the run folder."""
     precision: training.Precision = "float32"
     """Of what training computes; 16 bits are faster on devices made for them. Kept models are float32."""
+    strategy: replicas.Strategy = "auto"
+    """Devices to train on: none is one; auto takes all GPUs, or the machines that TF_CONFIG names. Batches
+    stay what they are, each device has its share."""
+    jit: replicas.Jit = "auto"
+    """Compile training by XLA; auto does so on one GPU."""
     num_members: int = 1
     """Models that are trained, each from a seed of its own; their probabilities are averaged."""
     feature_store: Path | None = None
@@ -265,7 +271,9 @@ class Pipeline:
         Raises:
             UserError: the data or an option cannot be used; nothing has been trained.
         """
-        folder = self._new_folder()
+        strategy = replicas.open_strategy(self.strategy)
+        replicas.describe(strategy, self.batch_size)
+        folder = self._new_folder() if replicas.is_chief(strategy) else replicas.elsewhere()
         manifest, bad = self.usable(self.manifest())
         if len(names := self.class_names(manifest)) < 2:
             raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
@@ -433,12 +441,14 @@ class Pipeline:
         front_end, augmentation = self.front_end(), self.augmentation()
         signal_shape = self.reader(split.iloc[:1]).signal_shape
         feature_shape = front_end.compute_output_shape((None, *signal_shape))[1:]
-        with training.in_precision(self.precision):
+        strategy = replicas.open_strategy(self.strategy)
+        with strategy.scope(), training.in_precision(self.precision):
             backbone = training.unfinished_backbone(folder) or self.backbone(feature_shape, len(class_names))
         train, validation = (split[split["part"] == part] for part in ("train", "validation"))
         epochs = Epochs(self.seed, order=self.order(train))
         read, layer = self._source(split, features if augmentation is None else None)
-        train_data = make_dataset(
+        make_training = functools.partial(
+            make_dataset,
             train,
             read,
             class_names,
@@ -452,21 +462,26 @@ class Pipeline:
             batches_per_read=self.batches_per_read,
         )
         read, layer = self._source(split, features)
-        training.fit(
-            self._classifier(front_end, training.in_float32(backbone), split),
-            backbone,
-            train_data,
-            epochs,
-            make_dataset(validation, read, class_names, self.validation_batch_size, layer),
-            folder,
-            self.phases(),
-            self.patience if self.keep == "best" else self.epochs,
-            self.loss(),
-            self.optimizer,
-            verbose,
-            self.metrics(len(class_names)),
-            self.keep,
+        make_validation = functools.partial(
+            make_dataset, validation, read, class_names, self.validation_batch_size, layer
         )
+        with strategy.scope():
+            training.fit(
+                self._classifier(front_end, training.in_float32(backbone), split),
+                backbone,
+                replicas.distribute(strategy, make_training),
+                epochs,
+                replicas.distribute(strategy, make_validation),
+                folder,
+                self.phases(),
+                self.patience if self.keep == "best" else self.epochs,
+                self.loss(),
+                self.optimizer,
+                verbose,
+                self.metrics(len(class_names)),
+                self.keep,
+                self.jit,
+            )
 
     def _source(self, split: pd.DataFrame, features: Reader | None) -> tuple[Reader, keras.Layer | None]:
         """Give what reads the features that are kept, or the signals and the layer that makes features."""

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec import distributions, evaluation, report
+from tfspec import distributions, evaluation, replicas, report
 from tfspec._version import __version__
 from tfspec.data.dataset import label_indices, read_batches, targets
 from tfspec.errors import UserError
@@ -59,7 +60,13 @@ class Run:
         for name, value in options.items():
             if isinstance(value, Path):
                 options[name] = str(value.resolve())
-        config = {"pipeline": pipeline.name, "tfspec": __version__, "options": options}
+        devices = replicas.describe(replicas.open_strategy(pipeline.strategy), pipeline.batch_size)
+        config = {
+            "pipeline": pipeline.name,
+            "tfspec": __version__,
+            "options": options,
+            "devices": devices,
+        }
         split.to_csv(folder / "split.csv", index=False)
         with written_beside(folder / "config.json") as part:
             part.write_text(json.dumps(config, indent=2))
@@ -74,6 +81,13 @@ class Run:
         Returns:
             The run itself.
         """
+        strategy = replicas.open_strategy(self.pipeline.strategy)
+        if not replicas.is_chief(strategy):
+            mine = replicas.elsewhere()
+            shutil.copytree(self.folder, mine, dirs_exist_ok=True)
+            self.folder, verbose = mine, 0
+        devices = replicas.describe(strategy, self.pipeline.batch_size)
+        print("Devices: " + ", ".join(f"{name} {value}" for name, value in devices.items()))
         self.pipeline.fit(self.folder, self.split, verbose)
         self.evaluate()
         if self.has_test_part:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfspec import replicas
 from tfspec.data.dataset import Epochs
 from tfspec.errors import UserError
 from tfspec.files import written_beside
@@ -79,7 +80,8 @@ class Keep(keras.callbacks.Callback):
     `history.csv`, and the state that `fit` goes on from. Each is whole at any time.
 
     Args:
-        classifier: what is kept: around the model that trains, or around its twin in float32.
+        classifier: what is kept: around the backbone that trains, or around its twin in float32.
+        backbone: what trains, maybe on several replicas.
         folder: where the files go.
         epochs: what numbers the epochs of the training data.
         phase: the phase that trains.
@@ -90,6 +92,7 @@ class Keep(keras.callbacks.Callback):
     def __init__(
         self,
         classifier: Classifier,
+        backbone: keras.Model,
         folder: Path,
         epochs: Epochs,
         phase: Phase,
@@ -98,6 +101,7 @@ class Keep(keras.callbacks.Callback):
     ):
         super().__init__()
         self.epochs = epochs
+        self.backbone = backbone
         self.classifier = classifier
         self.folder = folder
         self.phase = phase
@@ -108,9 +112,11 @@ class Keep(keras.callbacks.Callback):
         """Start the clock, and what is random in this epoch: a function of the seed and the epoch alone."""
         self.epochs.number = epoch  # Keras may have looked at a batch before
         rng = np.random.default_rng([self.epochs.seed, epoch, DROPOUTS])
-        for variable in self.model.variables:
-            if variable.path.endswith("seed_generator_state"):  # of a dropout; Keras does not save it
-                variable.assign(rng.integers(2**32, size=2, dtype=np.uint32))
+        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        # Of dropouts; Keras does not save them
+        states = [each for each in self.backbone.variables if each.path.endswith("seed_generator_state")]
+        seeds = rng.integers(2**32, size=(len(states), num_replicas, 2), dtype=np.uint32)
+        replicas.assign_to_replicas(states, seeds)
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -118,8 +124,8 @@ class Keep(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.start
         scores = {name: float(value) for name, value in logs.items()}
         self.progress.history.append({"epoch": epoch, **scores, "seconds": seconds})
-        if self.classifier.backbone is not self.model:
-            self.classifier.backbone.set_weights(self.model.get_weights())
+        if self.classifier.backbone is not self.backbone:
+            self.classifier.backbone.set_weights(self.backbone.get_weights())
         last = self.folder / "last.keras"
         with written_beside(last) as part:
             self.classifier.save(part)
@@ -130,7 +136,7 @@ class Keep(keras.callbacks.Callback):
             pd.DataFrame(self.progress.history).to_csv(part, index=False)
         with written_beside(self.folder / STATE) as part:
             part.mkdir()
-            self.model.save(part / "backbone.keras")
+            self.backbone.save(part / "backbone.keras")
             (part / "progress.json").write_text(json.dumps(vars(self.progress)))
         self.model.stop_training = self.progress.is_over(self.phase, self.patience)
 
@@ -250,12 +256,17 @@ def in_float32(backbone: keras.Model) -> keras.Model:
     return made
 
 
+def _length(data: tf.data.Dataset | tf.distribute.DistributedDataset) -> int:
+    cardinality = data.cardinality  # a method, or a property where several replicas share the batches
+    return int(cardinality() if callable(cardinality) else cardinality)
+
+
 def fit(
     classifier: Classifier,
     backbone: keras.Model,
-    train_data: tf.data.Dataset,
+    train_data: tf.data.Dataset | tf.distribute.DistributedDataset,
     epochs: Epochs,
-    validation_data: tf.data.Dataset,
+    validation_data: tf.data.Dataset | tf.distribute.DistributedDataset,
     folder: Path,
     phases: Sequence[Phase],
     patience: int,
@@ -264,6 +275,7 @@ def fit(
     verbose: int | str = "auto",
     metrics: Sequence[str | keras.metrics.Metric] = ("accuracy",),
     keep: Literal["best", "last"] = "best",
+    jit: replicas.Jit = "auto",
 ) -> None:
     """Train the backbone until the validation loss stops falling, phase after phase.
 
@@ -275,7 +287,8 @@ def fit(
         classifier: what is kept.
         backbone: what is trained, in place: that of the classifier, or, in another precision, of which the
             classifier has the twin; `unfinished_backbone` if there is one.
-        train_data: batches ((batch, frames, bins, channels) features, (batch,) labels).
+        train_data: batches ((batch, frames, bins, channels) features, (batch,) labels), as
+            `replicas.distribute` gives them under the strategy in whose scope this is called.
         epochs: what numbers the epochs of `train_data`.
         validation_data: batches of the same.
         folder: of this training alone.
@@ -286,6 +299,7 @@ def fit(
         verbose: Keras's progress bar: "auto", 0, 1 or 2.
         metrics: what is measured in every epoch besides the loss, on labels and logits.
         keep: the epoch whose model becomes `best.keras`: that of the lowest validation loss, or the last.
+        jit: whether XLA compiles what trains; "auto" leaves it to Keras, which does so on one GPU.
 
     Raises:
         UserError: the loss was never finite.
@@ -297,15 +311,16 @@ def fit(
             progress.phase, progress.first_epoch = index, len(progress.history)
             if phase.prepare:
                 phase.prepare(backbone)
-            steps = phase.epochs * int(train_data.cardinality())
+            steps = phase.epochs * _length(train_data)
             rate = keras.optimizers.schedules.CosineDecay(
                 phase.learning_rate, steps, alpha=phase.learning_rate_end
             )
-            backbone.compile(optimizer(rate), loss, metrics=list(metrics))
+            jit_compile: Any = {"on": True, "off": False}.get(jit, "auto")
+            backbone.compile(optimizer(rate), loss, metrics=list(metrics), jit_compile=jit_compile)
         if progress.is_over(phase, patience):
             continue
         done = len(progress.history)
-        backbone.fit(
+        replicas.replicated(backbone, loss, metrics, jit).fit(
             train_data,
             validation_data=validation_data,
             initial_epoch=done,
@@ -314,7 +329,7 @@ def fit(
             verbose=verbose,
             callbacks=[
                 keras.callbacks.TerminateOnNaN(),
-                Keep(classifier, folder, epochs, phase, progress, patience),
+                Keep(classifier, backbone, folder, epochs, phase, progress, patience),
                 keras.callbacks.TensorBoard(folder / "logs", write_graph=False),
             ],
         )

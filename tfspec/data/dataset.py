@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec.augment import MixUp
+from tfspec.augment import MixUp, RandomLayer
 from tfspec.errors import UserError
 
 Order = Callable[[tuple[int, int]], np.ndarray]
@@ -99,6 +99,34 @@ class Epochs:
         return np.random.default_rng([self.seed, self.number, 2]).integers(2**31, size=2)
 
 
+@dataclass(frozen=True)
+class Share:
+    """The examples of every batch that one of several workers makes, as many as the others give or take one.
+
+    Args:
+        number: of the worker, from 0.
+        count: of all workers.
+
+    Example:
+        >>> [(int(Share(number, 3).start(8)), Share(number, 3).size(8)) for number in range(3)]
+        [(0, 3), (3, 3), (6, 2)]
+    """
+
+    number: int = 0
+    count: int = 1
+
+    def start(self, total):
+        """Give the place of its first example among the `total` of a batch, ints or an array of them."""
+        return total // self.count * self.number + np.minimum(self.number, total % self.count)
+
+    def size(self, total):
+        """Count its examples among the `total` of a batch, ints, an array of them or a tensor."""
+        return (total + self.count - 1 - self.number) // self.count
+
+
+WHOLE = Share()
+
+
 def make_dataset(
     manifest: pd.DataFrame,
     read: Reader,
@@ -107,11 +135,12 @@ def make_dataset(
     front_end: keras.Layer | None = None,
     epochs: Epochs | None = None,
     *,
-    augment: keras.Layer | None = None,
-    augment_features: keras.Layer | None = None,
+    augment: RandomLayer | None = None,
+    augment_features: RandomLayer | None = None,
     mix_up: MixUp | None = None,
     sample_weight: np.ndarray | None = None,
     batches_per_read: int = 1,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Make batches of (signal, label), or of (features, label) where a front end is given.
 
@@ -133,6 +162,8 @@ def make_dataset(
         sample_weight: (rows,) weights of the examples, such as a column of the manifest.
         batches_per_read: batches that are read together, one such read ahead, where the reader gains from it.
             What the batches hold does not depend on it.
+        share: makes only these examples of each batch, for several workers. Those of all workers are together
+            the batch that one would make, augmented alike.
 
     Returns:
         Batches ((batch, *shape) float32, (batch,) int32), or labels (batch, classes) float32 from columns of
@@ -156,20 +187,20 @@ def make_dataset(
         apply_layers, augment=augment, front_end=front_end, augment_features=augment_features, mix_up=mix_up
     )
 
-    def read_rows(drawn, seeds):
+    def read_rows(drawn, draws):
         rows, mixing = drawn
-        return (examples.decode(rows, mixing.get("partner")), mixing), seeds
+        return (examples.decode(rows, mixing.get("partner")), mixing), draws
 
-    def read_batch(drawn, seeds):
-        return read_rows(drawn, seeds[0])
+    def read_batch(drawn, draws):
+        return read_rows(drawn, _at(0, draws))
 
-    data = _rows_to_read(len(manifest), batch_size, epochs, batches_per_read, mix_up)
+    data = _rows_to_read(len(manifest), batch_size, epochs, batches_per_read, mix_up, share)
     if batches_per_read == 1:
         data = data.map(read_batch, num_parallel_calls=tf.data.AUTOTUNE)
     else:
         num_batches = -(-_epoch_length(len(manifest), epochs) // batch_size)
-        data = _in_batches(data.map(read_rows).prefetch(1), batch_size, num_batches)
-    data = data.map(lambda read, seeds: layers(read[0], read[1], seeds), num_parallel_calls=tf.data.AUTOTUNE)
+        data = _in_batches(data.map(read_rows).prefetch(1), share.size(batch_size), num_batches)
+    data = data.map(lambda read, draws: layers(*read, *draws), num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
 
 
@@ -201,13 +232,21 @@ def _rows_to_read(
     epochs: Epochs | None = None,
     batches_per_read: int = 1,
     mix_up: MixUp | None = None,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
-    """Make row positions and what they are mixed with, of so many batches together, and these' seeds.
+    """Make row positions and what they are mixed with, of so many batches together, and these' draws.
 
-    An iteration is an epoch.
+    An iteration is an epoch. The draws of a batch are its seeds, (2, 2), and its place, (2,): where in the
+    batch these rows begin, and how many all are.
     """
     length = _epoch_length(num_rows, epochs)
     num_batches = -(-length // batch_size)
+    totals = np.minimum(batch_size, length - batch_size * np.arange(num_batches))
+    places = np.stack([share.start(totals), totals], axis=1)
+    batch, place = np.divmod(np.arange(length), batch_size)
+    place -= places[batch, 0]
+    own = np.flatnonzero((place >= 0) & (place < share.size(totals)[batch]))
+    rows_together = batches_per_read * share.size(batch_size)
 
     def next_epoch():
         if epochs is None:
@@ -220,11 +259,20 @@ def _rows_to_read(
         rows, seeds, mixing_seed = tf.numpy_function(next_epoch, [], (tf.int64, tf.int64, tf.int64))
         rows, seeds = tf.ensure_shape(rows, [length]), tf.ensure_shape(seeds, [num_batches, 2, 2])
         drawn = rows, draw_partners(mix_up, rows, tf.ensure_shape(mixing_seed, [2]))
-        slices = tf.data.Dataset.from_tensor_slices
-        together = slices(drawn).batch(batch_size * batches_per_read), slices(seeds).batch(batches_per_read)
-        return tf.data.Dataset.zip(*together)
+        drawn = tf.nest.map_structure(lambda values: tf.gather(values, own), drawn)
+
+        def read(number):
+            rows = slice(number * rows_together, (number + 1) * rows_together)
+            batches = slice(number * batches_per_read, (number + 1) * batches_per_read)
+            return tf.nest.map_structure(lambda values: values[rows], drawn), _at(batches, (seeds, places))
+
+        return tf.data.Dataset.range(-(-num_batches // batches_per_read)).map(read)
 
     return _with_length(tf.data.Dataset.range(1).flat_map(reads), -(-num_batches // batches_per_read))
+
+
+def _at(number, draws: tuple) -> tuple:
+    return tuple(tf.convert_to_tensor(values)[number] for values in draws)
 
 
 def draw_partners(
@@ -263,14 +311,14 @@ def _with_length(data: tf.data.Dataset, length: int) -> tf.data.Dataset:
 
 
 def _in_batches(reads: tf.data.Dataset, batch_size: int, num_batches: int) -> tf.data.Dataset:
-    """Part what was read together, (what has a row an example, the batches' seeds), into batches."""
+    """Part what was read together, (what has a row an example, the batches' draws), into batches."""
 
-    def batches(read, seeds):
+    def batches(read, draws):
         def batch(number):
             rows = slice(number * batch_size, (number + 1) * batch_size)
-            return tf.nest.map_structure(lambda values: values[rows], read), seeds[number]
+            return tf.nest.map_structure(lambda values: values[rows], read), _at(number, draws)
 
-        return tf.data.Dataset.range(tf.shape(seeds, tf.int64)[0]).map(batch)
+        return tf.data.Dataset.range(tf.shape(draws[0], tf.int64)[0]).map(batch)
 
     return _with_length(reads.flat_map(batches), num_batches)
 
@@ -317,12 +365,17 @@ class Examples:
         """
         per_row = [values[rows] for values in self.per_row]
         if partners is None:
-            return self.read(self.manifest.iloc[rows]), *per_row
+            return self._read(rows), *per_row
         mixed = partners >= 0
-        signals = self.read(self.manifest.iloc[np.append(rows, partners[mixed])])
+        signals = self._read(np.append(rows, partners[mixed]))
         others = np.zeros((len(rows), *signals.shape[1:]), signals.dtype)
         others[mixed] = signals[len(rows) :]
         return signals[: len(rows)], *per_row, others, self.per_row[0][partners]
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        if not len(rows):  # a worker's share of a small batch
+            return np.zeros((0, *self.read.signal_shape), np.float32)
+        return self.read(self.manifest.iloc[rows])
 
     def decode(self, rows: tf.Tensor, partners: tf.Tensor | None = None) -> tuple[tf.Tensor, ...]:
         """Do the same in a graph."""
@@ -357,9 +410,10 @@ def apply_layers(
     batch: Sequence[tf.Tensor],
     mixing: dict[str, tf.Tensor],
     seeds: tf.Tensor,
-    augment: keras.Layer | None,
+    place: tf.Tensor,
+    augment: RandomLayer | None,
     front_end: keras.Layer | None,
-    augment_features: keras.Layer | None,
+    augment_features: RandomLayer | None,
     mix_up: MixUp | None,
 ) -> tuple[tf.Tensor, ...]:
     """Augment a batch's signals, turn them into features, augment these and mix others in.
@@ -368,6 +422,7 @@ def apply_layers(
         batch: what `Examples.take` gives, signals of shape (batch, *signal_shape).
         mixing: (batch,) of each parameter, from `draw_partners`.
         seeds: (2, 2) integers, of one batch in `Epochs.seeds`.
+        place: (2,), where these examples begin in the batch that the seeds are for, and how many all are.
         augment: as in `make_dataset`.
         front_end: as in `make_dataset`.
         augment_features: as in `make_dataset`.
@@ -379,21 +434,29 @@ def apply_layers(
     Example:
         >>> from tfspec.frontends import Spectrogram
         >>> batch = tf.ones([2, 64]), tf.constant([0, 1])
-        >>> apply_layers(batch, {}, tf.zeros([2, 2]), None, Spectrogram(16, 8), None, None)[0].shape
+        >>> apply_layers(batch, {}, tf.zeros([2, 2]), [0, 2], None, Spectrogram(16, 8), None, None)[0].shape
         TensorShape([2, 7, 9, 1])
     """
     x, *rest = batch
     if augment is not None:
-        x = augment(x, seed=seeds[0], training=True)
+        x = _augmented(augment, x, seeds[0], place)
     if front_end is not None:
         x = front_end(x)
     if augment_features is not None:
-        x = augment_features(x, seed=seeds[1], training=True)
+        x = _augmented(augment_features, x, seeds[1], place)
     if mix_up is not None:
         *rest, others, their_labels = rest
         others = others if front_end is None else front_end(others)
         x, rest[0] = mix_up.apply((x, rest[0]), mixing, (others, their_labels))
     return x, *rest
+
+
+def _augmented(layer: RandomLayer, x: tf.Tensor, seed: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """Augment a share of a batch, as if it were done to the whole batch."""
+    start, total = place[0], place[1]
+    drawn = layer.sample(total, seed)
+    own = tf.nest.map_structure(lambda values: values[start : start + tf.shape(x, tf.int64)[0]], drawn)
+    return layer.apply(x, own)
 
 
 def targets(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:

@@ -124,7 +124,9 @@ class SignalSequence(keras.utils.PyDataset):
             signals = np.stack([self.transform(signal, rate) for signal in batch[0]]).astype(np.float32)
             batch = signals, *batch[1:]
         if self.has_layers:
-            batch = tuple(part.numpy() for part in self._apply_layers(batch, mixing, self.seeds[index]))
+            place = np.array([0, len(batch[0])])
+            made = self._apply_layers(batch, mixing, self.seeds[index], place)
+            batch = tuple(part.numpy() for part in made)
         return batch
 
     @functools.cached_property

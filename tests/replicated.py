@@ -1,0 +1,75 @@
+"""Trains small runs on one device or several; started by test_replicas.py, with tfspec's launcher or without.
+
+python replicated.py STRATEGY DATA OUT NAME…
+"""
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfspec import training
+from tfspec.models import conv2d
+from tfspec.pipelines import Capture24, RadioSignals, Rainforest, SpeechCommands
+
+SMALL = {
+    "speech_commands": (
+        SpeechCommands,
+        {"validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 7, "model": "lstm"},
+    ),
+    "radio_signals": (RadioSignals, {"num_train": 22, "num_validation": 9, "batch_size": 5}),
+    "capture24": (
+        Capture24,
+        {"test": 1, "validation": 0.3, "sample_rate": 20, "frame_length": 24, "frame_step": 10}
+        | {"label_column": "label:simple", "batch_size": 10, "learning_rate": 1e-3},
+    ),
+    "rainforest": (
+        Rainforest,
+        {"sample_rate": 32000, "slice_seconds": 0.5, "weights": "none", "num_folds": 2, "batch_size": 3},
+    ),
+}
+
+
+def small(name: str, data: Path, **options):
+    """A pipeline on little data, without dropout, which differs from replica to replica."""
+    base, its_options = SMALL[name]
+
+    @dataclass(kw_only=True)
+    class Dry(base):
+        def backbone(self, feature_shape, num_classes):
+            if name == "rainforest":  # the real network takes minutes to compile
+                made = conv2d(feature_shape, num_classes)
+            else:
+                made = super().backbone(feature_shape, num_classes)
+            for layer in made._flatten_layers():
+                if isinstance(layer, keras.layers.Dropout):
+                    layer.rate = 0.0
+            return made
+
+    where = {} if name == "radio_signals" else {"data": data / name}
+    return Dry(**{"epochs": 2, "validation_batch_size": 3, **its_options, **where, **options})
+
+
+class Kill(training.Keep):
+    """Kills the last worker in the third epoch."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if len(self.progress.history) == 2 and tf.distribute.get_strategy().cluster_resolver.task_id == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    strategy, data, out, *names = sys.argv[1:]
+    if strategy == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    options = {"strategy": strategy}
+    if "killed" in out:
+        training.Keep, options["epochs"] = Kill, 4
+    for name in names:
+        run = small(name, Path(data), out=Path(out) / name, **options).train(verbose=2)
+        print(f"{run.folder} has {run.metrics()['examples']} examples")

@@ -1,0 +1,101 @@
+"""Several devices and machines train what one trains; the machines are processes on this one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from replicated import SMALL, small
+from scenes import write_scenes
+from tones import write_tones
+from wrists import write_people
+
+from tfspec.inference import load_keras
+from tfspec.launch import launch
+from tfspec.run import Run
+
+SCRIPT = Path(__file__).with_name("replicated.py")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    write_tones(folder / "speech_commands", {"high": 2000, "low": 300}, speakers=6)
+    write_scenes(folder / "rainforest", "train", 4)
+    write_people(folder / "capture24", people=4, windows=6)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one_device(data, tmp_path_factory):
+    """Runs of one device, made when they are asked for."""
+    folder, made = tmp_path_factory.mktemp("one"), {}
+
+    def run(name: str, **options) -> Run:
+        key = name + "".join(options)
+        if key not in made:
+            made[key] = small(name, data, strategy="none", out=folder / key, **options).train(verbose=0)
+        return made[key]
+
+    return run
+
+
+def assert_same(folder: Path, expected: Run, tolerance: float = 1e-5):
+    received = Run(folder, expected.pipeline)
+    columns = [name for name in expected.history if name not in ("member", "seconds")]
+    np.testing.assert_allclose(received.history[columns], expected.history[columns], atol=tolerance)
+    for name in expected.members:
+        weights = [load_keras(run.folder / name / "last.keras").weights for run in (received, expected)]
+        for mine, theirs in zip(*weights, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=tolerance, rtol=tolerance, err_msg=mine.path)
+    probabilities = [run.predictions.filter(like="p_") for run in (received, expected)]
+    np.testing.assert_allclose(*probabilities, atol=tolerance)
+
+
+def test_two_devices_train_what_one_trains_in_every_pipeline(data, one_device, tmp_path):
+    subprocess.run([sys.executable, SCRIPT, "mirrored", data, tmp_path, *SMALL], check=True)
+    for name in SMALL:
+        assert_same(tmp_path / name, one_device(name))
+        devices = json.loads((tmp_path / name / "config.json").read_text())["devices"]
+        assert devices["strategy"] == "mirrored"
+        assert devices["replicas"] == len(devices["shares"]) == 2
+        assert sum(devices["shares"]) == devices["batch_size"]
+
+
+def test_two_workers_train_what_one_device_trains_and_only_the_chief_writes(
+    data, one_device, tmp_path, capfd, monkeypatch
+):
+    places = tmp_path / "temporary"
+    places.mkdir()
+    monkeypatch.setenv("TMPDIR", str(places))
+    out = tmp_path / "out"
+    names = ["speech_commands", "radio_signals"]
+    assert launch([sys.executable, str(SCRIPT), "multi_worker", str(data), str(out), *names], 2) == 0
+    said = capfd.readouterr().out
+    for name in names:
+        assert_same(out / name, one_device(name))
+        chief, other = (
+            next(row for row in said.splitlines() if row.startswith(f"[{i}]") and "has" in row)
+            for i in (0, 1)
+        )
+        assert str(out) in chief
+        assert str(places) in other
+    assert not [path for path in places.rglob("*") if "tfspec" in path.name]
+    assert {path.name for path in out.iterdir()} == set(names)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_stops_all_and_resuming_ends_as_if_undisturbed(data, one_device, tmp_path, capfd):
+    out = tmp_path / "killed"
+    command = [sys.executable, str(SCRIPT), "multi_worker", str(data), str(out), "radio_signals"]
+    assert launch(command, 2) == 137
+    folder = out / "radio_signals"
+    assert len(pd.read_csv(folder / "history.csv")) == 2
+    assert (folder / "state").exists()
+    resume = [sys.executable, "-c", "from tfspec.cli import main; main()", "resume", str(folder)]
+    assert launch(resume, 2) == 0
+    assert_same(folder, one_device("radio_signals", epochs=4))
+    assert not (folder / "state").exists()
