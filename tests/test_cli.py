@@ -46,6 +46,8 @@ def _fails(capsys, *arguments) -> str:
     [
         (["frobnicate"], "No command 'frobnicate'"),
         (["train", "nope"], "No pipeline 'nope'"),
+        (["prepare", "nope"], "No pipeline 'nope'"),
+        (["prepare", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
         (["train", "nope.py"], "No such file: nope.py"),
         (["train", "speech_commands"], "No such folder: data"),
         (["train", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
@@ -215,3 +217,16 @@ def test_detect_writes_scores_and_events_for_other_programs(run, folder, capsys)
 def test_resume_prints_the_scores_of_a_finished_run(run, capsys):
     cli.main(["resume", str(run)])
     assert "accuracy" in capsys.readouterr().out
+
+
+def test_prepare_keeps_features_that_train_finds(folder, tmp_path, capsys, monkeypatch):
+    options = ["speech_commands", "--data", folder / "data", "--out", tmp_path / "run", *OPTIONS]
+    for _ in range(2):
+        cli.main(["prepare", *map(str, options)])
+        said = capsys.readouterr().out
+        assert said.startswith("Features of 12 examples, 52 × 39 × 1 float32, 0.1 MB: ")
+        assert (tmp_path / "features") in Path(said.split("MB: ")[1].strip()).parents
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr("tfspec.pipeline.precompute", None)
+    cli.main(["train", *map(str, options)])
+    assert (tmp_path / "run" / "metrics.json").exists()

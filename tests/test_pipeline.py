@@ -15,6 +15,7 @@ from tones import write_tones
 
 from tfspec import UserError, pipeline
 from tfspec.data.audio import load_audio
+from tfspec.data.store import FeatureStore
 from tfspec.inference import load_keras, load_model, predict_files
 from tfspec.pipelines import RadioSignals, SpeechCommands
 from tfspec.run import Run
@@ -198,11 +199,40 @@ def test_members_are_named_by_fold_and_seed(folds):
         dataclasses.replace(folds.pipeline, num_members=0)
 
 
-def test_features_cached_on_disk_give_the_same_run(tones, run, tmp_path, monkeypatch):
+def test_features_on_disk_give_the_same_run_and_serve_the_next(tones, run, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "FEATURE_BYTES_IN_MEMORY", 0)
     again = SpeechCommands(data=tones, out=tmp_path / "again", **OPTIONS).train(verbose=0)
     assert list(again.history["loss"]) == list(run.history["loss"])
-    assert not list(again.folder.glob("cache*"))
+    (shard,) = (tmp_path / "features").glob("*/*.tfrecord")
+    written = shard.stat().st_mtime_ns
+    monkeypatch.undo()
+    monkeypatch.setattr(pipeline, "precompute", None)
+    SpeechCommands(data=tones, out=tmp_path / "next", **{**OPTIONS, "seed": 3}).train(verbose=0)
+    assert shard.stat().st_mtime_ns == written
+    assert len(list((tmp_path / "features").iterdir())) == 1
+
+
+def test_features_that_fit_into_memory_leave_nothing_on_disk(run):
+    assert not (run.folder.parent / "features").exists()
+
+
+def test_prepared_features_are_those_that_training_uses(tones, tmp_path, monkeypatch):
+    options = {**OPTIONS, "data": tones, "feature_store": tmp_path / "kept"}
+    store = SpeechCommands(**options).prepare()
+    assert store.folder.parent == tmp_path / "kept"
+    assert not store.missing
+    monkeypatch.setattr(FeatureStore, "_records", None)
+    SpeechCommands(out=tmp_path / "run", **options).train(verbose=0)
+    with pytest.raises(TypeError):  # other features would have to be computed
+        SpeechCommands(out=tmp_path / "other", **{**options, "scaling": "none"}).train(verbose=0)
+
+
+def test_what_is_made_batch_by_batch_cannot_be_prepared(tones):
+    class Batchwise(SpeechCommands):
+        features_once = False
+
+    with pytest.raises(UserError, match="batch by batch: there is nothing to prepare"):
+        Batchwise(data=tones).prepare()
 
 
 def test_split_by_file_says_so_and_warns(tones, tmp_path, capsys):

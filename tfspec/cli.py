@@ -213,15 +213,18 @@ def check(
         sys.exit(1)
 
 
-def train(arguments: Sequence[str]) -> None:
+def train(pipeline: Pipeline) -> None:
     """Train a pipeline: `tfspec train NAME [options]`, NAME one of the built-in ones or a Python file."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: tfspec train NAME [options]\n\nNAME is one of {', '.join(PIPELINES)},")
-        print("or a Python file that defines a Pipeline. `tfspec train NAME --help` lists its options.")
-        return
-    name, *options = arguments
-    pipeline = _parse(find_pipeline(name), options, f"tfspec train {name}")
     _print_run(pipeline.train())
+
+
+def prepare(pipeline: Pipeline) -> None:
+    """Compute a pipeline's features and keep them, for `tfspec train` with the same options to find."""
+    store = pipeline.prepare()
+    megabytes = sum(path.stat().st_size for path in store.shards) / 1e6
+    shape = " × ".join(map(str, store.signal_shape))
+    made = f"Features of {store.num_rows} examples, {shape} {store.dtype}, {megabytes:.1f} MB"
+    console.print(escape(f"{made}: {store.folder}"))
 
 
 def find_pipeline(name: str) -> type[Pipeline]:
@@ -267,7 +270,8 @@ COMMANDS: dict[str, Callable] = {
     "export": export,
     "check": check,
 }
-TRAIN = "train"
+PIPELINE_COMMANDS: dict[str, Callable[[Pipeline], None]] = {"train": train, "prepare": prepare}
+"""Those whose options are the fields of a pipeline, which they name first."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -295,18 +299,27 @@ def _run(arguments: list[str]) -> None:
         print(_usage())
     elif command == "--version":
         print(__version__)
-    elif command == TRAIN:
-        train(options)
+    elif command in PIPELINE_COMMANDS:
+        _run_pipeline(command, options)
     elif command in COMMANDS:
         _parse(_deferred(COMMANDS[command]), options, f"tfspec {command}")()
     else:
-        raise UserError(f"No command {command!r}. Give one of {', '.join((TRAIN, *COMMANDS))}.")
+        raise UserError(f"No command {command!r}. Give one of {', '.join((*PIPELINE_COMMANDS, *COMMANDS))}.")
+
+
+def _run_pipeline(command: str, arguments: list[str]) -> None:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: tfspec {command} NAME [options]\n\nNAME is one of {', '.join(PIPELINES)},")
+        print(f"or a Python file that defines a Pipeline. `tfspec {command} NAME --help` lists its options.")
+        return
+    name, *options = arguments
+    PIPELINE_COMMANDS[command](_parse(find_pipeline(name), options, f"tfspec {command} {name}"))
 
 
 def _usage() -> str:
     lines = [
         f"  {name:9} {(inspect.getdoc(call) or '').splitlines()[0]}"
-        for name, call in sorted({**COMMANDS, TRAIN: train}.items())
+        for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS}.items())
     ]
     return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import tempfile
 import time
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -19,16 +18,17 @@ import pandas as pd
 
 from tfspec import report, training
 from tfspec.augment import MixUp, RandomLayer
-from tfspec.data.dataset import ArrayReader, Epochs, Order, Reader, make_dataset
+from tfspec.data.dataset import Epochs, Order, Reader, make_dataset
 from tfspec.data.manifest import shared_groups
 from tfspec.data.precompute import precompute
+from tfspec.data.store import Dtype, FeatureStore, Source
 from tfspec.errors import UserError
 from tfspec.files import written_beside
 from tfspec.inference import load_keras
 from tfspec.models import Classifier, ensemble
 from tfspec.run import Run
 
-# Features beyond this are kept on disk, in the run folder, and not in memory.
+# Features beyond this are kept on disk and not in memory.
 FEATURE_BYTES_IN_MEMORY = 2 << 30
 # Bad examples that an error names: of windows there may be thousands.
 LISTED = 100
@@ -80,6 +80,9 @@ class Pipeline:
     """Of what training computes; 16 bits are faster on devices made for them. Kept models are float32."""
     num_members: int = 1
     """Models that are trained, each from a seed of its own; their probabilities are averaged."""
+    feature_store: Path | None = None
+    """Folder that keeps computed features for this run and others; if not given, those that memory does not
+    hold go to `features` beside the run folder, and those that are there already are used."""
     seed: int = 0
     """Same seed, same split, batches and losses."""
 
@@ -190,6 +193,11 @@ class Pipeline:
         return True
 
     @property
+    def feature_dtype(self) -> Dtype:
+        """Number format in which computed features are kept."""
+        return "float32"
+
+    @property
     def batches_per_read(self) -> int:
         """Training batches that are read together, for signals that are not kept in memory."""
         return 1
@@ -264,6 +272,24 @@ class Pipeline:
             print(f"Left out {len(bad)} examples that cannot be used, listed in bad_files.csv")
         print(self.describe(split))
         return run.resume(verbose)
+
+    def prepare(self) -> FeatureStore:
+        """Compute the features that training uses, and keep them on disk; what is there already stays.
+
+        Returns:
+            The store, in the folder `feature_store`, or in `features` beside where the run folder goes.
+
+        Raises:
+            UserError: the data cannot be used, the disk is full, or nothing is computed beforehand.
+        """
+        if not self.features_once:
+            raise UserError(f"{self.name} makes its features batch by batch: there is nothing to prepare.")
+        manifest, _ = self.usable(self.manifest())
+        split = self.split(manifest)
+        split = split[_is_trained_on(split)].reset_index(drop=True)
+        store = self._store(split, self.reader(split), self.out or Path("runs", self.name))
+        store.fill(_track_features)
+        return store
 
     def _new_folder(self) -> Path:
         """Name the run folder; an existing run is never overwritten."""
@@ -352,35 +378,38 @@ class Pipeline:
         """
         members = self.members(split)
         unfinished = [name for name in members if not training.is_finished(folder / name)]
-        with tempfile.TemporaryDirectory(prefix="cache-", dir=folder) as cache:
-            features = self._features(split, Path(cache)) if unfinished and self.features_once else None
-            for name in unfinished:
-                member = members[name]
-                if name:
-                    print(f"{name}: {self.describe(member.split)}")
-                member.pipeline.fit_member(folder / name, member.split, features, verbose)
+        features = self._features(split, folder) if unfinished and self.features_once else None
+        for name in unfinished:
+            member = members[name]
+            if name:
+                print(f"{name}: {self.describe(member.split)}")
+            member.pipeline.fit_member(folder / name, member.split, features, verbose)
         if list(members) != [""] and (unfinished or not (folder / "best.keras").exists()):
             trained = [load_keras(folder / name / "best.keras") for name in members]
             joined = ensemble([member.backbone for member in trained])
             with written_beside(folder / "best.keras") as part:
                 self._classifier(trained[0].front_end, joined, split).save(part)
 
-    def _features(self, split: pd.DataFrame, folder: Path) -> ArrayReader:
-        """Compute once what all epochs use."""
+    def _features(self, split: pd.DataFrame, folder: Path) -> Reader:
+        """Compute once what all epochs use, or find it computed."""
         split = split[_is_trained_on(split)]  # which come first
         read, front_end = self.reader(split), self.front_end()
         shape = front_end.compute_output_shape((len(split), *read.signal_shape))
-        in_memory = 4 * math.prod(shape) <= FEATURE_BYTES_IN_MEMORY
-        return precompute(
-            split,
-            read,
-            front_end,
-            None if in_memory else folder / "features",
-            lambda batches, total: report.track(batches, "Computing features", total),
-        )
+        too_large = np.dtype(self.feature_dtype).itemsize * math.prod(shape) > FEATURE_BYTES_IN_MEMORY
+        to_be_stored = too_large or self.feature_store is not None
+        if to_be_stored or isinstance(read, Source):
+            store = self._store(split, read, folder)
+            if to_be_stored or not store.missing:
+                store.fill(_track_features)
+                return store
+        return precompute(split, read, front_end, self.feature_dtype, _track_features)
+
+    def _store(self, split: pd.DataFrame, read: Reader, run_folder: Path) -> FeatureStore:
+        root = self.feature_store or run_folder.parent / "features"
+        return FeatureStore(root, split, read, self.front_end(), self.feature_dtype)
 
     def fit_member(
-        self, folder: Path, split: pd.DataFrame, features: ArrayReader | None, verbose: int | str = "auto"
+        self, folder: Path, split: pd.DataFrame, features: Reader | None, verbose: int | str = "auto"
     ) -> None:
         """Train one model on the part "train", or go on with it.
 
@@ -430,7 +459,7 @@ class Pipeline:
             self.metrics(len(class_names)),
         )
 
-    def _source(self, split: pd.DataFrame, features: ArrayReader | None) -> tuple[Reader, keras.Layer | None]:
+    def _source(self, split: pd.DataFrame, features: Reader | None) -> tuple[Reader, keras.Layer | None]:
         """Give what reads the features that are kept, or the signals and the layer that makes features."""
         return (self.reader(split), self.front_end()) if features is None else (features, None)
 
@@ -442,3 +471,7 @@ class Pipeline:
 def _is_trained_on(split: pd.DataFrame) -> pd.Series:
     """Tell which rows some model trains on or is validated on."""
     return split["part"].isin(["train", "validation"])
+
+
+def _track_features(items: Iterable, total: int) -> Iterable:
+    return report.track(items, "Computing features", total)

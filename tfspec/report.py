@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def track(items: Iterable, description: str, total: int) -> Iterable:
-    """Draw a progress bar on standard error while iterating.
+    """Draw a progress bar on standard error while iterating, with the time left and the rate.
 
     Args:
         items: what to iterate over.
@@ -25,11 +25,20 @@ def track(items: Iterable, description: str, total: int) -> Iterable:
         The items.
     """
     from rich.console import Console
-    from rich.progress import track as rich_track
+    from rich.progress import Progress, ProgressColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Items a second."""
+
+        def render(self, task):
+            return Text(f"{task.speed:.3g}/s" if task.speed else "")
 
     console = Console(stderr=True, force_jupyter=False)
     hidden = not console.is_terminal  # where even an erased bar leaves an empty line
-    return rich_track(items, description, total, console=console, transient=True, disable=hidden)
+    columns = [*Progress.get_default_columns(), Rate()]
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+        yield from progress.track(items, total, description=description)
 
 
 def score_table(scores: dict[str, Any]) -> Table:

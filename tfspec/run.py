@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -73,8 +72,6 @@ class Run:
         Returns:
             The run itself.
         """
-        for leftover in self.folder.glob("cache-*"):
-            shutil.rmtree(leftover)
         self.pipeline.fit(self.folder, self.split, verbose)
         self.evaluate()
         if self.has_test_part:

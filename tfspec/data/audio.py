@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import math
 import os
 import re
@@ -38,13 +39,13 @@ Padding = Literal["edge", "silence"]
 
 
 @functools.cache
-def _threads() -> ThreadPoolExecutor:
+def threads() -> ThreadPoolExecutor:
     """Make the decoding threads; libsndfile and soxr release the Python lock while they work."""
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="tfspec-decode")
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has the pool but none of its threads
-    os.register_at_fork(after_in_child=_threads.cache_clear)
+    os.register_at_fork(after_in_child=threads.cache_clear)
 
 
 def load_audio(
@@ -237,6 +238,23 @@ class AudioReader:
         """Shape of one signal."""
         return (self.num_samples,)
 
+    def identities(self, rows: pd.DataFrame) -> list[str]:
+        """Give a text a row: name, size, time of change and slice of its recording, and how it is decoded.
+
+        Raises:
+            UserError: a recording is missing.
+        """
+        files = {}
+        for path in rows["path"].unique():
+            try:
+                stat = (self.folder / path).stat()
+            except OSError as error:
+                raise UserError(f"{self.folder / path} cannot be read: {error.strerror}") from None
+            files[path] = f"{path} {stat.st_size} {stat.st_mtime_ns}"
+        starts = rows["start"] if "start" in rows else itertools.repeat(0.0, len(rows))
+        decoded = f"{self.sample_rate} {self.num_samples} {self.padding}"
+        return [f"{files[path]} {start} {decoded}" for path, start in zip(rows["path"], starts, strict=True)]
+
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Read the recordings that `rows["path"]` names, as (rows, num_samples) float32.
 
@@ -253,7 +271,7 @@ class AudioReader:
                 )
 
         workers = min(len(paths), os.cpu_count() or 1)
-        list(_threads().map(read, range(workers)))
+        list(threads().map(read, range(workers)))
         return signals
 
 
@@ -397,7 +415,7 @@ def inspect_all(
         >>> [i.problem for i in inspect_all(["missing.wav"])]
         ['no such file']
     """
-    return list(progress(_threads().map(inspect_audio, paths)))
+    return list(progress(threads().map(inspect_audio, paths)))
 
 
 def recording_lengths(paths: Iterable[str | os.PathLike]) -> list[tuple[float, str | None]]:
@@ -421,7 +439,7 @@ def recording_lengths(paths: Iterable[str | os.PathLike]) -> list[tuple[float, s
         except _UndecodableError as error:
             return math.nan, str(error)
 
-    return list(_threads().map(length, paths))
+    return list(threads().map(length, paths))
 
 
 def format_problems(
@@ -456,4 +474,4 @@ def format_problems(
         ]
         return ", ".join(wrong) or None
 
-    return list(_threads().map(problem, paths))
+    return list(threads().map(problem, paths))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -50,6 +51,10 @@ class ArrayReader:
     def signal_shape(self) -> tuple[int, ...]:
         """Shape of one signal."""
         return self.signals.shape[1:]
+
+    def identities(self, rows: pd.DataFrame) -> list[str]:
+        """Give a text a row: the checksum of its signal."""
+        return [hashlib.blake2b(self.signals[i].tobytes()).hexdigest() for i in rows.index]
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Give the signals of some rows, as (rows, *signal_shape) float32."""
@@ -112,7 +117,7 @@ def make_dataset(
 
     The stages are read, augmentation of the signals, front end, augmentation of the features, mixing,
     prefetch, each on whole batches. Nothing is cached: what shall be computed only once comes from
-    `precompute`. The same batches by number are a `SignalSequence`.
+    `precompute` or a `FeatureStore`. The same batches by number are a `SignalSequence`.
 
     Args:
         manifest: column `label`, or a column of numbers a class, named as it; and whatever `read` needs.

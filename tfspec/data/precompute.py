@@ -1,9 +1,8 @@
-"""Signals or features computed once, for all epochs."""
+"""Features computed once and kept in memory, for all epochs of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,16 +17,18 @@ def precompute(
     manifest: pd.DataFrame,
     read: Reader,
     layer: keras.Layer,
-    path: Path | None = None,
+    dtype: str = "float32",
     progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
 ) -> ArrayReader:
-    """Read all signals of a manifest and keep what a layer makes of them.
+    """Read all signals of a manifest and keep what a layer makes of them in memory.
+
+    What does not fit there, or shall serve other runs too, goes into a `tfspec.data.store.FeatureStore`.
 
     Args:
         manifest: rows numbered from 0, and whatever `read` needs.
         read: such as an `AudioReader`.
         layer: from (batch, *signal_shape) signals to features of fixed shape.
-        path: file to keep them in, which the system reads as needed; None for memory.
+        dtype: number format in memory, "float32" or "float16".
         progress: wraps the iteration over so many batches, to draw a bar.
 
     Returns:
@@ -40,7 +41,7 @@ def precompute(
         (6, 129, 1)
     """
     shape = layer.compute_output_shape((len(manifest), *read.signal_shape))
-    features = np.empty(shape, np.float32) if path is None else np.memmap(path, np.float32, "w+", shape=shape)
+    features = np.empty(shape, dtype)
     batches = read_batches(manifest, read, BATCH).map(layer).prefetch(1)
     start = 0
     for batch in progress(batches.as_numpy_iterator(), -(-len(manifest) // BATCH)):

@@ -198,6 +198,11 @@ class WindowReader:
         _, dtype, shape = self._layout
         return dtype.itemsize * math.prod(shape)
 
+    def identities(self, rows: pd.DataFrame) -> list[str]:
+        """Give a text a row: its window's place in the file, and the file's size and time of change."""
+        stat = self.path.stat()
+        return [f"{index} {stat.st_size} {stat.st_mtime_ns}" for index in rows["index"]]
+
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Give the windows of some rows, as (rows, samples, channels) float32."""
         offset, dtype, shape = self._layout
