@@ -34,10 +34,10 @@ class OverlappedSpeech(Pipeline):
     which sum to 1. Maybe also test/ with test_answer.csv, which is scored, and submission.csv, which is
     filled in: PredictionFinal.csv in the run folder has the mean of all models, SubResult/ every model's.
 
-    The defaults train a small network with either pooling, on two cores. The published ensemble is `--width 24
-    --epochs 200 --batch-size 128 --learning-rate 0.2 --num-members 8 --precision mixed_float16`: eight
-    networks with average and eight with maximum pooling. Differs from it: a part of the training clips validates, and the
-    epoch that is best there is kept, which is one of the last.
+    The defaults train a small network with either pooling, on two cores. The published ensemble is
+    `--width 24 --epochs 200 --batch-size 128 --learning-rate 0.2 --num-members 8 --precision mixed_float16`:
+    eight networks with average and eight with maximum pooling. Differs from it: a part of the training clips
+    validates, and the epoch that is best there is kept, which is one of the last.
 
     Example:
         >>> OverlappedSpeech(data="mixtures", width=8).backbone((160, 160, 4), 30).name
