@@ -40,8 +40,8 @@ class OverlappedSpeech(Pipeline):
     validates, and the epoch that is best there is kept, which is one of the last.
 
     Example:
-        >>> OverlappedSpeech(data="mixtures", width=8).backbone((160, 160, 4), 30).name
-        'mac'
+        >>> list(OverlappedSpeech(data="mixtures", width=24, num_members=8).variants())
+        ['average', 'max']
     """
 
     name: ClassVar[str] = "overlapped_speech"
