@@ -5,7 +5,7 @@ import scipy.special
 import tensorflow as tf
 
 from tfspec.frontends import Decibel, Spectrogram, Standardize
-from tfspec.models import Classifier, conv2d, lstm, trace_conv2d
+from tfspec.models import Classifier, at_temperature, conv2d, lstm, trace_conv2d
 
 BACKBONES = {"conv2d": conv2d, "lstm": lstm, "trace_conv2d": trace_conv2d}
 all_backbones = pytest.mark.parametrize("make", BACKBONES.values(), ids=BACKBONES)
@@ -202,3 +202,17 @@ def test_backbone_for_other_features_is_refused(make, other):
         small_classifier(backbone=make(other, 3))
     assert str((None, *FEATURES)) in str(error.value)
     assert str((None, *other)) in str(error.value)
+
+
+def test_a_temperature_changes_how_sure_a_model_is_and_nothing_else(rng, tmp_path):
+    keras.utils.set_random_seed(0)
+    backbone = conv2d((None, 64, 1), 3)
+    features = rng.normal(size=(5, 40, 64, 1)).astype(np.float32)
+    cooled = at_temperature(backbone, 2.5)
+    np.testing.assert_allclose(cooled(features), backbone(features) / 2.5, rtol=1e-5)
+    cooled.save(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        keras.saving.load_model(tmp_path / "model.keras")(features), cooled(features), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="`temperature`"):
+        at_temperature(backbone, 0)

@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from overlaps import write_overlaps
 from scenes import write_scenes
 from tones import write_tones
 from wrists import write_people
@@ -77,6 +78,17 @@ def test_capture24(tmp_path):
     # three axes, spectrogram, ten of each class, history, confusion matrix, time line
     assert len(_outputs(notebook, "image/png")) == 8
     assert len(_outputs(notebook, "text/html")) == 4  # classes, scores, scores of each class, of each person
+    assert (tmp_path / "run" / "export" / "model.tflite").exists()
+
+
+def test_overlapped_speech(tmp_path):
+    data = write_overlaps(tmp_path / "overlaps", train=12, test=4)
+    options = {"width": 1, "epochs": 1, "batch_size": 4}
+    parameters = f"DATA, OUT = {str(data)!r}, {str(tmp_path / 'run')!r}\nOPTIONS = {options}"
+    notebook = _run("03_overlapped_speech.ipynb", parameters, tmp_path)
+    assert len(_outputs(notebook, "image/png")) == 4  # resolutions, augmentation, history, calibration
+    assert any("weighted mean" in html for html in _outputs(notebook, "text/html"))
+    assert (tmp_path / "run" / "PredictionFinal.csv").exists()
     assert (tmp_path / "run" / "export" / "model.tflite").exists()
 
 

@@ -359,6 +359,18 @@ def test_export_and_every_kind_of_model_predicts_the_same(run, tones):
     assert rows[1].shape == (1, 2)
 
 
+def test_a_calibrated_export_divides_the_logits_by_the_temperature(ensemble):
+    rows = ensemble.split[ensemble.split["part"] == "validation"]
+    signals = ensemble.pipeline.reader(rows)(rows)
+    ensemble.export(calibrated=True)
+    received = load_model(ensemble.folder / "export" / "model.tflite").probabilities(signals)
+    temperature = ensemble.metrics()["tempered"]["temperature"]
+    logits = np.log(ensemble.predictions[["p_high", "p_low"]].to_numpy()) / temperature
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(received, expected, atol=1e-3)
+    assert abs(temperature - 1) > 0.01
+
+
 def test_keras_file_loads_in_a_process_that_only_imports_tfspec(run):
     script = "import sys, tfspec, keras; m = keras.saving.load_model(sys.argv[1]); print(m.class_names)"
     path = str(run.folder / "best.keras")

@@ -166,15 +166,17 @@ def detect(
     console.print(escape(f"Scores and events: {out}"))
 
 
-def export(run: Positional[Path], quantize: Quantize = "none") -> None:
+def export(run: Positional[Path], quantize: Quantize = "none", calibrated: bool = False) -> None:
     """Write a SavedModel and a TFLite file that take the raw signal, and prove them on the validation part.
 
     Args:
         run: run folder; the files go to its folder export/.
         quantize: make the TFLite file smaller: the backbone's weights in float16; in int8 (dynamic); or its
             activations in int8 too, calibrated on the training part. The front end stays in float32.
+        calibrated: divide the logits by the temperature that suits the validation part best, so that
+            probabilities are worth what they say.
     """
-    parity = Run(run).export(quantize)
+    parity = Run(run).export(quantize, calibrated)
     if parity["tflite"]["quantize"] != quantize:
         console.print("A backbone with a loop has no int8 activations: quantised as with --quantize dynamic")
     _print_parity(parity, run)
@@ -365,6 +367,10 @@ def _print_scores(scores: dict[str, Any], folder: Path) -> None:
     console.print(
         f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f}, "
         f"kappa {scores['kappa']:.3f}, {scores['examples']} examples"
+    )
+    console.print(
+        f"cross-entropy {scores['cross_entropy']:.3f}, KL divergence {scores['kl']:.3f} (of the prior "
+        f"{scores['kl_prior']:.3f}), calibration error {scores['calibration_error']:.3f}"
     )
     console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores)}")
     if smoothed := scores.get("smoothed"):

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec import report, training
-from tfspec.augment import RandomLayer
+from tfspec.augment import MixUp, RandomLayer
 from tfspec.data.dataset import Epochs, Order, Reader, make_dataset
 from tfspec.data.manifest import shared_groups
 from tfspec.data.precompute import precompute
@@ -117,9 +117,9 @@ class Pipeline:
         return pd.Series(None, index=manifest.index, dtype=object)
 
     def split(self, manifest: pd.DataFrame) -> pd.DataFrame:
-        """Add the column `part`: "train", "validation" or "test"; for cross validation `fold` as well.
+        """Add the column `part`: "train", "validation", "test" or "unanswered"; for folds `fold` as well.
 
-        With a column `fold`, numbers from 0, everything but the test part is in part "train"; one model a
+        With a column `fold`, numbers from 0, what validates is in part "train" too; one model a
         fold trains on the other folds and is validated on its own.
         """
         raise NotImplementedError
@@ -147,6 +147,10 @@ class Pipeline:
 
     def feature_augmentation(self) -> RandomLayer | None:
         """Make what changes the training features at random; None leaves them."""
+        return None
+
+    def mix_up(self) -> MixUp | None:
+        """Make what mixes the training features and their soft labels at random; None leaves them."""
         return None
 
     def backbone(self, feature_shape: Sequence[int | None], num_classes: int) -> keras.Model:
@@ -219,6 +223,9 @@ class Pipeline:
         """
         return None
 
+    def write_results(self, run: Run) -> None:
+        """Write what else a run is to leave, once it is trained and scored."""
+
     def examples_figure(self, manifest: pd.DataFrame, front_end: keras.Layer):
         """Draw what the front end makes of one example a class."""
         firsts = manifest.drop_duplicates("label").head(12).reset_index(drop=True)
@@ -255,7 +262,7 @@ class Pipeline:
         if len(names := self.class_names(manifest)) < 2:
             raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
         split = self.split(manifest)
-        split = pd.concat([split[split["part"] != "test"], split[split["part"] == "test"]], ignore_index=True)
+        split = pd.concat([split[_is_trained_on(split)], split[~_is_trained_on(split)]], ignore_index=True)
         for member in self.members(split).values():
             self._check(member.split)
         run = Run.create(folder, self, split)
@@ -279,7 +286,7 @@ class Pipeline:
             raise UserError(f"{self.name} makes its features batch by batch: there is nothing to prepare.")
         manifest, _ = self.usable(self.manifest())
         split = self.split(manifest)
-        split = split[split["part"] != "test"].reset_index(drop=True)
+        split = split[_is_trained_on(split)].reset_index(drop=True)
         store = self._store(split, self.reader(split), self.out or Path("runs", self.name))
         store.fill(_track_features)
         return store
@@ -385,7 +392,7 @@ class Pipeline:
 
     def _features(self, split: pd.DataFrame, folder: Path) -> Reader:
         """Compute once what all epochs use, or find it computed."""
-        split = split[split["part"] != "test"]  # which come last
+        split = split[_is_trained_on(split)]  # which come first
         read, front_end = self.reader(split), self.front_end()
         shape = front_end.compute_output_shape((len(split), *read.signal_shape))
         too_large = np.dtype(self.feature_dtype).itemsize * math.prod(shape) > FEATURE_BYTES_IN_MEMORY
@@ -432,6 +439,7 @@ class Pipeline:
             epochs,
             augment=augmentation,
             augment_features=self.feature_augmentation(),
+            mix_up=self.mix_up(),
             sample_weight=self.example_weights(train),
             batches_per_read=self.batches_per_read,
         )
@@ -458,6 +466,11 @@ class Pipeline:
     def _classifier(self, front_end: keras.Layer, backbone: keras.Model, split: pd.DataFrame) -> Classifier:
         signal_shape = self.reader(split.iloc[:1]).signal_shape
         return Classifier(front_end, backbone, self.class_names(split), signal_shape, self.signal_rate)
+
+
+def _is_trained_on(split: pd.DataFrame) -> pd.Series:
+    """Tell which rows some model trains on or is validated on."""
+    return split["part"].isin(["train", "validation"])
 
 
 def _track_features(items: Iterable, total: int) -> Iterable:

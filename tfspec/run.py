@@ -21,7 +21,7 @@ from tfspec.errors import UserError
 from tfspec.export import export
 from tfspec.files import written_beside
 from tfspec.inference import load_keras, predict_files
-from tfspec.models import Classifier
+from tfspec.models import Classifier, at_temperature
 from tfspec.quantization import Quantize
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 # Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16.
 CALIBRATION_SIGNALS = 1000
+
+UNANSWERED = "unanswered"
+"""Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
 
 
 class Run:
@@ -73,6 +76,7 @@ class Run:
         self.evaluate()
         if self.has_test_part:
             self.evaluate(part="test")
+        self.pipeline.write_results(self)
         return self
 
     def _read_pipeline(self) -> Pipeline:
@@ -185,6 +189,8 @@ class Run:
             changes = {"data": Path(data), "on_bad_file": on_bad_file or self.pipeline.on_bad_file}
             pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
             manifest, bad = pipeline.usable(pipeline.manifest())
+            if "part" in manifest:
+                manifest = manifest[manifest["part"] != UNANSWERED]
             predicted = [(list(self.members), manifest)]
         elif part == "test":
             predicted = [(list(self.members), _part(self.split, "test"))]
@@ -292,11 +298,14 @@ class Run:
             with written_beside(folder / f"{name}.png") as part:
                 figure.savefig(part)
 
-    def export(self, quantize: Quantize = "none") -> dict[str, Any]:
+    def export(self, quantize: Quantize = "none", calibrated: bool = False) -> dict[str, Any]:
         """Write a SavedModel and a TFLite file, compared with the Keras model on the validation part.
 
         Args:
             quantize: what becomes of the TFLite file's backbone; "int8" is calibrated on the training part.
+
+            calibrated: divide the logits by the temperature with which the validation part has the lowest
+                cross-entropy, so that probabilities are worth what they say.
 
         Returns:
             As `tfspec.export.export`, also kept in export/parity.json.
@@ -309,13 +318,31 @@ class Run:
         if validation.empty:  # as in cross validation, where every example is both
             validation = train
         some = train.sample(min(CALIBRATION_SIGNALS, len(train)), random_state=self.pipeline.seed)
+        model = self.classifier
+        if calibrated:
+            tempered = at_temperature(model.backbone, self._fitted["tempered"]["temperature"])
+            model = Classifier(
+                model.front_end, tempered, model.class_names, model.signal_shape, model.sample_rate
+            )
         return export(
-            self.classifier,
+            model,
             self.folder / "export",
             _signals(self.pipeline, validation),
             quantize,
             _signals(self.pipeline, some.reset_index(drop=True)),
         )
+
+    def predict_rows(self, manifest: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Predict rows of a manifest, such as some of `split`, by every model.
+
+        Args:
+            manifest: rows numbered from 0, and whatever the pipeline's reader needs.
+
+        Returns:
+            (rows, classes) probabilities of each model, by the name of its folder in the run folder.
+        """
+        each = self._predict(self.pipeline, [(list(self.members), manifest)])
+        return dict(zip(self.members, each, strict=True))
 
     def predict(self, files: Sequence[str | os.PathLike], hop_seconds: float | None = None) -> pd.DataFrame:
         """Classify recordings with the best model; see `predict_files`."""

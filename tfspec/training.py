@@ -21,7 +21,7 @@ from tfspec.errors import UserError
 from tfspec.files import written_beside
 from tfspec.models import Classifier
 
-DROPOUTS = 2
+DROPOUTS = 3
 """Number of their stream of random numbers; `Epochs` draws from others."""
 STATE = "state"
 """Folder of a member that is not finished: its backbone with the optimizer, and how far it came."""

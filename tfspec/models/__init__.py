@@ -6,10 +6,12 @@ from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
 from tfspec.models.mac import mac
 from tfspec.models.pyramid import pyramid
+from tfspec.models.temperature import at_temperature
 from tfspec.models.transfer import freeze, transfer, unfreeze
 
 __all__ = [
     "Classifier",
+    "at_temperature",
     "conv2d",
     "ensemble",
     "freeze",

@@ -1,0 +1,65 @@
+"""Measures the overlapped-speech models on a test part with answers.
+
+    python tests/benchmarks/measure_overlapped.py DATA OUT [CONFIGURATION …]
+
+DATA is a folder with train/, train_answer.csv, test/ and test_answer.csv. Each run goes to
+OUT/<configuration>; one that is there goes on where it stopped. OUT/results.csv gathers the rows: the KL
+divergence, whose floor is 0 (the cross-entropy's is the labels' entropy), those of equal probabilities and of
+the prior, of the temperature and the weights that suit the validation part best, and of the single models.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from tfspec.pipelines import OverlappedSpeech
+from tfspec.run import Run
+
+SMALL = {"width": 8, "epochs": 30, "poolings": ("average",)}
+CONFIGURATIONS: dict[str, dict] = {
+    "no augmentation": {**SMALL, "augment": ()},
+    "masks": {**SMALL, "augment": ("masks",)},
+    "crop": {**SMALL, "augment": ("crop",)},
+    "mix-up": {**SMALL, "augment": ("mix_up",)},
+    "masks, crop, mix-up": SMALL,
+    # two networks with each pooling; the row has every single one as well
+    "four models": {**SMALL, "poolings": ("average", "max"), "num_members": 2},
+    # to prove the path
+    "width 24, three epochs": {"width": 24, "epochs": 3, "poolings": ("average",)},
+}
+
+
+def main(data: Path, out: Path, names: list[str]) -> None:
+    """Train and score the named configurations."""
+    for name in names:
+        folder = out / name.replace(", ", "-").replace(" ", "-")
+        if (folder / "config.json").exists():
+            run = Run(folder).resume(verbose=2)
+        else:
+            run = OverlappedSpeech(data=data, out=folder, **CONFIGURATIONS[name]).train(verbose=2)
+        results = out / "results.csv"
+        table = pd.DataFrame([{"configuration": name, **row(run)}])
+        if results.exists():
+            known = pd.read_csv(results)
+            table = pd.concat([known[known["configuration"] != name], table])
+        table.to_csv(results, index=False)
+        print(table.round(3).to_string(index=False))
+
+
+def row(run: Run) -> dict[str, float]:
+    """Gather a run's scores of the test part."""
+    scores = run.metrics("test")
+    names = ("kl", "cross_entropy", "entropy", "kl_uniform", "kl_prior", "accuracy", "top_2_accuracy")
+    gathered = {name: scores[name] for name in (*names, "calibration_error")}
+    gathered |= {"temperature": scores["tempered"]["temperature"], "tempered kl": scores["tempered"]["kl"]}
+    gathered |= {f"{name} kl": member["kl"] for name, member in scores.get("members", {}).items()}
+    if "weighted" in scores:
+        gathered["weighted kl"] = scores["weighted"]["kl"]
+    return {**gathered, "validation kl": run.metrics()["kl"], "minutes": run.history["seconds"].sum() / 60}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or list(CONFIGURATIONS))
