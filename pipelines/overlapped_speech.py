@@ -13,6 +13,7 @@ import pandas as pd
 from tfspec import augment, report
 from tfspec.data.audio import AudioReader
 from tfspec.data.mixtures import class_columns, list_mixtures, write_predictions
+from tfspec.data.store import Dtype
 from tfspec.errors import UserError
 from tfspec.frontends import Decibel, FrequencyRamp, MultiResolutionMel, Standardize
 from tfspec.losses import KLDivergence
@@ -133,6 +134,11 @@ class OverlappedSpeech(Pipeline):
         """Make mel pictures of four resolutions, each with mean zero and a ramp over frequency."""
         layers = [MultiResolutionMel(), Decibel(1e-10, None), Standardize((1, 2), 20.0), FrequencyRamp()]
         return keras.Sequential(layers, name="front_end")
+
+    @property
+    def feature_dtype(self) -> Dtype:
+        """Half precision, which up to 80 dB from the mean is exact to 0.02 dB."""
+        return "float16"
 
     def feature_augmentation(self):
         """Mask a band and two stretches of time, and move the picture, on request."""
