@@ -189,6 +189,24 @@ def test_an_ensemble_is_the_mean_of_models_from_different_seeds(ensemble, run, t
         np.testing.assert_allclose(received[columns], expected, rtol=1e-4)
 
 
+def test_members_train_side_by_side_and_one_that_fails_stops_none(ensemble, tmp_path, capfd):
+    folder = tmp_path / "ensemble"
+    shutil.copytree(ensemble.folder, folder)
+    for name in ("seed_0", "seed_1"):
+        shutil.rmtree(folder / name)
+    (folder / "best.keras").unlink()
+    (folder / "seed_1").write_text("in the way")
+    run = Run(folder, dataclasses.replace(ensemble.pipeline, processes=2))
+    with pytest.raises(UserError, match=r"1 of 2 models failed.*: seed_1 \(exit code 1\)"):
+        run.resume(verbose=0)
+    assert "FileExistsError" in capfd.readouterr().err
+    assert (folder / "seed_0" / "best.keras").exists()
+    (folder / "seed_1").unlink()
+    assert run.resume(verbose=0).metrics() == ensemble.metrics()
+    columns = ["member", "loss", "val_loss"]
+    pd.testing.assert_frame_equal(run.history[columns], ensemble.history[columns], check_exact=True)
+
+
 def test_members_are_named_by_fold_and_seed(folds):
     pipeline = dataclasses.replace(folds.pipeline, num_members=2, seed=5)
     members = pipeline.members(folds.split)

@@ -35,5 +35,6 @@ class KLDivergence(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Give (batch,) divergences."""
-        shares, logits = tf.cast(y_true, y_pred.dtype), tf.convert_to_tensor(y_pred)
+        logits = tf.convert_to_tensor(y_pred)
+        shares = tf.cast(y_true, logits.dtype)
         return tf.reduce_sum(tf.math.xlogy(shares, shares) - shares * tf.nn.log_softmax(logits), axis=-1)

@@ -6,9 +6,11 @@ import dataclasses
 import functools
 import itertools
 import math
+import multiprocessing
 import time
 import typing
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
@@ -90,6 +92,8 @@ class Pipeline:
     """Compile training by XLA; auto does so on one GPU."""
     num_members: int = 1
     """Models that are trained, each from a seed of its own; their probabilities are averaged."""
+    processes: int = 1
+    """Models that train at the same time, each in a process of its own; 1 trains one after the other."""
     feature_store: Path | None = None
     """Folder that keeps computed features for this run and others; if not given, those that memory does not
     hold go to `features` beside the run folder, and those that are there already are used."""
@@ -111,8 +115,9 @@ class Pipeline:
         for name in ("patience", "learning_rate_end", "seed"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} must not be negative. Received: {getattr(self, name)}")
-        if self.num_members < 1:
-            raise UserError(f"num_members must be positive. Received: {self.num_members}")
+        for name in ("num_members", "processes"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
         if self.seed >= 2**31:
             raise UserError(f"seed must be below 2**31. Received: {self.seed}")
 
@@ -395,16 +400,39 @@ class Pipeline:
         members = self.members(split)
         unfinished = [name for name in members if not training.is_finished(folder / name)]
         features = self._features(split, folder) if unfinished and self.features_once else None
-        for name in unfinished:
-            member = members[name]
-            if name:
-                print(f"{name}: {self.describe(member.split)}")
-            member.pipeline.fit_member(folder / name, member.split, features, verbose)
+        if self.processes > 1 and len(unfinished) > 1:
+            del features  # each process reads them from the store
+            self._fit_side_by_side(folder, unfinished)
+        else:
+            for name in unfinished:
+                member = members[name]
+                if name:
+                    print(f"{name}: {self.describe(member.split)}")
+                member.pipeline.fit_member(folder / name, member.split, features, verbose)
         if list(members) != [""] and (unfinished or not (folder / "best.keras").exists()):
             trained = [load_keras(folder / name / "best.keras") for name in members]
             joined = ensemble([member.backbone for member in trained])
             with written_beside(folder / "best.keras") as part:
                 self._classifier(trained[0].front_end, joined, split).save(part)
+
+    def _fit_side_by_side(self, folder: Path, names: Sequence[str]) -> None:
+        """Train members in processes of their own; when one fails, the others are trained all the same."""
+        context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+
+        def fit(name: str) -> int | None:
+            process = context.Process(target=_fit_alone, args=(self, folder, name), daemon=True)
+            process.start()
+            process.join()
+            print(f"{name}: {'failed' if process.exitcode else 'trained'}", flush=True)
+            return process.exitcode
+
+        with ThreadPoolExecutor(self.processes) as pool:
+            codes = dict(zip(names, pool.map(fit, names), strict=True))
+        if failed := [f"{name} (exit code {code})" for name, code in codes.items() if code]:
+            raise UserError(
+                f"{len(failed)} of {len(codes)} models failed, for the reasons above: {', '.join(failed)}. "
+                f"The others are trained; `tfspec resume {folder}` goes on with these."
+            )
 
     def _features(self, split: pd.DataFrame, folder: Path) -> Reader:
         """Compute once what all epochs use, or find it computed."""
@@ -412,7 +440,8 @@ class Pipeline:
         read, front_end = self.reader(split), self.front_end()
         shape = front_end.compute_output_shape((len(split), *read.signal_shape))
         too_large = np.dtype(self.feature_dtype).itemsize * math.prod(shape) > FEATURE_BYTES_IN_MEMORY
-        to_be_stored = too_large or self.feature_store is not None
+        shared = self.processes > 1 and isinstance(read, Source)
+        to_be_stored = too_large or shared or self.feature_store is not None
         if to_be_stored or isinstance(read, Source):
             store = self._store(split, read, folder)
             if to_be_stored or not store.missing:
@@ -494,6 +523,14 @@ class Pipeline:
 
 def _track_features(items: Iterable, total: int) -> Iterable:
     return report.track(items, "Computing features", total)
+
+
+def _fit_alone(pipeline: Pipeline, folder: Path, name: str) -> None:
+    """Train one member of a run, in a process that has nothing else to do."""
+    split = Run(folder, pipeline).split
+    features = pipeline._features(split, folder) if pipeline.features_once else None
+    member = pipeline.members(split)[name]
+    member.pipeline.fit_member(folder / name, member.split, features, verbose=0)
 
 
 def _is_trained_on(split: pd.DataFrame) -> pd.Series:

@@ -3,10 +3,10 @@
     python tests/benchmarks/measure_features.py FOLDER [CLIPS]
 
 Features are those of overlapped speech: one-second clips at 16 kHz become (160, 160, 4) float16. They are
-prepared from wav files into a store, and by librosa, clip by clip, on one core, as its BLAS gains nothing
-from more but waits busily; it stores nothing. The store is read in
-a full shuffle with mixing, CLIPS rows of it and ten times as many, after the system was asked to forget what
-it has read. Memory is what a step needs at its peak beyond what there was before it. Linux only.
+prepared from wav files into a store; and by librosa, clip by clip, which stores nothing, on one core, as its
+BLAS gains nothing from more and waits busily. The store is read in a full shuffle with mixing, CLIPS rows of
+it and ten times as many, after the system was asked to forget what it has read. Memory is what a step needs
+at its peak beyond what there was before it. Linux only.
 """
 
 import os
