@@ -165,12 +165,8 @@ class RadioSignals(Pipeline):
         )
 
     def augmentation(self):
-        """Turn the training pictures and draw them in many ways."""
-        if "rendering" in self.augment:
-            return augment.Rendering()
-        if "turns" in self.augment:
-            return augment.Rendering(max_blur=0, max_noise=0, fold=0, invert=0)
-        return None
+        """Turn the training pictures and draw them in other ways."""
+        return augment.Rendering() if "rendering" in self.augment else None
 
     def front_end(self):
         """Add the channel axis and equalise each picture; in 0…1 for the network that knows ImageNet."""
@@ -180,12 +176,16 @@ class RadioSignals(Pipeline):
         )
 
     def feature_augmentation(self):
-        """Put out the published strips; what the original calls time masks are those across frequency."""
-        if "masks" not in self.augment:
-            return None
-        return augment.Compose(
-            [augment.FrequencyMask(15, 4, fill="mean"), augment.TimeMask(15, 3, fill="mean")]
-        )
+        """Turn, which the front end does not mind, and mask.
+
+        What the original calls time masks are the four over frequency.
+        """
+        layers: list[augment.RandomLayer] = []
+        if "turns" in self.augment:
+            layers.append(augment.Rendering(max_blur=0, max_noise=0, fold=0, invert=0))
+        if "masks" in self.augment:
+            layers += [augment.FrequencyMask(15, 4, fill="mean"), augment.TimeMask(15, 3, fill="mean")]
+        return augment.Compose(layers) if layers else None
 
     def backbone(self, feature_shape, num_classes):
         """Make the network."""

@@ -73,11 +73,11 @@ def test_lstm_puts_the_channels_of_one_frame_side_by_side(frames, rng):
 
 
 def test_trace_conv2d_does_not_mind_where_in_frequency_a_trace_lies(rng):
-    model = trace_conv2d((16, 96, 1), 3)
+    model = trace_conv2d((16, 192, 1), 3)
     pattern = rng.standard_normal((16, 8, 1))
-    low, high = np.zeros((2, 1, 16, 96, 1), np.float32)
-    low[:, :, 40:48] = pattern
-    high[:, :, 48:56] = pattern
+    low, high = np.zeros((2, 1, 16, 192, 1), np.float32)
+    low[:, :, 88:96] = pattern
+    high[:, :, 96:104] = pattern
     np.testing.assert_allclose(model(high), model(low), rtol=1e-4, atol=1e-5)
     assert abs(model(low[:, ::-1]) - model(low)).numpy().max() > 1e-4
 

@@ -20,6 +20,13 @@ from tfspec.run import Run
 
 SMALL = {"epochs": 1, "batch_size": 8}
 NUM = 40
+LOSSY = (
+    "jet, inverted, grey",
+    "every second bin, scipy zoom order 3, 8 bits",
+    "nearest cell of log power",
+    "matplotlib figure of log power",
+)
+"""Renderings that leave out cells, or give two levels of power the same grey."""
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +88,7 @@ def test_other_tables_and_folders_are_scored(run, table, folder, drawn):
 
 def test_single_pictures_are_classified(run, folder):
     files = sorted(folder.rglob("*.png"))[:3]
+    run.evaluate(folder)
     found = predict_files(run.classifier, files)
     expected = pd.read_csv(run.evaluation_folder(folder) / "predictions.csv").head(3)
     columns = [f"p_{name}" for name in RADIO_CLASSES]
@@ -233,8 +241,4 @@ def test_a_model_of_simulated_signals_knows_the_original_s_in_many_renderings(tm
     }
     print(pd.Series(accuracy))
     whole = [name for name in accuracy if name not in LOSSY]
-    assert min(accuracy[name] for name in whole) > 0.8
-
-
-LOSSY = ("jet, inverted, grey", "nearest cell of log power", "matplotlib figure of log power")
-"""Renderings that leave out cells, or give two levels of power the same grey."""
+    assert min(accuracy[name] for name in whole) > 0.85

@@ -162,39 +162,47 @@ def _parse_row(
     line: str, label_column: int, order: np.ndarray | None, classes: Sequence[str]
 ) -> tuple[str, np.ndarray]:
     """Give a row's label and its pixels; a ValueError says what is wrong."""
+    spelt = {name.casefold(): name for name in classes}
+    if label_column == NUM_PIXELS and order is None:  # the usual table, in two thirds of pandas' time
+        text, _, label = line.rpartition(",")
+        pixels = _numbers(text)
+        if len(pixels) == NUM_PIXELS and _in_range(pixels).all() and label.strip().casefold() in spelt:
+            return spelt[label.strip().casefold()], pixels
     cells = next(csv.reader([line])) if '"' in line else line.split(",")
     if len(cells) != NUM_PIXELS + 1:
         raise ValueError(f"{len(cells)} columns, not {NUM_PIXELS + 1}")
     label = cells.pop(label_column).strip()
     if not label:
         raise ValueError("no label")
-    spelt = {name.casefold(): name for name in classes}
     if label.casefold() not in spelt:
         raise ValueError(f"unknown class {label!r}, not one of {', '.join(classes)}")
-    pixels = _numbers(cells)
-    if not (pixels >= 0).all() or not (pixels <= 1).all():
-        place = int(np.argmin((pixels >= 0) & (pixels <= 1)))
+    pixels = np.array([_number(cell, place) for place, cell in enumerate(cells)], np.float32)
+    if not _in_range(pixels).all():
+        place = int(np.argmin(_in_range(pixels)))
         raise ValueError(f"{cells[place].strip() or 'nothing'} at the {_ordinal(place)} pixel, not 0 to 1")
     return spelt[label.casefold()], pixels if order is None else pixels[order]
 
 
-def _numbers(cells: list[str]) -> np.ndarray:
-    """Parse numbers; twice as fast as pandas, and a third faster than from a list."""
+def _numbers(text: str) -> np.ndarray:
+    """Parse numbers between commas, up to what is none."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # where it stops before the end
+        warnings.simplefilter("ignore", DeprecationWarning)  # where it stops before the end
         try:
-            numbers = np.fromstring(",".join(cells), np.float32, sep=",")
-        except (DeprecationWarning, ValueError):
-            numbers = np.empty(0, np.float32)
-    if len(numbers) == len(cells):
-        return numbers
-    for place, cell in enumerate(cells):
-        try:
-            float(cell)
-        except ValueError:
-            what = repr(cell.strip()[:20]) if cell.strip() else "nothing"
-            raise ValueError(f"{what} at the {_ordinal(place)} pixel, not a number") from None
-    return np.array([float(cell) for cell in cells], np.float32)
+            return np.fromstring(text, np.float32, sep=",")
+        except ValueError:  # as the warning says it will be
+            return np.empty(0, np.float32)
+
+
+def _number(cell: str, place: int) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        what = repr(cell.strip()[:20]) if cell.strip() else "nothing"
+        raise ValueError(f"{what} at the {_ordinal(place)} pixel, not a number") from None
+
+
+def _in_range(pixels: np.ndarray) -> np.ndarray:
+    return (pixels >= 0) & (pixels <= 1)
 
 
 def _ordinal(place: int) -> str:
@@ -217,11 +225,10 @@ def write_table(path: str | os.PathLike, batches: Iterable[tuple[np.ndarray, Seq
     """
     with written_beside(path) as part, part.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join([*map(str, range(NUM_PIXELS)), LABELS]) + "\n")
+        row = ",".join(["%.6f"] * NUM_PIXELS) + ",%s\n"  # finer than the 8 bits of image files
         for pictures, labels in batches:
             for picture, label in zip(pictures, labels, strict=True):
-                # Six decimals are finer than the 8 bits of image files, and written fast
-                numbers = np.char.mod("%.6f", np.ravel(picture))
-                file.write(",".join([*numbers.tolist(), label]) + "\n")
+                file.write(row % (*np.ravel(picture).tolist(), label))
 
 
 def list_pictures(folder: str | os.PathLike, classes: Sequence[str]) -> pd.DataFrame:
