@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ from tfspec.data.manifest import draw_groups, folds
 from tfspec.data.windows import RUN_BYTES, RUNS, WindowReader, list_windows, shuffled_runs, window_problems
 from tfspec.errors import UserError
 from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
-from tfspec.models import pyramid
+from tfspec.models import bin_statistics, pyramid
 from tfspec.pipeline import Pipeline
 from tfspec.smoothing import smooth
 from tfspec.training import CohenKappa
@@ -29,6 +29,8 @@ PUBLISHED = {
     "test": 0,
     "validation": PUBLISHED_TEST,
     "cross_validation": 0,
+    "model": "pyramid",
+    "channels": "axes",
     "frame_length": 120,
     "frame_step": 48,
     "max_hz": None,
@@ -42,7 +44,7 @@ PUBLISHED = {
     "learning_rate_end": 1.0,
 }
 """The options of the published system, for 100 Hz."""
-FRAME_SECONDS = 6.4
+FRAME_SECONDS = (1.2, 6.4)
 STEP_SECONDS = 1.0
 
 
@@ -52,12 +54,12 @@ class Capture24(Pipeline):
 
     The folder `data` holds X.npy, Y.npy, T.npy, pid.npy and annotation-label-dictionary.csv, as
     `data.windows.list_windows` describes. The defaults were found by cross-validation on people who were not
-    trained on; the published system, whose network, optimizer and loss these are, is
-    `Capture24(**PUBLISHED)`. The number of epochs is fixed, and no epoch is chosen by anybody's scores.
+    trained on; the published system is `Capture24(**PUBLISHED)`. The number of epochs is fixed, and none is
+    chosen by anybody's scores.
 
     Example:
         >>> Capture24(sample_rate=20).front_end().compute_output_shape((None, 600, 3))
-        (None, 24, 65, 6)
+        (None, 31, 79, 4)
         >>> Capture24(**PUBLISHED).front_end().compute_output_shape((None, 3000, 3))
         (None, 61, 61, 3)
     """
@@ -68,7 +70,7 @@ class Capture24(Pipeline):
     keep: Literal["best", "last"] = "last"
     batch_size: int = 64
     validation_batch_size: int = 1024
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     learning_rate_end: float = 0.0
 
     data: Path = Path("data")
@@ -77,23 +79,25 @@ class Capture24(Pipeline):
     """Column of the dictionary that has the labels."""
     sample_rate: int = 100
     """Samples per second."""
-    frame_length: int | None = None
-    """Length of the Fourier transform's window in samples; 6.4 s if not given."""
+    model: Literal["bin_statistics", "pyramid"] = "bin_statistics"
+    """What each frequency does over time, for a dense network; or the published convolutional one."""
+    frame_length: int | tuple[int, ...] | None = None
+    """Length of the Fourier transform's window in samples, or several, whose bins stand beside one another;
+    1.2 s and 6.4 s if not given."""
     frame_step: int | None = None
     """Samples from one frame's start to the next one's; 1 s if not given."""
     max_hz: float | None = 15.0
-    """Highest frequency that the network sees; nobody moves faster. None for half the sample rate."""
-    channels: Literal["axes", "norm", "both"] = "axes"
+    """Highest frequency that the network sees: wrists hardly move faster. None for half the sample rate."""
+    channels: Literal["axes", "norm", "both"] = "both"
     """The three axes, the length of their vector, which does not mind how the watch is worn, or both."""
     log_offset: float = 0.03
     """Added to the magnitudes before the logarithm, in g: what is below is the sensor's noise."""
     gravity: bool = True
     """Show the network the mean of each frame too, whose sign tells how the wrist is held."""
     augment: bool = True
-    """Turn the training windows a little, as if the watch were worn askew, shift them in time, and make them
-    stronger or weaker."""
-    dropout: float = 0.3
-    """Part of the last features that is left out in training."""
+    """Turn the training windows a little, as if the watch were worn askew, and scale them."""
+    dropout: float = 0.5
+    """Part of the units before the last layer that is left out in training."""
     test: int | float | tuple[str, ...] | None = None
     """People kept for the end: their ids, how many, or which part of all, drawn at random; 0 for none. If not
     given, the published P101 to P151 where they are; otherwise none in cross-validation, and without it a
@@ -116,18 +120,27 @@ class Capture24(Pipeline):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        if self.frame_length is None:
-            self.frame_length = max(1, round(FRAME_SECONDS * self.sample_rate))
-        if self.frame_step is None:
-            self.frame_step = max(1, round(STEP_SECONDS * self.sample_rate))
-        for name in ("sample_rate", "frame_length", "frame_step", "max_hz", "log_offset", "max_gap_seconds"):
-            value = getattr(self, name)
+        names = ("sample_rate", "frame_step", "max_hz", "log_offset", "max_gap_seconds")
+        values = [("frame_length", length) for length in self.frame_lengths or (0,)]
+        for name, value in [*values, *((name, getattr(self, name)) for name in names)]:
             if value is not None and not 0 < value < math.inf:
                 raise UserError(f"{name} must be positive and finite. Received: {value}")
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout must be from 0 to below 1. Received: {self.dropout}")
         if isinstance(self.cross_validation, int) and (self.cross_validation or 2) < 2:
             raise UserError(f"Cross-validation needs at least 2 folds. Received: {self.cross_validation}")
+
+    @property
+    def frame_lengths(self) -> tuple[int, ...]:
+        """Lengths of the Fourier transforms' windows in samples."""
+        if self.frame_length is None:  # even, so that their middles are the same
+            return tuple(2 * max(1, round(seconds * self.sample_rate / 2)) for seconds in FRAME_SECONDS)
+        return (self.frame_length,) if isinstance(self.frame_length, int) else self.frame_length
+
+    @property
+    def step(self) -> int:
+        """Samples from one frame's start to the next one's."""
+        return max(1, round(STEP_SECONDS * self.sample_rate)) if self.frame_step is None else self.frame_step
 
     @property
     def _signals(self) -> Path:
@@ -142,9 +155,9 @@ class Capture24(Pipeline):
         """List the windows with their people and times."""
         manifest = list_windows(self.data, self.label_column)
         samples, channels = self.reader(manifest).signal_shape
-        if samples < self.frame_length:
+        if samples < max(self.frame_lengths):
             raise UserError(
-                f"frame_length must be at most a window's {samples}. Received: {self.frame_length}"
+                f"frame_length must be at most a window's {samples}. Received: {max(self.frame_lengths)}"
             )
         if channels != 3:
             raise UserError(f"{self._signals} must have 3 channels. Received: {channels}")
@@ -206,35 +219,45 @@ class Capture24(Pipeline):
         return max(1, RUNS * self._run // self.batch_size)
 
     def augmentation(self):
-        """Turn, shift and scale the windows, on request."""
+        """Turn and scale the windows, on request; for a network that minds when things happen, shift them."""
         if not self.augment:
             return None
-        half_a_window = self.reader(None).signal_shape[0] / self.sample_rate / 2
-        return Compose([Rotation(20.0), TimeShift(half_a_window, self.sample_rate), Gain(-1.3, 1.3)])
+        changes = [Rotation(20.0), Gain(-1.3, 1.3)]
+        if self.model == "pyramid":
+            half_a_window = self.reader(None).signal_shape[0] / self.sample_rate / 2
+            changes.append(TimeShift(half_a_window, self.sample_rate))
+        return Compose(changes)
 
     def front_end(self):
-        """Make the logarithm of each axis's spectrogram, and put the means beside it."""
-        norm = {"axes": [], "norm": [VectorNorm()], "both": [VectorNorm(keep_axes=True)]}[self.channels]
-        if not self.gravity:
-            return keras.Sequential([*norm, *self._log_spectrogram()], name="front_end")
+        """Put each axis's mean and the logarithms of its spectra beside one another."""
         signal = keras.Input((None, 3), name="signal")
-        vectors = keras.Sequential(norm)(signal) if norm else signal
-        picture = keras.Sequential(self._log_spectrogram())(vectors)
-        mean = FrameMean(self.frame_length, self.frame_step, num_bins=picture.shape[2])(vectors)
-        together = keras.layers.Concatenate(dtype="float32")([picture, mean])
-        return keras.Model(signal, together, name="front_end")
+        norm = {"axes": None, "norm": VectorNorm(), "both": VectorNorm(keep_axes=True)}[self.channels]
+        vectors = signal if norm is None else norm(signal)
+        features = [self._log_spectrogram(length)(vectors) for length in self.frame_lengths]
+        if self.gravity:
+            features.insert(0, FrameMean(min(self.frame_lengths), **self._frames)(vectors))
+        if len(features) > 1:
+            features = [keras.layers.Concatenate(axis=2, dtype="float32")(features)]
+        return keras.Model(signal, features[0], name="front_end")
 
-    def _log_spectrogram(self) -> list[keras.Layer]:
-        spectrogram = Spectrogram(self.frame_length, self.frame_step)
+    @property
+    def _frames(self) -> dict[str, Any]:
+        """Where frames are: those of several lengths share their middles."""
+        several = {"center": True, "pad_mode": "reflect"} if len(self.frame_lengths) > 1 else {}
+        return {"frame_step": self.step, **several}
+
+    def _log_spectrogram(self, frame_length: int) -> keras.Sequential:
+        spectrogram = Spectrogram(frame_length, **self._frames)
         layers = [spectrogram, Log(1e-30, self.log_offset)]
         if self.max_hz is not None:
             too_fast = int((spectrogram.bin_frequencies(self.sample_rate) > self.max_hz).sum())
             layers.append(keras.layers.Cropping2D(((0, 0), (0, too_fast)), dtype="float32"))
-        return layers
+        return keras.Sequential(layers)
 
     def backbone(self, feature_shape, num_classes):
-        """Make the published network, whatever the size."""
-        return pyramid(feature_shape, num_classes, self.dropout)
+        """Make the network asked for."""
+        make = {"bin_statistics": bin_statistics, "pyramid": pyramid}[self.model]
+        return make(feature_shape, num_classes, self.dropout)
 
     def metrics(self, num_classes):
         """Measure accuracy and Cohen's kappa."""
@@ -264,7 +287,7 @@ class Capture24(Pipeline):
         if self.examples == "random":
             manifest = manifest.sample(frac=1, random_state=self.seed)
         shown = manifest.groupby("label").head(10).sort_values("label", kind="stable", ignore_index=True)
-        layers = keras.Sequential([VectorNorm(), *self._log_spectrogram()])
+        layers = keras.Sequential([VectorNorm(), self._log_spectrogram(max(self.frame_lengths))])
         pictures = np.asarray(layers(self.reader(shown)(shown)))[..., 0].transpose(0, 2, 1)
         rows = {label: pictures[places] for label, places in shown.groupby("label").indices.items()}
         return report.grid_figure(rows, "time", "frequency")

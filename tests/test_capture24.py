@@ -194,33 +194,44 @@ def test_the_norm_is_one_channel_more_or_the_only_one(channels, number):
 
 
 @pytest.mark.parametrize("channels", ["axes", "norm", "both"])
-def test_gravity_stands_beside_the_spectra(channels, rng):
+def test_gravity_stands_before_the_spectra(channels, rng):
     pipeline = Capture24(channels=channels)
     window = rng.normal(0, 0.3, (1, 3000, 3)).astype(np.float32)
     features = pipeline.front_end()(window).numpy()
     spectra = dataclasses.replace(pipeline, gravity=False).front_end()(window).numpy()
-    number = spectra.shape[-1]
-    np.testing.assert_array_equal(features[..., :number], spectra)
-    hann = np.hanning(641)[:-1]
+    np.testing.assert_array_equal(features[:, :, 1:], spectra)
     norm = np.linalg.norm(window, axis=2, keepdims=True)
     vectors = {"axes": window, "norm": norm, "both": np.concatenate([window, norm], axis=2)}[channels]
-    first = np.average(vectors[0, :640], axis=0, weights=hann)
-    np.testing.assert_allclose(features[0, 0, :, number:], np.tile(first, (features.shape[2], 1)), atol=1e-5)
+    expected = np.average(vectors[0, 1000 - 60 : 1000 + 60], axis=0, weights=np.hanning(121)[:-1])
+    np.testing.assert_allclose(features[0, 10, 0], expected, atol=1e-5)
+
+
+def test_spectra_of_several_lengths_share_their_middles():
+    click = np.zeros((1, 3000, 3), np.float32)
+    click[0, 1500] = 1
+    features = Capture24(gravity=False).front_end()(click).numpy()[0, :, :, 0]
+    short, long = features[:, :19], features[:, 19:]
+    assert short.sum(axis=1).argmax() == long.sum(axis=1).argmax() == 15
+    for bins, half in ((short, 60), (long, 320)):
+        heard = np.flatnonzero((bins > np.log(0.031)).any(axis=1)) * 100
+        assert 0 <= half - abs(heard - 1500).max() <= 100
 
 
 @pytest.mark.parametrize(
     ("sample_rate", "samples", "max_hz", "bins"),
-    [(100, 3000, 15.0, 97), (20, 600, 15.0, 65), (100, 3000, None, 321)],
+    [(100, 3000, 15.0, 1 + 19 + 97), (20, 600, 15.0, 1 + 13 + 65), (100, 3000, None, 1 + 61 + 321)],
 )
 def test_frames_last_as_long_and_reach_as_high_at_any_rate(sample_rate, samples, max_hz, bins):
     pipeline = Capture24(sample_rate=sample_rate, max_hz=max_hz)
-    assert pipeline.frame_length / sample_rate == 6.4
-    assert pipeline.frame_step / sample_rate == 1
-    assert pipeline.front_end().compute_output_shape((None, samples, 3)) == (None, 24, bins, 6)
+    assert [length / sample_rate for length in pipeline.frame_lengths] == [1.2, 6.4]
+    assert pipeline.step / sample_rate == 1
+    assert pipeline.front_end().compute_output_shape((None, samples, 3)) == (None, 31, bins, 4)
 
 
-def test_augmentation_turns_shifts_and_scales_but_keeps_the_shape_of_a_norm(wrists):
-    pipeline = Capture24(data=wrists, **SMALL)
+@pytest.mark.parametrize(("model", "layers"), [("bin_statistics", 2), ("pyramid", 3)])
+def test_augmentation_turns_and_scales_and_may_shift(wrists, model, layers):
+    pipeline = Capture24(data=wrists, model=model, **SMALL)
+    assert len(pipeline.augmentation().layers) == layers
     windows = pipeline.reader(None)(pd.DataFrame({"index": range(40)}))
     changed = pipeline.augmentation()(windows, seed=[0, 1]).numpy()
     before, after = (np.sort(np.linalg.norm(x, axis=2), axis=1) for x in (windows, changed))
@@ -253,6 +264,8 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
     ("options", "said"),
     [
         ({"frame_length": 201}, "frame_length must be at most a window's 200. Received: 201"),
+        ({"frame_length": (24, -1)}, "frame_length must be positive and finite. Received: -1"),
+        ({"frame_length": ()}, "frame_length must be positive and finite. Received: 0"),
         ({"frame_step": 0}, "frame_step must be positive"),
         ({"log_offset": float("nan")}, "log_offset must be positive"),
         ({"cross_validation": 1}, "at least 2 folds"),

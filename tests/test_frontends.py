@@ -52,7 +52,7 @@ FRONT_ENDS = {
     ),
     "multi-resolution mel": partial(MultiResolutionMel, 16000, 20, window_lengths=(100, 201, 300)),
     "frame mean": partial(FrameMean, 200, 80, center=True),
-    "frame mean, repeated": partial(FrameMean, 256, 64, num_bins=129),
+    "frame mean, from the start": partial(FrameMean, 256, 64),
     "mfcc": partial(MFCC, 13, 16000, 20, frame_length=256, frame_step=100),
     "mfcc, not centred": partial(
         MFCC, 9, 16000, 12, 60.0, 7600.0, None, frame_length=200, frame_step=80, fft_length=240, center=False
@@ -578,7 +578,7 @@ def test_tflite_of_layers_in_a_row_needs_builtins_alone(layers, shape, rng):
         (MultiResolutionMel, {"fft_length": 999}),
         (MultiResolutionMel, {"num_mel_bins": 0}),
         (MultiResolutionMel, {"mel_scale": None}),
-        (FrameMean, {"num_bins": 0}),
+        (FrameMean, {"frame_length": 0}),
         (Spectrogram.preset, {"name": "scipy"}),
         (MelSpectrogram.preset, {"name": "Librosa"}),
         (MFCC.preset, {"name": None}),

@@ -71,8 +71,8 @@ def test_speech_commands(tmp_path):
 def test_capture24(tmp_path):
     data = write_people(tmp_path / "wrists", people=10)
     parameters = (
-        f"DATA = {str(data)!r}\nLABEL_COLUMN = 'label:simple'\nSAMPLE_RATE = 20\n"
-        f"OUT = {str(tmp_path / 'run')!r}\n"
+        f"DATA, OUT = {str(data)!r}, {str(tmp_path / 'run')!r}\n"
+        "LABEL_COLUMN, SAMPLE_RATE = 'label:simple', 20\n"
         "OPTIONS = {'test': 0.2, 'epochs': 1, 'cross_validation': 2}"
     )
     notebook = _run("02_capture24.ipynb", parameters, tmp_path)

@@ -1,5 +1,6 @@
 """Keras models: backbones from features to logits, and the classifier that joins one to its front end."""
 
+from tfspec.models.bin_statistics import bin_statistics
 from tfspec.models.classifier import Classifier
 from tfspec.models.conv2d import conv2d, trace_conv2d
 from tfspec.models.ensemble import ensemble
@@ -12,6 +13,7 @@ from tfspec.models.transfer import freeze, transfer, unfreeze
 __all__ = [
     "Classifier",
     "at_temperature",
+    "bin_statistics",
     "conv2d",
     "ensemble",
     "freeze",
