@@ -46,7 +46,13 @@ def demo(out: Path | None = None) -> None:
         out: run folder to write; runs/radio_signals-TIME if not given.
     """
     pipeline = RadioSignals(
-        out=out, num_train=1600, num_validation=400, snr=(0.3, 0.8), epochs=14, augment=("turns",)
+        out=out,
+        num_train=1600,
+        num_validation=400,
+        snr=(0.3, 0.8),
+        epochs=14,
+        batch_size=16,
+        augment=("turns",),
     )
     run = pipeline.train()
     _print_run(run)
