@@ -9,10 +9,10 @@ import scipy.stats
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from tfspec.augment import Gain, MixUp, TimeMask
+from tfspec.augment import Gain, MixUp, OneOf, PinkNoise, TimeMask
 from tfspec.data import make_dataset
 from tfspec.data.audio import AudioReader, load_audio
-from tfspec.data.dataset import ArrayReader, Epochs, draw_partners, label_indices, targets
+from tfspec.data.dataset import ArrayReader, Epochs, Share, draw_partners, label_indices, targets
 from tfspec.data.manifest import from_class_folders
 from tfspec.data.precompute import precompute
 from tfspec.errors import UserError
@@ -491,3 +491,37 @@ def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
             for one, other in zip(received, expected, strict=True):
                 np.testing.assert_array_equal(one, other)
     assert len(reader.rows) == 2 * 23
+
+
+@pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), (1, 3), (2, 3)])
+def test_shares_are_together_the_whole_batches_augmented_alike(batches_per_read, count):
+    num_rows, names = 13, ["a", "b"]
+    frame = pd.DataFrame({"a": np.linspace(0, 1, num_rows), "b": 1 - np.linspace(0, 1, num_rows)})
+    signals = np.random.default_rng(0).normal(size=(num_rows, 64)).astype(np.float32)
+
+    def batches(**share):
+        made = make_dataset(
+            frame,
+            ArrayReader(signals),
+            names,
+            4,
+            Spectrogram(16, 8),
+            Epochs(3),
+            augment=OneOf([Gain(-20.0, -10.0), PinkNoise(5.0, 20.0)]),
+            augment_features=TimeMask(3),
+            mix_up=MixUp(probability=0.5),
+            sample_weight=np.arange(num_rows),
+            batches_per_read=batches_per_read,
+            **share,
+        )
+        return [list(made.as_numpy_iterator()) for _ in range(2)]
+
+    shares = [batches(share=Share(number, count)) for number in range(count)]
+    for epoch, whole in enumerate(batches()):
+        assert len(whole) == 4
+        for batch, expected in enumerate(whole):
+            parts = [share[epoch][batch] for share in shares]
+            sizes = [len(part[0]) for part in parts]
+            assert max(sizes) - min(sizes) <= 1
+            for received, wanted in zip(zip(*parts, strict=True), expected, strict=True):
+                np.testing.assert_allclose(np.concatenate(received), wanted, rtol=1e-5, atol=1e-6)

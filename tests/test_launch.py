@@ -1,0 +1,71 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tfspec.cli import main
+from tfspec.launch import launch
+
+SHOW = """
+import json, os
+config = json.loads(os.environ["TF_CONFIG"])
+print(json.dumps({**config, "gpus": os.environ["CUDA_VISIBLE_DEVICES"]}))
+"""
+ONE_FAILS = """
+import json, os, sys, time
+number = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
+if number == 1:
+    {failure}
+print("waits", flush=True)
+time.sleep(60)
+"""
+
+
+def test_workers_know_the_cluster_and_their_part_of_the_gpus(capfd):
+    assert launch([sys.executable, "-c", SHOW], workers=3, gpus=range(5)) == 0
+    rows = sorted(capfd.readouterr().out.splitlines())
+    told = [json.loads(row.removeprefix(f"[{i}] ")) for i, row in enumerate(rows)]
+    addresses = told[0]["cluster"]["worker"]
+    assert len(set(addresses)) == 3
+    assert all(worker["cluster"] == {"worker": addresses} for worker in told)
+    assert [worker["task"] for worker in told] == [{"type": "worker", "index": i} for i in range(3)]
+    assert [worker["gpus"] for worker in told] == ["0,3", "1,4", "2"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137), ("raise OSError('full')", 1)]
+)
+def test_all_stop_when_one_fails(failure, code, capfd):
+    begin = time.monotonic()
+    assert launch([sys.executable, "-c", ONE_FAILS.format(failure=failure)], workers=3) == code
+    assert time.monotonic() - begin < 30
+    if code == 1:
+        assert "[1] OSError: full" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_launcher_leaves_no_worker(number, tmp_path):
+    wait = f"import os, time; open({str(tmp_path)!r} + f'/{{os.getpid()}}', 'w'); time.sleep(60)"
+    script = f"import sys; from tfspec.launch import launch; launch([sys.executable, '-c', {wait!r}], 2)"
+    launcher = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
+    while len(list(tmp_path.iterdir())) < 2:
+        time.sleep(0.05)
+    launcher.send_signal(number)
+    assert launcher.wait(30) != 0
+    for path in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.name), 0)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--workers", "0", "--", "train"], ["--workers", "2"], ["--", "train"], ["--workers", "x"]]
+)
+def test_wrong_arguments_are_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["launch", *arguments])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("tfspec: ")
