@@ -89,13 +89,21 @@ def _multi_worker() -> tf.distribute.Strategy:
             raise UserError(
                 "multi_worker needs the machines: set TF_CONFIG, or start it by srun or by tfspec launch."
             )
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+        resolver = _slurm_resolver(int(os.environ["SLURM_STEP_NUM_TASKS"]))
     try:
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except RuntimeError as error:
         raise UserError(
             f"The machines must be joined before TensorFlow does anything else: {error}"
         ) from None
+
+
+def _slurm_resolver(num_tasks: int) -> tf.distribute.cluster_resolver.ClusterResolver:
+    """Ask Slurm who takes part; where there is no GPU, TensorFlow's resolver has to be told of some."""
+    make = tf.distribute.cluster_resolver.SlurmClusterResolver
+    if "CUDA_VISIBLE_DEVICES" in os.environ or shutil.which("nvidia-smi"):
+        return make()
+    return make(gpus_per_node=num_tasks, gpus_per_task=1, auto_set_gpu=False)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -1,4 +1,4 @@
-"""Print what a training step costs: by model, input, place of the front end and number of devices; and growth.
+"""Print what a training step costs: by model, input, place of the front end, number of devices; and growth.
 
     python tests/benchmarks/measure_devices.py [REPLICAS] [STEPS]
     python tests/benchmarks/measure_devices.py growth [STEPS]
