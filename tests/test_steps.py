@@ -22,6 +22,6 @@ def test_a_step_is_the_same_in_all_ways_to_take_it_and_front_ends_stay_float32()
     for (precision, _, _), taken in steps.items():
         assert taken["front_end"] == "float32 float32"
         assert taken["network"] == precision.removeprefix("mixed_")
-        tolerance = 1e-5 if precision == "float32" else 2e-2
+        tolerance = 1e-5 if precision == "float32" else 5e-2
         assert taken["loss"] == pytest.approx(plain["loss"], rel=tolerance)
         assert taken["step"] == pytest.approx(plain["step"], rel=tolerance)
