@@ -92,12 +92,12 @@ def test_two_workers_train_what_one_device_trains_and_only_the_chief_writes(
 @pytest.mark.slow
 def test_a_killed_worker_stops_all_and_resuming_ends_as_if_undisturbed(data, one_device, tmp_path, capfd):
     out = tmp_path / "killed"
-    command = [sys.executable, str(SCRIPT), "multi_worker", str(data), str(out), "radio_signals"]
+    command = [sys.executable, str(SCRIPT), "multi_worker", str(data), str(out), "speech_commands"]
     assert launch(command, 2) == 137
-    folder = out / "radio_signals"
+    folder = out / "speech_commands"
     assert len(pd.read_csv(folder / "history.csv")) == 2
     assert (folder / "state").exists()
     resume = [sys.executable, "-c", "from tfspec.cli import main; main()", "resume", str(folder)]
     assert launch(resume, 2) == 0
-    assert_same(folder, one_device("radio_signals", epochs=4))
+    assert_same(folder, one_device("speech_commands", epochs=4))
     assert not (folder / "state").exists()
