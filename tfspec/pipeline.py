@@ -18,6 +18,7 @@ from typing import ClassVar, Literal, NamedTuple
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 
 from tfspec import replicas, report, training
 from tfspec.augment import MixUp, RandomLayer
@@ -276,8 +277,7 @@ class Pipeline:
         Raises:
             UserError: the data or an option cannot be used; nothing has been trained.
         """
-        strategy = replicas.open_strategy(self.strategy)
-        replicas.describe(strategy, self.batch_size)
+        strategy = self.open_devices()
         folder = self._new_folder() if replicas.is_chief(strategy) else replicas.elsewhere()
         manifest, bad = self.usable(self.manifest())
         if len(names := self.class_names(manifest)) < 2:
@@ -293,6 +293,23 @@ class Pipeline:
             print(f"Left out {len(bad)} examples that cannot be used, listed in bad_files.csv")
         print(self.describe(split))
         return run.resume(verbose)
+
+    def open_devices(self) -> tf.distribute.Strategy:
+        """Take hold of the devices that the options ask for.
+
+        Returns:
+            The strategy of `replicas.open_strategy`.
+
+        Raises:
+            UserError: they are not there, or do not go with the batch size or with several processes.
+        """
+        strategy = replicas.open_strategy(self.strategy)
+        replicas.describe(strategy, self.batch_size)
+        if self.processes > 1 and strategy.num_replicas_in_sync > 1:
+            raise UserError(
+                f"processes must be 1 on several devices. Received: {self.processes}; or give --strategy none"
+            )
+        return strategy
 
     def prepare(self) -> FeatureStore:
         """Compute the features that training uses, and keep them on disk; what is there already stays.

@@ -268,10 +268,10 @@ def is_lost(error: tf.errors.OpError) -> bool:
 
 
 def elsewhere() -> Path:
-    """Give a worker that is not the chief a folder to write to, which goes when the process ends."""
+    """Name a run folder for a worker that is not the chief, which goes when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="tfspec-worker-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return folder / "run"
 
 
 class Replicated(keras.Model):

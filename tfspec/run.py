@@ -81,7 +81,7 @@ class Run:
         Returns:
             The run itself.
         """
-        strategy = replicas.open_strategy(self.pipeline.strategy)
+        strategy = self.pipeline.open_devices()
         if not replicas.is_chief(strategy):
             mine = replicas.elsewhere()
             shutil.copytree(self.folder, mine, dirs_exist_ok=True)
