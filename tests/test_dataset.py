@@ -9,7 +9,7 @@ import scipy.stats
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from tfspec.augment import Gain, MixUp, OneOf, PinkNoise, TimeMask
+from tfspec.augment import Gain, MixUp, TimeMask
 from tfspec.data import make_dataset
 from tfspec.data.audio import AudioReader, load_audio
 from tfspec.data.dataset import ArrayReader, Epochs, Share, draw_partners, label_indices, targets
@@ -493,7 +493,7 @@ def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
     assert len(reader.rows) == 2 * 23
 
 
-@pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), (1, 3), (2, 3)])
+@pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), (2, 3)])
 def test_shares_are_together_the_whole_batches_augmented_alike(batches_per_read, count):
     num_rows, names = 13, ["a", "b"]
     frame = pd.DataFrame({"a": np.linspace(0, 1, num_rows), "b": 1 - np.linspace(0, 1, num_rows)})
@@ -507,7 +507,7 @@ def test_shares_are_together_the_whole_batches_augmented_alike(batches_per_read,
             4,
             Spectrogram(16, 8),
             Epochs(3),
-            augment=OneOf([Gain(-20.0, -10.0), PinkNoise(5.0, 20.0)]),
+            augment=Gain(-20.0, 20.0),
             augment_features=TimeMask(3),
             mix_up=MixUp(probability=0.5),
             sample_weight=np.arange(num_rows),
