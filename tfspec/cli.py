@@ -459,8 +459,8 @@ def _print_scores(scores: dict[str, Any], folder: Path) -> None:
         f"kappa {scores['kappa']:.3f}, {scores['examples']} examples"
     )
     console.print(
-        f"cross-entropy {scores['cross_entropy']:.3f}, KL divergence {scores['kl']:.3f} (of the prior "
-        f"{scores['kl_prior']:.3f}), calibration error {scores['calibration_error']:.3f}"
+        f"KL divergence {scores['kl']:.3f} (of the prior {scores['kl_prior']:.3f}), "
+        f"calibration error {scores['calibration_error']:.3f}"
     )
     console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores)}")
     if smoothed := scores.get("smoothed"):
@@ -470,7 +470,7 @@ def _print_scores(scores: dict[str, Any], folder: Path) -> None:
         )
         console.print(f"95% intervals: {_intervals(smoothed)}")
     if trained_on := scores.get("groups_trained_on"):
-        console.print(f"{len(trained_on)} of its speakers were trained on: the score is too good.")
+        console.print(f"{len(trained_on)} of its groups were trained on: the score is too good.")
     console.print(escape(f"Predictions and figures: {folder}"))
 
 
