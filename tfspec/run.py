@@ -198,49 +198,62 @@ class Run:
         Raises:
             UserError: the data cannot be used, or has labels that the model does not know.
         """
-        pipeline, bad = self.pipeline, None
+        pipeline, predicted, bad = self.pipeline, self._predicted(part), None
         if data is not None:
-            if not hasattr(self.pipeline, "data"):
-                raise UserError(f"The pipeline {self.pipeline.name} takes no other data.")
-            changes = {"data": Path(data), "on_bad_file": on_bad_file or self.pipeline.on_bad_file}
-            pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
-            manifest, bad = pipeline.usable(pipeline.manifest())
-            if "part" in manifest:
-                manifest = manifest[manifest["part"] != UNANSWERED]
+            pipeline, manifest, bad = self._other_data(data, on_bad_file)
             predicted = [(list(self.members), manifest)]
-        else:
-            predicted = self._predicted(part)
         manifest = pd.concat([rows for _, rows in predicted], ignore_index=True)
         if manifest.empty:
             raise UserError(f"{self.folder} has no {part} part.")
+        held_out = data is None and part == "validation"
+        manifest, scores, tables = self._score(
+            pipeline, manifest, self._predict(pipeline, predicted), held_out
+        )
+        if data is not None:
+            trained_on = self.split.loc[self.split["part"] == "train", "group"]
+            scores["groups_trained_on"] = sorted(set(manifest["group"]) & set(trained_on))
+        folder = self.evaluation_folder(data, part)
+        self._write_evaluation(folder, scores, tables, bad)
+        self._draw(pipeline, folder / "figures", manifest, scores)
+        return scores
+
+    def _other_data(
+        self, data: str | os.PathLike, on_bad_file: Literal["stop", "skip"] | None
+    ) -> tuple[Pipeline, pd.DataFrame, pd.DataFrame]:
+        """Give the pipeline of another data set, its rows that have an answer, and the bad ones."""
+        if not hasattr(self.pipeline, "data"):
+            raise UserError(f"The pipeline {self.pipeline.name} takes no other data.")
+        changes = {"data": Path(data), "on_bad_file": on_bad_file or self.pipeline.on_bad_file}
+        pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
+        manifest, bad = pipeline.usable(pipeline.manifest())
+        if "part" in manifest:
+            manifest = manifest[manifest["part"] != UNANSWERED]
+        return pipeline, manifest, bad
+
+    def _score(
+        self, pipeline: Pipeline, manifest: pd.DataFrame, each: np.ndarray, held_out: bool
+    ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, pd.DataFrame]]:
+        """Score (members, rows, classes) probabilities; give the rows back with labels and predictions."""
         names = self.classifier.class_names
-        shares = _shares(manifest, names)
-        labels = shares.argmax(1)
-        each = self._predict(pipeline, predicted)
-        probabilities = np.nanmean(each, axis=0)
-        of_validation = data is None and part == "validation"
+        shares, probabilities = _shares(manifest, names), np.nanmean(each, axis=0)
+        labels, members = shares.argmax(1), dict(zip(self.members, each, strict=True))
         scores = {
             **evaluation.score(labels, probabilities, names),
             **distributions.score_distributions(shares, probabilities, self._prior),
-            **distributions.score_members(
-                shares, dict(zip(self.members, each, strict=True)), None if of_validation else self._fitted
-            ),
+            **distributions.score_members(shares, members, None if held_out else self._fitted),
         }
         groups, scores["intervals"] = evaluation.score_groups(
             labels, probabilities.argmax(1), manifest["group"], names
         )
         scores["groups"] = len(groups)
-        if data is not None:
-            trained_on = self.split.loc[self.split["part"] == "train", "group"]
-            scores["groups_trained_on"] = sorted(set(manifest["group"]) & set(trained_on))
+        soft, manifest = "label" not in manifest, manifest.assign(label=np.take(names, labels))
         table = evaluation.predictions_table(
-            pipeline.example_names(manifest), probabilities, names, pd.Series(np.take(names, labels))
+            pipeline.example_names(manifest), probabilities, names, manifest["label"]
         )
-        if "label" not in manifest:
+        if soft:
             table = table.join(pd.DataFrame(shares, columns=[f"true_{name}" for name in names]))
-            manifest = manifest.assign(label=table["label"])
-        known = manifest.assign(predicted=table["predicted"])
-        smoothed = pipeline.smooth(known, known if of_validation else self._held_out(), names)
+        manifest = manifest.assign(predicted=table["predicted"])
+        smoothed = pipeline.smooth(manifest, manifest if held_out else self._held_out(), names)
         if smoothed is not None:
             table.insert(table.columns.get_loc("predicted") + 1, "smoothed", smoothed)
             places = label_indices(table["smoothed"], names)
@@ -249,10 +262,7 @@ class Run:
                 labels, places, manifest["group"], names
             )
             groups = groups.join(its_groups.drop(columns="examples").add_prefix("smoothed_"))
-        folder = self.evaluation_folder(data, part)
-        self._write_evaluation(folder, scores, {"predictions": table, "groups": groups.reset_index()}, bad)
-        self._draw(pipeline, folder / "figures", manifest, scores)
-        return scores
+        return manifest, scores, {"predictions": table, "groups": groups.reset_index()}
 
     def _predicted(self, part: str) -> list[tuple[list[str], pd.DataFrame]]:
         """Give the members that predict a part, each time with their rows."""
@@ -321,7 +331,6 @@ class Run:
 
         Args:
             quantize: what becomes of the TFLite file's backbone; "int8" is calibrated on the training part.
-
             calibrated: divide the logits by the temperature with which the validation part has the lowest
                 cross-entropy, so that probabilities are worth what they say.
 
