@@ -446,6 +446,8 @@ def _print_json(document: Any) -> None:
 
 
 def _print_run(run: Run) -> None:
+    if not replicas.is_chief(run.pipeline.open_devices()):
+        return  # all workers have the same scores
     _print_scores(run.metrics(), run.folder)
     if run.has_test_part:
         console.print("\nTest part, neither trained nor validated on:")
