@@ -27,8 +27,7 @@ CONFIGURATIONS: dict[str, dict] = {
     "masks, crop, mix-up": SMALL,
     # two networks with each pooling; the row has every single one as well
     "four models": {**SMALL, "poolings": ("average", "max"), "num_members": 2},
-    # to prove the path
-    "width 24, three epochs": {"width": 24, "epochs": 3, "poolings": ("average",)},
+    "full size": {**SMALL, "width": 24},
 }
 
 

@@ -13,7 +13,7 @@ from tfspec.losses import KLDivergence
 from tfspec.models import mac
 from tfspec.optimizers import CoupledSGD
 
-BATCH, CHANNELS, CLASSES, WIDTH = 16, 4, 30, 24
+BATCH, CHANNELS, CLASSES, WIDTH = 128, 4, 30, 24
 
 
 @pytest.mark.parametrize("pooling", ["average", "max"])
