@@ -51,8 +51,8 @@ class OverlappedSpeech(Pipeline):
     patience: int = 200  # the best epochs are the cosine's last
     batch_size: int = 32
     learning_rate: float = 0.02
-    """SGD's learning rate at the start. In proportion to the batch, the published one would be 0.05, with which
-    some networks do not begin to learn for ten epochs of 2,000 clips."""
+    """SGD's learning rate at the start. In proportion to the batch, the published one would be 0.05, with
+    which some networks do not begin to learn for ten epochs of 2,000 clips."""
     learning_rate_end: float = 1 / 40
     momentum: float = 0.9
     """Part of a step that the next one keeps."""
