@@ -11,10 +11,11 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+from overlaps import small_network
 
 from tfspec import training
 from tfspec.models import conv2d
-from tfspec.pipelines import Capture24, RadioSignals, Rainforest, SpeechCommands
+from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
 
 SMALL = {
     "speech_commands": (
@@ -26,12 +27,13 @@ SMALL = {
     "capture24": (
         Capture24,
         {"test": 1, "validation": 0.3, "sample_rate": 20, "frame_length": 24, "frame_step": 10}
-        | {"label_column": "label:simple", "batch_size": 10},
+        | {"label_column": "label:simple", "batch_size": 10, "cross_validation": 0},
     ),
     "rainforest": (
         Rainforest,
         {"sample_rate": 32000, "slice_seconds": 0.5, "weights": "none", "num_folds": 2, "batch_size": 3},
     ),
+    "overlapped_speech": (OverlappedSpeech, {"batch_size": 5, "validation_fraction": 0.25}),
 }
 
 
@@ -44,6 +46,8 @@ def small(name: str, data: Path, **options):
         def backbone(self, feature_shape, num_classes):
             if name == "rainforest":  # the real network takes minutes to compile
                 made = conv2d(feature_shape, num_classes)
+            elif name == "overlapped_speech":
+                made = small_network(feature_shape, num_classes, 1, *self.poolings)
             else:
                 made = super().backbone(feature_shape, num_classes)
             for layer in made._flatten_layers():

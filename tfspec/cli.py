@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from tfspec import __version__, detection, replicas, report
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.pictures import write_table
+from tfspec.data.service import start_dispatcher, start_worker
 from tfspec.data.simulate import BATCH, RADIO_CLASSES, radio_batches
 from tfspec.errors import UserError
 from tfspec.files import written_beside
@@ -34,7 +36,7 @@ from tfspec.launch import launch
 from tfspec.pipeline import Pipeline
 from tfspec.pipelines import PIPELINES, RadioSignals
 from tfspec.quantization import Quantize
-from tfspec.run import Run
+from tfspec.run import Run, open_examples
 
 console = Console(soft_wrap=True)
 
@@ -272,6 +274,37 @@ def check(
         sys.exit(1)
 
 
+def data_server(
+    role: Positional[Literal["dispatcher", "worker"]],
+    port: int = 0,
+    dispatcher: str | None = None,
+    host: str = "localhost",
+    pipeline: str | None = None,
+) -> None:
+    """Make batches for those that train with --data-service: one dispatcher, as many workers as it takes.
+
+    Whoever reaches their ports can have them run anything: only in a network that is closed to others.
+
+    Args:
+        role: the dispatcher, which tells the workers what to do, or a worker.
+        port: to listen on; any that is free if not given.
+        dispatcher: grpc://host:port of the dispatcher, for a worker.
+        host: name of this machine to those that train.
+        pipeline: Python file of the pipeline that trains, for a worker, if it is not a built-in one.
+    """
+    if (role == "worker") != (dispatcher is not None):
+        raise UserError("A worker, and only a worker, needs --dispatcher grpc://host:port.")
+    if pipeline:
+        found = find_pipeline(pipeline)
+        PIPELINES[found.name] = found
+    if dispatcher is None:
+        server = start_dispatcher(port)
+    else:
+        server = start_worker(dispatcher, host, port, open_examples)
+    print(f"The {role} listens at grpc://{host}:{server._address.rpartition(':')[2]}", flush=True)
+    threading.Event().wait()  # the server's own `join` is deaf to interrupts
+
+
 def train(pipeline: Pipeline) -> None:
     """Train a pipeline: `tfspec train NAME [options]`, NAME one of the built-in ones or a Python file."""
     _print_run(pipeline.train())
@@ -353,6 +386,7 @@ COMMANDS: dict[str, Callable] = {
     "check": check,
     "view": view,
     "simulate": simulate,
+    "data-server": data_server,
 }
 PIPELINE_COMMANDS: dict[str, Callable[[Pipeline], None]] = {"train": train, "prepare": prepare}
 """Those whose options are the fields of a pipeline, which they name first."""
@@ -408,7 +442,7 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
 
 def _usage() -> str:
     lines = [
-        f"  {name:9} {(inspect.getdoc(call) or '').splitlines()[0]}"
+        f"  {name:11} {(inspect.getdoc(call) or '').splitlines()[0]}"
         for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, LAUNCH: launch_workers}.items())
     ]
     return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import json
 import math
 import multiprocessing
 import time
@@ -22,9 +23,10 @@ import tensorflow as tf
 
 from tfspec import replicas, report, training
 from tfspec.augment import MixUp, RandomLayer
-from tfspec.data.dataset import Epochs, Order, Reader, make_dataset
+from tfspec.data.dataset import Epochs, Examples, Order, Reader, make_dataset
 from tfspec.data.manifest import shared_groups
 from tfspec.data.precompute import precompute
+from tfspec.data.service import Service, check_address
 from tfspec.data.store import Dtype, FeatureStore, Source
 from tfspec.errors import UserError
 from tfspec.files import written_beside
@@ -98,6 +100,10 @@ class Pipeline:
     feature_store: Path | None = None
     """Folder that keeps computed features for this run and others; if not given, those that memory does not
     hold go to `features` beside the run folder, and those that are there already are used."""
+    data_service: str | None = None
+    """grpc://host:port of a `tfspec data-server`, whose workers read, augment and make features batch by
+    batch, none kept; they must have the data and the run folder under the same paths. The batches are the
+    same, in any order."""
     seed: int = 0
     """Same seed, same split, batches and losses."""
 
@@ -119,6 +125,8 @@ class Pipeline:
         for name in ("num_members", "processes"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
+        if self.data_service is not None:
+            check_address(self.data_service)
         if self.seed >= 2**31:
             raise UserError(f"seed must be below 2**31. Received: {self.seed}")
 
@@ -416,7 +424,7 @@ class Pipeline:
         """
         members = self.members(split)
         unfinished = [name for name in members if not training.is_finished(folder / name)]
-        features = self._features(split, folder) if unfinished and self.features_once else None
+        features = self._features(split, folder) if unfinished and self._keeps_features else None
         if self.processes > 1 and len(unfinished) > 1:
             del features  # each process reads them from the store
             self._fit_side_by_side(folder, unfinished)
@@ -425,7 +433,7 @@ class Pipeline:
                 member = members[name]
                 if name:
                     print(f"{name}: {self.describe(member.split)}")
-                member.pipeline.fit_member(folder / name, member.split, features, verbose)
+                member.pipeline.fit_member(folder, name, member.split, features, verbose)
         if list(members) != [""] and (unfinished or not (folder / "best.keras").exists()):
             trained = [load_keras(folder / name / "best.keras") for name in members]
             joined = ensemble([member.backbone for member in trained])
@@ -451,6 +459,10 @@ class Pipeline:
                 f"The others are trained; `tfspec resume {folder}` goes on with these."
             )
 
+    @property
+    def _keeps_features(self) -> bool:
+        return self.features_once and self.data_service is None
+
     def _features(self, split: pd.DataFrame, folder: Path) -> Reader:
         """Compute once what all epochs use, or find it computed."""
         split = split[_is_trained_on(split)]  # which come first
@@ -471,16 +483,23 @@ class Pipeline:
         return FeatureStore(root, split, read, self.front_end(), self.feature_dtype)
 
     def fit_member(
-        self, folder: Path, split: pd.DataFrame, features: Reader | None, verbose: int | str = "auto"
+        self,
+        run_folder: Path,
+        name: str,
+        split: pd.DataFrame,
+        features: Reader | None,
+        verbose: int | str = "auto",
     ) -> None:
         """Train one model on the part "train", or go on with it.
 
         Args:
-            folder: of this model alone.
+            run_folder: of the run.
+            name: of the member, and of its folder in the run folder.
             split: of the member.
             features: of the run's training and validation parts, where they are computed once.
             verbose: Keras's progress bar: "auto", 0, 1 or 2.
         """
+        folder = run_folder / name
         folder.mkdir(exist_ok=True)
         keras.utils.set_random_seed(self.seed)
         class_names = self.class_names(split)
@@ -506,10 +525,17 @@ class Pipeline:
             mix_up=self.mix_up(),
             sample_weight=self.example_weights(train),
             batches_per_read=self.batches_per_read,
+            service=self._service(run_folder, name, "train"),
         )
         read, layer = self._source(split, features)
         make_validation = functools.partial(
-            make_dataset, validation, read, class_names, self.validation_batch_size, layer
+            make_dataset,
+            validation,
+            read,
+            class_names,
+            self.validation_batch_size,
+            layer,
+            service=self._service(run_folder, name, "validation"),
         )
         with strategy.scope():
             training.fit(
@@ -529,6 +555,22 @@ class Pipeline:
                 self.jit,
             )
 
+    def _service(self, run_folder: Path, name: str, part: str) -> Service | None:
+        if self.data_service is None:
+            return None
+        return Service(self.data_service, json.dumps([str(run_folder.resolve()), name, part]))
+
+    def examples_of(self, split: pd.DataFrame, part: str) -> Examples:
+        """Give what the workers of a data service read: the examples of a part, as `fit_member` takes them.
+
+        Args:
+            split: of a member.
+            part: "train" or "validation".
+        """
+        rows = split[split["part"] == part]
+        weights = self.example_weights(rows) if part == "train" else None
+        return Examples(rows, self.reader(split), self.class_names(split), weights)
+
     def _source(self, split: pd.DataFrame, features: Reader | None) -> tuple[Reader, keras.Layer | None]:
         """Give what reads the features that are kept, or the signals and the layer that makes features."""
         return (self.reader(split), self.front_end()) if features is None else (features, None)
@@ -545,9 +587,9 @@ def _track_features(items: Iterable, total: int) -> Iterable:
 def _fit_alone(pipeline: Pipeline, folder: Path, name: str) -> None:
     """Train one member of a run, in a process that has nothing else to do."""
     split = Run(folder, pipeline).split
-    features = pipeline._features(split, folder) if pipeline.features_once else None
+    features = pipeline._features(split, folder) if pipeline._keeps_features else None
     member = pipeline.members(split)[name]
-    member.pipeline.fit_member(folder / name, member.split, features, verbose=0)
+    member.pipeline.fit_member(folder, name, member.split, features, verbose=0)
 
 
 def _is_trained_on(split: pd.DataFrame) -> pd.Series:

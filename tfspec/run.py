@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tfspec import distributions, evaluation, replicas, report
 from tfspec._version import __version__
-from tfspec.data.dataset import label_indices, read_batches, targets
+from tfspec.data.dataset import Examples, label_indices, read_batches, targets
 from tfspec.errors import UserError
 from tfspec.export import export
 from tfspec.files import written_beside
@@ -404,6 +404,20 @@ class Run:
     def predict(self, files: Sequence[str | os.PathLike], hop_seconds: float | None = None) -> pd.DataFrame:
         """Classify recordings with the best model; see `predict_files`."""
         return predict_files(self.classifier, files, hop_seconds)
+
+
+def open_examples(source: str) -> Examples:
+    """Open what a worker of a data service reads.
+
+    Args:
+        source: JSON of a run folder, the name of a member, and a part, as `Pipeline` tells it.
+
+    Raises:
+        UserError: it is not a run folder, or that of a pipeline not known by name.
+    """
+    folder, name, part = json.loads(source)
+    member = Run(folder).members[name]
+    return member.pipeline.examples_of(member.split, part)
 
 
 def _part(split: pd.DataFrame, part: str) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.augment import MixUp, RandomLayer
+from tfspec.data.service import Service
 from tfspec.errors import UserError
 
 Order = Callable[[tuple[int, int]], np.ndarray]
@@ -141,6 +142,7 @@ def make_dataset(
     sample_weight: np.ndarray | None = None,
     batches_per_read: int = 1,
     share: Share = WHOLE,
+    service: Service | None = None,
 ) -> tf.data.Dataset:
     """Make batches of (signal, label), or of (features, label) where a front end is given.
 
@@ -164,6 +166,8 @@ def make_dataset(
             What the batches hold does not depend on it.
         share: makes only these examples of each batch, for several workers. Those of all workers are together
             the batch that one would make, augmented alike.
+        service: has the batches made by its workers, whose `Rows.take` gives what `Examples(manifest, read,
+            class_names, sample_weight).take` would. They are the same batches, in any order.
 
     Returns:
         Batches ((batch, *shape) float32, (batch,) int32), or labels (batch, classes) float32 from columns of
@@ -189,19 +193,33 @@ def make_dataset(
 
     def read_rows(drawn, draws):
         rows, mixing = drawn
-        return (examples.decode(rows, mixing.get("partner")), mixing), draws
+        return (examples.decode(rows, mixing.get("partner"), service), mixing), draws
 
     def read_batch(drawn, draws):
         return read_rows(drawn, _at(0, draws))
 
-    data = _rows_to_read(len(manifest), batch_size, epochs, batches_per_read, mix_up, share)
-    if batches_per_read == 1:
-        data = data.map(read_batch, num_parallel_calls=tf.data.AUTOTUNE)
+    def batches(reads):
+        """Make a batch and its number of each of those that are read together."""
+        if batches_per_read == 1:
+            data = reads.map(read_batch, num_parallel_calls=tf.data.AUTOTUNE)
+        else:
+            data = _in_batches(reads.map(read_rows).prefetch(1), share.size(batch_size))
+        return data.map(
+            lambda read, draws: (draws[-1], layers(*read, *draws[:-1])), num_parallel_calls=tf.data.AUTOTUNE
+        )
+
+    plan = _Plan(len(manifest), batch_size, epochs, batches_per_read, mix_up, share)
+    if service is None:
+        data = tf.data.Dataset.range(1).flat_map(lambda _: plan.reads(plan.in_graph()))
+        data = batches(data).map(lambda _, batch: batch)
     else:
-        num_batches = -(-_epoch_length(len(manifest), epochs) // batch_size)
-        data = _in_batches(data.map(read_rows).prefetch(1), share.size(batch_size), num_batches)
-    data = data.map(lambda read, draws: layers(*read, *draws), num_parallel_calls=tf.data.AUTOTUNE)
-    return data.prefetch(tf.data.AUTOTUNE)
+        layers = tf.function(layers)  # traced once and not for every epoch
+        data = service.distribute(
+            lambda: batches(plan.reads(plan.next(), repeated=True)),
+            batches(plan.reads(plan.like())).element_spec,
+            plan.num_batches,
+        )
+    return _with_length(data, plan.num_batches).prefetch(tf.data.AUTOTUNE)
 
 
 def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.data.Dataset:
@@ -221,54 +239,80 @@ def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.da
         [2, 1]
     """
     examples = Examples(manifest, read)
-    data = _rows_to_read(len(manifest), batch_size)
+    plan = _Plan(len(manifest), batch_size)
+    data = plan.reads(plan.next())
     data = data.map(lambda drawn, _: examples.decode(drawn[0])[0], num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
 
 
-def _rows_to_read(
-    num_rows: int,
-    batch_size: int,
-    epochs: Epochs | None = None,
-    batches_per_read: int = 1,
-    mix_up: MixUp | None = None,
-    share: Share = WHOLE,
-) -> tf.data.Dataset:
-    """Make row positions and what they are mixed with, of so many batches together, and these' draws.
+class _Plan:
+    """Says for every epoch which rows its batches hold, what these are mixed with, and what else is drawn.
 
-    An iteration is an epoch. The draws of a batch are its seeds, (2, 2), and its place, (2,): where in the
-    batch these rows begin, and how many all are.
+    Args:
+        num_rows: of the manifest.
+        batch_size: as in `make_dataset`.
+        epochs: as in `make_dataset`.
+        batches_per_read: as in `make_dataset`.
+        mix_up: as in `make_dataset`.
+        share: as in `make_dataset`.
     """
-    length = _epoch_length(num_rows, epochs)
-    num_batches = -(-length // batch_size)
-    totals = np.minimum(batch_size, length - batch_size * np.arange(num_batches))
-    places = np.stack([share.start(totals), totals], axis=1)
-    batch, place = np.divmod(np.arange(length), batch_size)
-    place -= places[batch, 0]
-    own = np.flatnonzero((place >= 0) & (place < share.size(totals)[batch]))
-    rows_together = batches_per_read * share.size(batch_size)
 
-    def next_epoch():
-        if epochs is None:
-            return np.arange(length), np.zeros([num_batches, 2, 2], np.int64), np.zeros(2, np.int64)
-        drawn = epochs.rows(num_rows), epochs.seeds(num_batches), epochs.mixing_seed()
-        epochs.number += 1
-        return drawn
+    def __init__(
+        self,
+        num_rows: int,
+        batch_size: int,
+        epochs: Epochs | None = None,
+        batches_per_read: int = 1,
+        mix_up: MixUp | None = None,
+        share: Share = WHOLE,
+    ):
+        self.num_rows, self.epochs, self.mix_up = num_rows, epochs, mix_up
+        self.length = num_rows if epochs is None else len(epochs.rows(num_rows))
+        self.num_batches = -(-self.length // batch_size)
+        totals = np.minimum(batch_size, self.length - batch_size * np.arange(self.num_batches))
+        self.places = np.stack([share.start(totals), totals], axis=1)
+        batch, place = np.divmod(np.arange(self.length), batch_size)
+        place -= self.places[batch, 0]
+        self.own = np.flatnonzero((place >= 0) & (place < share.size(totals)[batch]))
+        self.batches_per_read = batches_per_read
+        self.rows_per_read = batches_per_read * share.size(batch_size)
 
-    def reads(_):
-        rows, seeds, mixing_seed = tf.numpy_function(next_epoch, [], (tf.int64, tf.int64, tf.int64))
-        rows, seeds = tf.ensure_shape(rows, [length]), tf.ensure_shape(seeds, [num_batches, 2, 2])
-        drawn = rows, draw_partners(mix_up, rows, tf.ensure_shape(mixing_seed, [2]))
-        drawn = tf.nest.map_structure(lambda values: tf.gather(values, own), drawn)
+    def like(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Give what `next` would, of any epoch: positions of rows, seeds of batches, and that of mixing."""
+        return np.arange(self.length), np.zeros([self.num_batches, 2, 2], np.int64), np.zeros(2, np.int64)
+
+    def next(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw an epoch."""
+        if self.epochs is None:
+            return self.like()
+        rows, seeds = self.epochs.rows(self.num_rows), self.epochs.seeds(self.num_batches)
+        mixing_seed = self.epochs.mixing_seed()
+        self.epochs.number += 1
+        return rows, seeds, mixing_seed
+
+    def in_graph(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Draw an epoch when the graph runs."""
+        drawn = tf.numpy_function(self.next, [], (tf.int64, tf.int64, tf.int64))
+        return tuple(tf.ensure_shape(part, like.shape) for part, like in zip(drawn, self.like(), strict=True))
+
+    def reads(self, epoch: tuple, repeated: bool = False) -> tf.data.Dataset:
+        """Make row positions and what they are mixed with, of so many batches together, and these' draws.
+
+        The draws of a batch are its seeds, (2, 2), its place, (2,): where in the batch these rows begin, and
+        how many all are; and its number.
+        """
+        rows, seeds, mixing_seed = epoch
+        drawn = rows, draw_partners(self.mix_up, rows, mixing_seed)
+        drawn = tf.nest.map_structure(lambda values: tf.gather(values, self.own), drawn)
+        draws = seeds, self.places, np.arange(self.num_batches)
 
         def read(number):
-            rows = slice(number * rows_together, (number + 1) * rows_together)
-            batches = slice(number * batches_per_read, (number + 1) * batches_per_read)
-            return tf.nest.map_structure(lambda values: values[rows], drawn), _at(batches, (seeds, places))
+            rows = slice(number * self.rows_per_read, (number + 1) * self.rows_per_read)
+            batches = slice(number * self.batches_per_read, (number + 1) * self.batches_per_read)
+            return tf.nest.map_structure(lambda values: values[rows], drawn), _at(batches, draws)
 
-        return tf.data.Dataset.range(-(-num_batches // batches_per_read)).map(read)
-
-    return _with_length(tf.data.Dataset.range(1).flat_map(reads), -(-num_batches // batches_per_read))
+        numbers = tf.data.Dataset.range(-(-self.num_batches // self.batches_per_read))
+        return (numbers.repeat() if repeated else numbers).map(read)
 
 
 def _at(number, draws: tuple) -> tuple:
@@ -301,16 +345,12 @@ def draw_partners(
     return {**params, "partner": tf.where(params["applied"], partner, -1)}
 
 
-def _epoch_length(num_rows: int, epochs: Epochs | None) -> int:
-    return num_rows if epochs is None else len(epochs.rows(num_rows))
-
-
 def _with_length(data: tf.data.Dataset, length: int) -> tf.data.Dataset:
     """Tell the length, which flat_map does not and the progress bar and the steps of an epoch need."""
     return data.apply(tf.data.experimental.assert_cardinality(length))
 
 
-def _in_batches(reads: tf.data.Dataset, batch_size: int, num_batches: int) -> tf.data.Dataset:
+def _in_batches(reads: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     """Part what was read together, (what has a row an example, the batches' draws), into batches."""
 
     def batches(read, draws):
@@ -320,7 +360,7 @@ def _in_batches(reads: tf.data.Dataset, batch_size: int, num_batches: int) -> tf
 
         return tf.data.Dataset.range(tf.shape(draws[0], tf.int64)[0]).map(batch)
 
-    return _with_length(reads.flat_map(batches), num_batches)
+    return reads.flat_map(batches)
 
 
 class Examples:
@@ -377,13 +417,16 @@ class Examples:
             return np.zeros((0, *self.read.signal_shape), np.float32)
         return self.read(self.manifest.iloc[rows])
 
-    def decode(self, rows: tf.Tensor, partners: tf.Tensor | None = None) -> tuple[tf.Tensor, ...]:
-        """Do the same in a graph."""
+    def decode(
+        self, rows: tf.Tensor, partners: tf.Tensor | None = None, service: Service | None = None
+    ) -> tuple[tf.Tensor, ...]:
+        """Do the same in a graph, that of a service's worker if there is one."""
         read = [(tf.float32, self.read.signal_shape)]
         read += [(values.dtype, values.shape[1:]) for values in self.per_row]
         read += [] if partners is None else read[:2]
         positions = [rows] if partners is None else [rows, partners]
-        batch = tf.numpy_function(self.take, positions, [dtype for dtype, _ in read])
+        take = functools.partial(tf.numpy_function, self.take) if service is None else service.take
+        batch = take(positions, [tf.as_dtype(dtype) for dtype, _ in read])
         return tuple(
             tf.ensure_shape(part, (None, *shape)) for part, (_, shape) in zip(batch, read, strict=True)
         )

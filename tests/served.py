@@ -1,0 +1,43 @@
+"""A worker of a data service that reads slowly, started by test_service.py.
+
+python served.py DISPATCHER
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+
+import numpy as np
+import pandas as pd
+
+from tfspec.data.dataset import ArrayReader, Examples
+from tfspec.data.service import start_worker
+
+NAMES = ["a", "b"]
+
+
+class Slow(ArrayReader):
+    def __call__(self, rows):
+        time.sleep(0.1)
+        return super().__call__(rows)
+
+
+def numbered(source: str) -> tuple[pd.DataFrame, ArrayReader, np.ndarray]:
+    """Signals that hold their rows' numbers, soft labels and weights; `source` is how many, and how slow."""
+    count, slow = json.loads(source)
+    signals = np.arange(count, dtype=np.float32)[:, np.newaxis] + np.zeros(3, np.float32)
+    manifest = pd.DataFrame({"a": np.linspace(0, 1, count), "b": np.linspace(1, 0, count)})
+    return manifest, (Slow if slow else ArrayReader)(signals), np.linspace(1, 2, count)
+
+
+def open_source(source: str) -> Examples:
+    manifest, read, weights = numbered(source)
+    return Examples(manifest, read, NAMES, weights)
+
+
+if __name__ == "__main__":
+    server = start_worker(sys.argv[1], "localhost", 0, open_source)
+    print(f"The worker of process {os.getpid()} listens", flush=True)
+    threading.Event().wait()

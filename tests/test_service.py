@@ -1,0 +1,130 @@
+"""Workers of a data service, in processes of their own, make the batches that this process would make."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from served import NAMES, numbered
+from tones import write_tones
+
+from tfspec.augment import Gain, MixUp
+from tfspec.cli import main
+from tfspec.data import make_dataset
+from tfspec.data.dataset import Epochs, Share
+from tfspec.data.service import Service
+from tfspec.errors import UserError
+from tfspec.pipelines import SpeechCommands
+
+CLI = [sys.executable, "-c", "from tfspec.cli import main; main()", "data-server"]
+SERVED = [sys.executable, str(Path(__file__).with_name("served.py"))]
+
+
+class Servers(contextlib.ExitStack):
+    """Starts processes, and kills them at the end."""
+
+    def start(self, *command: str) -> subprocess.Popen:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.callback(process.wait)
+        self.callback(process.kill)
+        return process
+
+    def dispatcher(self) -> str:
+        said = self.start(*CLI, "dispatcher").stdout.readline()
+        assert said.startswith("The dispatcher listens at grpc://localhost:")
+        return said.split()[-1]
+
+    def workers(self, count: int, *command: str) -> list[subprocess.Popen]:
+        started = [self.start(*command) for _ in range(count)]
+        assert all("listens" in worker.stdout.readline() for worker in started)
+        return started
+
+
+@pytest.fixture(scope="module")
+def two_workers():
+    with Servers() as servers:
+        address = servers.dispatcher()
+        servers.workers(2, *SERVED, address)
+        yield address
+
+
+def batches(source, service=None, batch_size=4, **options):
+    manifest, read, weights = numbered(source)
+    options = {"augment": Gain(-6.0, 6.0), "mix_up": MixUp(0.1, 0.4, probability=0.5), **options}
+    return make_dataset(
+        manifest, read, NAMES, batch_size, None, Epochs(3), sample_weight=weights, service=service, **options
+    )
+
+
+def in_order(data) -> list[list[np.ndarray]]:
+    """Give the batches of an epoch, in an order that they have by what they hold."""
+    made = [[part.numpy() for part in batch] for batch in data]
+    return sorted(made, key=lambda batch: batch[-1].tolist())
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"batches_per_read": 3}, {"share": Share(1, 3)}, {"augment": None, "mix_up": None}]
+)
+def test_workers_make_the_batches_of_every_epoch(two_workers, options):
+    source = json.dumps([50, False])
+    served = batches(source, Service(two_workers, source), **options)
+    alone = batches(source, **options)
+    assert served.cardinality() == alone.cardinality() == 13
+    assert served.element_spec == alone.element_spec
+    for _ in range(3):
+        received, expected = in_order(served), in_order(alone)
+        assert len(received) == len(expected) == 13
+        for mine, theirs in zip(received, expected, strict=True):
+            for part, its in zip(mine, theirs, strict=True):
+                np.testing.assert_allclose(part, its, rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_every_example_comes_once_though_a_worker_is_killed():
+    source = json.dumps([160, True])
+    with Servers() as servers:
+        address = servers.dispatcher()
+        first, _ = servers.workers(2, *SERVED, address)
+        data = batches(source, Service(address, source), augment=None, mix_up=None)
+        for epoch in range(3):
+            came = []
+            for signals, *_ in data:
+                came += signals.numpy()[:, 0].tolist()
+                if epoch == 1 and len(came) == 40:
+                    first.kill()
+            assert sorted(came) == list(range(160))
+
+
+def test_a_pipeline_trains_with_one_worker_as_without(tmp_path):
+    write_tones(tmp_path / "tones", {"high": 2000, "low": 300}, speakers=6)
+    options = {"data": tmp_path / "tones", "validation_fraction": 1 / 3, "clip_seconds": 0.3}
+    options |= {"epochs": 2, "batch_size": 7, "augment": ("shift",), "model": "conv2d"}
+    alone = SpeechCommands(out=tmp_path / "alone", **options).train(verbose=0)
+    with Servers() as servers:
+        address = servers.dispatcher()
+        servers.workers(1, *CLI, "worker", "--dispatcher", address)
+        served = SpeechCommands(out=tmp_path / "served", data_service=address, **options).train(verbose=0)
+    columns = ["loss", "val_loss", "accuracy", "val_accuracy"]
+    np.testing.assert_allclose(served.history[columns], alone.history[columns], rtol=1e-4)
+
+
+def test_what_a_worker_cannot_read_is_told_to_who_trains(two_workers, tmp_path):
+    source = json.dumps([8, False])
+    data = batches(source, Service(two_workers, "{}"))
+    with pytest.raises(tf.errors.OpError, match="not enough values to unpack"):
+        list(data)
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:5050", "grpc://localhost", "grpc://:1", "grpc://a:0", "grpc://a:x"]
+)
+def test_wrong_addresses_are_refused(address, capsys):
+    with pytest.raises(UserError, match="grpc://host:port"):
+        SpeechCommands(data="nowhere", data_service=address)
+    with pytest.raises(SystemExit):
+        main(["data-server", "worker", "--dispatcher", address])
+    assert "grpc://host:port" in capsys.readouterr().err

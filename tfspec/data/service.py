@@ -1,0 +1,167 @@
+"""Batches that other processes make, on this machine or others, by TensorFlow's tf.data service.
+
+What they are to do reaches them as a graph. Reading is Python, which a graph holds only as the name of a
+function in the process that made it: so the workers have one of their own under a name that all know, and it
+is told in the graph what to read from.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from tfspec.errors import UserError
+
+TAKE = "tfspec.take"
+HEARTBEAT_SECONDS = 1
+
+
+class Rows(Protocol):
+    """Gives what is known of rows, such as an `Examples`."""
+
+    def take(self, rows: np.ndarray, partners: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+        """Give an array for each thing that is known, one row a position."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Workers that make batches.
+
+    Args:
+        address: of their dispatcher, grpc://host:port.
+        source: what they read, told to the `open_source` that they were started with.
+    """
+
+    address: str
+    source: str
+
+    def take(self, positions: Sequence[tf.Tensor], dtypes: Sequence[tf.DType]) -> list[tf.Tensor]:
+        """Do in a graph what the worker's `Rows.take` does."""
+        return tf.raw_ops.PyFuncStateless(input=[self.source, *positions], token=TAKE, Tout=dtypes)
+
+    def distribute(
+        self, make: Callable[[], tf.data.Dataset], element_spec: Any, length: int
+    ) -> tf.data.Dataset:
+        """Have the elements of a dataset made by the workers, each exactly once, in any order.
+
+        A worker that is gone takes what it was at work on with it, and TensorFlow gives that to nobody else.
+        So the dataset is endless, and an iteration over it ends when every element has come: what was lost
+        comes in the next round, and what comes again is left out.
+
+        Args:
+            make: makes the dataset of an iteration: graph alone but for `take`, endless, its elements a
+                number in 0…length and whatever belongs to it.
+            element_spec: of the datasets that it makes.
+            length: number of different elements.
+
+        Returns:
+            The elements of one iteration of `make`'s dataset, without their numbers.
+        """
+        service = tf.data.experimental.service
+
+        def register():
+            return service.register_dataset(self.address, make()).numpy()
+
+        def iteration(_):
+            dataset_id = tf.ensure_shape(tf.numpy_function(register, [], tf.string), [])
+            dynamic = service.ShardingPolicy.DYNAMIC
+            return service.from_dataset_id(dynamic, self.address, dataset_id, element_spec=element_spec)
+
+        def mark(seen, element):
+            number = element[0]
+            now_seen = tf.tensor_scatter_nd_update(seen, [[number]], [True])
+            return now_seen, (tf.reduce_all(seen), ~seen[number], element[1])
+
+        data = tf.data.Dataset.range(1).flat_map(iteration).scan(tf.zeros([length], tf.bool), mark)
+        # Not `take`: a prefetch would look for new elements beyond it, and never end
+        data = data.take_while(lambda over, *_: ~over).filter(lambda _, new, __: new)
+        return data.map(lambda _, __, element: element)
+
+
+def start_dispatcher(port: int) -> tf.data.experimental.service.DispatchServer:
+    """Start what tells the workers what to do; it ends with the object.
+
+    Args:
+        port: to listen on, 0 for any.
+
+    Returns:
+        The server, its `target` an address as that of a `Service`.
+
+    Example:
+        >>> start_dispatcher(0).target.startswith("grpc://")
+        True
+    """
+    return tf.data.experimental.service.DispatchServer(
+        tf.data.experimental.service.DispatcherConfig(port=port)
+    )
+
+
+def start_worker(
+    dispatcher: str, host: str, port: int, open_source: Callable[[str], Rows]
+) -> tf.data.experimental.service.WorkerServer:
+    """Start what makes batches; it ends with the object.
+
+    Args:
+        dispatcher: address of it, grpc://host:port.
+        host: name of this machine to those that train.
+        port: to listen on, 0 for any.
+        open_source: makes what reads from a `Service.source`.
+
+    Raises:
+        UserError: the dispatcher's address is none.
+    """
+    opened, lock = functools.lru_cache(maxsize=8)(open_source), threading.Lock()
+
+    def take(source: bytes, *positions: np.ndarray) -> tuple[np.ndarray, ...]:
+        with lock:
+            rows = opened(source.decode())
+        return rows.take(*positions)
+
+    _register(TAKE, take)
+    config = tf.data.experimental.service.WorkerConfig(
+        dispatcher_address=check_address(dispatcher).removeprefix("grpc://"),
+        worker_address=f"{host}:{port or '%port%'}",
+        port=port,
+        heartbeat_interval_ms=1000 * HEARTBEAT_SECONDS,
+    )
+    return tf.data.experimental.service.WorkerServer(config)
+
+
+def check_address(address: str) -> str:
+    """Let grpc://host:port pass.
+
+    Args:
+        address: of a dispatcher.
+
+    Raises:
+        UserError: it is none.
+
+    Example:
+        >>> check_address("grpc://localhost:5050")
+        'grpc://localhost:5050'
+    """
+    host, _, port = address.removeprefix("grpc://").rpartition(":")
+    if not address.startswith("grpc://") or not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise UserError(f"The address of a data service is grpc://host:port. Received: {address}")
+    return address
+
+
+def _register(name: str, function: Callable) -> None:
+    """Name a function for the graphs of other processes, for as long as this one lives.
+
+    TensorFlow has no public way to choose the name that `tf.numpy_function` puts in a graph.
+    """
+    from tensorflow.python.ops import script_ops
+
+    script_ops._py_funcs._funcs[name] = function
+    _KEPT[name] = function
+
+
+_KEPT: dict[str, Callable] = {}
+"""TensorFlow's own references to the functions are weak."""
