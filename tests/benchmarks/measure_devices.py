@@ -1,11 +1,11 @@
 """Print what a training step costs: by model, input, place of the front end, number of devices; and growth.
 
-    python tests/benchmarks/measure_devices.py [REPLICAS] [STEPS]
-    python tests/benchmarks/measure_devices.py growth [STEPS]
+    python tests/benchmarks/measure_devices.py [REPLICAS [STEPS [MODEL …]]]
+    python tests/benchmarks/measure_devices.py growth [CLIPS]
 
 The first takes all GPUs, or REPLICAS parts of the CPU where there are none. "Input" is the part of a step's
-time that is left when the same batch is trained on again and again. "growth" trains on 1, 10 and 100 times as
-many clips and prints the time a clip and the memory of a fresh process.
+time that is left when the same batch is trained on again and again. "growth" trains on CLIPS, 10 and 100
+times as many, and prints the time a clip and the memory of a fresh process.
 """
 
 import functools
@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from statistics import median
 
 import keras
@@ -23,8 +24,8 @@ import tensorflow as tf
 from tfspec import replicas
 from tfspec.data import make_dataset
 from tfspec.data.dataset import ArrayReader, Epochs
-from tfspec.frontends import Decibel, MelSpectrogram, Spectrogram, VectorNorm
-from tfspec.models import conv2d, lstm, pyramid, transfer
+from tfspec.frontends import Decibel, Equalize, MelSpectrogram, MultiResolutionMel, Spectrogram, VectorNorm
+from tfspec.models import bin_statistics, conv2d, lstm, mac, pyramid, trace_conv2d, transfer
 
 BATCH, CLASSES, ROUNDS, CLIPS = 32, 8, 5, 64
 NAMES = [f"class {i}" for i in range(CLASSES)]
@@ -38,11 +39,25 @@ def wrist():
     return keras.Sequential([VectorNorm(), Spectrogram(96, 24)])
 
 
+def picture():
+    return keras.Sequential([keras.layers.Reshape((64, 128, 1)), Equalize()])
+
+
+def mixture():
+    return keras.Sequential([MultiResolutionMel(), Decibel()])
+
+
 MODELS = {
     "lstm": ((16000,), mel, lstm),
     "conv2d": ((16000,), mel, conv2d),
     "pyramid": ((3000, 3), wrist, pyramid),
-    "mobilenet_v2": ((16000,), mel, functools.partial(transfer, "mobilenet_v2", weights=None)),
+    "bin_statistics": ((3000, 3), wrist, bin_statistics),
+    "trace_conv2d": ((64, 128), picture, trace_conv2d),
+    "mac": ((16000,), mixture, mac),
+    **{
+        name: ((16000,), mel, functools.partial(transfer, name, weights=None))
+        for name in ("mobilenet_v2", "efficientnet_b0", "resnet50")
+    },
 }
 
 
@@ -97,17 +112,17 @@ def step_seconds(strategy, signal_shape, make_front_end, make_backbone, in_model
     return timed["fresh"], timed["again"]
 
 
-def main(num_replicas: int = 2, steps: int = 4) -> None:
+def main(num_replicas: int = 2, steps: int = 4, names: Sequence[str] = tuple(MODELS)) -> None:
     if not tf.config.list_physical_devices("GPU"):
         cpu = tf.config.list_physical_devices("CPU")[0]
         parts = [tf.config.LogicalDeviceConfiguration()] * num_replicas
         tf.config.set_logical_device_configuration(cpu, parts)
     print("| model | front end in | replicas | ms a step | samples/s | input |\n|---|---|---|---|---|---|")
-    for name, model in MODELS.items():
+    for name in names:
         for in_model in (True, False):
             for kind in ("none", "mirrored"):
                 strategy = replicas.open_strategy(kind)
-                fresh, again = step_seconds(strategy, *model, in_model, steps)
+                fresh, again = step_seconds(strategy, *MODELS[name], in_model, steps)
                 place = "model" if in_model else "dataset"
                 print(
                     f"| {name} | {place} | {strategy.num_replicas_in_sync} | {1e3 * fresh:.0f} "
@@ -137,4 +152,4 @@ if __name__ == "__main__":
         for times in (1, 10, 100):
             subprocess.run([sys.executable, __file__, "clips", str(times * base)], check=True)
     else:
-        main(*map(int, sys.argv[1:]))
+        main(*map(int, sys.argv[1:3]), *([sys.argv[3:]] if sys.argv[3:] else []))
