@@ -42,7 +42,7 @@ console = Console(soft_wrap=True)
 
 
 def demo(out: Path | None = None) -> None:
-    """Simulate radio signals, train, score and export a classifier, and use it: about a minute.
+    """Simulate radio signals, train, score and export a classifier, and use it: a minute or two.
 
     Args:
         out: run folder to write; runs/radio_signals-TIME if not given.
