@@ -50,7 +50,13 @@ def test_all_stop_when_one_fails(failure, code, capfd):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_launcher_leaves_no_worker(number, tmp_path):
     wait = f"import os, time; open({str(tmp_path)!r} + f'/{{os.getpid()}}', 'w'); time.sleep(60)"
-    script = f"import sys; from tfspec.launch import launch; launch([sys.executable, '-c', {wait!r}], 2)"
+    # As in a terminal: what runs the tests may ignore interrupts or block them, and children inherit that
+    script = (
+        "import signal, sys; from tfspec.launch import launch\n"
+        "signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"launch([sys.executable, '-c', {wait!r}], 2)"
+    )
     launcher = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
     while len(list(tmp_path.iterdir())) < 2:
         time.sleep(0.05)
