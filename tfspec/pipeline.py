@@ -28,7 +28,7 @@ from tfspec.data.manifest import shared_groups
 from tfspec.data.precompute import precompute
 from tfspec.data.service import Service, check_address
 from tfspec.data.store import Dtype, FeatureStore, Source
-from tfspec.errors import UserError
+from tfspec.errors import UserError, listed
 from tfspec.files import written_beside
 from tfspec.inference import load_keras
 from tfspec.models import Classifier, ensemble
@@ -359,15 +359,13 @@ class Pipeline:
         problems = self.problems(manifest)
         bad = manifest.assign(problem=problems)[problems.notna()]
         names = self.example_names(bad)
-        listed = "; ".join(
-            f"{name} ({why})" for name, why in zip(names[:LISTED], bad["problem"], strict=False)
-        )
-        listed += f" and {len(bad) - LISTED} more" * (len(bad) > LISTED)
+        named = [f"{name} ({why})" for name, why in zip(names, bad["problem"], strict=True)]
+        which = listed(named, LISTED, "; ")
         if len(bad) == len(manifest):
-            raise UserError(f"None of the {len(manifest)} examples can be used: {listed}.")
+            raise UserError(f"None of the {len(manifest)} examples can be used: {which}.")
         if len(bad) and self.on_bad_file == "stop":
             raise UserError(
-                f"{len(bad)} of {len(manifest)} examples cannot be used: {listed}. Mend or remove them, or "
+                f"{len(bad)} of {len(manifest)} examples cannot be used: {which}. Mend or remove them, or "
                 "give --on-bad-file skip."
             )
         return manifest[problems.isna()].reset_index(drop=True), bad
@@ -546,7 +544,7 @@ class Pipeline:
                 replicas.distribute(strategy, make_validation),
                 folder,
                 self.phases(),
-                self.patience if self.keep == "best" else self.epochs,
+                self.patience,
                 self.loss(),
                 self.optimizer,
                 verbose,

@@ -123,7 +123,7 @@ class Run:
         """The model of the epoch with the lowest validation loss, or the mean of all folds' models."""
         return load_keras(self.folder / "best.keras")
 
-    @property
+    @functools.cached_property
     def members(self) -> dict[str, Member]:
         """The models that were trained, by the name of their folder in the run folder."""
         return self.pipeline.members(self.split)
@@ -134,7 +134,7 @@ class Run:
         tables = {name: pd.read_csv(self.folder / name / "history.csv") for name in self.members}
         return pd.concat(tables, names=["member"]).reset_index("member").reset_index(drop=True)
 
-    @property
+    @functools.cached_property
     def split(self) -> pd.DataFrame:
         """The manifest with its column `part`."""
         return self._read_table("split.csv")

@@ -293,7 +293,7 @@ def fit(
         validation_data: batches of the same.
         folder: of this training alone.
         phases: what to train and how, in order.
-        patience: epochs without a lower validation loss after which a phase stops.
+        patience: epochs without a lower validation loss after which a phase stops; not if the last counts.
         loss: Keras loss on logits.
         optimizer: makes the optimizer of a phase from its learning rates.
         verbose: Keras's progress bar: "auto", 0, 1 or 2.
@@ -305,6 +305,8 @@ def fit(
         UserError: the loss was never finite.
     """
     progress = _progress(folder)
+    if keep == "last":
+        patience = sum(phase.epochs for phase in phases)
     for index in range(progress.phase, len(phases)):
         phase = phases[index]
         if index > progress.phase or not progress.history:

@@ -13,14 +13,13 @@ import pandas as pd
 
 from tfspec.data.audio import format_problems
 from tfspec.data.manifest import AUDIO_SUFFIXES, HIDDEN_PREFIXES
-from tfspec.errors import UserError
+from tfspec.errors import UserError, listed
 from tfspec.files import written_beside
 
 # Columns of a manifest that are no classes, and that no class may be called.
 RESERVED = ("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted")
 # Shares in a CSV file are rounded: thirty of three digits may be off by this much together.
 ROUNDING = 1e-3
-LISTED = 10
 
 
 def list_mixtures(
@@ -126,12 +125,11 @@ def write_predictions(
         'file_name,yes,no\nb,1.0,0.0\na,0.0,1.0\n'
     """
     ids, shares = _read_table(Path(submission))
-    if set(shares) != set(class_names):
-        differing = sorted(set(shares) ^ set(class_names))
-        raise UserError(f"{submission} has not the model's classes. They differ in: {_some(differing)}.")
+    if differing := [repr(name) for name in sorted(set(shares) ^ set(class_names))]:
+        raise UserError(f"{submission} has not the model's classes. They differ in: {listed(differing)}.")
     places = _places(ids, np.array([name.replace("\\", "/").rsplit("/", 1)[-1] for name in files], object))
-    if (missing := ids[places < 0]).size:
-        raise UserError(f"There is no prediction for {len(missing)} rows of {submission}: {_some(missing)}.")
+    if missing := [repr(name) for name in ids[places < 0]]:
+        raise UserError(f"There is no prediction for {len(missing)} rows of {submission}: {listed(missing)}.")
     filled = pd.DataFrame(np.asarray(probabilities)[places], columns=list(class_names))[list(shares)]
     filled.insert(0, ids.name, ids.to_numpy())
     with written_beside(path) as part:
@@ -174,7 +172,7 @@ def _check_header(path: Path, classes: list[str]) -> None:
     if wrong := [name for name in classes if not name.strip() or name in RESERVED or classes.count(name) > 1]:
         raise UserError(
             f"The classes in the header of {path} must have names, each its own, and none of "
-            f"{', '.join(RESERVED)}. Received: {_some(dict.fromkeys(wrong))}"
+            f"{', '.join(RESERVED)}. Received: {listed([*map(repr, dict.fromkeys(wrong))])}"
         )
 
 
@@ -237,8 +235,3 @@ def _share_problems(shares: pd.DataFrame, numbers: np.ndarray) -> np.ndarray:
 def _first(problem: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Keep a row's first problem."""
     return np.where(pd.isna(problem), other, problem)
-
-
-def _some(names) -> str:
-    listed = ", ".join(repr(name) for name in list(names)[:LISTED])
-    return listed if len(names) <= LISTED else f"{listed} and {len(names) - LISTED} more"

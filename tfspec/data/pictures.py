@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import csv
 import functools
 import hashlib
@@ -18,8 +17,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfspec.data.audio import threads
 from tfspec.data.simulate import PICTURE_SHAPE
-from tfspec.errors import UserError
+from tfspec.errors import UserError, listed
 from tfspec.files import written_beside
 
 NUM_PIXELS = PICTURE_SHAPE[0] * PICTURE_SHAPE[1]
@@ -212,8 +212,7 @@ def _ordinal(place: int) -> str:
 
 
 def _listed(items: Sequence[str]) -> str:
-    more = len(items) - LISTED
-    return "; ".join(items[:LISTED]) + (f" and {more} more" if more > 0 else "")
+    return listed(items, LISTED, "; ")
 
 
 def write_table(path: str | os.PathLike, batches: Iterable[tuple[np.ndarray, Sequence[str]]]) -> None:
@@ -342,8 +341,7 @@ def picture_problems(
         >>> picture_problems([Path("missing.png")])
         ['no such file']
     """
-    with concurrent.futures.ThreadPoolExecutor() as threads:
-        return list(progress(threads.map(picture_problem, paths)))
+    return list(progress(threads().map(picture_problem, paths)))
 
 
 @dataclass(frozen=True)
@@ -377,5 +375,4 @@ class PictureReader:
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Give (rows, 64, 128) float32."""
-        with concurrent.futures.ThreadPoolExecutor() as threads:
-            return np.stack(list(threads.map(load_picture, [self.folder / path for path in rows["path"]])))
+        return np.stack(list(threads().map(load_picture, [self.folder / path for path in rows["path"]])))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.errors import UserError
+from tfspec.errors import UserError, listed
 
 DICTIONARY = "annotation-label-dictionary.csv"
 CHUNK = 1024
@@ -127,7 +127,7 @@ def _read_dictionary(path: Path, label_column: str) -> dict[str, str]:
     table = table[table[label_column] != ""]
     several = table.groupby("annotation")[label_column].nunique() > 1
     if several.any():
-        raise UserError(f"{path.name} gives several labels to {_some(several.index[several])}")
+        raise UserError(f"{path.name} gives several labels to {listed([*map(repr, several.index[several])])}")
     return dict(zip(table["annotation"], table[label_column], strict=True))
 
 
@@ -140,7 +140,7 @@ def _labels(annotations: np.ndarray, dictionary: dict[str, str]) -> np.ndarray:
         labels[start : start + CHUNK] = [dictionary.get(annotation) for annotation in chunk]
         unknown.update(annotation for annotation in chunk if annotation not in dictionary)
     if unknown:
-        raise UserError(f"{DICTIONARY} has no label for {_some(sorted(unknown))}")
+        raise UserError(f"{DICTIONARY} has no label for {listed([*map(repr, sorted(unknown))])}")
     return labels
 
 
@@ -152,11 +152,6 @@ def _seconds(times: np.ndarray) -> np.ndarray:
     if missing := np.count_nonzero(~np.isfinite(seconds)):
         raise UserError(f"T.npy has no time for {missing} windows")
     return seconds
-
-
-def _some(names: Sequence[str]) -> str:
-    listed = ", ".join(map(repr, names[:10]))
-    return listed if len(names) <= 10 else f"{listed} and {len(names) - 10} more"
 
 
 @dataclass(frozen=True)
