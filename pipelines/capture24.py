@@ -13,11 +13,11 @@ import pandas as pd
 
 from tfspec import report
 from tfspec.augment import Compose, Gain, Rotation, TimeShift
+from tfspec.base.errors import UserError
 from tfspec.data.balance import sample_weights
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import draw_groups, folds
 from tfspec.data.windows import RUN_BYTES, RUNS, WindowReader, list_windows, shuffled_runs, window_problems
-from tfspec.errors import UserError
 from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, pyramid
 from tfspec.pipeline import Pipeline

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from tfspec import augment, report
-from tfspec.data.audio import AudioReader
+from tfspec.base.errors import UserError
 from tfspec.data.mixtures import class_columns, list_mixtures, write_predictions
+from tfspec.data.readers import AudioReader
 from tfspec.data.store import Dtype
-from tfspec.errors import UserError
 from tfspec.frontends import Decibel, FrequencyRamp, MultiResolutionMel, Standardize
 from tfspec.losses import KLDivergence
 from tfspec.models import mac

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec import augment, report
+from tfspec.base.errors import UserError
 from tfspec.data.manifest import split_by_file
 from tfspec.data.pictures import (
     PictureReader,
@@ -21,7 +22,6 @@ from tfspec.data.pictures import (
     read_table,
 )
 from tfspec.data.simulate import BATCH, PICTURE_SHAPE, RADIO_CLASSES, check_snr, radio_pictures
-from tfspec.errors import UserError
 from tfspec.frontends import Equalize, MinMax
 from tfspec.models import trace_conv2d, transfer
 from tfspec.pipeline import Pipeline

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from tfspec import augment, report
+from tfspec.base.errors import UserError
 from tfspec.data.annotations import list_annotations
-from tfspec.data.audio import AudioReader
 from tfspec.data.balance import balanced_order, sample_weights
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import folds
-from tfspec.errors import UserError
+from tfspec.data.readers import AudioReader
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.models import freeze, transfer, unfreeze
 from tfspec.pipeline import Pipeline

@@ -11,10 +11,11 @@ import keras
 import pandas as pd
 
 from tfspec import augment, report
+from tfspec.audio.decoding import inspect_all
+from tfspec.base.errors import UserError
 from tfspec.data import manifest as manifests
-from tfspec.data.audio import AudioReader, inspect_all
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
-from tfspec.errors import UserError
+from tfspec.data.readers import AudioReader
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm
 from tfspec.pipeline import Pipeline

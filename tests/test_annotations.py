@@ -10,10 +10,10 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
-from tfspec.data import audio
+from tfspec.audio import decoding
+from tfspec.base.errors import UserError
 from tfspec.data.annotations import from_annotations, list_annotations
-from tfspec.data.audio import AudioReader
-from tfspec.errors import UserError
+from tfspec.data.readers import AudioReader
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
@@ -202,7 +202,7 @@ def test_no_folder_and_no_length(folder):
 def test_each_length_is_read_once(folder, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        audio.soundfile,
+        decoding.soundfile,
         "SoundFile",
         lambda path, _open=soundfile.SoundFile: opened.append(path.name) or _open(path),
     )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tfspec.base.errors import UserError
 from tfspec.data.check import check_folder
-from tfspec.errors import UserError
 
 NO_PROBLEMS = {
     "unreadable": [],

@@ -9,13 +9,14 @@ import scipy.stats
 import tensorflow as tf
 from hypothesis import strategies as st
 
+from tfspec.audio.decoding import load_audio
 from tfspec.augment import Gain, MixUp, TimeMask
+from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
-from tfspec.data.audio import AudioReader, load_audio
 from tfspec.data.dataset import ArrayReader, Epochs, Share, draw_partners, label_indices, targets
 from tfspec.data.manifest import from_class_folders
 from tfspec.data.precompute import precompute
-from tfspec.errors import UserError
+from tfspec.data.readers import AudioReader
 from tfspec.frontends import MFCC, Spectrogram
 
 NAMES = ["a", "b", "c"]

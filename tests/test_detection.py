@@ -10,7 +10,8 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
-from tfspec.data.audio import load_audio
+from tfspec.audio.decoding import load_audio
+from tfspec.base.errors import UserError
 from tfspec.detection import (
     detect,
     find_events,
@@ -19,7 +20,6 @@ from tfspec.detection import (
     write_csv,
     write_raven,
 )
-from tfspec.errors import UserError
 from tfspec.frontends import Spectrogram
 from tfspec.models import Classifier, conv2d
 

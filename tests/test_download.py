@@ -13,9 +13,9 @@ from pathlib import Path
 import pooch
 import pytest
 
+from tfspec.base.errors import UserError
 from tfspec.data import download
 from tfspec.data.download import fetch_archive
-from tfspec.errors import UserError
 
 CLIPS = {"clips/yes/1.wav": b"first", "clips/no/2.wav": b"second"}
 FETCHED = {

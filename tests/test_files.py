@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tfspec.files import written_beside
+from tfspec.base.files import written_beside
 
 
 def contents(folder: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
+from tfspec.base.errors import UserError
 from tfspec.data.manifest import (
     draw_groups,
     folds,
@@ -16,7 +17,6 @@ from tfspec.data.manifest import (
     split_by_file,
     split_by_group,
 )
-from tfspec.errors import UserError
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SPLITS = [split_by_group, split_by_file]

@@ -9,10 +9,11 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
-from tfspec.data.audio import AudioReader, format_problems
+from tfspec.audio.decoding import format_problems
+from tfspec.base.errors import UserError
 from tfspec.data.dataset import targets
 from tfspec.data.mixtures import class_columns, list_mixtures, write_predictions
-from tfspec.errors import UserError
+from tfspec.data.readers import AudioReader
 
 MAKE = Path(__file__).parents[2] / "shared" / "data" / "make_overlapped_speech.py"
 RATE = 4000

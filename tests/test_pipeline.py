@@ -14,7 +14,7 @@ import soundfile
 from tones import write_tones
 
 from tfspec import UserError, pipeline
-from tfspec.data.audio import load_audio
+from tfspec.audio.decoding import load_audio
 from tfspec.data.store import FeatureStore
 from tfspec.inference import load_keras, load_model, predict_files
 from tfspec.pipelines import RadioSignals, SpeechCommands

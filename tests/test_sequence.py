@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 
 from tfspec.augment import Gain, MixUp, OneOf, TimeMask
+from tfspec.base.errors import UserError
 from tfspec.data import SignalSequence, make_dataset
-from tfspec.data.audio import AudioReader
 from tfspec.data.dataset import ArrayReader, Epochs
 from tfspec.data.manifest import from_class_folders
-from tfspec.errors import UserError
+from tfspec.data.readers import AudioReader
 from tfspec.frontends import Spectrogram
 
 NAMES = ["a", "b", "c"]

@@ -13,11 +13,11 @@ from served import NAMES, numbered
 from tones import write_tones
 
 from tfspec.augment import Gain, MixUp
+from tfspec.base.errors import UserError
 from tfspec.cli import main
 from tfspec.data import make_dataset
 from tfspec.data.dataset import Epochs, Share
 from tfspec.data.service import Service
-from tfspec.errors import UserError
 from tfspec.pipelines import SpeechCommands
 
 CLI = [sys.executable, "-c", "from tfspec.cli import main; main()", "data-server"]

@@ -17,12 +17,12 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from tfspec.augment import MixUp
+from tfspec.base.errors import UserError
 from tfspec.data import make_dataset, store
-from tfspec.data.audio import AudioReader
 from tfspec.data.dataset import ArrayReader, Epochs
+from tfspec.data.readers import AudioReader
 from tfspec.data.store import FeatureStore
 from tfspec.data.windows import WindowReader
-from tfspec.errors import UserError
 from tfspec.frontends import Decibel, Spectrogram, Standardize
 
 RATE, CLIPS = 4000, 200

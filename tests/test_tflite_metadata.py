@@ -8,7 +8,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from tfspec.errors import UserError
+from tfspec.base.errors import UserError
 from tfspec.tflite_metadata import TFLiteMetadata, read_metadata, write_metadata
 
 NAMES = ("да", "naïve café", " 犬 🐕", "no")

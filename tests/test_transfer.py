@@ -13,8 +13,8 @@ from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
 from sklearn.linear_model import LogisticRegression
 
-from tfspec.data.audio import load_audio
-from tfspec.errors import UserError
+from tfspec.audio.decoding import load_audio
+from tfspec.base.errors import UserError
 from tfspec.export import TFLiteClassifier, export
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize, Spectrogram
 from tfspec.models import Classifier, conv2d, freeze, transfer, unfreeze

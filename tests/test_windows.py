@@ -12,6 +12,7 @@ import pytest
 from agreement import some_examples
 from hypothesis import strategies as st
 
+from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
 from tfspec.data.dataset import Epochs
 from tfspec.data.windows import (
@@ -21,7 +22,6 @@ from tfspec.data.windows import (
     shuffled_runs,
     window_problems,
 )
-from tfspec.errors import UserError
 
 COLUMN = "label:simple"
 ANNOTATIONS = ["7030 sleeping;MET 0.95", "bicycling, slow", "walking"]

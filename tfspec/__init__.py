@@ -7,6 +7,6 @@ what it saved.
 from tfspec import _quiet  # noqa: F401, I001  first, before anything imports TensorFlow
 from tfspec import augment, data, frontends, losses, models, optimizers
 from tfspec._version import __version__
-from tfspec.errors import UserError
+from tfspec.base.errors import UserError
 
 __all__ = ["UserError", "__version__", "augment", "data", "frontends", "losses", "models", "optimizers"]

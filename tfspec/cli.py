@@ -24,13 +24,13 @@ from rich.markup import escape
 from tyro.conf import Positional
 
 from tfspec import __version__, detection, replicas, report
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.pictures import write_table
 from tfspec.data.service import start_dispatcher, start_worker
 from tfspec.data.simulate import BATCH, RADIO_CLASSES, radio_batches
-from tfspec.errors import UserError
-from tfspec.files import written_beside
 from tfspec.inference import load_model, predict_files
 from tfspec.launch import launch
 from tfspec.pipeline import Pipeline

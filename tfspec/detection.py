@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from tfspec.data.audio import Padding, audio_windows, recording_lengths
-from tfspec.errors import UserError
-from tfspec.files import written_beside
+from tfspec.audio.decoding import Padding, audio_windows, recording_lengths
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 
 # Windows that touch may be apart by the rounding of their times.
 TOUCHING_SECONDS = 1e-6

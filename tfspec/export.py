@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfspec.errors import UserError
-from tfspec.files import written_beside
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 from tfspec.models import Classifier
 from tfspec.quantization import Quantize, has_loop, tflite_model, weights_of
 from tfspec.tflite_metadata import read_metadata

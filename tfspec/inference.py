@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from tfspec import evaluation
-from tfspec.data.audio import inspect_all, load_audio
+from tfspec.audio.decoding import inspect_all, load_audio
+from tfspec.base.errors import UserError
 from tfspec.data.pictures import load_picture, picture_problems
 from tfspec.data.simulate import PICTURE_SHAPE
 from tfspec.detection import window_probabilities
-from tfspec.errors import UserError
 from tfspec.export import TFLiteClassifier
 from tfspec.models import Classifier
 

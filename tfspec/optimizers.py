@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from tfspec import arguments
+from tfspec.base import arguments
 
 
 @keras.saving.register_keras_serializable("tfspec")

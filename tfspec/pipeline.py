@@ -23,13 +23,13 @@ import tensorflow as tf
 
 from tfspec import replicas, report, training
 from tfspec.augment import MixUp, RandomLayer
+from tfspec.base.errors import UserError, listed
+from tfspec.base.files import written_beside
 from tfspec.data.dataset import Epochs, Examples, Order, Reader, make_dataset
 from tfspec.data.manifest import shared_groups
 from tfspec.data.precompute import precompute
 from tfspec.data.service import Service, check_address
 from tfspec.data.store import Dtype, FeatureStore, Source
-from tfspec.errors import UserError, listed
-from tfspec.files import written_beside
 from tfspec.inference import load_keras
 from tfspec.models import Classifier, ensemble
 from tfspec.run import Run

@@ -22,8 +22,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec.base.errors import UserError
 from tfspec.data.dataset import Share
-from tfspec.errors import UserError
 
 Strategy = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
 Jit = Literal["auto", "on", "off"]

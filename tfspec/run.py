@@ -17,10 +17,10 @@ import tensorflow as tf
 
 from tfspec import distributions, evaluation, replicas, report
 from tfspec._version import __version__
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 from tfspec.data.dataset import Examples, label_indices, read_batches, targets
-from tfspec.errors import UserError
 from tfspec.export import export
-from tfspec.files import written_beside
 from tfspec.inference import load_keras, predict_files
 from tfspec.models import Classifier, at_temperature
 from tfspec.quantization import Quantize

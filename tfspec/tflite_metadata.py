@@ -21,7 +21,7 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.number_types import Uint8Flags, Uint32Flags
 from flatbuffers.table import Table
 
-from tfspec.errors import UserError
+from tfspec.base.errors import UserError
 
 ENTRY = b"TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
@@ -124,7 +124,7 @@ def read_metadata(path: str | os.PathLike) -> TFLiteMetadata:
     Example:
         >>> read_metadata("missing.tflite")
         Traceback (most recent call last):
-        tfspec.errors.UserError: missing.tflite cannot be read: No such file or directory
+        tfspec.base.errors.UserError: missing.tflite cannot be read: No such file or directory
     """
     try:
         data = Path(path).read_bytes()

@@ -17,9 +17,9 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec import replicas
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 from tfspec.data.dataset import Epochs
-from tfspec.errors import UserError
-from tfspec.files import written_beside
 from tfspec.models import Classifier
 
 DROPOUTS = 3

@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 
 from tfspec.augment import MixUp
 from tfspec.data import make_dataset
-from tfspec.data.audio import AudioReader
 from tfspec.data.dataset import Epochs
+from tfspec.data.readers import AudioReader
 from tfspec.data.store import FeatureStore
 from tfspec.frontends import Decibel, FrequencyRamp, MultiResolutionMel, Standardize
 

@@ -21,9 +21,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from tfspec.data import make_dataset
-from tfspec.data.audio import AudioReader
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import from_class_folders
+from tfspec.data.readers import AudioReader
 from tfspec.export import SAME_TOP_CLASS, TFLiteClassifier, export
 from tfspec.frontends import MFCC, Decibel, Spectrogram
 from tfspec.models import Classifier, conv2d

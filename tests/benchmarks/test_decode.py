@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from tfspec.data.audio import AudioReader
+from tfspec.data.readers import AudioReader
 
 
 @pytest.fixture(scope="module", params=["wav", "flac"])

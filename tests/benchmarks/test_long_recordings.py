@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfspec.data.audio import audio_windows
+from tfspec.audio.decoding import audio_windows
 from tfspec.detection import detect
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.models import Classifier

@@ -13,10 +13,10 @@ import soundfile
 import soxr
 import tensorflow as tf
 
-from tfspec import arguments
 from tfspec.augment.base import for_each, part_of, split, uniform
 from tfspec.augment.waveform import NoiseLayer
-from tfspec.errors import UserError
+from tfspec.base import arguments
+from tfspec.base.errors import UserError
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 LEAST_SHARE_SECONDS = 10.0

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec import arguments
+from tfspec.base import arguments
 from tfspec.dsp import noise
 
 Parameters = dict[str, Any]

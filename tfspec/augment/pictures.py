@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfspec import arguments
 from tfspec.augment.base import RandomLayer, along, for_each, integers, split, uniform
+from tfspec.base import arguments
 from tfspec.dsp import noise
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tfspec import arguments
+from tfspec.base import arguments
 
 Parameters = dict[str, Any]
 Seed = int | np.random.Generator | None

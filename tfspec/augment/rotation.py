@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec import arguments
 from tfspec.augment.base import RandomLayer, split, uniform
+from tfspec.base import arguments
 
 
 @keras.saving.register_keras_serializable("tfspec")

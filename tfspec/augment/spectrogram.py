@@ -7,8 +7,8 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from tfspec import arguments
 from tfspec.augment.base import RandomLayer, integers, part_of, split, uniform
+from tfspec.base import arguments
 
 
 class SpectrogramLayer(RandomLayer):

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec import arguments
 from tfspec.augment.base import Parameters, RandomLayer, along, for_each, integers, split, uniform
+from tfspec.base import arguments
 from tfspec.dsp import noise, timing
 
 CURVES = ("constant", "fade", "cosine", "sine")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.data.audio import recording_lengths
+from tfspec.audio.decoding import recording_lengths
+from tfspec.base.errors import UserError
 from tfspec.data.manifest import AUDIO_SUFFIXES
-from tfspec.errors import UserError
 
 TEXT_COLUMNS = ("recording_id", "species_id", "songtype_id")
 NUMBER_COLUMNS = ("t_min", "f_min", "t_max", "f_max")
@@ -42,7 +42,7 @@ def from_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_se
         ...     )
         ...     from_annotations(f"{folder}/tp.csv", folder, slice_seconds=10)
         Traceback (most recent call last):
-        tfspec.errors.UserError: 1 of 1 rows of ... cannot be used: 3a (no such recording in ...).
+        tfspec.base.errors.UserError: 1 of 1 rows of ... cannot be used: 3a (no such recording in ...).
     """
     manifest = list_annotations(csv, folder, slice_seconds)
     if len(bad := manifest[manifest["problem"].notna()]):

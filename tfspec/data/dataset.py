@@ -14,8 +14,8 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.augment import MixUp, RandomLayer
+from tfspec.base.errors import UserError
 from tfspec.data.service import Service
-from tfspec.errors import UserError
 
 Order = Callable[[tuple[int, int]], np.ndarray]
 """Takes a seed and the number of an epoch, and gives the positions of its rows in the manifest."""

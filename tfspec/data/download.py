@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tfspec.errors import UserError
-from tfspec.files import written_beside
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

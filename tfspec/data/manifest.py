@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.errors import UserError
+from tfspec.base.errors import UserError
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 HIDDEN_PREFIXES = (".", "__MACOSX")

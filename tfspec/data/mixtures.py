@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.data.audio import format_problems
+from tfspec.audio.decoding import format_problems
+from tfspec.base.errors import UserError, listed
+from tfspec.base.files import written_beside
 from tfspec.data.manifest import AUDIO_SUFFIXES, HIDDEN_PREFIXES
-from tfspec.errors import UserError, listed
-from tfspec.files import written_beside
 
 # Columns of a manifest that are no classes, and that no class may be called.
 RESERVED = ("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted")

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec.data.audio import threads
+from tfspec.base.errors import UserError, listed
+from tfspec.base.files import written_beside
+from tfspec.base.threads import threads
 from tfspec.data.simulate import PICTURE_SHAPE
-from tfspec.errors import UserError, listed
-from tfspec.files import written_beside
 
 NUM_PIXELS = PICTURE_SHAPE[0] * PICTURE_SHAPE[1]
 LABELS = "labels"

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from tfspec.errors import UserError
+from tfspec.base.errors import UserError
 
 TAKE = "tfspec.take"
 HEARTBEAT_SECONDS = 1

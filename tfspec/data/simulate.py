@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfspec.errors import UserError
+from tfspec.base.errors import UserError
 
 RADIO_CLASSES = ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
 PUBLISHED_SNR = {"Squiggle": (0.1, 0.5), "Narrowband": (0.05, 0.4), "Narrowbanddrd": (0.05, 0.4)}

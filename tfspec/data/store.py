@@ -20,10 +20,11 @@ import tensorflow as tf
 
 from tfspec import dsp, frontends
 from tfspec._version import __version__
-from tfspec.data import audio
+from tfspec.audio import decoding as audio
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
+from tfspec.base.threads import threads
 from tfspec.data.dataset import Reader, read_batches
-from tfspec.errors import UserError
-from tfspec.files import written_beside
 
 Dtype = Literal["float16", "float32"]
 Progress = Callable[[Iterable, int], Iterable]
@@ -231,7 +232,7 @@ class FeatureStore:
             wanted = [self.row_bytes] * len(self._rows_of(shard))
             return None if found.tolist() == wanted else f"{len(found)} records instead of {len(wanted)}"
 
-        for shard, found in zip(shards, audio.threads().map(damage, shards), strict=True):
+        for shard, found in zip(shards, threads().map(damage, shards), strict=True):
             if found:
                 raise UserError(
                     f"{self.shards[shard]} is damaged ({found}). Delete it, and it is computed again."
@@ -257,7 +258,7 @@ class FeatureStore:
                         features[i] = record
 
         paths = self.shards
-        list(audio.threads().map(read, np.array_split(np.argsort(places), workers)))
+        list(threads().map(read, np.array_split(np.argsort(places), workers)))
         return features
 
 

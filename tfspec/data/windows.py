@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.errors import UserError, listed
+from tfspec.base.errors import UserError, listed
 
 DICTIONARY = "annotation-label-dictionary.csv"
 CHUNK = 1024

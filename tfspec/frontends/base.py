@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec import arguments
+from tfspec.base import arguments
 from tfspec.dsp import spectral
 
 PAD_MODES = ("constant", "reflect", "symmetric", "edge")

@@ -7,7 +7,7 @@ from typing import ClassVar
 import keras
 import tensorflow as tf
 
-from tfspec import arguments
+from tfspec.base import arguments
 from tfspec.dsp import cepstral, compression
 from tfspec.frontends.base import FloatLayer
 from tfspec.frontends.mel import MelSpectrogram

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec import arguments
+from tfspec.base import arguments
 from tfspec.dsp import compression
 from tfspec.frontends.base import FloatLayer
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import keras
 
-from tfspec import arguments
+from tfspec.base import arguments
 from tfspec.dsp import spectral
 from tfspec.frontends.base import FrontEnd
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from tfspec import arguments
-from tfspec.errors import UserError
+from tfspec.base import arguments
+from tfspec.base.errors import UserError
 
 GROUPS = (1, 2, 4, 6, 8)
 """Filters of the convolutions of each group, in multiples of the width."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfspec import arguments
+from tfspec.base import arguments
 
 
 def at_temperature(backbone: keras.Model, temperature: float) -> keras.Model:

@@ -19,8 +19,8 @@ import numpy as np
 import tensorflow as tf
 from keras import applications, layers
 
-from tfspec import arguments
-from tfspec.errors import UserError
+from tfspec.base import arguments
+from tfspec.base.errors import UserError
 from tfspec.frontends.base import FloatLayer
 
 # Keras's default of 0.99, and MobileNetV2's 0.999, follow too slowly for some hundred steps of training

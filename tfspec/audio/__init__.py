@@ -1,0 +1,1 @@
+"""Decoding recordings, and finding those that cannot be used."""

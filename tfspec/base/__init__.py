@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, files, names, checks of arguments."""

@@ -1,0 +1,181 @@
+"""Files that are either whole or not there, and what stands in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+HIDDEN_PREFIXES = (".", "__MACOSX")
+KINDS = {
+    stat.S_IFDIR: "a folder, not a file",
+    stat.S_IFIFO: "a pipe, not a file",
+    stat.S_IFSOCK: "a socket, not a file",
+    stat.S_IFCHR: "a device, not a file",
+    stat.S_IFBLK: "a device, not a file",
+}
+TEMPORARY = re.compile(
+    r"\.(?P<stem>.+)\.(?:(?P<host>[0-9a-f]{8})-)?(?P<process>\d+)\.(?P<kind>part|old)(?P<suffix>\.[^.]*)?"
+)
+"""Name of a temporary file or folder; earlier versions left out the host."""
+
+
+@contextlib.contextmanager
+def written_beside(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path beside `path` and rename it to `path` once the block succeeds.
+
+    A file or a folder may be written there. Whoever reads `path` sees the old content or the new,
+    never half of it; a failing block leaves no trace. A folder takes two renames to replace another: between
+    these, neither is there. What a kill leaves behind, `clear_temporaries` puts in order.
+
+    Args:
+        path: where the finished file or folder is to be.
+
+    Yields:
+        The path to write to, with the same suffix. Its folder exists.
+
+    Raises:
+        OSError: the file cannot be written or renamed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with written_beside(f"{folder}/a.txt") as temporary:
+        ...         _ = temporary.write_text("whole")
+        ...     print(Path(f"{folder}/a.txt").read_text())
+        whole
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, old = (
+        path.with_name(f".{path.stem}.{_host()}-{os.getpid()}.{kind}{path.suffix}")
+        for kind in ("part", "old")
+    )
+    try:
+        yield temporary
+        if temporary.is_dir() and path.is_dir():  # a folder cannot be renamed over a filled one
+            path.replace(old)
+        temporary.replace(path)
+    finally:
+        if old.is_dir() and not path.exists():
+            old.replace(path)
+        for leftover in (temporary, old):
+            _remove(leftover)
+
+
+def clear_temporaries(folder: str | os.PathLike, of_all_processes: bool = False) -> list[Path]:
+    """Remove what killed processes were writing with `written_beside`, in a folder and those below it.
+
+    Where the kill came between the two renames that replace a folder, the old one gets its name back.
+
+    Args:
+        folder: what is put in order; nothing is done where it is missing.
+        of_all_processes: also what belongs to a process that may still be at work; for a folder that is
+            known to be nobody else's.
+
+    Returns:
+        What was there, of which nothing is there any more.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, ".a.123.part.txt").write_text("ha")
+        ...     [path.name for path in clear_temporaries(folder, of_all_processes=True)]
+        ['.a.123.part.txt']
+    """
+    cleared = []
+    for parent, folders, files in os.walk(os.fspath(folder)):
+        for name in sorted([*folders, *files]):
+            match = TEMPORARY.fullmatch(name)
+            if match is None or not (of_all_processes or _is_abandoned(match["host"], int(match["process"]))):
+                continue
+            path, whole = Path(parent, name), Path(parent, match["stem"] + (match["suffix"] or ""))
+            if match["kind"] == "old" and not os.path.lexists(whole):
+                path.replace(whole)
+            _remove(path)
+            cleared.append(path)
+        folders[:] = [name for name in folders if not TEMPORARY.fullmatch(name)]
+    return cleared
+
+
+def _is_abandoned(host: str | None, process: int) -> bool:
+    """Say whether a process of this machine is gone; of another machine's, nobody knows."""
+    if host != _host() or os.name == "nt":  # where this way to ask would end the process
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _host() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def file_problem(path: str | os.PathLike) -> str | None:
+    """Say why a path is no file that could be read: opening a pipe waits for ever, and a device never ends.
+
+    Args:
+        path: what is to be read.
+
+    Returns:
+        The reason; None for a regular file, or a link to one, that is not empty.
+
+    Example:
+        >>> file_problem("missing.wav"), file_problem("/")
+        ('no such file', 'a folder, not a file')
+    """
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        return "no such file"
+    except (OSError, ValueError) as error:  # such as a name that is too long, or with a zero in it
+        return getattr(error, "strerror", None) or str(error)
+    if not stat.S_ISREG(status.st_mode):
+        return KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
+    return None if status.st_size else "empty file"
+
+
+def walk_files(folder: str | os.PathLike) -> Iterator[Path]:
+    """Find what stands in a folder and those below it, linked ones too, but each folder once.
+
+    Hidden names, and macOS's `__MACOSX`, are passed over.
+
+    Args:
+        folder: where to look.
+
+    Yields:
+        All that is no folder, whether it can be read or not, sorted within each folder.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, "yes").mkdir()
+        ...     _ = Path(folder, "yes", "1.wav").write_bytes(b"")
+        ...     [path.relative_to(folder).as_posix() for path in walk_files(folder)]
+        ['yes/1.wav']
+    """
+    seen = set()
+    for parent, folders, files in os.walk(os.fspath(folder), followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN_PREFIXES))
+        if (real := os.path.realpath(parent)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(parent, name) for name in sorted(files) if not name.startswith(HIDDEN_PREFIXES))
