@@ -21,7 +21,7 @@ from tfspec.data.pictures import (
     picture_problems,
     read_table,
 )
-from tfspec.data.simulate import BATCH, PICTURE_SHAPE, RADIO_CLASSES, check_snr, radio_pictures
+from tfspec.data.simulate import PICTURE_SHAPE, RADIO_CLASSES, check_snr, kept_radio_pictures
 from tfspec.frontends import Equalize, MinMax
 from tfspec.models import trace_conv2d, transfer
 from tfspec.pipeline import Pipeline
@@ -59,6 +59,8 @@ class RadioSignals(Pipeline):
     """Signals to simulate for training; 3200 were published."""
     num_validation: int = 800
     """Signals to simulate for validation."""
+    data_seed: int | None = None
+    """Same seed, same simulated signals, whatever `seed` says; that of the run, `seed`, if not given."""
     snr: tuple[float, float] | None = None
     """Range of the signals' amplitude in units of the noise's; each class's published one if not given."""
     augment: tuple[Literal["turns", "rendering", "masks"], ...] = ("rendering",)
@@ -73,6 +75,8 @@ class RadioSignals(Pipeline):
     def __post_init__(self):
         """Check what can be checked before anything is read or simulated."""
         super().__post_init__()
+        if self.data_seed is None:
+            self.data_seed = self.seed  # here, so that members with seeds of their own train on the same data
         for name in ("num_train", "num_validation"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
@@ -91,15 +95,20 @@ class RadioSignals(Pipeline):
     def _table(self) -> tuple[np.ndarray, list[str]]:
         """The pictures and labels of the CSV table; parsed once, and kept beside the run folder."""
         assert self.data is not None
-        folder = self.out.parent if self.out else Path("runs")
         progress = lambda chunks, total: report.track(chunks, "Reading the table", total)  # noqa: E731
-        return read_table(self.data, RADIO_CLASSES, folder / ".tables", progress)
+        return read_table(self.data, RADIO_CLASSES, self._kept, progress)
 
     @functools.cached_property
-    def _simulated(self) -> tuple[np.ndarray, np.ndarray]:
-        """Room for the pictures of all signals, and which of them have been simulated."""
-        num = self.num_train + self.num_validation
-        return np.empty((num, *PICTURE_SHAPE), np.float32), np.zeros(num, bool)
+    def _simulated(self) -> np.ndarray:
+        """The pictures of all simulated signals; simulated once, and kept beside the run folder."""
+        progress = lambda batches, total: report.track(batches, "Simulating signals", total)  # noqa: E731
+        num, seed = self.num_train + self.num_validation, self.data_seed or 0
+        return kept_radio_pictures(self._kept, num, seed, self.snr, progress)
+
+    @property
+    def _kept(self) -> Path:
+        """Folder of the pictures that several runs can use."""
+        return (self.out.parent if self.out else Path("runs")) / ".tables"
 
     def manifest(self):
         """List the pictures; simulated ones have numbers, and the classes take turns."""
@@ -109,7 +118,7 @@ class RadioSignals(Pipeline):
             labels, source = np.array(self._table[1]), self.data.stem
         else:
             labels = np.resize(RADIO_CLASSES, self.num_train + self.num_validation)
-            source = f"simulated with seed {self.seed}"
+            source = f"simulated with seed {self.data_seed}"
         index = np.arange(len(labels))
         return pd.DataFrame(
             {"index": index, "label": labels, "group": [f"{source}, {number}" for number in index]}
@@ -142,27 +151,10 @@ class RadioSignals(Pipeline):
         return manifest["index"] if "index" in manifest else super().example_names(manifest)
 
     def reader(self, manifest):
-        """Read the pictures, or simulate those that have not been."""
+        """Read the pictures."""
         if self._folder:
             return PictureReader(self._folder)
-        if self.data is not None:
-            return TableReader(self._table[0])
-        pictures, done = self._simulated
-        rows = manifest[~done[manifest["index"]]]
-        if len(rows):
-            pictures[rows["index"]] = self.simulate(rows["label"], rows["index"])
-            done[rows["index"]] = True
-        return TableReader(pictures)
-
-    def simulate(self, labels, index) -> np.ndarray:
-        """Make (examples, 64, 128) pictures of the signals with these labels and numbers."""
-        seeds = np.stack([np.full(len(index), self.seed), index], axis=1)
-        return radio_pictures(
-            list(labels),
-            seeds,
-            self.snr,
-            lambda batches: report.track(batches, "Simulating signals", -(-len(index) // BATCH)),
-        )
+        return TableReader(self._simulated if self.data is None else self._table[0])
 
     def augmentation(self):
         """Turn the training pictures and draw them in other ways."""

@@ -20,6 +20,7 @@ from tfspec.inference import load_keras
 from tfspec.models import Classifier, ensemble, mac
 from tfspec.pipelines import OverlappedSpeech, overlapped_speech
 from tfspec.run import Run
+from tfspec.training import Progress
 
 SMALL = {"epochs": 2, "batch_size": 4, "width": 1, "validation_fraction": 0.25}
 NAMES = list(HERTZ)
@@ -120,7 +121,7 @@ from tfspec.pipelines import OverlappedSpeech, overlapped_speech
 
 class Kill(keras.callbacks.TerminateOnNaN):
     def on_train_batch_end(self, batch, logs=None):
-        if os.path.exists(sys.argv[2] + "/max/state"):
+        if os.path.exists(sys.argv[2] + "/max/state-1.keras"):
             os.kill(os.getpid(), signal.SIGKILL)
 
 keras.callbacks.TerminateOnNaN = Kill
@@ -134,8 +135,8 @@ def test_a_killed_ensemble_resumed_ends_as_an_undisturbed_one(run, overlaps, tmp
     script = [sys.executable, "-c", KILLED_IN_THE_SECOND_MEMBER]
     done = subprocess.run([*script, overlaps, folder, json.dumps(SMALL)], cwd=Path(__file__).parent)
     assert done.returncode == -9
-    assert not (folder / "average" / "state").exists()
-    assert (folder / "max" / "state").exists()
+    assert Progress.load(folder / "average").finished
+    assert Progress.load(folder / "max").state == "state-1.keras"
     resumed = Run(folder).resume(verbose=0)
     columns = ["member", "epoch", "loss", "val_loss"]
     pd.testing.assert_frame_equal(resumed.history[columns], run.history[columns], check_exact=True)

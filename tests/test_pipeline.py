@@ -79,7 +79,7 @@ from tfspec.pipelines import SpeechCommands
 
 class Kill(keras.callbacks.TerminateOnNaN):
     def on_train_batch_end(self, batch, logs=None):
-        if os.path.exists(sys.argv[2] + "/state") and self.params["epochs"] and len(
+        if os.path.exists(sys.argv[2] + "/state-2.keras") and self.params["epochs"] and len(
             open(sys.argv[2] + "/history.csv").readlines()) == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -98,7 +98,7 @@ def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, change
     folder = tmp_path / "killed"
     done = subprocess.run([sys.executable, "-c", KILLED_IN_EPOCH_3, tones, folder, json.dumps(changes)])
     assert done.returncode == -9
-    assert (folder / "state").exists()
+    assert json.loads((folder / "progress.json").read_text())["state"] == "state-2.keras"
     assert not (folder / "metrics.json").exists()
     with pytest.raises(UserError, match="exists and is not empty"):
         SpeechCommands(data=tones, out=folder, **options).train()
@@ -112,7 +112,8 @@ def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, change
     ):
         np.testing.assert_array_equal(received, expected)
     assert resumed.metrics() == undisturbed.metrics()
-    assert not (folder / "state").exists()
+    assert json.loads((folder / "progress.json").read_text())["finished"]
+    assert not list(folder.glob("state-*"))
     assert not list(folder.glob("cache-*"))
 
 

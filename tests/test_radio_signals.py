@@ -11,9 +11,9 @@ from PIL import Image
 from renderings import RENDERINGS, validation_set
 
 from tfspec import UserError, cli
-from tfspec.data import pictures
+from tfspec.data import pictures, simulate
 from tfspec.data.pictures import write_table
-from tfspec.data.simulate import RADIO_CLASSES
+from tfspec.data.simulate import RADIO_CLASSES, radio_pictures
 from tfspec.inference import predict_files
 from tfspec.pipelines import RadioSignals
 from tfspec.run import Run
@@ -61,16 +61,39 @@ def run(tmp_path_factory):
 def test_simulated_signals_are_numbered_and_simulated_once(run, monkeypatch):
     assert run.split["part"].tolist() == ["train"] * 24 + ["validation"] * 8
     assert run.predictions["index"].tolist() == list(range(24, 32))
-    pipeline = RadioSignals(num_train=24, num_validation=8)
-    manifest = pipeline.manifest()
-    rows = manifest.iloc[[3, 30]]
-    expected = pipeline.simulate(rows["label"], rows["index"])
-    calls, simulate = [], pipeline.simulate
-    pipeline.simulate = lambda labels, index: calls.append(list(index)) or simulate(labels, index)
-    np.testing.assert_allclose(pipeline.reader(rows)(rows), expected, atol=1e-6)
-    np.testing.assert_allclose(pipeline.reader(manifest)(rows), expected, atol=1e-6)
-    pipeline.reader(manifest)
-    assert [len(index) for index in calls] == [2, 30]
+    rows = run.split.iloc[[3, 30]]
+    expected = radio_pictures(list(rows["label"]), np.array([[0, 3], [0, 30]]))
+    monkeypatch.setattr(simulate, "radio_batches", None)
+    np.testing.assert_allclose(run.pipeline.reader(rows)(rows), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_all_members_train_on_the_data_that_split_csv_describes(tmp_path, processes):
+    members = RadioSignals(
+        num_train=8,
+        num_validation=4,
+        num_members=2,
+        processes=processes,
+        seed=5,
+        out=tmp_path / "run",
+        **SMALL,
+    ).train(verbose=0)
+    assert [member.pipeline.seed for member in members.members.values()] == [5, 6]
+    rows = members.split
+    expected = radio_pictures(list(rows["label"]), np.array([[5, index] for index in rows["index"]]))
+    for member in members.members.values():
+        np.testing.assert_allclose(member.pipeline.reader(rows)(rows), expected, atol=1e-6)
+    assert len(list((tmp_path / ".tables").iterdir())) == 1
+    assert {name.partition(",")[0] for name in rows["group"]} == {"simulated with seed 5"}
+
+
+def test_the_seed_of_the_data_and_that_of_the_run_are_two_things(tmp_path):
+    assert RadioSignals(seed=3).data_seed == 3
+    both = RadioSignals(seed=3, data_seed=7, num_train=4, num_validation=4, out=tmp_path / "run")
+    rows = both.manifest().iloc[[2]]
+    np.testing.assert_allclose(
+        both.reader(rows)(rows), radio_pictures(rows["label"], np.array([[7, 2]])), atol=1e-6
+    )
 
 
 def test_other_tables_and_folders_are_scored(run, table, folder, drawn):
@@ -193,7 +216,7 @@ def test_commands(run, tmp_path, capsys):
     cli.main(["simulate", "radio", str(tmp_path / "s.csv"), "--num", "5", "--seed", "2"])
     written = pd.read_csv(tmp_path / "s.csv")
     assert written["labels"].tolist() == [*RADIO_CLASSES, "Squiggle"]
-    expected = RadioSignals(seed=2).simulate(RADIO_CLASSES[:1], np.arange(1))
+    expected = radio_pictures(RADIO_CLASSES[:1], np.array([[2, 0]]))
     np.testing.assert_allclose(written.drop(columns="labels").to_numpy()[0], expected.ravel(), atol=1e-6)
     cli.main(["evaluate", str(run.folder), "--data", str(tmp_path / "s.csv"), "--json"])
     assert json.loads(capsys.readouterr().out.partition("\n")[2])["examples"] == 5

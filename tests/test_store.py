@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from tfspec.augment import MixUp
 from tfspec.base.errors import UserError
+from tfspec.base.sources import code_of
 from tfspec.data import make_dataset, store
 from tfspec.data.dataset import ArrayReader, Epochs
 from tfspec.data.readers import AudioReader
@@ -169,7 +171,7 @@ def test_other_options_are_another_store(filled, recordings, options):
     assert other.folder != filled.folder and other.missing
 
 
-@pytest.mark.parametrize("change", ["time", "content", "source", "format"])
+@pytest.mark.parametrize("change", ["time", "content", "source", "format", "tensorflow", "keras", "soxr"])
 def test_stale_features_are_not_found(filled, recordings, tmp_path, monkeypatch, change):
     folder = tmp_path / "changed"
     shutil.copytree(recordings, folder)
@@ -179,7 +181,9 @@ def test_stale_features_are_not_found(filled, recordings, tmp_path, monkeypatch,
     elif change == "content":
         soundfile.write(folder / "007.wav", np.zeros(RATE // 4 + 1), RATE)
     elif change == "source":
-        monkeypatch.setattr(store, "_sources", lambda: iter(["another way to count"]))
+        monkeypatch.setattr(store, "package_code", lambda package: iter([b"another way to count"]))
+    elif change != "format":
+        monkeypatch.setattr(f"{change}.__version__", "another")
     else:
         monkeypatch.setattr(store, "FORMAT", store.FORMAT + 1)
     assert of(folder, filled.folder.parent).folder != filled.folder
@@ -192,6 +196,63 @@ def test_other_weights_are_another_store(tmp_path, rng):
     assert FeatureStore(tmp_path, manifest, read, layer).folder == first.folder
     layer.set_weights([2 * weight for weight in layer.get_weights()])
     assert FeatureStore(tmp_path, manifest, read, layer).folder != first.folder
+
+
+OWN_CODE = """
+import keras
+import helpers
+
+class Loud(keras.layers.Layer):
+    def call(self, x):
+        return helpers.louder(x)[..., None, None]
+
+class Signals:
+    signal_shape, sample_rate = (8,), None
+
+    def __init__(self, signals):
+        self.signals = signals
+
+    def identities(self, rows):
+        return [str(i) for i in rows.index]
+
+    def __call__(self, rows):
+        return self.signals[rows.index] + 0
+"""
+
+
+@pytest.mark.parametrize("change", ["layer", "helper", "reader"])
+def test_code_of_the_users_own_is_noticed(tmp_path, monkeypatch, rng, change):
+    signals = rng.standard_normal((3, 8)).astype(np.float32)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def folder(own, helper):
+        (tmp_path / "own.py").write_text(own)
+        (tmp_path / "helpers.py").write_text(helper)
+        for name in ("own", "helpers"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        module = importlib.import_module("own")
+        layer = keras.Sequential([module.Loud()])
+        return FeatureStore(tmp_path, frame(3), module.Signals(signals), layer).folder
+
+    helper = "def louder(x):\n    return 2 * x\n"
+    before = folder(OWN_CODE, helper)
+    assert folder(OWN_CODE, helper) == before
+    changed = {
+        "layer": (OWN_CODE.replace("None]", "None] + 1"), helper),
+        "helper": (OWN_CODE, helper.replace("2", "3")),
+        "reader": (OWN_CODE.replace("+ 0", "+ 1"), helper),
+    }
+    assert folder(*changed[change]) != before
+
+
+def test_a_class_without_a_file_gives_its_own_code():
+    codes = []
+    for way in ("x + 1", "x + 2"):
+        names = {}
+        exec(f"class Own:\n    def call(self, x):\n        return {way}\n", {"__name__": "nowhere"}, names)
+        codes.append(list(code_of([names["Own"]])))
+    assert codes[0] and codes[0] != codes[1]
 
 
 def test_windows_and_arrays_have_identities(tmp_path, rng):

@@ -10,7 +10,7 @@ from sklearn import metrics
 from tfspec.losses import KLDivergence
 from tfspec.models import mac
 from tfspec.optimizers import CoupledSGD
-from tfspec.training import STATE, CohenKappa, in_float32, in_precision, unfinished_backbone
+from tfspec.training import CohenKappa, Progress, in_float32, in_precision
 
 
 @some_examples
@@ -61,10 +61,9 @@ def test_half_precision_scales_the_loss_so_that_gradients_are_finite(half_precis
 
 def test_half_precision_goes_on_from_its_file_and_has_a_twin(half_precision, tmp_path):
     backbone, batch = half_precision
-    (tmp_path / STATE).mkdir()
-    backbone.save(tmp_path / STATE / "backbone.keras")
+    Progress(tmp_path, history=[{"epoch": 0, "val_loss": 1.0}]).save(backbone)
     with in_precision("mixed_float16"):
-        loaded = unfinished_backbone(tmp_path)
+        loaded = Progress.load(tmp_path).backbone()
     assert float(loaded.optimizer.dynamic_scale) == float(backbone.optimizer.dynamic_scale)
     for layer in loaded.layers:  # whose draws Keras does not save
         if isinstance(layer, keras.layers.Dropout):

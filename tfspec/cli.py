@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
+import numpy as np
 import tensorflow as tf
 import tyro
 from rich.console import Console
@@ -30,7 +30,7 @@ from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.pictures import write_table
 from tfspec.data.service import start_dispatcher, start_worker
-from tfspec.data.simulate import BATCH, RADIO_CLASSES, radio_batches
+from tfspec.data.simulate import BATCH, RADIO_CLASSES, radio_batches, radio_pictures
 from tfspec.inference import load_model, predict_files
 from tfspec.launch import launch
 from tfspec.pipeline import Pipeline
@@ -61,8 +61,8 @@ def demo(out: Path | None = None) -> None:
     _print_parity(run.export(), run.folder)
 
     # Numbers that neither training nor validation has used
-    index = pd.Series(range(2000, 2000 + len(RADIO_CLASSES)))
-    pictures = pipeline.simulate(RADIO_CLASSES, index)
+    seeds = np.array([[pipeline.seed, number] for number in range(2000, 2000 + len(RADIO_CLASSES))])
+    pictures = radio_pictures(RADIO_CLASSES, seeds, pipeline.snr)
     tflite = load_model(run.folder / "export" / "model.tflite")
     console.print("\nFour fresh signals through the TFLite file:")
     for label, row in zip(RADIO_CLASSES, tflite.probabilities(pictures), strict=True):

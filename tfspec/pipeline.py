@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import itertools
 import json
 import math
-import multiprocessing
+import os
+import subprocess
+import sys
 import time
 import typing
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -24,7 +26,8 @@ import tensorflow as tf
 from tfspec import replicas, report, training
 from tfspec.augment import MixUp, RandomLayer
 from tfspec.base.errors import UserError, listed
-from tfspec.base.files import written_beside
+from tfspec.base.files import TEMPORARY, written_beside
+from tfspec.base.text import shown
 from tfspec.data.dataset import Epochs, Examples, Order, Reader, make_dataset
 from tfspec.data.manifest import shared_groups
 from tfspec.data.precompute import precompute
@@ -38,6 +41,7 @@ from tfspec.run import Run
 FEATURE_BYTES_IN_MEMORY = 2 << 30
 # Bad examples that an error names: of windows there may be thousands.
 LISTED = 100
+POLL_SECONDS = 0.1
 
 
 class Member(NamedTuple):
@@ -287,6 +291,21 @@ class Pipeline:
         """
         strategy = self.open_devices()
         folder = self._new_folder() if replicas.is_chief(strategy) else replicas.elsewhere()
+        split, bad = self.checked_split()
+        run = Run.create(folder, self)
+        print(f"Run folder: {shown(run.folder)}")
+        run.write_split(split, bad)
+        return run.resume(verbose)
+
+    def checked_split(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """List the examples and split those that can be used, and say in a line or two how.
+
+        Returns:
+            The split, what is trained and validated on first; and the examples that cannot be used.
+
+        Raises:
+            UserError: the data cannot be used, or no honest split can be made of them.
+        """
         manifest, bad = self.usable(self.manifest())
         if len(names := self.class_names(manifest)) < 2:
             raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
@@ -294,13 +313,10 @@ class Pipeline:
         split = pd.concat([split[_is_trained_on(split)], split[~_is_trained_on(split)]], ignore_index=True)
         for member in self.members(split).values():
             self._check(member.split)
-        run = Run.create(folder, self, split)
-        print(f"Run folder: {run.folder}")
         if len(bad):
-            bad.to_csv(run.folder / "bad_files.csv", index=False)
             print(f"Left out {len(bad)} examples that cannot be used, listed in bad_files.csv")
-        print(self.describe(split))
-        return run.resume(verbose)
+        print(shown(self.describe(split)))
+        return split, bad
 
     def open_devices(self) -> tf.distribute.Strategy:
         """Take hold of the devices that the options ask for.
@@ -330,18 +346,18 @@ class Pipeline:
         """
         if not self.features_once:
             raise UserError(f"{self.name} makes its features batch by batch: there is nothing to prepare.")
-        manifest, _ = self.usable(self.manifest())
-        split = self.split(manifest)
-        split = split[_is_trained_on(split)].reset_index(drop=True)
-        store = self._store(split, self.reader(split), self.out or Path("runs", self.name))
+        rows = self._read_as_features(self.checked_split()[0])
+        store = self._store(rows, self.reader(rows), self.out or Path("runs", self.name))
         store.fill(_track_features)
         return store
 
     def _new_folder(self) -> Path:
-        """Name the run folder; an existing run is never overwritten."""
+        """Name the run folder; what is there is never overwritten, but for a run killed before it began."""
         folder = self.out or Path("runs", time.strftime(f"{self.name}-%Y%m%d-%H%M%S"))
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"{folder} exists and is not empty. Give another --out, or remove it.")
+        is_free = folder.is_dir() and all(TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
+        if os.path.lexists(folder) and not is_free:
+            hint = f"`tfspec resume {folder}` goes on with it. " if (folder / "config.json").exists() else ""
+            raise UserError(f"{folder} exists and is not empty. {hint}Give another --out, or remove it.")
         return folder
 
     def usable(self, manifest: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -421,8 +437,8 @@ class Pipeline:
             verbose: Keras's progress bar: "auto", 0, 1 or 2.
         """
         members = self.members(split)
-        unfinished = [name for name in members if not training.is_finished(folder / name)]
-        features = self._features(split, folder) if unfinished and self._keeps_features else None
+        unfinished = [name for name in members if not training.Progress.load(folder / name).finished]
+        features = self.kept_features(split, folder) if unfinished else None
         if self.processes > 1 and len(unfinished) > 1:
             del features  # each process reads them from the store
             self._fit_side_by_side(folder, unfinished)
@@ -430,51 +446,102 @@ class Pipeline:
             for name in unfinished:
                 member = members[name]
                 if name:
-                    print(f"{name}: {self.describe(member.split)}")
+                    print(f"{name}: {shown(self.describe(member.split))}")
                 member.pipeline.fit_member(folder, name, member.split, features, verbose)
         if list(members) != [""] and (unfinished or not (folder / "best.keras").exists()):
             trained = [load_keras(folder / name / "best.keras") for name in members]
             joined = ensemble([member.backbone for member in trained])
-            with written_beside(folder / "best.keras") as part:
-                self._classifier(trained[0].front_end, joined, split).save(part)
+            with written_beside(folder / "best.keras") as temporary:
+                self._classifier(trained[0].front_end, joined, split).save(temporary)
 
     def _fit_side_by_side(self, folder: Path, names: Sequence[str]) -> None:
         """Train members in processes of their own; when one fails, the others are trained all the same."""
-        context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
-
-        def fit(name: str) -> int | None:
-            process = context.Process(target=_fit_alone, args=(self, folder, name), daemon=True)
-            process.start()
-            process.join()
-            print(f"{name}: {'failed' if process.exitcode else 'trained'}", flush=True)
-            return process.exitcode
-
-        with ThreadPoolExecutor(self.processes) as pool:
-            codes = dict(zip(names, pool.map(fit, names), strict=True))
+        waiting = list(names)
+        running: dict[str, subprocess.Popen] = {}
+        codes: dict[str, int] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.processes:
+                    name = waiting.pop(0)
+                    running[name] = self._start(folder, name)
+                time.sleep(POLL_SECONDS)
+                for name in [name for name, process in running.items() if process.poll() is not None]:
+                    codes[name] = running.pop(name).returncode
+                    print(f"{name}: {'failed' if codes[name] else 'trained'}", flush=True)
+        finally:
+            for process in running.values():
+                process.kill()
+                process.wait()
         if failed := [f"{name} (exit code {code})" for name, code in codes.items() if code]:
             raise UserError(
                 f"{len(failed)} of {len(codes)} models failed, for the reasons above: {', '.join(failed)}. "
                 f"The others are trained; `tfspec resume {folder}` goes on with these."
             )
 
-    @property
-    def _keeps_features(self) -> bool:
-        return self.features_once and self.data_service is None
+    def _start(self, folder: Path, name: str) -> subprocess.Popen:
+        """Start a process that trains one member; it ends when this one does."""
+        order = {"pipeline": self.source(), "options": self.options(), "folder": str(folder), "member": name}
+        process = subprocess.Popen([sys.executable, "-m", "tfspec.member"], stdin=subprocess.PIPE, text=True)
+        assert process.stdin
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        return process
 
-    def _features(self, split: pd.DataFrame, folder: Path) -> Reader:
-        """Compute once what all epochs use, or find it computed."""
-        split = split[_is_trained_on(split)]  # which come first
-        read, front_end = self.reader(split), self.front_end()
-        shape = front_end.compute_output_shape((len(split), *read.signal_shape))
+    def options(self) -> dict[str, Any]:
+        """Give all options as JSON has them; paths are absolute."""
+        options = dataclasses.asdict(self)
+        return {name: str(v.resolve()) if isinstance(v, Path) else v for name, v in options.items()}
+
+    def source(self) -> str:
+        """Say where another process finds the pipeline: its name, or its file.
+
+        Raises:
+            UserError: it is neither built in nor in a file, as in a notebook.
+        """
+        if type(self).__module__.startswith("tfspec.pipelines."):
+            return self.name
+        try:
+            return str(Path(inspect.getfile(type(self))).resolve())
+        except (TypeError, OSError):
+            raise UserError(
+                f"Another process cannot find the pipeline {self.name!r}. Put it into a Python file of its "
+                "own, or give processes=1."
+            ) from None
+
+    def kept_features(self, split: pd.DataFrame, folder: Path) -> Reader | None:
+        """Compute once what all epochs use, or find it computed.
+
+        Args:
+            split: of the run.
+            folder: the run folder.
+
+        Returns:
+            A reader of the features of the rows read as such; None where all are made batch by batch.
+
+        Raises:
+            UserError: the data cannot be used, or the disk is full.
+        """
+        if not self.features_once or self.data_service is not None:
+            return None
+        rows = self._read_as_features(split)
+        read, front_end = self.reader(rows), self.front_end()
+        shape = front_end.compute_output_shape((len(rows), *read.signal_shape))
         too_large = np.dtype(self.feature_dtype).itemsize * math.prod(shape) > FEATURE_BYTES_IN_MEMORY
         shared = self.processes > 1 and isinstance(read, Source)
         to_be_stored = too_large or shared or self.feature_store is not None
         if to_be_stored or isinstance(read, Source):
-            store = self._store(split, read, folder)
+            store = self._store(rows, read, folder)
             if to_be_stored or not store.missing:
                 store.fill(_track_features)
                 return store
-        return precompute(split, read, front_end, self.feature_dtype, _track_features)
+        return precompute(rows, read, front_end, self.feature_dtype, _track_features)
+
+    def _read_as_features(self, split: pd.DataFrame) -> pd.DataFrame:
+        """Give the rows whose features stay the same: not those that are augmented in every epoch."""
+        members = self.members(split).values()
+        if any(member.pipeline.augmentation() is None for member in members):
+            return split[_is_trained_on(split)]
+        return split[np.any([member.split["part"] == "validation" for member in members], axis=0)]
 
     def _store(self, split: pd.DataFrame, read: Reader, run_folder: Path) -> FeatureStore:
         root = self.feature_store or run_folder.parent / "features"
@@ -497,8 +564,8 @@ class Pipeline:
             features: of the run's training and validation parts, where they are computed once.
             verbose: Keras's progress bar: "auto", 0, 1 or 2.
         """
-        folder = run_folder / name
-        folder.mkdir(exist_ok=True)
+        progress = training.Progress.load(run_folder / name)
+        progress.folder.mkdir(exist_ok=True)
         keras.utils.set_random_seed(self.seed)
         class_names = self.class_names(split)
         front_end, augmentation = self.front_end(), self.augmentation()
@@ -506,7 +573,7 @@ class Pipeline:
         feature_shape = front_end.compute_output_shape((None, *signal_shape))[1:]
         strategy = replicas.open_strategy(self.strategy)
         with strategy.scope(), training.in_precision(self.precision):
-            backbone = training.unfinished_backbone(folder) or self.backbone(feature_shape, len(class_names))
+            backbone = progress.backbone() or self.backbone(feature_shape, len(class_names))
         train, validation = (split[split["part"] == part] for part in ("train", "validation"))
         epochs = Epochs(self.seed, order=self.order(train))
         read, layer = self._source(split, features if augmentation is None else None)
@@ -542,7 +609,7 @@ class Pipeline:
                 replicas.distribute(strategy, make_training),
                 epochs,
                 replicas.distribute(strategy, make_validation),
-                folder,
+                progress,
                 self.phases(),
                 self.patience,
                 self.loss(),
@@ -580,14 +647,6 @@ class Pipeline:
 
 def _track_features(items: Iterable, total: int) -> Iterable:
     return report.track(items, "Computing features", total)
-
-
-def _fit_alone(pipeline: Pipeline, folder: Path, name: str) -> None:
-    """Train one member of a run, in a process that has nothing else to do."""
-    split = Run(folder, pipeline).split
-    features = pipeline._features(split, folder) if pipeline._keeps_features else None
-    member = pipeline.members(split)[name]
-    member.pipeline.fit_member(folder, name, member.split, features, verbose=0)
 
 
 def _is_trained_on(split: pd.DataFrame) -> pd.Series:

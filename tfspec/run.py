@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,12 +19,15 @@ import tensorflow as tf
 from tfspec import distributions, evaluation, replicas, report
 from tfspec._version import __version__
 from tfspec.base.errors import UserError
-from tfspec.base.files import written_beside
-from tfspec.data.dataset import Examples, label_indices, read_batches, targets
+from tfspec.base.files import clear_temporaries, written_beside
+from tfspec.base.text import shown
+from tfspec.data.dataset import Examples, Reader, label_indices, read_batches, targets
+from tfspec.data.kept import keep_signals, open_signals
 from tfspec.export import export
 from tfspec.inference import load_keras, predict_files
 from tfspec.models import Classifier, at_temperature
 from tfspec.quantization import Quantize
+from tfspec.training import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 # Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16.
 CALIBRATION_SIGNALS = 1000
+
+KEPT_SIGNALS = "signals.npz"
 
 UNANSWERED = "unanswered"
 """Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
@@ -53,24 +59,28 @@ class Run:
         self.pipeline = pipeline or self._read_pipeline()
 
     @classmethod
-    def create(cls, folder: Path, pipeline: Pipeline, split: pd.DataFrame) -> Run:
-        """Make the folder and write split.csv and config.json, from which the run can be had again."""
-        folder.mkdir(parents=True, exist_ok=True)
-        options = dataclasses.asdict(pipeline)
-        for name, value in options.items():
-            if isinstance(value, Path):
-                options[name] = str(value.resolve())
-        devices = replicas.describe(replicas.open_strategy(pipeline.strategy), pipeline.batch_size)
+    def create(cls, folder: Path, pipeline: Pipeline) -> Run:
+        """Make the folder, or put in order what a kill left of it, and write config.json: it is a run now."""
+        clear_temporaries(folder, of_all_processes=True)
         config = {
             "pipeline": pipeline.name,
             "tfspec": __version__,
-            "options": options,
-            "devices": devices,
+            "options": pipeline.options(),
+            "devices": replicas.describe(replicas.open_strategy(pipeline.strategy), pipeline.batch_size),
         }
-        split.to_csv(folder / "split.csv", index=False)
-        with written_beside(folder / "config.json") as part:
-            part.write_text(json.dumps(config, indent=2))
+        with written_beside(folder / "config.json") as temporary:
+            temporary.write_text(json.dumps(config, indent=2))
         return cls(folder, pipeline)
+
+    def write_split(self, split: pd.DataFrame, bad: pd.DataFrame) -> None:
+        """Write split.csv, and before it bad_files.csv if there are bad examples."""
+        if len(bad):
+            self._write_table(self.folder / "bad_files.csv", bad)
+        self._write_table(self.folder / "split.csv", split)
+
+    def _write_table(self, path: Path, table: pd.DataFrame) -> None:
+        with written_beside(path) as temporary:
+            table.to_csv(temporary, index=False)
 
     def resume(self, verbose: int | str = "auto") -> Run:
         """Train what is still to be trained, and score it; a run that was killed ends as if it never was.
@@ -86,9 +96,13 @@ class Run:
             mine = replicas.elsewhere()
             shutil.copytree(self.folder, mine, dirs_exist_ok=True)
             self.folder, verbose = mine, 0
+        clear_temporaries(self.folder, of_all_processes=True)
+        if not (self.folder / "split.csv").exists():  # killed before it was written
+            self.write_split(*self.pipeline.checked_split())
         devices = replicas.describe(strategy, self.pipeline.batch_size)
         print("Devices: " + ", ".join(f"{name} {value}" for name, value in devices.items()))
         self.pipeline.fit(self.folder, self.split, verbose)
+        self._keep_signals()
         self.evaluate()
         if self.has_test_part:
             self.evaluate(part="test")
@@ -99,24 +113,35 @@ class Run:
         from tfspec.pipelines import PIPELINES
 
         config = self._read_json("config.json")
-        if config["pipeline"] not in PIPELINES:
+        name, options = config.get("pipeline"), config.get("options")
+        if not isinstance(name, str) or not isinstance(options, dict):
+            raise UserError(f"{self.folder / 'config.json'} is damaged: it lacks `pipeline` or `options`.")
+        if name not in PIPELINES:
             raise UserError(
-                f"{self.folder} was made by the pipeline {config['pipeline']!r}, which is not one of "
+                f"{self.folder} was made by the pipeline {name!r}, which is not one of "
                 f"{', '.join(PIPELINES)}. In Python, give it: Run(folder, pipeline=…)."
             )
         try:
-            return PIPELINES[config["pipeline"]](**config["options"])
-        except TypeError as error:
-            raise UserError(f"{self.folder} was made by tfspec {config['tfspec']}: {error}.") from None
+            return PIPELINES[name](**options)
+        except (TypeError, UserError) as error:
+            raise UserError(
+                f"The options in {self.folder / 'config.json'}, of tfspec {config.get('tfspec')}, cannot be "
+                f"used: {error}"
+            ) from None
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
+        if not path.exists():
+            raise UserError(f"{self.folder} is not a run folder: it has no {name}.")
         try:
-            return json.loads(path.read_text())
-        except FileNotFoundError:
-            raise UserError(f"{self.folder} is not a run folder: it has no {name}.") from None
-        except ValueError as error:
+            document = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{path} is damaged: {error}.") from None
+        if not isinstance(document, dict):
+            raise UserError(
+                f"{path} is damaged: it holds {type(document).__name__}, and not names and values."
+            )
+        return document
 
     @functools.cached_property
     def classifier(self) -> Classifier:
@@ -131,13 +156,17 @@ class Run:
     @property
     def history(self) -> pd.DataFrame:
         """Losses, accuracies and seconds, one row an epoch; column `member` names the model."""
-        tables = {name: pd.read_csv(self.folder / name / "history.csv") for name in self.members}
+        files = {name: str(Path(name, "history.csv")) for name in self.members}
+        tables = {name: self._read_table(file, ["epoch", "loss"]) for name, file in files.items()}
         return pd.concat(tables, names=["member"]).reset_index("member").reset_index(drop=True)
 
     @functools.cached_property
     def split(self) -> pd.DataFrame:
         """The manifest with its column `part`."""
-        return self._read_table("split.csv")
+        split = self._read_table("split.csv", ["part", "group"])
+        if unknown := sorted(set(split["part"]) - {"train", "validation", "test", UNANSWERED}):
+            raise UserError(f"{self.folder / 'split.csv'} is damaged: it has the part {shown(unknown[0])!r}.")
+        return split
 
     @property
     def has_test_part(self) -> bool:
@@ -147,27 +176,47 @@ class Run:
     @property
     def predictions(self) -> pd.DataFrame:
         """File, true label, predicted label and probabilities of every validation example."""
-        return self._read_table("predictions.csv")
+        return self._read_table("predictions.csv", ["predicted"])
 
     def metrics(self, part: Literal["validation", "test"] = "validation") -> dict[str, Any]:
         """Give the scores of a part, as `evaluation.score` does."""
         return self._read_json(f"{self.evaluation_folder(part=part).relative_to(self.folder)}/metrics.json")
 
-    def _read_table(self, name: str) -> pd.DataFrame:
+    def _read_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
         path = self.folder / name
         if not path.exists():
             raise UserError(f"{self.folder} has no {name}: it was not trained, or not to the end.")
-        text = {"label": str, "group": str, "predicted": str}
-        return pd.read_csv(path, dtype=text, keep_default_na=False)
+        text = dict.fromkeys(("label", "group", "predicted", "part"), str)
+        try:
+            table = pd.read_csv(path, dtype=text, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} is damaged: {error}.") from None
+        if missing := [column for column in columns if column not in table]:
+            raise UserError(f"{path} is damaged: it has no column {', '.join(missing)}.")
+        return table
+
+    def check_finished(self) -> None:
+        """Refuse what a killed run has left so far.
+
+        Raises:
+            UserError: not all models are trained to their end.
+        """
+        if not all(Progress.load(self.folder / name).finished for name in self.members):
+            raise UserError(f"{self.folder} is not finished: `tfspec resume {self.folder}` goes on with it.")
 
     def figure(self, name: str) -> Path:
         """Give the path of a figure that the run has left."""
         return self.folder / "figures" / f"{name}.png"
 
     def evaluation_folder(self, data: str | os.PathLike | None = None, part: str = "validation") -> Path:
-        """Give the folder where an evaluation goes: the run folder for the validation part."""
+        """Give the folder where an evaluation goes: the run folder for the validation part.
+
+        Another data set has a folder of its own, named by its last name and a checksum of its whole path.
+        """
         if data is not None:
-            return self.folder / "evaluations" / Path(data).resolve().name
+            path = Path(data).resolve()
+            digest = hashlib.blake2b(os.fsencode(path), digest_size=4).hexdigest()
+            return self.folder / "evaluations" / f"{path.name[:100]}-{digest}"
         return self.folder if part == "validation" else self.folder / "evaluations" / part
 
     def evaluate(
@@ -198,6 +247,7 @@ class Run:
         Raises:
             UserError: the data cannot be used, or has labels that the model does not know.
         """
+        self.check_finished()
         pipeline, predicted, bad = self.pipeline, self._predicted(part), None
         if data is not None:
             pipeline, manifest, bad = self._other_data(data, on_bad_file)
@@ -212,6 +262,7 @@ class Run:
         if data is not None:
             trained_on = self.split.loc[self.split["part"] == "train", "group"]
             scores["groups_trained_on"] = sorted(set(manifest["group"]) & set(trained_on))
+            scores["data"] = str(Path(data).resolve())
         folder = self.evaluation_folder(data, part)
         self._write_evaluation(folder, scores, tables, bad)
         self._draw(pipeline, folder / "figures", manifest, scores)
@@ -228,6 +279,12 @@ class Run:
         manifest, bad = pipeline.usable(pipeline.manifest())
         if "part" in manifest:
             manifest = manifest[manifest["part"] != UNANSWERED]
+        received, known = pipeline.reader(manifest).signal_shape, self.classifier.signal_shape
+        if tuple(received) != tuple(known):
+            raise UserError(
+                f"The model takes signals of shape {tuple(known)}; those of {data} have the shape "
+                f"{tuple(received)}."
+            )
         return pipeline, manifest, bad
 
     def _score(
@@ -286,7 +343,7 @@ class Run:
         parts = []
         for names, rows in predicted:
             models = self._load(names)
-            received = _probabilities(pipeline, models, rows)
+            received = _probabilities(models, _read(pipeline, rows))
             part = np.full((len(self.members), *received.shape[1:]), np.nan, np.float32)
             part[[name in names for name in self.members]] = received
             parts.append(part)
@@ -306,13 +363,12 @@ class Run:
     def _write_evaluation(
         self, folder: Path, scores: dict, tables: dict[str, pd.DataFrame], bad: pd.DataFrame | None
     ):
-        with written_beside(folder / "metrics.json") as part:
-            part.write_text(json.dumps(scores, indent=2))
+        with written_beside(folder / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(scores, indent=2))
         for name, table in tables.items():
-            with written_beside(folder / f"{name}.csv") as part:
-                table.to_csv(part, index=False)
+            self._write_table(folder / f"{name}.csv", table)
         if bad is not None:
-            bad.to_csv(folder / "bad_files.csv", index=False)
+            self._write_table(folder / "bad_files.csv", bad)
 
     def _draw(self, pipeline: Pipeline, folder: Path, manifest: pd.DataFrame, scores: dict):
         """Draw the confusion matrix, the calibration, the training and some examples."""
@@ -323,8 +379,8 @@ class Run:
             "examples": pipeline.examples_figure(manifest, self.classifier.front_end),
         }
         for name, figure in figures.items():
-            with written_beside(folder / f"{name}.png") as part:
-                figure.savefig(part)
+            with written_beside(folder / f"{name}.png") as temporary:
+                figure.savefig(temporary)
 
     def export(self, quantize: Quantize = "none", calibrated: bool = False) -> dict[str, Any]:
         """Write a SavedModel and a TFLite file, compared with the Keras model on the validation part.
@@ -341,6 +397,8 @@ class Run:
             ParityError: a file does not give what the Keras model gives.
             ValueError: there is no such mode.
         """
+        self.check_finished()
+        clear_temporaries(self.folder / "export", of_all_processes=False)
         train, validation = (_part(self.split, part) for part in ("train", "validation"))
         if validation.empty:  # as in cross validation, where every example is both
             validation = train
@@ -351,13 +409,34 @@ class Run:
             model = Classifier(
                 model.front_end, tempered, model.class_names, model.signal_shape, model.sample_rate
             )
-        return export(
-            model,
-            self.folder / "export",
-            _signals(self.pipeline, validation),
-            quantize,
-            _signals(self.pipeline, some.reset_index(drop=True)),
-        )
+        return export(model, self.folder / "export", self._signals(validation), quantize, self._signals(some))
+
+    def _keep_signals(self) -> None:
+        """Keep some signals for `export` and `view`, which may be wanted where the data no longer is."""
+        path = self.folder / KEPT_SIGNALS
+        if path.exists():
+            return
+        chosen = [_part(self.split, part) for part in ("train", "validation")]
+        keep_signals(path, [rows for rows in chosen if len(rows)], self.pipeline.reader, self.pipeline.seed)
+
+    def _readable(self, rows: pd.DataFrame) -> tuple[Reader, pd.DataFrame]:
+        """Give what reads the signals of rows; where the data is gone, of those of them that were kept."""
+        try:
+            read = self.pipeline.reader(rows)
+            read(rows.iloc[:1])
+            return read, rows
+        except (UserError, OSError) as error:
+            kept = open_signals(self.folder / KEPT_SIGNALS)
+            there = rows[rows.index.isin(kept.index)]
+            if there.empty:
+                raise UserError(f"{error} The run has kept no signal of it either.") from None
+            print(shown(f"The data cannot be read ({error}): {len(there)} kept signals stand for it."))
+            return kept, there
+
+    def _signals(self, rows: pd.DataFrame) -> Iterator[np.ndarray]:
+        """Read the signals of rows of the split, batch by batch, once they are asked for."""
+        read, there = self._readable(rows)
+        yield from read_batches(there, read, self.pipeline.validation_batch_size).as_numpy_iterator()
 
     def view(self, example: int = 0, part: Literal["validation", "test"] = "validation") -> Figure:
         """Draw an example's features beside what the best models make of them, none trained on it.
@@ -372,20 +451,23 @@ class Run:
         Raises:
             UserError: there is no such example.
         """
+        self.check_finished()
         predicted = self._predicted(part)
-        rows = pd.concat([rows.assign(model=i) for i, (_, rows) in enumerate(predicted)], ignore_index=True)
+        rows = pd.concat([rows.assign(model=i) for i, (_, rows) in enumerate(predicted)])
         if not 0 <= example < len(rows):
             raise UserError(f"The {part} part has {len(rows)} examples, numbered from 0. Received: {example}")
-        row = rows.iloc[[example]].reset_index(drop=True)
+        row = rows.iloc[[example]]
         members, _ = predicted[row["model"].iloc[0]]
         models = self._load(members)
         names = models[0].class_names
+        read, _ = self._readable(row)
+        signal = read(row)
         return report.view_figure(
-            self.pipeline.picture(np.asarray(models[0].front_end(self.pipeline.reader(row)(row)))[0]),
+            self.pipeline.picture(np.asarray(models[0].front_end(signal))[0]),
             str(self.pipeline.example_names(row).iloc[0]),
             *self.pipeline.picture_axes,
             names,
-            _probabilities(self.pipeline, models, row).mean(axis=0)[0],
+            _probabilities(models, [signal]).mean(axis=0)[0],
             names[_shares(row, names).argmax()],
         )
 
@@ -421,12 +503,12 @@ def open_examples(source: str) -> Examples:
 
 
 def _part(split: pd.DataFrame, part: str) -> pd.DataFrame:
-    return split[split["part"] == part].reset_index(drop=True)
+    return split[split["part"] == part]
 
 
-def _signals(pipeline: Pipeline, manifest: pd.DataFrame) -> Iterator[np.ndarray]:
-    """Read the signals of a manifest's rows, batch by batch, once they are asked for."""
-    batches = read_batches(manifest, pipeline.reader(manifest), pipeline.validation_batch_size)
+def _read(pipeline: Pipeline, rows: pd.DataFrame) -> Iterator[np.ndarray]:
+    """Read the signals of rows, batch by batch."""
+    batches = read_batches(rows, pipeline.reader(rows), pipeline.validation_batch_size)
     yield from batches.as_numpy_iterator()
 
 
@@ -436,10 +518,10 @@ def _shares(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
     return known if known.ndim == 2 else np.eye(len(class_names), dtype=np.float32)[known]
 
 
-def _probabilities(pipeline: Pipeline, models: Sequence[Classifier], manifest: pd.DataFrame) -> np.ndarray:
+def _probabilities(models: Sequence[Classifier], signals: Iterable[np.ndarray]) -> np.ndarray:
     """Give (models, rows, classes); the features, which are the same for all models, are made once."""
     batches = []
-    for signals in _signals(pipeline, manifest):
-        features = models[0].front_end(signals)
+    for batch in signals:
+        features = models[0].front_end(batch)
         batches.append([tf.nn.softmax(model.backbone(features, training=False)) for model in models])
     return np.concatenate(batches, axis=1)

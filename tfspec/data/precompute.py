@@ -25,7 +25,7 @@ def precompute(
     What does not fit there, or shall serve other runs too, goes into a `tfspec.data.store.FeatureStore`.
 
     Args:
-        manifest: rows numbered from 0, and whatever `read` needs.
+        manifest: whatever `read` needs.
         read: such as an `AudioReader`.
         layer: from (batch, *signal_shape) signals to features of fixed shape.
         dtype: number format in memory, "float32" or "float16".
@@ -47,4 +47,4 @@ def precompute(
     for batch in progress(batches.as_numpy_iterator(), -(-len(manifest) // BATCH)):
         features[start : start + len(batch)] = batch
         start += len(batch)
-    return ArrayReader(features)
+    return ArrayReader(features, index=manifest.index)

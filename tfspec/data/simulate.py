@@ -6,13 +6,17 @@ complex samples, rounded to 8 bits.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 
 RADIO_CLASSES = ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
 PUBLISHED_SNR = {"Squiggle": (0.1, 0.5), "Narrowband": (0.05, 0.4), "Narrowbanddrd": (0.05, 0.4)}
@@ -178,6 +182,47 @@ def radio_batches(
         raise UserError(f"The number of signals must be positive. Received: {num}")
     check_snr(snr)
     return (_numbered(np.arange(first, min(first + BATCH, num)), seed, snr) for first in range(0, num, BATCH))
+
+
+def kept_radio_pictures(
+    folder: str | os.PathLike,
+    num: int,
+    seed: int = 0,
+    snr: tuple[float, float] | None = None,
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> np.ndarray:
+    """Simulate the pictures of `radio_batches` once, and keep them in a file for the next time.
+
+    Args:
+        folder: where the file is kept; its name tells what the pictures come from, this code included.
+        num: as in `radio_batches`.
+        seed: as in `radio_batches`.
+        snr: as in `radio_batches`.
+        progress: wraps the iteration over so many batches, to draw a bar.
+
+    Returns:
+        (num, 64, 128) float32 pictures in 0…1, mapped from the file.
+
+    Raises:
+        UserError: as in `radio_batches`.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     kept_radio_pictures(folder, num=2).shape
+        (2, 64, 128)
+    """
+    batches = radio_batches(num, seed, snr)
+    source = f"{num} {seed} {snr} {tf.__version__} {Path(__file__).read_text('utf-8')}"
+    path = Path(folder, f"radio-{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}.npy")
+    if not path.is_file():
+        with written_beside(path) as temporary:
+            pictures = np.lib.format.open_memmap(temporary, "w+", np.float32, (num, *PICTURE_SHAPE))
+            for number, (batch, _) in enumerate(progress(batches, -(-num // BATCH))):
+                pictures[number * BATCH :][: len(batch)] = batch
+            pictures.flush()
+    return np.load(path, mmap_mode="r")
 
 
 def _numbered(index: np.ndarray, seed: int, snr: tuple[float, float] | None) -> tuple[np.ndarray, list[str]]:

@@ -16,15 +16,17 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import keras
 import numpy as np
 import pandas as pd
+import soundfile
+import soxr
 import tensorflow as tf
 
-from tfspec import dsp, frontends
+from tfspec import audio, dsp, frontends
 from tfspec._version import __version__
-from tfspec.audio import decoding as audio
 from tfspec.base.errors import UserError
-from tfspec.base.files import written_beside
+from tfspec.base.files import clear_temporaries, written_beside
+from tfspec.base.sources import code_of, package_code
 from tfspec.base.threads import threads
-from tfspec.data.dataset import Reader, read_batches
+from tfspec.data.dataset import Reader, places_of, read_batches
 
 Dtype = Literal["float16", "float32"]
 Progress = Callable[[Iterable, int], Iterable]
@@ -57,8 +59,9 @@ class FeatureStore:
 
     The folder is named by a fingerprint of all that the features come from: the layer's configuration and
     weights, the signals' identities (of a recording its name, size and time of change, and how it is
-    decoded), the number format, and the source of `tfspec.dsp`, `tfspec.frontends` and the decoder. What
-    differs in any of these is another store, so that nothing stale is ever read. Sizes and times of files
+    decoded), the number format, the versions of the libraries that compute, and the code of the layer, of the
+    reader, of `tfspec.dsp`, `tfspec.frontends` and `tfspec.audio`. What differs in any of these is another
+    store, so that nothing stale is ever read. Sizes and times of files
     are taken for their content, as by make: reading gigabytes to find that nothing has changed would cost
     what the store saves. The order of the rows does not matter, nor does where the recordings' folder is.
 
@@ -68,7 +71,7 @@ class FeatureStore:
 
     Args:
         root: what holds the stores.
-        manifest: rows numbered from 0, and whatever `read` needs.
+        manifest: whatever `read` needs.
         read: such as an `AudioReader`; has a method `identities`.
         layer: from (batch, *signal_shape) signals to features of fixed shape.
         dtype: number format on disk.
@@ -108,7 +111,8 @@ class FeatureStore:
         identities, first, self._places = np.unique(
             np.asarray(read.identities(manifest), dtype=str), return_index=True, return_inverse=True
         )
-        self._manifest, self._read, self._layer = manifest.iloc[first], read, layer
+        self._index, self._manifest = manifest.index, manifest.iloc[first]
+        self._read, self._layer = read, layer
         self._description = {
             "format": FORMAT,
             "tfspec": __version__,
@@ -116,10 +120,12 @@ class FeatureStore:
             "shape": self.signal_shape,
             "rows": len(identities),
             "layer": _configuration(layer),
+            "libraries": {library.__name__: library.__version__ for library in (tf, keras, np, soxr)},
+            "libsndfile": soundfile.__libsndfile_version__,
         }
         digest = hashlib.blake2b(json.dumps(self._description, sort_keys=True).encode(), digest_size=16)
-        for part in itertools.chain(_sources(), layer.get_weights(), identities):
-            digest.update(part.tobytes() if isinstance(part, np.ndarray) else part.encode())
+        for part in itertools.chain(_code(layer, read), layer.get_weights(), identities):
+            digest.update(part.encode() if isinstance(part, str) else bytes(part))
             digest.update(b"\n")
         self.folder = Path(root, digest.hexdigest())
 
@@ -167,6 +173,7 @@ class FeatureStore:
         if not missing:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        clear_temporaries(self.folder)
         for part in self.folder.glob(".*.part.tfrecord"):
             if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
                 part.unlink(missing_ok=True)
@@ -240,7 +247,7 @@ class FeatureStore:
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Give the features of some rows, by their index, as (rows, *signal_shape) float32."""
-        places = self._places[rows.index]
+        places = self._places[places_of(rows, self._index)]
         features = np.empty((len(rows), *self.signal_shape), np.float32)
         workers = min(len(rows), os.cpu_count() or 1)
 
@@ -262,13 +269,12 @@ class FeatureStore:
         return features
 
 
-def _sources() -> Iterator[str]:
-    """Give the source of all that makes numbers."""
-    for package in (dsp, frontends):
-        yield from (
-            path.read_text(encoding="utf-8") for path in sorted(Path(package.__path__[0]).glob("*.py"))
-        )
-    yield Path(audio.__file__).read_text(encoding="utf-8")
+def _code(layer: keras.Layer, read: Reader) -> Iterator[bytes]:
+    """Give the code of all that makes numbers."""
+    for package in (dsp, frontends, audio):
+        yield from package_code(package)
+    layers = layer._flatten_layers(include_self=True, recursive=True)
+    yield from code_of({type(each) for each in (*layers, read)})
 
 
 def _configuration(layer: keras.Layer) -> Any:

@@ -1,0 +1,37 @@
+"""Trains one member of a run, in a process that has nothing else to do: `python -m tfspec.member`.
+
+What to train is one line of JSON on standard input, as `Pipeline` writes it. The end of standard input is the
+end of the process that wants it trained, and so of this one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+from tfspec.registry import find_pipeline
+from tfspec.run import Run
+
+
+def main() -> None:
+    """Train what standard input says."""
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    pipeline = find_pipeline(order["pipeline"])(**order["options"])
+    folder = Path(order["folder"])
+    split = Run(folder, pipeline).split
+    member = pipeline.members(split)[order["member"]]
+    features = pipeline.kept_features(split, folder)
+    member.pipeline.fit_member(folder, order["member"], member.split, features, verbose=0)
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What a training leaves after every epoch."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from tfspec import replicas
+from tfspec.base.files import written_beside
+from tfspec.data.dataset import Epochs
+from tfspec.models import Classifier
+from tfspec.training.progress import Phase, Progress
+
+DROPOUTS = 3
+"""Number of their stream of random numbers; `Epochs` draws from others."""
+
+
+class Keep(keras.callbacks.Callback):
+    """Keeps the classifier, which takes the raw signal, and the training's state while the backbone trains.
+
+    After every epoch it writes `last.keras`, `best.keras` if the validation loss is the lowest so far,
+    `history.csv`, and the state that `fit` goes on from. Each is whole at any time.
+
+    Args:
+        classifier: what is kept: around the backbone that trains, or around its twin in float32.
+        backbone: what trains, maybe on several replicas.
+        epochs: what numbers the epochs of the training data.
+        phase: the phase that trains.
+        progress: of the training; this callback adds the epochs, and writes into its folder.
+        patience: epochs without a lower validation loss after which the phase stops.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        backbone: keras.Model,
+        epochs: Epochs,
+        phase: Phase,
+        progress: Progress,
+        patience: int,
+    ):
+        super().__init__()
+        self.epochs = epochs
+        self.backbone = backbone
+        self.classifier = classifier
+        self.phase = phase
+        self.progress = progress
+        self.patience = patience
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock, and what is random in this epoch: a function of the seed and the epoch alone."""
+        self.epochs.number = epoch  # Keras may have looked at a batch before
+        rng = np.random.default_rng([self.epochs.seed, epoch, DROPOUTS])
+        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        # Of dropouts; Keras does not save them
+        states = [each for each in self.backbone.variables if each.path.endswith("seed_generator_state")]
+        seeds = rng.integers(2**32, size=(len(states), num_replicas, 2), dtype=np.uint32)
+        replicas.assign_to_replicas(states, seeds)
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write the files, and stop when it is time to."""
+        seconds = time.perf_counter() - self.start
+        scores = {name: float(value) for name, value in logs.items()}
+        self.progress.history.append({"epoch": epoch, **scores, "seconds": seconds})
+        if self.classifier.backbone is not self.backbone:
+            self.classifier.backbone.set_weights(self.backbone.get_weights())
+        last = self.progress.folder / "last.keras"
+        with written_beside(last) as temporary:
+            self.classifier.save(temporary)
+        if self.progress.lowest() == epoch:
+            with written_beside(self.progress.folder / "best.keras") as temporary:
+                shutil.copyfile(last, temporary)
+        with written_beside(self.progress.folder / "history.csv") as temporary:
+            pd.DataFrame(self.progress.history).to_csv(temporary, index=False)
+        self.progress.save(self.backbone)
+        self.model.stop_training = self.progress.is_over(self.phase, self.patience)

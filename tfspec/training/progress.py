@@ -1,0 +1,160 @@
+"""How far a training came, on disk: one file says it, and says when the training is finished.
+
+A kill may come before or after any write or rename. So nothing is concluded from what is not there. What the
+next epoch starts from lies in a file of its own, `state-EPOCH.keras`; `progress.json`, which is replaced in
+one rename, names it. The state before is removed only then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
+
+FILE = "progress.json"
+STATES = "state-*.keras"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with one learning-rate schedule.
+
+    Args:
+        epochs: largest number of epochs.
+        learning_rate: at the start.
+        learning_rate_end: part of it that a cosine over the epochs leaves at the end; 1 keeps it constant.
+        prepare: what is done to the backbone first, such as `models.freeze`.
+    """
+
+    epochs: int
+    learning_rate: float
+    learning_rate_end: float = 1.0
+    prepare: Callable[[keras.Model], None] | None = None
+
+
+@dataclass
+class Progress:
+    """How far a training came.
+
+    Args:
+        folder: of the training.
+        phase: number of the phase that it is in.
+        first_epoch: number of that phase's first epoch.
+        history: losses, metrics and seconds of every epoch, of all phases.
+        state: file in the folder with the compiled backbone after the last whole epoch; None before the first
+            epoch's end, and once the training is finished.
+        finished: whether nothing is left to be trained.
+    """
+
+    folder: Path
+    phase: int = 0
+    first_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    state: str | None = None
+    finished: bool = False
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> Progress:
+        """Read how far the training in a folder came.
+
+        Args:
+            folder: of the training; nothing is begun where it is empty or missing.
+
+        Raises:
+            UserError: the file is damaged.
+
+        Example:
+            >>> Progress.load("nowhere").finished
+            False
+        """
+        folder = Path(folder)
+        for path, state in ((folder / FILE, None), (folder / "state" / FILE, "state/backbone.keras")):
+            if path.is_file():  # the second one was left by earlier versions
+                return cls._read(path, {"folder": folder, "state": state})
+        # Earlier versions had no such file for a finished training
+        return cls(folder, finished=(folder / "best.keras").is_file())
+
+    @classmethod
+    def _read(cls, path: Path, known: dict) -> Progress:
+        try:
+            progress = cls(**{**known, **json.loads(path.read_text())})
+            is_sound = (
+                all(type(number) is int for number in (progress.phase, progress.first_epoch))
+                and isinstance(progress.state, str | None)
+                and type(progress.finished) is bool
+                and all(progress._is_row(number, row) for number, row in enumerate(progress.history))
+            )
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{path} is damaged: {error}. Remove its folder to train this model anew."
+            ) from None
+        if not is_sound:
+            raise UserError(f"{path} is damaged. Remove its folder to train this model anew.")
+        return progress
+
+    @staticmethod
+    def _is_row(number: int, row: dict) -> bool:
+        numbers = (row[name] for name in ("val_loss", *row))
+        return row["epoch"] == number and all(isinstance(value, int | float) for value in numbers)
+
+    def save(self, backbone: keras.Model | None = None, finished: bool = False) -> None:
+        """Write how far it came, at once or not at all.
+
+        Args:
+            backbone: compiled, after the last epoch of the history; None before the first epoch.
+            finished: whether nothing is left to be trained, so that no state is needed.
+        """
+        self.state, self.finished = None, finished
+        if backbone is not None and not finished:
+            self.state = f"state-{len(self.history)}.keras"
+            with written_beside(self.folder / self.state) as temporary:
+                backbone.save(temporary)
+        kept = {name: value for name, value in vars(self).items() if name != "folder"}
+        with written_beside(self.folder / FILE) as temporary:
+            temporary.write_text(json.dumps(kept))
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove the states that the next epoch does not start from."""
+        for path in self.folder.glob(STATES):
+            if path.name != self.state:
+                path.unlink()
+
+    def backbone(self) -> keras.Model | None:
+        """Load the backbone of a training that was interrupted, with its optimizer.
+
+        Returns:
+            The compiled backbone after the last whole epoch; None if there was none.
+
+        Raises:
+            UserError: its file is missing or damaged.
+        """
+        if self.state is None:
+            return None
+        path = self.folder / self.state
+        try:
+            return keras.saving.load_model(path, safe_mode=True)
+        except Exception as error:  # whatever a damaged file makes Keras raise
+            raise UserError(
+                f"{path} cannot be loaded: {error}. Remove {self.folder / FILE} to train this model anew."
+            ) from None
+
+    def lowest(self, first_epoch: int = 0) -> int | None:
+        """Number the epoch with the lowest validation loss, from `first_epoch` on."""
+        losses = {row["epoch"]: row["val_loss"] for row in self.history if row["epoch"] >= first_epoch}
+        finite = {epoch: loss for epoch, loss in losses.items() if loss == loss}
+        return int(min(finite, key=finite.__getitem__)) if finite else None
+
+    def is_over(self, phase: Phase, patience: int) -> bool:
+        """Say whether the phase has had its epochs, or none better for too long."""
+        done = len(self.history)
+        lowest = self.lowest(self.first_epoch)
+        waited = done - 1 - (self.first_epoch if lowest is None else lowest)
+        return done >= self.first_epoch + phase.epochs or (done > self.first_epoch and waited >= patience)
