@@ -1,8 +1,14 @@
+import os
+import socket
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import pytest
 
-from tfspec.base.files import written_beside
+from tfspec.base.files import clear_temporaries, file_problem, walk_files, written_beside
+from tfspec.base.text import shown, text_problem
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -120,3 +126,86 @@ def test_folder_of_another_owner_of_the_name(tmp_path):
     with pytest.raises(OSError), written_beside(tmp_path / "model") as part:
         write_folder(part, a="new")
     assert contents(tmp_path) == {"model": "a file"}
+
+
+HERE = f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def test_what_killed_processes_left_is_cleared_and_what_living_ones_write_stays(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = {
+        f".model.{HERE}-{gone.pid}.part.keras": True,
+        f".model.{HERE}-{os.getppid()}.part.keras": False,
+        f".model.00000000-{gone.pid}.part.keras": False,  # of another machine, which nobody here can ask
+        ".model.123.part.keras": False,  # of an earlier version
+        "model.keras": False,
+        ".hidden": False,
+    }
+    (tmp_path / "below").mkdir()
+    for name in names:
+        (tmp_path / "below" / name).write_text("some")
+    cleared = clear_temporaries(tmp_path)
+    assert {path.name for path in cleared} == {name for name, is_gone in names.items() if is_gone}
+    clear_temporaries(tmp_path, of_all_processes=True)
+    assert set(contents(tmp_path)) == {"below/model.keras", "below/.hidden"}
+
+
+@pytest.mark.parametrize("name", ["export", "model.v2"])
+def test_a_folder_whose_replacement_was_killed_half_way_gets_its_name_back(tmp_path, name):
+    path = tmp_path / name
+    old = tmp_path / f".{path.stem}.{HERE}-1.old{path.suffix}"
+    write_folder(old, a="old")
+    write_folder(tmp_path / f".{path.stem}.{HERE}-1.part{path.suffix}", a="new")
+    clear_temporaries(tmp_path, of_all_processes=True)
+    assert contents(tmp_path) == {f"{name}/a": "old"}
+    write_folder(old, a="older")
+    clear_temporaries(tmp_path, of_all_processes=True)
+    assert contents(tmp_path) == {f"{name}/a": "old"}
+
+
+def test_what_is_no_file_is_told_without_being_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "good").write_text("some")
+    (tmp_path / "link").symlink_to(tmp_path / "good")
+    found = {path.name: file_problem(path) for path in tmp_path.iterdir()}
+    assert found == {
+        "pipe.wav": "a pipe, not a file",
+        "folder.png": "a folder, not a file",
+        "empty.wav": "empty file",
+        "dangling": "no such file",
+        "good": None,
+        "link": None,
+    }
+    assert file_problem("/dev/zero") == "a device, not a file"
+    assert file_problem("x" * 300) == "File name too long"
+    assert file_problem("a\0b") is not None
+
+
+def test_folders_that_hold_one_another_are_walked_once(tmp_path):
+    write_folder(tmp_path / "a", one="1")
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "a" / ".hidden").touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in walk_files(tmp_path)] == ["a/one"]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("Zaunkönig 日本", None),
+        ("a\nb", "\\n"),
+        ("a\x1b[31m", "\\x1b"),
+        ("\x9b31m", "\\x9b"),
+        ("line\u2028", "\\u2028"),
+        (os.fsdecode(b"caf\xe9"), "not UTF-8"),
+    ],
+)
+def test_names_that_cannot_be_written(name, problem):
+    found = text_problem(name)
+    assert (found is None) if problem is None else (problem in found)
+    assert text_problem(shown(name)) is None
+    assert shown(name).encode()

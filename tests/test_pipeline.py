@@ -15,6 +15,7 @@ from tones import write_tones
 
 from tfspec import UserError, pipeline
 from tfspec.audio.decoding import load_audio
+from tfspec.data.kept import keep_signals, open_signals
 from tfspec.data.store import FeatureStore
 from tfspec.inference import load_keras, load_model, predict_files
 from tfspec.pipelines import RadioSignals, SpeechCommands
@@ -226,7 +227,7 @@ def test_features_on_disk_give_the_same_run_and_serve_the_next(tones, run, tmp_p
     written = shard.stat().st_mtime_ns
     monkeypatch.undo()
     monkeypatch.setattr(pipeline, "precompute", None)
-    SpeechCommands(data=tones, out=tmp_path / "next", **{**OPTIONS, "seed": 3}).train(verbose=0)
+    SpeechCommands(data=tones, out=tmp_path / "next", **{**OPTIONS, "learning_rate": 1e-4}).train(verbose=0)
     assert shard.stat().st_mtime_ns == written
     assert len(list((tmp_path / "features").iterdir())) == 1
 
@@ -331,7 +332,25 @@ def test_other_data_is_scored_whole_and_known_speakers_are_named(run, tones):
     scores = run.evaluate(tones)
     assert scores["examples"] == 12
     assert len(scores["groups_trained_on"]) == 2
-    assert (run.folder / "evaluations" / tones.name / "predictions.csv").exists()
+    assert scores["data"] == str(tones)
+    assert (run.evaluation_folder(tones) / "predictions.csv").exists()
+
+
+def test_each_evaluation_has_a_folder_of_its_own(folds, tones, tmp_path):
+    before = folds.metrics(), folds.metrics("test")
+    for site in ("a", "b"):
+        shutil.copytree(tones, tmp_path / site / "test")
+    shutil.rmtree(tmp_path / "b" / "test" / "high")
+    first = folds.evaluate(tmp_path / "a" / "test")
+    second = folds.evaluate(tmp_path / "b" / "test")
+    assert (first["examples"], second["examples"]) == (12, 6)
+    assert (folds.metrics(), folds.metrics("test")) == before
+    folders = [folds.evaluation_folder(tmp_path / site / "test") for site in ("a", "b")]
+    assert [json.loads((f / "metrics.json").read_text())["examples"] for f in folders] == [12, 6]
+    assert folds.evaluate(tmp_path / "a" / "test") == first
+    assert sorted((folds.folder / "evaluations").iterdir()) == sorted(
+        [*folders, folds.evaluation_folder(part="test")]
+    )
 
 
 def test_other_data_with_unknown_labels_is_refused(run, tones, tmp_path):
@@ -435,3 +454,128 @@ def test_keywords_are_augmented_as_asked_and_the_lstm_by_default():
     assert layers() == ["PitchShift", "TimeShift"]
     assert layers(model="conv2d") == layers(augment=()) == []
     assert layers(augment=("frequency_mask", "noise")) == ["OneOf", "FrequencyMask"]
+
+
+def test_features_that_nobody_reads_are_not_computed(tones, tmp_path, monkeypatch):
+    computed = []
+    make = pipeline.precompute
+    monkeypatch.setattr(
+        pipeline, "precompute", lambda rows, *rest: computed.append(list(rows["part"])) or make(rows, *rest)
+    )
+    for name, augment in (("augmented", ("shift",)), ("plain", ())):
+        SpeechCommands(data=tones, out=tmp_path / name, augment=augment, **OPTIONS).train(verbose=0)
+    assert computed == [["validation"] * 4, ["train"] * 8 + ["validation"] * 4]
+
+
+def test_what_is_not_finished_says_so(tones, run, tmp_path):
+    folder = tmp_path / "unfinished"
+    shutil.copytree(run.folder, folder)
+    progress = json.loads((folder / "progress.json").read_text())
+    (folder / "progress.json").write_text(json.dumps({**progress, "finished": False}))
+    unfinished = Run(folder)
+    for ask in (unfinished.evaluate, unfinished.export, unfinished.view, lambda: load_model(folder)):
+        with pytest.raises(UserError, match="is not finished: `tfspec resume"):
+            ask()
+
+
+@pytest.mark.parametrize("left", [[], [".config.1234.part.json"], [".config.0a1b2c3d-99.part.json"]])
+def test_a_run_killed_before_it_was_one_can_begin_again(tones, run, tmp_path, left):
+    for name in left:
+        (tmp_path / "run").mkdir(exist_ok=True)
+        (tmp_path / "run" / name).write_text("{")
+    again = SpeechCommands(data=tones, out=tmp_path / "run", **OPTIONS).train(verbose=0)
+    assert again.metrics() == run.metrics()
+    assert not set(left) & {path.name for path in again.folder.iterdir()}
+
+
+def test_a_run_killed_before_its_split_was_written_is_resumed(tones, run, tmp_path):
+    (tmp_path / "run").mkdir()
+    shutil.copy(run.folder / "config.json", tmp_path / "run")
+    resumed = Run(tmp_path / "run").resume(verbose=0)
+    assert (resumed.folder / "split.csv").read_text() == (run.folder / "split.csv").read_text()
+    assert resumed.metrics() == run.metrics()
+
+
+def test_a_run_of_an_earlier_version_is_finished_or_goes_on(run, tmp_path):
+    finished, unfinished = tmp_path / "finished", tmp_path / "unfinished"
+    for folder in (finished, unfinished):
+        shutil.copytree(run.folder, folder)
+        (folder / "progress.json").unlink()
+        (folder / "signals.npz").unlink()
+    assert Run(finished).evaluate() == run.metrics()
+    history = json.loads((run.folder / "progress.json").read_text())["history"]
+    backbone = load_keras(run.folder / "last.keras").backbone
+    backbone.compile("adam", "sparse_categorical_crossentropy")
+    (unfinished / ".state.4321.old").mkdir()  # killed between two renames
+    backbone.save(unfinished / ".state.4321.old" / "backbone.keras")
+    progress = {"phase": 0, "first_epoch": 0, "history": history[:1]}
+    (unfinished / ".state.4321.old" / "progress.json").write_text(json.dumps(progress))
+    resumed = Run(unfinished).resume(verbose=0)
+    assert len(resumed.history) == 2
+    assert not list(unfinished.glob("*state*")) and not list(unfinished.glob(".*"))
+
+
+def test_export_and_view_where_the_data_no_longer_is(tones, tmp_path, capsys):
+    data = tmp_path / "data"
+    shutil.copytree(tones, data)
+    options = {**OPTIONS, "model": "conv2d", "clip_seconds": 0.5}
+    run = SpeechCommands(data=data, out=tmp_path / "run", **options).train(verbose=0)
+    with_data = run.export("int8")["saved_model"]["signals"]
+    shutil.rmtree(data)
+    gone = Run(run.folder)
+    assert gone.export("int8")["saved_model"]["signals"] == with_data == 4
+    assert "4 kept signals stand for it" in capsys.readouterr().out
+    assert gone.view(1).axes
+    with pytest.raises(UserError, match="no such file"):
+        gone.evaluate()
+    (run.folder / "signals.npz").unlink()
+    with pytest.raises(UserError, match=r"signals\.npz is missing"):
+        gone.export()
+
+
+def test_what_is_kept_of_large_signals_is_bounded(tmp_path):
+    class Large:
+        signal_shape, sample_rate = (100_000,), None
+
+        def __call__(self, rows):
+            return np.full((len(rows), 100_000), 3e5, np.float32)
+
+    keep_signals(
+        tmp_path / "signals.npz", [pd.DataFrame(index=range(1000))] * 2, lambda rows: Large(), seed=0
+    )
+    assert (tmp_path / "signals.npz").stat().st_size < 4 * 2**23 + 10_000
+    kept = open_signals(tmp_path / "signals.npz")
+    assert kept.signals.max() == 3e5  # which half precision does not hold
+    for content in (b"", b"PK\x03\x04 no zip", b"\x93NUMPY"):
+        (tmp_path / "signals.npz").write_bytes(content)
+        with pytest.raises(UserError, match="is damaged"):
+            open_signals(tmp_path / "signals.npz")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", b"[]"),
+        ("config.json", b"\xff\xfe"),
+        ("config.json", b'{"pipeline": 3, "options": {}}'),
+        ("config.json", b'{"pipeline": "speech_commands", "options": {"epochs": "many"}}'),
+        ("config.json", b'{"pipeline": "speech_commands", "options": {"classes": [1, null]}}'),
+        ("config.json", b'{"pipeline": "speech_commands", "options": {"nothing_known": 1}}'),
+        ("split.csv", b""),
+        ("split.csv", b"\x00\xff\xfe" * 99),
+        ("split.csv", b"path,label\na,b\n"),
+        ("split.csv", b"path,label,group,part\na,b,c,somewhere\n"),
+        ("progress.json", b"{"),
+        ("progress.json", b'{"history": [{}], "finished": true}'),
+        ("progress.json", b'{"history": 3}'),
+        ("progress.json", b'{"phase": "one"}'),
+        ("history.csv", b"\xff"),
+    ],
+)
+def test_a_damaged_run_folder_is_one_line(run, tmp_path, file, content):
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    (folder / file).write_bytes(content)
+    with pytest.raises(UserError) as error:
+        Run(folder).evaluate()
+    assert str(folder) in str(error.value)

@@ -1,10 +1,10 @@
-"""Kills a run before every change of a file, goes on with it, and compares what it leaves with a run undisturbed.
+"""Kills a run before every change of a file, goes on with it, and compares it with a run that was not killed.
 
     LD_PRELOAD=kill_at.so python kills.py KIND FOLDER [EVERY]
 
-prints a line of JSON: how many changes there were, how many kills, how many different states of the folder they
-left, and each kill after which the end was not the same. TensorFlow is imported once; every run is a fork of that
-process, which itself computes nothing.
+prints a line of JSON: how many changes there were, how many kills, how many different states of the folder
+these left, and each kill after which the end was not the same. TensorFlow is imported once; every run is a fork
+of that process, which itself computes nothing.
 """
 
 from __future__ import annotations
@@ -22,16 +22,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
+import matplotlib.backends.backend_agg  # noqa: F401  here, and not in every fork
 import numpy as np
 import pandas as pd
+import scipy.optimize  # noqa: F401
+import sklearn.metrics
+import sklearn.model_selection  # noqa: F401
+import tensorflow as tf
+from matplotlib.figure import Figure
+from tensorflow.python.autograph.impl import api as autograph
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from overlaps import small_network, write_overlaps
+from overlaps import write_overlaps
 from tones import write_tones
 from wrists import write_people
 
+from tfspec import report
 from tfspec.base.files import TEMPORARY
-from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, SpeechCommands, overlapped_speech
+from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, SpeechCommands
 from tfspec.run import Run
 
 LIBRARY = ctypes.CDLL(None)
@@ -54,6 +63,20 @@ class Kind(NamedTuple):
     again: Callable[[Path, Path], object]
 
 
+def without_tracing_and_drawing():
+    """Leave out what takes most of a short run's time and writes nothing."""
+    tf.config.run_functions_eagerly(True)
+    autograph.tf_convert = lambda function, *_, **__: function
+    for name in (
+        "confusion_matrix_figure",
+        "calibration_figure",
+        "history_figure",
+        "examples_figure",
+        "grid_figure",
+    ):
+        setattr(report, name, lambda *_, **__: Figure(figsize=(1, 1)))
+
+
 def nothing(*_):
     """Do without."""
 
@@ -66,7 +89,7 @@ def training(make: Callable[[Path, Path], object], data: Callable[[Path], object
 
     def resume(data, folder):
         if (folder / "run" / "config.json").exists():
-            Run(folder / "run").resume(verbose=0)
+            Run(folder / "run", make(data, folder / "run")).resume(verbose=0)
         else:
             train(data, folder)
 
@@ -77,7 +100,7 @@ def done_with_a_run(action: Callable[[Run], object]) -> Kind:
     """Kill what is done with a finished run; it is done again."""
 
     def act(data, folder):
-        action(Run(folder / "run"))
+        action(Run(folder / "run", keywords(data, folder / "run")))
 
     def prepare(data, folder):
         keywords(data, folder / "run").train(verbose=0)
@@ -91,31 +114,68 @@ def tones(folder):
     write_tones(folder, {"high": 2000, "low": 300}, speakers=3)
 
 
-def keywords(data, out, **options):
+class Light:
+    """A front end and a network that take no time: what is tested is what is written, and in which order."""
+
+    def front_end(self):
+        """Give the signal as it is."""
+        return keras.layers.Reshape(self.feature_shape)
+
+    def backbone(self, feature_shape, num_classes):
+        """Give a network that is random in training too."""
+        layers = [keras.layers.Flatten(), keras.layers.Dropout(0.25), keras.layers.Dense(num_classes)]
+        return keras.Sequential([keras.Input(feature_shape), *layers])
+
+
+class Keywords(Light, SpeechCommands):
     """Recordings: one model, whose best epoch counts."""
-    small = {"epochs": 3, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4, "model": "conv2d"}
-    return SpeechCommands(data=data, out=out, **{**small, **options})
+
+    feature_shape = (49, 135, 1)
+
+
+class Radio(Light, RadioSignals):
+    """Pictures: two models, on simulated data."""
+
+    feature_shape = (64, 128, 1)
+
+
+class Wrist(Light, Capture24):
+    """Windows: folds and a test part, whose last epoch counts."""
+
+    feature_shape = (200, 3, 1)
+
+
+class Mixtures(Light, OverlappedSpeech):
+    """Shares: an ensemble, and a table that is filled in."""
+
+    feature_shape = (160, 100, 1)
+
+
+def keywords(data, out, **options):
+    """Make a training on recordings, whose validation part is never augmented."""
+    small = {"epochs": 3, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4, "augment": ()}
+    return Keywords(data=data, out=out, **small, **options)
 
 
 def radio(data, out):
-    """Pictures: two models, on simulated data."""
-    return RadioSignals(out=out, num_train=8, num_validation=4, epochs=2, batch_size=8, num_members=2)
+    """Make a training of two models on pictures."""
+    return Radio(out=out, num_train=8, num_validation=4, epochs=2, batch_size=8, num_members=2, augment=())
 
 
 def wrist(data, out):
-    """Windows: folds and a test part, whose last epoch counts."""
+    """Make a training of folds on windows."""
     frames = {"sample_rate": 20, "frame_length": 24, "frame_step": 10, "label_column": "label:simple"}
-    return Capture24(data=data, out=out, epochs=2, batch_size=32, cross_validation=2, test=2, **frames)
+    options = {"epochs": 2, "batch_size": 32, "cross_validation": 2, "test": 2, "augment": False}
+    return Wrist(data=data, out=out, **options, **frames)
 
 
 def mixtures(data, out):
-    """Shares: an ensemble, and a table that is filled in."""
-    overlapped_speech.mac = small_network
-    return OverlappedSpeech(data=data, out=out, epochs=2, batch_size=4, width=1, validation_fraction=0.25)
+    """Make a training of an ensemble on shares."""
+    return Mixtures(data=data, out=out, epochs=2, batch_size=4, validation_fraction=0.25, augment=("mix_up",))
 
 
 def stored(data, out):
-    """Features that are kept on disk."""
+    """Make a training whose features are kept on disk."""
     return keywords(data, out, feature_store=out.parent / "features")
 
 
@@ -143,7 +203,7 @@ def forked(action: Callable[..., object], *arguments) -> tuple[int, str]:
         os.close(reader)
         code = 0
         try:
-            with open(os.devnull, "w") as nowhere:
+            with Path(os.devnull).open("w") as nowhere:
                 os.dup2(nowhere.fileno(), 1)
             action(*arguments)
         except BaseException:
@@ -151,7 +211,7 @@ def forked(action: Callable[..., object], *arguments) -> tuple[int, str]:
             os.write(writer, traceback.format_exc()[-1500:].encode())
         os._exit(code)
     os.close(writer)
-    with open(reader) as pipe:
+    with os.fdopen(reader) as pipe:
         said = pipe.read()
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), said
 
@@ -222,7 +282,9 @@ def content(path: Path) -> str:
         return json.dumps(parity)
     if path.name == "config.json":
         return path.read_text().replace(str(path.parents[1]), "")
-    if path.suffix in (".png", ".pb", ".index") or "variables.data" in path.name:  # names, times, lines of history
+    if (
+        path.suffix in (".png", ".pb", ".index") or "variables.data" in path.name
+    ):  # names, times, lines of history
         return ""
     if path.suffix == ".npz":
         with np.load(path) as arrays:
@@ -270,4 +332,5 @@ def main(kind: Kind, folder: Path, every: int) -> dict:
 
 
 if __name__ == "__main__":
+    without_tracing_and_drawing()
     print(json.dumps(main(KINDS[sys.argv[1]], Path(sys.argv[2]).resolve(), int(*sys.argv[3:] or ["1"]))))
