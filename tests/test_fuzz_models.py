@@ -13,7 +13,7 @@ from tfspec.quantization import tflite_model
 from tfspec.tflite_metadata import CHECKSUM_BYTES
 
 SIGNALS = np.random.default_rng(0).uniform(-1, 1, (1, 1500)).astype(np.float32)
-SEEDS = {"few": range(150), "many": range(150, 5000)}
+SEEDS = {"few": range(150), "many": range(150, 2000)}
 
 
 @pytest.fixture(scope="module")
