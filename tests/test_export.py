@@ -1,14 +1,22 @@
 """Export: both files against the Keras model, the SavedModel with TensorFlow alone, and what is quantised."""
 
+import copy
+import errno
 import functools
 import json
+import os
+import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tones import write_tones
@@ -16,11 +24,13 @@ from tones import write_tones
 from tfspec import cli
 from tfspec import export as export_module
 from tfspec import run as run_module
+from tfspec.base.errors import UserError
 from tfspec.export import TFLiteClassifier, export
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import Classifier, conv2d, lstm
 from tfspec.pipelines import SpeechCommands
 from tfspec.quantization import tflite_model
+from tfspec.tflite_metadata import write_metadata
 
 NAMES = ["no", "yes", "$ <b>"]
 TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
@@ -104,6 +114,164 @@ def test_export_again_replaces_the_files(tmp_path, rng):
         "parity.json",
         "saved_model",
     ]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "export"
+    classifier = _classifier("mfcc")
+    export(classifier, folder, [_signals(np.random.default_rng(0), 1)])
+    return classifier, folder
+
+
+def _served(folder):
+    serve = tf.saved_model.load(str(folder / "saved_model")).signatures["serving_default"]
+    return lambda signals: serve(signal=tf.constant(signals))["probabilities"].numpy()
+
+
+@pytest.mark.parametrize("kind", ["tflite", "keras", "saved_model"])
+def test_several_threads_get_what_one_gets(exported, rng, kind):
+    classifier, folder = exported
+    probabilities = {
+        "tflite": lambda: TFLiteClassifier(folder / "model.tflite").probabilities,
+        "keras": lambda: classifier.probabilities,
+        "saved_model": lambda: _served(folder),
+    }[kind]()
+    batches = [_signals(rng, 1 + i % 3) for i in range(60)]
+    expected = [probabilities(batch) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range({"tflite": 5, "keras": 1, "saved_model": 1}[kind]):
+            for one, other in zip(pool.map(probabilities, batches), expected, strict=True):
+                np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_a_tflite_classifier_is_copied_and_pickled_with_its_file(exported, rng, tmp_path):
+    path = shutil.copy(exported[1] / "model.tflite", tmp_path)
+    model = TFLiteClassifier(path)
+    signals = _signals(rng, 2)
+    expected = model.probabilities(signals)
+    Path(path).unlink()
+    for other in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
+        assert (other.class_names, other.signal_shape, other.sample_rate) == (tuple(NAMES), (4000,), 8000)
+        np.testing.assert_array_equal(other.probabilities(signals), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_tflite_classifier_works_in_a_forked_process(exported):
+    script = """
+import os, sys, numpy as np
+from tfspec.export import TFLiteClassifier
+model, signals = TFLiteClassifier(sys.argv[1]), np.ones((2, 4000), np.float32)
+expected = model.probabilities(signals)
+if (child := os.fork()) == 0:
+    os._exit(0 if (model.probabilities(signals) == expected).all() else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", script, str(exported[1] / "model.tflite")], check=True)
+
+
+@pytest.mark.parametrize("shape", [(), (4000,), (2, 3999), (2, 4000, 1), (2, 0), (0, 3999)])
+def test_signals_of_another_shape_are_refused_and_change_nothing(exported, rng, shape):
+    model = TFLiteClassifier(exported[1] / "model.tflite")
+    with pytest.raises(UserError, match=r"takes signals of shape \(4000,\)"):
+        model.probabilities(np.zeros(shape, np.float32))
+    signals = _signals(rng, 2)
+    np.testing.assert_allclose(model.probabilities(signals), exported[0].probabilities(signals), atol=1e-4)
+    assert model.probabilities(signals[:0]).shape == (0, len(NAMES))
+
+
+@pytest.mark.parametrize("name", ["run [1]", "a*b", "what?", "[", "näh ~ $x; {a}"])
+def test_any_name_of_a_folder_will_do(tmp_path, rng, name):
+    folder = tmp_path / name / "export"
+    assert export(_classifier(), folder, [_signals(rng, 1)])["saved_model"]["same_top_class"] == 1
+    assert (folder / "saved_model" / "saved_model.pb").exists()
+    assert [path.name for path in folder.parent.iterdir()] == ["export"]
+
+
+def _full(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _full_in_tensorflow(*_, **__):
+    raise tf.errors.ResourceExhaustedError(None, None, "/tmp/x/variables; No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "failing"),
+    [
+        (Path, "mkdir", _full),
+        (tf.saved_model, "save", _full_in_tensorflow),
+        (shutil, "move", _full),
+        (Path, "write_bytes", _full),
+        (Path, "write_text", _full),
+        (Path, "replace", _full),
+    ],
+)
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path, rng, monkeypatch, owner, name, failing):
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "parity.json").touch()
+    classifier, signals = _classifier(), _signals(rng, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, failing)
+        with pytest.raises(
+            UserError, match=r"export, by way of .*, cannot be written: No space left on device$"
+        ):
+            export(classifier, tmp_path / "export", [signals])
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+        "export",
+        "export/parity.json",
+    ]
+
+
+@pytest.mark.parametrize("kilobytes", [200, 450])
+def test_a_disk_that_is_really_full(tmp_path, rng, kilobytes):
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(tmp_path)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        (tmp_path / "export").mkdir()
+        with pytest.raises(UserError, match="No space left on device"):
+            export(_classifier(), tmp_path / "export", [_signals(rng, 1)])
+        assert [path.name for path in tmp_path.rglob("*")] == ["export"]
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_file_in_the_way_is_said_at_once(tmp_path, monkeypatch):
+    (tmp_path / "export").touch()
+    monkeypatch.setattr(export_module, "tflite_model", None)
+    with pytest.raises(UserError, match="export cannot be written: it is there and is no folder"):
+        export(_classifier(), tmp_path / "export", [])
+    (tmp_path / "export").unlink()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot be written: (Not a directory|File exists)"):
+        export(_classifier(), tmp_path / "file" / "export", [])
+
+
+def _foreign(function, shape, path, labels=("a", "b", "c")):
+    """Write a TFLite file of another maker's."""
+    traced = tf.function(function).get_concrete_function(tf.TensorSpec(shape, tf.float32, "signal"))
+    model = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module()).convert()
+    path.write_bytes(write_metadata(model, "", "", labels, 8000))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "said"),
+    [
+        (lambda x: {"scores": x}, (1, 3), "and should take a signal and give probabilities"),
+        (lambda x: {"probabilities": x}, (2, 3), r"shape \(2, 3\)"),
+        (lambda x: {"probabilities": tf.zeros([3]) + x}, (3,), r"shape \(3,\)"),
+        (
+            lambda x: {"probabilities": tf.zeros([2, 1, 3]) + x},
+            (1, 3),
+            r"gives an array of shape \(2, 1, 3\)",
+        ),
+    ],
+)
+def test_a_tflite_file_that_takes_or_gives_something_else(tmp_path, function, shape, said):
+    with pytest.raises(UserError, match=f"cannot be used as a TFLite model: .*{said}"):
+        TFLiteClassifier(_foreign(function, shape, tmp_path / "x.tflite"))
 
 
 def _sounds(count):
@@ -209,7 +377,7 @@ def test_int8_activations_are_integers_from_end_to_end(tmp_path, features):
     main = tree.subgraphs[0]
     names = [OPERATORS[tree.operatorCodes[operator.opcodeIndex].builtinCode] for operator in main.operators]
     begin, end = names.index("QUANTIZE"), names.index("DEQUANTIZE")
-    assert names[end:] == ["DEQUANTIZE", "SOFTMAX"]
+    assert names[end:] == ["DEQUANTIZE", "SOFTMAX", "SELECT_V2"]  # the last for signals that are not finite
     assert names[begin:end].count("CONV_2D") == 3
     computed = [i for operator in main.operators[begin:end] for i in operator.outputs]
     assert {TYPES[main.tensors[i].type] for i in computed} == {"INT8"}

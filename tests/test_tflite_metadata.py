@@ -1,4 +1,5 @@
 import io
+import struct
 import time
 import zipfile
 
@@ -9,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from tfspec.base.errors import UserError
-from tfspec.tflite_metadata import TFLiteMetadata, read_metadata, write_metadata
+from tfspec.tflite_metadata import CHECKSUM_BYTES, TFLiteMetadata, read_metadata, write_metadata
 
 NAMES = ("да", "naïve café", " 犬 🐕", "no")
 
@@ -48,6 +49,11 @@ def saved(tmp_path, data):
     path = tmp_path / "model.tflite"
     path.write_bytes(data)
     return path
+
+
+def without_checksum(data):
+    """Give the file as another program would have written it: the zip's comment empty."""
+    return data[: -CHECKSUM_BYTES - 2] + bytes(2)
 
 
 @pytest.mark.parametrize("sample_rate", [16000, 4_000_000_000, None])
@@ -126,21 +132,43 @@ def test_a_model_without_metadata(model, tmp_path):
         read_metadata(saved(tmp_path, model))
 
 
-@pytest.mark.parametrize("data", [b"", b"TFL3", b"a text file", bytes(100)])
+@pytest.mark.parametrize("data", [b"TFL3", b"a text file", bytes(100)])
 def test_not_a_tflite_file(tmp_path, data):
     with pytest.raises(UserError, match="is not a TFLite file"):
         read_metadata(saved(tmp_path, data))
 
 
+def test_what_is_no_file_with_content(tmp_path):
+    for path, problem in (
+        (tmp_path, "a folder"),
+        (saved(tmp_path, b""), "empty file"),
+        ("/dev/zero", "a device"),
+    ):
+        with pytest.raises(UserError, match=f"cannot be read: {problem}"):
+            read_metadata(path)
+
+
 def test_a_file_cut_short_anywhere(model, tmp_path):
     data = write_metadata(model, "", "", NAMES, 16000)
-    for size in range(8, len(data), 7):
+    for size in [*range(8, len(data), 7), *range(len(data) - 80, len(data))]:
         with pytest.raises(UserError):
             read_metadata(saved(tmp_path, data[:size]))
 
 
-def test_a_damaged_file(model, tmp_path):
+@pytest.mark.parametrize("number", [1, 3])
+def test_any_damage_to_a_file_written_here_is_noticed(model, tmp_path, number):
     data = np.frombuffer(write_metadata(model, "", "", NAMES, 16000), np.uint8)
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        broken = data.copy()
+        broken[random.integers(8, len(data), number)] ^= random.integers(1, 256, number, np.uint8)
+        with pytest.raises(UserError, match="is damaged"):
+            read_metadata(saved(tmp_path, broken.tobytes()))
+
+
+def test_a_damaged_file_without_a_checksum(model, tmp_path):
+    data = np.frombuffer(without_checksum(write_metadata(model, "", "", NAMES, 16000)), np.uint8)
+    assert read_metadata(saved(tmp_path, data.tobytes())) == TFLiteMetadata(NAMES, 16000)
     random = np.random.default_rng(0)
     damaged = 0
     for _ in range(500):
@@ -151,6 +179,20 @@ def test_a_damaged_file(model, tmp_path):
         except UserError:
             damaged += 1
     assert 0 < damaged < 500
+
+
+def test_labels_that_claim_gigabytes(model, tmp_path):
+    data = bytearray(without_checksum(write_metadata(model, "", "", NAMES, 16000)))
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 20 : entry + 28] = struct.pack("<II", 2**31, 2**31)
+    with pytest.raises(UserError, match="too large for labels"):
+        read_metadata(saved(tmp_path, bytes(data)))
+
+
+@pytest.mark.parametrize("sample_rate", [0, -1, 2**32])
+def test_a_sample_rate_out_of_range(model, sample_rate):
+    with pytest.raises(UserError, match="sample_rate must be from 1"):
+        write_metadata(model, "", "", NAMES, sample_rate)
 
 
 def test_a_missing_file():

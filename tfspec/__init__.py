@@ -6,6 +6,7 @@ what it saved.
 
 from tfspec import _quiet  # noqa: F401, I001  first, before anything imports TensorFlow
 from tfspec import augment, data, frontends, losses, models, optimizers
+from tfspec import training as _training  # noqa: F401  whose metric is registered, too
 from tfspec._version import __version__
 from tfspec.base.errors import UserError
 

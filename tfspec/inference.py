@@ -12,12 +12,15 @@ import pandas as pd
 
 from tfspec import evaluation
 from tfspec.audio.decoding import inspect_all, load_audio
+from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
+from tfspec.base.files import file_problem
 from tfspec.data.pictures import load_picture, picture_problems
 from tfspec.data.simulate import PICTURE_SHAPE
 from tfspec.detection import window_probabilities
-from tfspec.export import TFLiteClassifier
+from tfspec.export import NOT_OURS, TFLiteClassifier
 from tfspec.models import Classifier
+from tfspec.models.keras_file import check_keras_file
 
 
 def load_model(path: str | os.PathLike) -> Classifier | TFLiteClassifier:
@@ -52,13 +55,12 @@ def load_keras(path: Path) -> Classifier:
     Raises:
         UserError: the file is missing or damaged, or holds another kind of model.
     """
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError) as error:
-        raise UserError(f"{path} cannot be loaded as a Keras model: {str(error).splitlines()[0]}") from None
-    if not isinstance(model, Classifier):
-        raise UserError(f"{path} is a Keras model, but not a tfspec Classifier.")
-    return model
+    problem = f"{path} cannot be loaded as a Keras model"
+    if reason := file_problem(path):
+        raise UserError(f"{problem}: {reason}")
+    with in_one_line(problem, NOT_OURS):
+        check_keras_file(path)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def predict_files(

@@ -8,7 +8,7 @@ decided by where the parts meet, not by names of operations, which are the conve
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Literal, get_args
 
 import flatbuffers
@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
+from tfspec.dsp import finite
 from tfspec.models import Classifier
 from tfspec.tflite_metadata import write_metadata
 
@@ -61,10 +62,7 @@ def tflite_model(
         raise ValueError(f"`quantize` must be one of {get_args(Quantize)}. Received: quantize={quantize!r}")
     if quantize == "int8" and has_loop(classifier):
         raise ValueError('`quantize="int8"` is not for a backbone with a loop: use "dynamic"')
-    num_classes = len(classifier.class_names)
-    front_end = _converter(classifier.front_end, (1, *classifier.signal_shape), "signal", "features")
-    backbone = _converter(classifier.backbone, _feature_shape(classifier), "features", "logits")
-    softmax = _converter(keras.layers.Softmax(dtype="float32"), (1, num_classes), "logits", "probabilities")
+    front_end, backbone, head = _parts(classifier)
     if quantize != "none":
         backbone.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
@@ -72,7 +70,7 @@ def tflite_model(
     if quantize == "int8":
         backbone.representative_dataset = functools.partial(_features, classifier, calibration)
     return write_metadata(
-        _chain(part.convert() for part in (front_end, backbone, softmax)),
+        _chain(part.convert() for part in (front_end, backbone, head)),
         name=classifier.backbone.name,
         description="Classifies raw signals. Made by tfspec.",
         class_names=classifier.class_names,
@@ -97,17 +95,16 @@ def has_loop(classifier: Classifier) -> bool:
         >>> has_loop(Classifier(MFCC(39), lstm((None, 39, 1), 2), ["no", "yes"], (8000,), 22050))
         True
     """
-    backbone = _function(classifier.backbone, _feature_shape(classifier), "features", "logits")
-    graph = backbone.graph.as_graph_def()
+    graph = _backbone(classifier).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     return any(node.op in ("While", "StatelessWhile") for node in nodes)
 
 
-def weights_of(layer: keras.Layer) -> tf.Module:
-    """Hold a layer's weights alone, so that what is saved with them needs no Keras.
+def weights_of(*layers: keras.Layer) -> tf.Module:
+    """Hold layers' weights alone, so that what is saved with them needs no Keras.
 
     Args:
-        layer: a built layer or model.
+        *layers: built layers or models.
 
     Returns:
         A module that tracks the weights.
@@ -117,23 +114,41 @@ def weights_of(layer: keras.Layer) -> tf.Module:
         2
     """
     module = tf.Module()
-    module.weights = [variable.value for variable in layer.variables]
+    module.weights = [variable.value for layer in layers for variable in layer.variables]
     return module
 
 
-def _feature_shape(classifier: Classifier) -> tuple[int, ...]:
-    return classifier.front_end.compute_output_shape((1, *classifier.signal_shape))
+def _parts(classifier: Classifier) -> list[tf.lite.TFLiteConverter]:
+    """Trace a file's three parts; NaN cannot pass through integers, so a flag goes round the backbone."""
+    signal = tf.TensorSpec((1, *classifier.signal_shape), tf.float32, "signal")
+    logits = tf.TensorSpec((1, len(classifier.class_names)), tf.float32, "logits")
+
+    @tf.function(input_signature=[signal])
+    def front_end(signal):
+        features = classifier.front_end(finite.tamed(signal))
+        return {"features": features, "finite": finite.all_finite(signal)}
+
+    @tf.function(input_signature=[logits, tf.TensorSpec((1, 1), tf.bool, "finite")])
+    def head(logits, finite_signal):
+        return {"probabilities": finite.or_nan(tf.nn.softmax(logits), finite_signal)}
+
+    return [
+        _converter(front_end.get_concrete_function(), classifier.front_end),
+        _converter(_backbone(classifier), classifier.backbone),
+        _converter(head.get_concrete_function()),
+    ]
 
 
-def _function(layer: keras.Layer, shape: Sequence[int], source: str, result: str):
-    """Trace a layer as it is in inference, from a tensor named `source` to one named `result`."""
-    traced = tf.function(lambda x: {result: layer(x, training=False)})
-    return traced.get_concrete_function(tf.TensorSpec(shape, tf.float32, source))
+def _backbone(classifier: Classifier):
+    """Trace the backbone as it is in inference."""
+    shape = classifier.front_end.compute_output_shape((1, *classifier.signal_shape))
+    traced = tf.function(lambda x: {"logits": classifier.backbone(x, training=False)})
+    return traced.get_concrete_function(tf.TensorSpec(shape, tf.float32, "features"))
 
 
-def _converter(layer: keras.Layer, shape: Sequence[int], source: str, result: str) -> tf.lite.TFLiteConverter:
-    function = _function(layer, shape, source, result)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], weights_of(layer))
+def _converter(function, *layers: keras.Layer) -> tf.lite.TFLiteConverter:
+    holder = weights_of(*layers)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], holder)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return converter
 
@@ -142,16 +157,16 @@ def _features(classifier: Classifier, signals: Iterable[np.ndarray]) -> Iterator
     """Give features one by one, as the converter wants them."""
     batch = None
     for batch in signals:
-        for features in classifier.front_end(batch).numpy():
+        for features in classifier.front_end(finite.tamed(batch)).numpy():
             yield [features[np.newaxis]]
     if batch is None:
         raise ValueError("int8 needs signals to calibrate on. Received: no calibration batches")
 
 
 def _chain(models: Iterable[bytes]) -> bytes:
-    """Make one TFLite model of several, each of which takes what the one before it gives.
+    """Make one TFLite model of several, each of which takes, by its name, what those before it give.
 
-    Its buffers are not aligned; `write_metadata` does that.
+    It gives what the last one does. Its buffers are not aligned; `write_metadata` does that.
     """
     trees = (schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0)) for model in models)
     builder = flatbuffers.Builder()
@@ -162,10 +177,16 @@ def _chain(models: Iterable[bytes]) -> bytes:
 def _append(first: schema.ModelT, second: schema.ModelT) -> schema.ModelT:
     """Let the first model, which is changed, go on with the second."""
     _renumber(second, len(first.buffers), len(first.operatorCodes), len(first.subgraphs) - 1)
-    places = _join(first.subgraphs[0], second.subgraphs[0], second.signatureDefs[0].inputs[0].name)
-    first.signatureDefs[0].outputs = second.signatureDefs[0].outputs
-    for output in first.signatureDefs[0].outputs:
+    (given,), (taken,) = first.signatureDefs, second.signatureDefs
+    joints = {each.name: each.tensorIndex for each in given.outputs}
+    places = {each.tensorIndex: joints[each.name] for each in taken.inputs}
+    for each in taken.inputs:
+        first.subgraphs[0].tensors[joints.pop(each.name)].name = each.name
+    _join(first.subgraphs[0], second.subgraphs[0], places)
+    for output in taken.outputs:
         output.tensorIndex = places[output.tensorIndex]
+    given.outputs = [each for each in given.outputs if each.name in joints] + taken.outputs
+    first.subgraphs[0].outputs = [output.tensorIndex for output in given.outputs]
     first.buffers += second.buffers
     first.operatorCodes += second.operatorCodes
     first.subgraphs += second.subgraphs[1:]
@@ -173,17 +194,15 @@ def _append(first: schema.ModelT, second: schema.ModelT) -> schema.ModelT:
     return first
 
 
-def _join(head: schema.SubGraphT, tail: schema.SubGraphT, name: bytes) -> dict[int, int]:
+def _join(head: schema.SubGraphT, tail: schema.SubGraphT, places: dict[int, int]) -> None:
     """Let the first graph, which is changed, go on with the second.
 
-    The first one's output becomes the second one's input, with this name. Returns the second one's tensors'
-    new numbers.
+    The places say which tensors of the first the second one's inputs are; the second one's other tensors'
+    new numbers are put there too.
     """
-    (joint,), (source,) = head.outputs, tail.inputs
-    head.tensors[joint].name = name
-    places = {-1: -1, source: joint}  # -1 stands for an optional input that is not given
+    places[-1] = -1  # an optional input that is not given
     for i, tensor in enumerate(tail.tensors):
-        if i != source:
+        if i not in places:
             places[i] = len(head.tensors)
             head.tensors.append(tensor)
     for operator in tail.operators:
@@ -191,8 +210,6 @@ def _join(head: schema.SubGraphT, tail: schema.SubGraphT, name: bytes) -> dict[i
             if (tensors := getattr(operator, role)) is not None:
                 setattr(operator, role, [places[i] for i in tensors])
     head.operators += tail.operators
-    head.outputs = [places[i] for i in tail.outputs]
-    return places
 
 
 def _renumber(model: schema.ModelT, buffers: int, codes: int, subgraphs: int) -> None:

@@ -7,6 +7,7 @@ package stops at Python 3.11, so the few tables needed are written and read here
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import struct
@@ -21,10 +22,17 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.number_types import Uint8Flags, Uint32Flags
 from flatbuffers.table import Table
 
+from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
+from tfspec.base.files import file_problem
 
 ENTRY = b"TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
+LARGEST_LABELS = 2**24
+"""Bytes of a list of labels."""
+CHECKSUM_MARK = b"sha256:"
+"""What begins the zip's comment in a file written here: a digest of all before it."""
+CHECKSUM_BYTES = 71
 
 # Numbers of the fields in the schema's tables.
 MODEL_NAME, MODEL_DESCRIPTION, MODEL_SUBGRAPHS, MODEL_MIN_PARSER_VERSION = 0, 1, 3, 7
@@ -60,7 +68,7 @@ def write_metadata(
     sample_rate: int | None,
     num_channels: int = 1,
 ) -> bytes:
-    r"""Add metadata and labels.txt to a classifier.
+    r"""Add metadata and labels.txt to a classifier, and a checksum of the whole as the zip's comment.
 
     Args:
         model: a TFLite file with one input, the signal, and one output, (1, classes) probabilities.
@@ -74,7 +82,8 @@ def write_metadata(
         The new file, which computes what the model did. Metadata already there are replaced.
 
     Raises:
-        UserError: a class name is empty or has a line break, or the names do not fit the model's output.
+        UserError: a class name is empty or has a line break, the names do not fit the model's output, or the
+            sample rate is no whole number above 0.
 
     Example:
         >>> import tensorflow as tf
@@ -87,6 +96,8 @@ def write_metadata(
     for label in class_names:
         if label.splitlines() != [label]:
             raise UserError(f"class name {label!r} is empty or has a line break: rename it")
+    if sample_rate is not None and not 0 < sample_rate < 2**32:
+        raise UserError(f"sample_rate must be from 1 to 2**32 - 1, or None. Received: {sample_rate}")
     tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     graph = tree.subgraphs[0]
     shapes = [tuple(map(int, graph.tensors[i].shape)) for i in graph.outputs]
@@ -106,7 +117,9 @@ def write_metadata(
     with zipfile.ZipFile(file, "a") as archive:
         # A ZipInfo carries a fixed date: same model, same file.
         archive.writestr(zipfile.ZipInfo(LABELS_FILE), "".join(f"{label}\n" for label in class_names))
-    return file.getvalue()
+        archive.comment = bytes(CHECKSUM_BYTES)
+    content = file.getvalue()[:-CHECKSUM_BYTES]
+    return content + _checksum(content)
 
 
 def read_metadata(path: str | os.PathLike) -> TFLiteMetadata:
@@ -124,21 +137,65 @@ def read_metadata(path: str | os.PathLike) -> TFLiteMetadata:
     Example:
         >>> read_metadata("missing.tflite")
         Traceback (most recent call last):
-        tfspec.base.errors.UserError: missing.tflite cannot be read: No such file or directory
+        tfspec.base.errors.UserError: missing.tflite cannot be read: no such file
     """
+    return metadata_of(read_model(path), path)
+
+
+def read_model(path: str | os.PathLike) -> bytes:
+    """Read a TFLite file, and hold one that `write_metadata` wrote to its checksum.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its content.
+
+    Raises:
+        UserError: it cannot be read, is not a TFLite file or is damaged.
+    """
+    if problem := file_problem(path):
+        raise UserError(f"{path} cannot be read: {problem}")
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if data[4:8] != b"TFL3":
         raise UserError(f"{path} is not a TFLite file")
-    try:
-        metadata = _unpack(data)
-    except Exception as error:  # what a damaged FlatBuffer or zip raises can be anything
-        raise UserError(f"{path} is damaged: {error}") from error
+    if _has_checksum(data) and data[-CHECKSUM_BYTES:] != _checksum(data[:-CHECKSUM_BYTES]):
+        raise UserError(f"{path} is damaged: it is not what was written; copy or export it again")
+    return data
+
+
+def metadata_of(model: bytes, path: str | os.PathLike) -> TFLiteMetadata:
+    """Take the class names and the sample rate from a TFLite file's content.
+
+    Args:
+        model: the content.
+        path: where it was read, for messages.
+
+    Returns:
+        The metadata.
+
+    Raises:
+        UserError: they are damaged, or there are none or no labels.
+    """
+    with in_one_line(f"{path} is damaged", "copy or export it again"):
+        metadata = _unpack(model)
     if metadata is None:
         raise UserError(f"{path} does not name its classes (TFLite metadata with labels): export it again")
     return metadata
+
+
+def _checksum(content: bytes) -> bytes:
+    return CHECKSUM_MARK + hashlib.sha256(content).hexdigest().encode()
+
+
+def _has_checksum(data: bytes) -> bool:
+    """Tell by the zip's end, which says how long its comment is, even if that is damaged or cut off."""
+    end = data.rfind(b"PK\x05\x06")
+    announced = end >= 0 and data[end + 20 : end + 22] == CHECKSUM_BYTES.to_bytes(2, "little")
+    return announced or CHECKSUM_MARK in data[-CHECKSUM_BYTES:]
 
 
 class _Buffer(schema.BufferT):
@@ -225,10 +282,16 @@ def _unpack(data: bytes) -> TFLiteMetadata | None:
                 f for scores in _tables(graph, SUBGRAPH_OUTPUTS) for f in _tables(scores, TENSOR_FILES)
             ]:
                 if file.GetSlot(_slot(FILE_TYPE), 0, Uint8Flags) == TENSOR_AXIS_LABELS:
-                    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                        labels = archive.read(file.String(file.Pos + file.Offset(_slot(FILE_NAME))).decode())
-                    return TFLiteMetadata(tuple(labels.decode().splitlines()), _sample_rate(graph))
+                    labels = _labels(data, file.String(file.Pos + file.Offset(_slot(FILE_NAME))).decode())
+                    return TFLiteMetadata(labels, _sample_rate(graph))
     return None
+
+
+def _labels(data: bytes, name: str) -> tuple[str, ...]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if archive.getinfo(name).file_size > LARGEST_LABELS:
+            raise ValueError(f"{name} is too large for labels")
+        return tuple(archive.read(name).decode().splitlines())
 
 
 def _sample_rate(graph: Table) -> int | None:

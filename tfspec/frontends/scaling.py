@@ -9,8 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
-from tfspec.dsp import resampling, spectral
+from tfspec.dsp import finite, resampling, spectral
 from tfspec.frontends.base import FloatLayer
+
+GREATEST_TO_SQUARE = 2.0**50
+"""Magnitude whose square can be summed 100 million times; powers of loud signals are greater."""
 
 
 class Scaling(FloatLayer):
@@ -77,8 +80,10 @@ class Standardize(Scaling):
         centred -= tf.reduce_mean(centred, self.axis, keepdims=True)  # what the first mean lost by rounding
         if self.deviation is not None:
             return centred / self.deviation
+        gain = finite.turned_down(centred, GREATEST_TO_SQUARE, self.axis)
+        centred *= gain
         variance = tf.reduce_mean(tf.square(centred), self.axis, keepdims=True)
-        return centred / (spectral.raised(variance, 1) + self.epsilon)
+        return centred / (spectral.raised(variance, 1) + self.epsilon * gain)
 
     def get_config(self):
         """Give the constructor's arguments."""

@@ -8,10 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec.base import arguments
+from tfspec.dsp import finite
+
 
 @keras.saving.register_keras_serializable("tfspec")
 class Classifier(keras.Model):
     """A front end, a backbone and what a user of the model must know: classes, length and sample rate.
+
+    A signal with a value that is not finite gets NaN for all its logits, a finite one finite logits, here
+    and in what is exported. For that, `dsp.finite.tamed` turns down signals whose peak is over 2**32.
 
     Args:
         front_end: layer from (batch, *signal_shape) signals to (batch, frames, bins, channels) features.
@@ -19,6 +25,10 @@ class Classifier(keras.Model):
         class_names: what the logits stand for, in their order.
         signal_shape: shape of one signal: (samples,), or (samples, channels).
         sample_rate: samples per second; None where the signal is not sampled in time.
+
+    Raises:
+        ValueError: the names are no list of different texts, a size or the sample rate is no number above 0,
+            or front end, backbone and names do not fit together.
 
     Input shape:
         (batch, *signal_shape), float32.
@@ -46,9 +56,9 @@ class Classifier(keras.Model):
         super().__init__(**kwargs)
         self.front_end = front_end
         self.backbone = backbone
-        self.class_names = tuple(class_names)
-        self.signal_shape = tuple(signal_shape)
-        self.sample_rate = sample_rate
+        self.class_names = _names(class_names)
+        self.signal_shape = tuple(arguments.integer("signal_shape", size) for size in signal_shape)
+        self.sample_rate = arguments.positive_or_none("sample_rate", sample_rate)
         self.build((None, *self.signal_shape))
 
     def build(self, input_shape):
@@ -72,8 +82,10 @@ class Classifier(keras.Model):
         self.built = True
 
     def call(self, signal, training=None):
-        """Give the logits of (batch, *signal_shape) signals."""
-        return self.backbone(self.front_end(signal), training=training)
+        """Give the logits of (batch, *signal_shape) signals; NaN for those that are not finite."""
+        signal = tf.cast(signal, tf.float32)
+        logits = self.backbone(self.front_end(finite.tamed(signal)), training=training)
+        return finite.or_nan(logits, finite.all_finite(signal))
 
     def probabilities(self, signal: np.ndarray | tf.Tensor) -> np.ndarray:
         """Classify signals.
@@ -109,3 +121,11 @@ class Classifier(keras.Model):
             for name in ("front_end", "backbone")
         }
         return cls(**{**config, **parts})
+
+
+def _names(class_names: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(class_names)
+    different_texts = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    if isinstance(class_names, str) or not names or not different_texts:
+        raise ValueError(f"`class_names` must be a list of different texts. Received: {class_names!r}")
+    return names

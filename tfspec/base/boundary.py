@@ -1,0 +1,58 @@
+"""Where other libraries read files from outside: whatever they raise becomes one line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tfspec.base.errors import UserError
+from tfspec.base.text import shown
+
+LONGEST = 200
+"""Characters of another library's message; some print whole configurations."""
+
+
+@contextlib.contextmanager
+def in_one_line(problem: str, remedy: str) -> Iterator[None]:
+    """Turn any exception of a block into a `UserError`: what a damaged file raises can be anything.
+
+    Args:
+        problem: what could not be done, to which the exception's first line is added.
+        remedy: what to say behind that.
+
+    Raises:
+        UserError: the block raised something; a UserError of its own stays as it is.
+
+    Example:
+        >>> with in_one_line("a.json cannot be read", "it is damaged"):
+        ...     {}["name"]
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: a.json cannot be read: KeyError: 'name'; it is damaged
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{problem}: {first_line(error)}; {remedy}") from error
+
+
+def first_line(error: BaseException) -> str:
+    r"""Shorten an exception to one line.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        Its kind, where it is not plain from the message, and the first line of the message.
+
+    Example:
+        >>> first_line(ValueError("no such layer\nconfig={...}"))
+        'no such layer'
+    """
+    innermost = str(error).rpartition("Exception encountered: ")[2]  # Keras puts configurations before it
+    lines = [line for line in innermost.splitlines() if line.strip()]
+    message = shown(lines[0].strip()) if lines else ""
+    if not isinstance(error, (ValueError, OSError, RuntimeError)) or not message:
+        message = f"{type(error).__name__}: {message}".removesuffix(": ")
+    return message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
