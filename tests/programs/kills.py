@@ -3,8 +3,8 @@
     LD_PRELOAD=kill_at.so python kills.py KIND FOLDER [EVERY]
 
 prints a line of JSON: how many changes there were, how many kills, how many different states of the folder
-these left, and each kill after which the end was not the same. TensorFlow is imported once; every run is a fork
-of that process, which itself computes nothing.
+these left, and each kill after which the end was not the same. TensorFlow is imported once; every run is a
+fork of that process, which itself computes nothing.
 """
 
 from __future__ import annotations
