@@ -40,7 +40,7 @@ def is_recording(path: str | os.PathLike) -> bool:
 
 def _holds_audio(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             if file.read(2) == UTF16:
                 return False
             file.seek(0)

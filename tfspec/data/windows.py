@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,11 +146,20 @@ def _texts(array: np.ndarray, name: str) -> Iterator[tuple[slice, list[str]]]:
     for start in range(0, len(array), CHUNK):
         place = slice(start, start + CHUNK)
         try:
-            chunk = array[place]
-            decoded = np.char.decode(chunk, "utf-8") if chunk.dtype.kind == "S" else chunk.astype(str)
-            yield place, [normalized(text) for text in decoded.tolist()]
-        except (ValueError, SystemError):  # as numpy says it of numbers that are no characters
+            yield place, [normalized(text) for text in _decoded(array[place]).tolist()]
+        except ValueError:
             raise UserError(f"{name} holds what is no text in UTF-8 behind entry {start}") from None
+
+
+def _decoded(chunk: np.ndarray) -> np.ndarray:
+    """Give the texts of an array; a ValueError says that there are others, which numpy would let through."""
+    if chunk.dtype.kind == "S":
+        return np.char.decode(chunk, "utf-8")
+    if chunk.dtype.kind == "U":
+        characters = np.ascontiguousarray(chunk).view(np.dtype("u4").newbyteorder(chunk.dtype.byteorder))
+        if characters.max(initial=0) > sys.maxunicode:
+            raise ValueError("not Unicode")
+    return chunk.astype(str)
 
 
 def _people(array: np.ndarray) -> np.ndarray:
