@@ -213,8 +213,8 @@ def name_problems(manifest: pd.DataFrame) -> pd.Series:
         Text a row, None for a good one.
 
     Example:
-        >>> name_problems(pd.DataFrame({"path": ["a.wav", "b.wav"]})).tolist()
-        [None, 'the name holds the character \x1b; rename it']
+        >>> name_problems(pd.DataFrame({"path": ["a.wav", "b\x1b.wav"]})).tolist()
+        [None, 'the name holds the character \\x1b; rename it']
     """
     problems = np.full(len(manifest), None, object)
     for column in ("group", "label", "path"):
