@@ -17,7 +17,7 @@ from tfspec.data.manifest import split_by_file
 from tfspec.data.pictures import (
     PictureReader,
     TableReader,
-    list_pictures,
+    list_picture_folders,
     picture_problems,
     read_table,
 )
@@ -113,7 +113,9 @@ class RadioSignals(Pipeline):
     def manifest(self):
         """List the pictures; simulated ones have numbers, and the classes take turns."""
         if self._folder:
-            return list_pictures(self._folder, RADIO_CLASSES)
+            listing = list_picture_folders(self._folder, RADIO_CLASSES)
+            listing.tell()
+            return listing.manifest
         if self.data is not None:
             labels, source = np.array(self._table[1]), self.data.stem
         else:

@@ -105,7 +105,9 @@ class SpeechCommands(Pipeline):
         if self.download:
             self.data = fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data, self.sha256)
             self.download = False  # the run's config names the folder, not the archive
-        return manifests.from_class_folders(self.data, self.classes, self.speaker_pattern)
+        listing = manifests.list_class_folders(self.data, self.classes, self.speaker_pattern)
+        listing.tell()
+        return listing.manifest
 
     def problems(self, manifest):
         """Decode every file to find those that cannot be used."""
@@ -116,6 +118,7 @@ class SpeechCommands(Pipeline):
     def split(self, manifest):
         """Split 80/20 by speaker, or by file on request."""
         if self.split_by == "speaker":
+            manifests.check_groups(manifest, self.speaker_pattern)
             return manifests.split_by_group(manifest, self.validation_fraction, self.seed)
         return manifests.split_by_file(manifest, self.validation_fraction, self.seed)
 
@@ -127,7 +130,7 @@ class SpeechCommands(Pipeline):
     def describe(self, split):
         """Say how it was split and how many speakers are on each side."""
         sides = [
-            f"{len(rows)} recordings of {rows['group'].nunique()} speakers in {part}"
+            f"{len(rows)} recordings of {len(manifests.group_names(rows))} speakers in {part}"
             for part, rows in split.groupby("part")
         ]
         shared = len(manifests.shared_groups(split))

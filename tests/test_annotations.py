@@ -174,18 +174,18 @@ def test_annotations_that_cannot_be_read(folder):
         return str(raised.value)
 
     path = folder.parent / "a.csv"
-    assert "No such file" in message(path)
-    assert "Is a directory" in message(folder)
+    assert "no such file" in message(path)
+    assert "a folder, not a file" in message(folder)
     path.write_bytes(b"")
-    assert "a.csv are not a CSV file in UTF-8: No columns" in message(path)
+    assert "a.csv cannot be read: empty file" in message(path)
     path.write_bytes(b"\xff\xfe\x00species")
-    assert "a.csv are not a CSV file in UTF-8" in message(path)
+    assert "a.csv is not a CSV file in UTF-8" in message(path)
     path.write_text(HEADER + '\n"never closed')
-    assert "a.csv are not a CSV file in UTF-8" in message(path)
+    assert "a.csv is not a CSV file in UTF-8" in message(path)
     path.write_text(HEADER)
-    assert "a.csv have no rows" in message(path)
+    assert "a.csv has no rows" in message(path)
     path.write_text("recording_id,t_min\nlong,1")
-    assert "have no column species_id, songtype_id, f_min, t_max, f_max. Received: recording_id, t_min" in (
+    assert "has no column species_id, songtype_id, f_min, t_max, f_max. Received: recording_id, t_min" in (
         message(path)
     )
 

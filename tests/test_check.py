@@ -25,6 +25,8 @@ def test_good_folder_has_no_problems(tone_folder):
     assert check_folder(tone_folder) == {
         "recordings": 12,
         "speakers": 3,
+        "without_speaker": 0,
+        "passed_over": {},
         "seconds": pytest.approx(6.0),
         "sample_rate": 16000,
         "classes": {"high": 6, "low": 6},
@@ -136,6 +138,8 @@ def test_folder_in_which_nothing_can_be_read(tmp_path):
     assert json.loads(json.dumps(found, allow_nan=False)) == {
         "recordings": 1,
         "speakers": 1,
+        "without_speaker": 0,
+        "passed_over": {},
         "seconds": 0.0,
         "sample_rate": None,
         "classes": {"yes": 1},

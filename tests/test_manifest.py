@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
 from tfspec.data.manifest import (
+    check_groups,
     draw_groups,
     folds,
     from_class_folders,
+    group_names,
     shared_groups,
     split_by_file,
     split_by_group,
@@ -174,9 +176,21 @@ def test_pattern_that_is_none(tmp_path, pattern):
 
 
 @pytest.mark.parametrize("pattern", ["[^_]+", r"x(\d)", r"(\d*)[a-z]", ""])
-def test_pattern_that_finds_no_group(tmp_path, pattern):
+def test_pattern_that_finds_no_group_leaves_it_out_and_what_needs_groups_says_so(tmp_path, pattern):
+    assert group_of(tmp_path, "a_1", pattern) == ""
+    manifest = pd.concat([balanced(10), from_class_folders(tmp_path, None, pattern)], ignore_index=True)
     with pytest.raises(UserError, match=r"finds no group in the file name label/a_1\.wav.*parentheses"):
-        group_of(tmp_path, "a_1", pattern)
+        check_groups(manifest, pattern)
+    for needs_groups in (
+        lambda: split_by_group(manifest, 0.2, 0),
+        lambda: folds(manifest, 2, 0),
+        lambda: draw_groups(manifest, 2, 0),
+    ):
+        with pytest.raises(UserError, match=r"1 of 41 examples have no group, such as label/a_1\.wav"):
+            needs_groups()
+    parts = split_by_file(pd.concat([manifest, manifest[-1:], manifest[-1:]]), 0.5, 0)
+    assert "" not in shared_groups(parts)
+    assert "" not in group_names(parts)
 
 
 # Splits

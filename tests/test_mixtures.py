@@ -106,7 +106,8 @@ def test_a_table_to_be_filled_in_needs_no_shares(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must name the file and then at least two classes. Received: 0 classes"),
+        ("", "cannot be read: empty file"),
+        ("file_name\na\n", "must name the file and then at least two classes. Received: 0 classes"),
         ("file_name,yes\na,1\n", "Received: 1 classes"),
         ("file_name,yes,no\n", "has no rows"),
         ("file_name,yes,yes\na,1,0\n", "each its own.*Received: 'yes'"),
@@ -116,7 +117,7 @@ def test_a_table_to_be_filled_in_needs_no_shares(folder):
         ("file_name,yes,no\na,1,0\nb,1,0,0\n", "not a CSV file in UTF-8: .*line 3"),
         ("file_name,yes,no\n\"a,1,0\n", "not a CSV file"),
         (b"file_name,yes,no\n\xff,1,0\n", "not a CSV file in UTF-8"),
-        (None, "cannot be read: No such file"),
+        (None, "cannot be read: no such file"),
     ],
 )  # fmt: skip
 def test_tables_that_cannot_be_read(folder, text, message):

@@ -164,7 +164,7 @@ def test_all_bad_rows_are_counted_and_the_first_named(path):
 def test_no_rows_no_file_and_no_text(path):
     assert "has no rows" in refused(path, ",".join([*PIXELS, "labels"]))
     path.unlink()
-    with pytest.raises(UserError, match="No such file"):
+    with pytest.raises(UserError, match="no such file"):
         read(path)
     path.write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(UserError, match="not a text file in UTF-8"):
@@ -357,7 +357,9 @@ def broken_files(folder, grey):
 def test_what_is_wrong_with_files(tmp_path, grey):
     problems = picture_problems(broken_files(tmp_path, grey))
     assert problems[0] is None
-    assert set(problems[1:5]) == {"not a PNG file, or damaged"}
+    assert problems[1] == "empty file"
+    assert set(problems[2:4]) == {"not a PNG file, or damaged"}
+    assert problems[4].startswith("2147483647 pixels wide and 2147483647 high")
     assert problems[5] == "64 pixels wide and 128 high, but frequency runs across; turn it by 90 degrees"
     assert problems[6] == "no such file"
 

@@ -24,6 +24,7 @@ from rich.markup import escape
 from tyro.conf import Positional
 
 from tfspec import __version__, detection, replicas, report
+from tfspec.audio.recordings import counted
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.data.check import check_folder
@@ -538,6 +539,10 @@ def _print_check(result: dict[str, Any]) -> None:
             f"{result['sample_rate']} Hz\nclasses: {classes}"
         )
     )
+    if without := result["without_speaker"]:
+        console.print(f"without speaker: {without}")
+    if result["passed_over"]:
+        console.print(escape(f"passed over: {counted(result['passed_over'])}"))
     for name, found in result["problems"].items():
         console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}")
         for entry in found:

@@ -27,9 +27,9 @@ from tfspec import replicas, report, training
 from tfspec.augment import MixUp, RandomLayer
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import TEMPORARY, written_beside
-from tfspec.base.text import shown
+from tfspec.base.text import excerpt, shown
 from tfspec.data.dataset import Epochs, Examples, Order, Reader, make_dataset
-from tfspec.data.manifest import shared_groups
+from tfspec.data.manifest import name_problems, shared_groups
 from tfspec.data.precompute import precompute
 from tfspec.data.service import Service, check_address
 from tfspec.data.store import Dtype, FeatureStore, Source
@@ -367,15 +367,19 @@ class Pipeline:
             manifest: all rows.
 
         Returns:
-            The good rows, and the bad ones with a column `problem`.
+            The good rows, and the bad ones with a column `problem` and without what no table can hold. A
+            name that cannot be printed is as bad as a file that cannot be read, which is then not tried.
 
         Raises:
             UserError: there are bad ones and `on_bad_file` is "stop", or no good ones.
         """
-        problems = self.problems(manifest)
+        problems = name_problems(manifest)
+        if len(well_named := manifest[problems.isna()]):
+            problems[well_named.index] = self.problems(well_named)
         bad = manifest.assign(problem=problems)[problems.notna()]
+        bad = bad.map(lambda cell: shown(cell) if isinstance(cell, str) else cell)
         names = self.example_names(bad)
-        named = [f"{name} ({why})" for name, why in zip(names, bad["problem"], strict=True)]
+        named = [f"{excerpt(name)} ({why})" for name, why in zip(names, bad["problem"], strict=True)]
         which = listed(named, LISTED, "; ")
         if len(bad) == len(manifest):
             raise UserError(f"None of the {len(manifest)} examples can be used: {which}.")

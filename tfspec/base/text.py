@@ -67,3 +67,21 @@ def shown(text: object) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def excerpt(text: object, most: int = 60) -> str:
+    """Make text fit for a message, however long it is: a cell of a table may have megabytes.
+
+    Args:
+        text: anything that is to be named.
+        most: how many of its characters are shown.
+
+    Returns:
+        One line, as `shown` gives it.
+
+    Example:
+        >>> excerpt("a" * 1000, most=3)
+        'aaa…'
+    """
+    text = str(text)
+    return shown(text[:most]) + ("…" if len(text) > most else "")

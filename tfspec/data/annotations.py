@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pandas as pd
 
 from tfspec.audio.decoding import recording_lengths
-from tfspec.base.errors import UserError
-from tfspec.data.manifest import AUDIO_SUFFIXES
+from tfspec.audio.recordings import recording_names
+from tfspec.base.errors import UserError, listed
+from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.tables import read_csv, to_numbers
 
 TEXT_COLUMNS = ("recording_id", "species_id", "songtype_id")
 NUMBER_COLUMNS = ("t_min", "f_min", "t_max", "f_max")
@@ -46,8 +48,10 @@ def from_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_se
     """
     manifest = list_annotations(csv, folder, slice_seconds)
     if len(bad := manifest[manifest["problem"].notna()]):
-        listed = "; ".join(f"{row.path} ({row.problem})" for row in bad.itertuples())
-        raise UserError(f"{len(bad)} of {len(manifest)} rows of {csv} cannot be used: {listed}.")
+        said = [f"{excerpt(row.path)} ({shown(row.problem)})" for row in bad.itertuples()]
+        raise UserError(
+            f"{len(bad)} of {len(manifest)} rows of {shown(csv)} cannot be used: {listed(said, 50, '; ')}."
+        )
     return manifest.drop(columns="problem")
 
 
@@ -89,7 +93,7 @@ def list_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_se
     """
     if not 0 < slice_seconds < np.inf:
         raise UserError(f"The slice must be longer than 0 seconds, and finite. Received: {slice_seconds}")
-    rows = _read_csv(Path(csv))
+    rows = _read_table(Path(csv))
     recordings = _recordings(Path(folder), rows["recording_id"].unique())
     found = recordings.loc[rows["recording_id"]].reset_index(drop=True)
     problem = _problems(rows, found)
@@ -108,23 +112,16 @@ def list_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_se
     return slices.join(rows.drop(columns=slices.columns, errors="ignore"))
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_table(path: Path) -> pd.DataFrame:
     """Read the annotations, text as it stands and what is no number as NaN."""
-    try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig")
-    except OSError as error:
-        raise UserError(f"The annotations {path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:  # pandas's own errors and wrong encodings are its subclasses
-        raise UserError(f"The annotations {path} are not a CSV file in UTF-8: {error}.") from None
+    rows = read_csv(path).rename(columns=normalized)
     if missing := [name for name in (*TEXT_COLUMNS, *NUMBER_COLUMNS) if name not in rows]:
-        raise UserError(
-            f"The annotations {path} have no column {', '.join(missing)}. Received: {', '.join(rows)}"
-        )
-    if rows.empty:
-        raise UserError(f"The annotations {path} have no rows.")
-    rows = rows.fillna("")  # of a line that ends early
+        received = excerpt(", ".join(rows), 300)
+        raise UserError(f"{shown(path)} has no column {', '.join(missing)}. Received: {received}")
+    for name in TEXT_COLUMNS:
+        rows[name] = rows[name].map(normalized)
     for name in NUMBER_COLUMNS:
-        rows[name] = pd.to_numeric(rows[name], errors="coerce").astype(float)
+        rows[name] = to_numbers(rows[name])
     return rows
 
 
@@ -133,12 +130,9 @@ def _recordings(folder: Path, names: Iterable[str]) -> pd.DataFrame:
 
     Names are looked up among the files there are. No path is made of one, so none leads out of the folder.
     """
-    if not folder.is_dir():
-        raise UserError(f"No such folder: {folder}. Give the one that holds the recordings.")
     files: dict[str, str] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in AUDIO_SUFFIXES:
-            files.setdefault(path.stem, path.name)
+    for file in recording_names(folder):
+        files.setdefault(normalized(PurePath(file).stem), file)
     there = [name for name in names if name in files]
     lengths = recording_lengths(folder / files[name] for name in there)
     rows: dict[str, tuple[str, float, str | None]]

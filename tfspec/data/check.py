@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from tfspec.audio.decoding import inspect_all
-from tfspec.data.manifest import SPEAKER_PATTERN, from_class_folders
+from tfspec.audio.decoding import Inspection, inspect_all
+from tfspec.base.text import shown
+from tfspec.data.manifest import SPEAKER_PATTERN, group_names, list_class_folders, name_problems
 
 
 def check_folder(
@@ -30,8 +31,10 @@ def check_folder(
         progress: wraps the iteration and is told its length, to draw a bar.
 
     Returns:
-        `recordings`, `speakers`, `seconds`, `sample_rate`, `classes` (name to count), and `problems`:
-        `unreadable` (with the reason), `silent` (nothing over −80 dB of full scale), `clipped` (over a
+        `recordings`, `speakers`, `without_speaker` (files in whose names the pattern finds none), `seconds`,
+        `sample_rate`, `classes` (name to count, 0 for an empty folder), `passed_over` (suffix to number of
+        files that are no recordings), and `problems`: `unreadable` (with the reason, which may be the file's
+        name), `silent` (nothing over −80 dB of full scale), `clipped` (over a
         thousandth at full scale), `wrong_rate`, `too_short`, and `duplicates` (groups of files that decode
         to the same samples, silent ones aside). Ready for JSON.
 
@@ -47,11 +50,18 @@ def check_folder(
         ...     check_folder(folder)["problems"]["unreadable"]
         ['yes/0ab_nohash_0.wav: empty file']
     """
-    manifest = from_class_folders(folder, group_pattern=speaker_pattern)
-    paths = [Path(folder, path) for path in manifest["path"]]
-    inspections = inspect_all(paths, lambda results: progress(results, len(paths)))
-    found = pd.DataFrame([vars(i) | {"silent": i.is_silent, "clipped": i.is_clipped} for i in inspections])
-    found["path"] = manifest["path"]
+    listing = list_class_folders(folder, group_pattern=speaker_pattern)
+    manifest = listing.manifest
+    named_badly = name_problems(manifest)
+    paths = [Path(folder, path) for path in manifest["path"][named_badly.isna()]]
+    inspections = iter(inspect_all(paths, lambda results: progress(results, len(paths))))
+    found = pd.DataFrame(
+        [
+            vars(i) | {"path": shown(path), "silent": i.is_silent, "clipped": i.is_clipped}
+            for path, problem in zip(manifest["path"], named_badly, strict=True)
+            for i in [Inspection(path, problem) if problem else next(inspections)]
+        ]
+    )
     unreadable = found[found["problem"].notna()]
     good = found[found["problem"].isna()]
     if sample_rate is None and len(good):
@@ -59,12 +69,15 @@ def check_folder(
     wrong_rate = good[good["sample_rate"] != sample_rate]
     too_short = good[good["seconds"] < min_seconds]
     same = good[~good["silent"]].groupby("digest")["path"].agg(list)
+    empty = dict.fromkeys(listing.empty, 0)
     return {
         "recordings": len(manifest),
-        "speakers": int(manifest["group"].nunique()),
+        "speakers": len(group_names(manifest)),
+        "without_speaker": int((manifest["group"] == "").sum()),
         "seconds": float(good["seconds"].sum()),
         "sample_rate": sample_rate,
-        "classes": manifest["label"].value_counts().sort_index().to_dict(),
+        "classes": dict(sorted((manifest["label"].map(shown).value_counts().to_dict() | empty).items())),
+        "passed_over": listing.passed_over,
         "problems": {
             "unreadable": [f"{row.path}: {row.problem}" for row in unreadable.itertuples()],
             "silent": good["path"][good["silent"]].tolist(),

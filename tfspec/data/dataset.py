@@ -14,7 +14,8 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.augment import MixUp, RandomLayer
-from tfspec.base.errors import UserError
+from tfspec.base.errors import UserError, listed
+from tfspec.base.text import excerpt, normalized
 from tfspec.data.service import Service
 
 Order = Callable[[tuple[int, int]], np.ndarray]
@@ -552,6 +553,8 @@ def targets(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
     """
     if "label" in manifest:
         return label_indices(manifest["label"], class_names)
+    class_names = [*map(normalized, class_names)]
+    manifest = manifest.rename(columns=normalized)
     if missing := [name for name in class_names if name not in manifest]:
         raise UserError(
             f"The manifest has neither a column `label` nor one for each class: {', '.join(missing)} missing."
@@ -580,10 +583,13 @@ def label_indices(labels: pd.Series, class_names: Sequence[str]) -> np.ndarray:
         >>> label_indices(pd.Series(["b", "a"]), ["a", "b"]).tolist()
         [1, 0]
     """
-    index = pd.Index(class_names).get_indexer(labels)
+    known = {normalized(name): place for place, name in [*enumerate(class_names)][::-1]}
+    known |= {name: place for place, name in enumerate(class_names)}  # as earlier models spell them
+    places = {label: known.get(label, known.get(normalized(str(label)), -1)) for label in labels.unique()}
+    index = labels.map(places).to_numpy(np.int32)
     if (index < 0).any():
-        unknown = sorted(set(labels[index < 0]))
+        unknown = [excerpt(label) for label in sorted(map(str, set(labels[index < 0])))]
         raise UserError(
-            f"Unknown labels: {', '.join(unknown)}. The model's classes are: {', '.join(class_names)}."
+            f"Unknown labels: {listed(unknown)}. The model's classes are: {', '.join(class_names)}."
         )
-    return index.astype(np.int32)
+    return index

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from tfspec.base.errors import UserError
+from tfspec.audio.recordings import AUDIO_SUFFIXES, count_suffixes, counted, list_recordings
+from tfspec.base.errors import UserError, listed
+from tfspec.base.files import HIDDEN_PREFIXES
+from tfspec.base.text import excerpt, normalized, shown, text_problem
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-HIDDEN_PREFIXES = (".", "__MACOSX")
+LISTED = 50
+"""Classes or groups that an error names."""
 
 # The finest that a validation part is made of; more parts would need more speakers.
 MAX_PARTS = 20
@@ -25,23 +31,43 @@ MAX_PARTS = 20
 SPEAKER_PATTERN = r"(?:.*_)?([^_]+)_nohash_|([^_]+)"
 
 
+@dataclass(frozen=True)
+class ClassFolders:
+    """What is in a folder of class folders.
+
+    Args:
+        manifest: a row a file that can be an example.
+        passed_over: number of the other files, by suffix.
+        empty: classes whose folders hold no example.
+    """
+
+    manifest: pd.DataFrame
+    passed_over: dict[str, int]
+    empty: list[str]
+
+    def tell(self) -> None:
+        """Print what is left out to standard error, where it does not get among the results."""
+        if self.passed_over:
+            print(f"Passed over: {counted(self.passed_over)}", file=sys.stderr)
+        if self.empty:
+            print(f"Class folders that hold nothing: {listed(self.empty)}", file=sys.stderr)
+
+
 def from_class_folders(
-    folder: str | os.PathLike, classes: tuple[str, ...] | None = None, group_pattern: str = SPEAKER_PATTERN
+    folder: str | os.PathLike, classes: Sequence[str] | None = None, group_pattern: str = SPEAKER_PATTERN
 ) -> pd.DataFrame:
     """List a folder of class folders.
 
     Args:
-        folder: holds a folder a class, with recordings (wav, flac, ogg, mp3) somewhere inside. Names that
-            begin with a full stop, and macOS's `__MACOSX`, are passed over.
-        classes: the class folders to read; all if None.
-        group_pattern: regular expression, matched at the start of a file name without its suffix; its first
-            group that took part names the speaker.
+        folder: as in `list_class_folders`.
+        classes: as in `list_class_folders`.
+        group_pattern: as in `list_class_folders`.
 
     Returns:
-        Columns `path` (relative to `folder`, with forward slashes), `label` and `group`, ordered by path.
+        The manifest of `list_class_folders`.
 
     Raises:
-        UserError: the folder, a class or every recording is missing, or the pattern does not fit a name.
+        UserError: as in `list_class_folders`.
 
     Example:
         >>> import tempfile
@@ -52,55 +78,195 @@ def from_class_folders(
         ...     from_class_folders(folder).values.tolist()
         [['yes/0ab_nohash_0.wav', 'yes', '0ab']]
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"No such folder: {folder}. Give one that holds a folder of recordings per class.")
-    found = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith(HIDDEN_PREFIXES))
-    if missing := sorted(set(classes or ()) - set(found)):
-        raise UserError(f"{folder} has no folder for {', '.join(missing)}. It has: {', '.join(found)}.")
-    rows = [
-        (path.relative_to(folder).as_posix(), label)
-        for label in dict.fromkeys(classes or found)
-        for path in _recordings(folder / label)
-    ]
-    if not rows:
+    return list_class_folders(folder, classes, group_pattern).manifest
+
+
+def list_class_folders(
+    folder: str | os.PathLike, classes: Sequence[str] | None = None, group_pattern: str = SPEAKER_PATTERN
+) -> ClassFolders:
+    """List the recordings in a folder of class folders, and count what is passed over.
+
+    Args:
+        folder: holds a folder a class, with recordings somewhere inside: files with a well-known suffix, and
+            whatever else libsndfile knows by its content. Names that begin with a full stop, and macOS's
+            `__MACOSX`, count as nothing.
+        classes: the class folders to read; all if None. Folders whose names differ only in how Unicode spells
+            them are one class.
+        group_pattern: regular expression, matched at the start of a file name without its suffix; its first
+            group that took part names the speaker.
+
+    Returns:
+        The manifest has the columns `path` (relative to `folder`, with forward slashes), `label` and `group`,
+        ordered by path; `group` is "" where the pattern finds none.
+
+    Raises:
+        UserError: the folder, one of `classes` or every recording is missing, or the pattern is no regular
+            expression.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("1.wav", "1.txt"):
+        ...         Path(folder, "yes").mkdir(exist_ok=True)
+        ...         _ = Path(folder, "yes", name).write_bytes(b"")
+        ...     list_class_folders(folder).passed_over
+        {'.txt': 1}
+    """
+    pattern = _compiled(group_pattern)
+    found = class_folders(folder, normalized)
+    chosen = list(found) if classes is None else [*dict.fromkeys(map(normalized, classes))]
+    if missing := sorted(set(chosen) - set(found)):
+        there = shown(listed([*found], LISTED))
+        raise UserError(f"{shown(folder)} has no folder for {', '.join(missing)}. It has: {there}.")
+    listing = list_files(Path(folder), {label: found[label] for label in chosen}, list_recordings)
+    passed_over = f" Passed over: {counted(listing.passed_over)}." if listing.passed_over else ""
+    if listing.manifest.empty:
         raise UserError(
-            f"{folder} holds no recordings in class folders. Looked for {', '.join(AUDIO_SUFFIXES)} "
-            f"in {len(found)} folders."
+            f"{shown(folder)} holds no recordings in class folders. Looked for {', '.join(AUDIO_SUFFIXES)} "
+            f"and what else libsndfile reads in {len(found)} folders.{passed_over}"
         )
-    manifest = pd.DataFrame(rows, columns=["path", "label"]).sort_values("path", ignore_index=True)
-    manifest["group"] = [_group(path, group_pattern) for path in manifest["path"]]
-    return manifest
+    if classes and listing.empty:
+        raise UserError(f"{shown(folder)} has no recordings of {', '.join(listing.empty)}.{passed_over}")
+    stems = (normalized(PurePosixPath(path).stem) for path in listing.manifest["path"])
+    groups = [_group(pattern.match(stem)) for stem in stems]
+    manifest = listing.manifest.assign(group=pd.Series(groups, dtype=object))
+    return dataclasses.replace(listing, manifest=manifest)
 
 
-def _recordings(folder: Path) -> Iterator[Path]:
-    """Find the recordings in a folder and those below it, linked ones too, but each folder once."""
-    seen = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN_PREFIXES))
-        if (real := Path(parent).resolve()) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        for name in files:
-            if name.lower().endswith(AUDIO_SUFFIXES) and not name.startswith("."):
-                yield Path(parent, name)
+def class_folders(folder: str | os.PathLike, label_of: Callable[[str], str]) -> dict[str, list[Path]]:
+    """Find the class folders in a folder.
 
+    Args:
+        folder: holds them.
+        label_of: gives the class for a folder's name.
 
-def _group(path: str, pattern: str) -> str:
+    Returns:
+        The folders of each class; several where names are spelt in several ways.
+
+    Raises:
+        UserError: there is no such folder, or it cannot be read.
+
+    Example:
+        >>> class_folders("missing", str.lower)
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: No such folder: missing. Give one that holds a folder per class.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"No such folder: {shown(folder)}. Give one that holds a folder per class.")
     try:
-        match = re.match(pattern, Path(path).stem)
-    except re.error as error:
+        paths = sorted(path for path in Path(folder).iterdir() if path.is_dir())
+    except OSError as error:
+        raise UserError(f"The folder {shown(folder)} cannot be read: {error.strerror}.") from None
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        if not path.name.startswith(HIDDEN_PREFIXES):
+            found.setdefault(label_of(path.name), []).append(path)
+    return found
+
+
+def list_files(
+    folder: Path,
+    folders: dict[str, list[Path]],
+    sort_out: Callable[[Path], tuple[list[Path], list[Path]]],
+) -> ClassFolders:
+    """List the files of class folders; the files beside these folders are passed over too.
+
+    Args:
+        folder: what holds the class folders.
+        folders: as `class_folders` finds them.
+        sort_out: gives the files of a folder that can be examples, and the others.
+
+    Returns:
+        The manifest has the columns `path` and `label`.
+    """
+    rows: list[tuple[str, str]] = []
+    others = [p for p in folder.iterdir() if not p.is_dir() and not p.name.startswith(HIDDEN_PREFIXES)]
+    for label, paths in folders.items():
+        for examples, rest in map(sort_out, paths):
+            rows += [(path.relative_to(folder).as_posix(), label) for path in examples]
+            others += rest
+    manifest = pd.DataFrame(sorted(rows), columns=["path", "label"], dtype=object)
+    empty = [shown(label) for label in folders if label not in set(manifest["label"])]
+    return ClassFolders(manifest, count_suffixes(others), empty)
+
+
+def _compiled(pattern: str) -> re.Pattern:
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
         raise UserError(
             f"The group pattern is not a regular expression ({error}). Received: {pattern!r}"
         ) from None
-    name = next((group for group in match.groups() if group), None) if match else None
-    if name is None:
+
+
+def _group(match: re.Match | None) -> str:
+    return next((group for group in match.groups() if group), "") if match else ""
+
+
+def name_problems(manifest: pd.DataFrame) -> pd.Series:
+    r"""Say which rows have a path, a label or a group that can neither be printed nor written into a table.
+
+    Args:
+        manifest: its columns `path`, `label` and `group`, as far as they are there, are looked at.
+
+    Returns:
+        Text a row, None for a good one.
+
+    Example:
+        >>> name_problems(pd.DataFrame({"path": ["a.wav", "b\x1b.wav"]})).tolist()
+        [None, 'the name holds the character \\x1b; rename it']
+    """
+    problems = np.full(len(manifest), None, object)
+    for column in ("group", "label", "path"):
+        if column in manifest:
+            said = {name: text_problem(name) for name in manifest[column].unique() if isinstance(name, str)}
+            bad = {name: why for name, why in said.items() if why}
+            found = manifest[column].isin(list(bad)).to_numpy()
+            problems[found] = [bad[name] for name in manifest[column][found]]
+    return pd.Series(problems, manifest.index, dtype=object)
+
+
+def group_names(manifest: pd.DataFrame) -> list[str]:
+    """Name the groups (speakers, people, recordings) of some examples, sorted.
+
+    Args:
+        manifest: column `group`, "" where an example has none.
+
+    Example:
+        >>> group_names(pd.DataFrame({"group": ["b", "", "a", "b"]}))
+        ['a', 'b']
+    """
+    return sorted(set(manifest["group"].dropna()) - {""})
+
+
+def check_groups(manifest: pd.DataFrame, pattern: str | None = None) -> None:
+    """Refuse examples without a group where groups are to be kept together.
+
+    Args:
+        manifest: column `group`, "" where an example has none.
+        pattern: the regular expression that found the others.
+
+    Raises:
+        UserError: an example has no group; one is named.
+
+    Example:
+        >>> check_groups(pd.DataFrame({"path": ["a.wav"], "group": [""]}))
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: 1 of 1 examples have no group, such as a.wav. Split by file instead.
+    """
+    without = manifest[manifest["group"].isna() | (manifest["group"] == "")]
+    if without.empty:
+        return
+    example = excerpt(without["path"].iloc[0] if "path" in without else without.index[0])
+    if pattern is None:
         raise UserError(
-            f"The group pattern {pattern!r} finds no group in the file name {path}. It needs one pair of "
-            "parentheses round the part that names the speaker."
+            f"{len(without)} of {len(manifest)} examples have no group, such as {example}. "
+            "Split by file instead."
         )
-    return name
+    raise UserError(
+        f"The group pattern {pattern!r} finds no group in the file name {example}, nor in {len(without) - 1} "
+        "more. It needs one pair of parentheses round the part that names the speaker; or split by file."
+    )
 
 
 def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int) -> pd.DataFrame:
@@ -118,7 +284,8 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
         The manifest with a column `part`: "train" or "validation".
 
     Raises:
-        UserError: there are too few groups or files, or a class has none left to train on.
+        UserError: there are too few groups or files, an example has no group, or a class has none left to
+            train on.
 
     Example:
         >>> frame = pd.DataFrame({"label": ["a", "b"] * 5, "group": list("1122334455")})
@@ -127,6 +294,7 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
+    check_groups(manifest)
     needed = _fewest_parts(validation_fraction)
     groups = manifest["group"].nunique()
     if groups < needed:
@@ -170,18 +338,21 @@ def draw_groups(manifest: pd.DataFrame, wanted: Sequence[str] | int | float, see
         Their names, sorted.
 
     Raises:
-        UserError: a name is not there, or the number or part is out of its range.
+        UserError: a name is not there, an example has no group, or the number or part is out of its range.
 
     Example:
         >>> frame = pd.DataFrame({"group": list("aabbccddee")})
         >>> draw_groups(frame, 0.4, seed=0), draw_groups(frame, ["e"], seed=0)
         (['c', 'e'], ['e'])
     """
-    groups = sorted(manifest["group"].unique())
+    check_groups(manifest)
+    groups = group_names(manifest)
     if not isinstance(wanted, (int, float)):
-        if missing := sorted(set(wanted) - set(groups)):
-            raise UserError(f"There is nobody called {', '.join(missing)}. There are: {', '.join(groups)}.")
-        return sorted(set(wanted))
+        names = set(map(normalized, wanted))
+        if missing := sorted(names - set(groups)):
+            there = listed(groups, LISTED)
+            raise UserError(f"There is nobody called {shown(', '.join(missing))}. There are: {there}.")
+        return sorted(names)
     by_part = isinstance(wanted, float)
     if not (0 < wanted < 1 if by_part else 0 <= wanted < len(groups)):
         raise UserError(
@@ -244,8 +415,8 @@ def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = Tr
         The manifest with a column `fold`, from 0 to num_folds − 1.
 
     Raises:
-        UserError: there are too few groups or examples, or a class is all in one fold, so that none of it is
-            left to train on.
+        UserError: there are too few groups or examples, an example has no group, or a class is all in one
+            fold, so that none of it is left to train on.
 
     Example:
         >>> frame = pd.DataFrame({"label": ["a", "b"] * 6, "group": list("112233445566")})
@@ -261,6 +432,7 @@ def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = Tr
             f"{num_folds} folds need at least {num_folds} examples a class. Received: at most {largest}."
         )
     if by_group:
+        check_groups(manifest)
         if (groups := manifest["group"].nunique()) < num_folds:
             raise UserError(f"{num_folds} folds need at least {num_folds} groups. Received: {groups}")
         splitter, shuffled = StratifiedGroupKFold(num_folds), _shuffled_groups(manifest["group"], seed)
@@ -308,7 +480,7 @@ def _with_part(manifest: pd.DataFrame, folds: Iterator, fraction: Fraction) -> p
 
 
 def shared_groups(split: pd.DataFrame) -> list[str]:
-    """List the groups that stand on both sides of a split.
+    """List the groups that stand on both sides of a split; examples without a group share none.
 
     Args:
         split: columns `group` and `part`.
@@ -320,5 +492,5 @@ def shared_groups(split: pd.DataFrame) -> list[str]:
         >>> shared_groups(pd.DataFrame({"group": ["x", "x", "y"], "part": ["train", "validation", "train"]}))
         ['x']
     """
-    parts = split.groupby("group")["part"].nunique()
+    parts = split[split["group"] != ""].groupby("group")["part"].nunique()
     return sorted(parts.index[parts > 1])

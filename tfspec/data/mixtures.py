@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv as csv_module
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tfspec.audio.decoding import format_problems
+from tfspec.audio.recordings import recording_names
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
-from tfspec.data.manifest import AUDIO_SUFFIXES, HIDDEN_PREFIXES
+from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.tables import read_csv, to_numbers
 
 # Columns of a manifest that are no classes, and that no class may be called.
 RESERVED = ("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted")
@@ -64,9 +64,9 @@ def list_mixtures(
     """
     csv, folder = Path(csv), Path(folder)
     ids, shares = _read_table(csv)
-    files = _recordings(folder)
-    places = _places(ids, files)
-    numbers = shares.apply(pd.to_numeric, errors="coerce").astype(float)
+    names = recording_names(folder)
+    files, places = np.array([*names, None], object)[:-1], _places(ids, names)
+    numbers = shares.apply(to_numbers).rename(columns=normalized)
     problem = _id_problems(ids, places)
     if answered:
         problem = _first(problem, _share_problems(shares, numbers.to_numpy()))
@@ -125,76 +125,54 @@ def write_predictions(
         'file_name,yes,no\nb,1.0,0.0\na,0.0,1.0\n'
     """
     ids, shares = _read_table(Path(submission))
-    if differing := [repr(name) for name in sorted(set(shares) ^ set(class_names))]:
-        raise UserError(f"{submission} has not the model's classes. They differ in: {listed(differing)}.")
-    places = _places(ids, np.array([name.replace("\\", "/").rsplit("/", 1)[-1] for name in files], object))
-    if missing := [repr(name) for name in ids[places < 0]]:
+    spelt, names = [*map(normalized, shares)], [*map(normalized, class_names)]
+    if differing := [repr(excerpt(name)) for name in sorted(set(spelt) ^ set(names))]:
+        raise UserError(
+            f"{shown(submission)} has not the model's classes. They differ in: {listed(differing)}."
+        )
+    places = _places(ids, [name.replace("\\", "/").rsplit("/", 1)[-1] for name in files])
+    if missing := [repr(excerpt(name)) for name in ids[places < 0]]:
         raise UserError(f"There is no prediction for {len(missing)} rows of {submission}: {listed(missing)}.")
-    filled = pd.DataFrame(np.asarray(probabilities)[places], columns=list(class_names))[list(shares)]
+    filled = pd.DataFrame(np.asarray(probabilities)[places], columns=names)[spelt].set_axis(
+        list(shares), axis=1
+    )
     filled.insert(0, ids.name, ids.to_numpy())
     with written_beside(path) as part:
         filled.to_csv(part, index=False, lineterminator="\n")
 
 
 def _read_table(path: Path) -> tuple[pd.Series, pd.DataFrame]:
-    """Read the file names, as they stand, and the classes' columns, numbers or not."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            name, *classes = next(csv_module.reader(file), [""])
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            rows = pd.read_csv(
-                path,
-                names=range(1 + len(classes)),
-                header=0,
-                dtype={0: str},
-                keep_default_na=False,
-                index_col=False,
-                encoding="utf-8-sig",
-                low_memory=False,
-            )
-    except OSError as error:
-        raise UserError(f"The table {path} cannot be read: {error.strerror}.") from None
-    except (ValueError, pd.errors.ParserWarning, csv_module.Error) as error:
-        raise UserError(f"The table {path} is not a CSV file in UTF-8: {error}.") from None
-    _check_header(path, classes)
-    if rows.empty:
-        raise UserError(f"The table {path} has no rows.")
-    return rows[0].rename(name), rows.drop(columns=0).set_axis(classes, axis=1)
+    """Read the file names and the classes' columns, all as they stand."""
+    rows = read_csv(path)
+    name, *classes = rows.columns
+    _check_header(path, [*map(normalized, classes)])
+    return rows[name], rows[classes]
 
 
 def _check_header(path: Path, classes: list[str]) -> None:
     if len(classes) < 2:
         raise UserError(
-            f"The header of {path} must name the file and then at least two classes. "
+            f"The header of {shown(path)} must name the file and then at least two classes. "
             f"Received: {len(classes)} classes"
         )
-    if wrong := [name for name in classes if not name.strip() or name in RESERVED or classes.count(name) > 1]:
+    if wrong := [name for name in classes if not name.strip() or name in RESERVED]:
         raise UserError(
-            f"The classes in the header of {path} must have names, each its own, and none of "
-            f"{', '.join(RESERVED)}. Received: {listed([*map(repr, dict.fromkeys(wrong))])}"
+            f"The classes in the header of {shown(path)} must have names, and none of "
+            f"{', '.join(RESERVED)}. Received: {listed([repr(excerpt(name)) for name in wrong])}"
         )
 
 
-def _recordings(folder: Path) -> np.ndarray:
-    """List the file names of the recordings in a folder, sorted."""
-    if not folder.is_dir():
-        raise UserError(f"No such folder: {folder}. Give the one that holds the recordings.")
-    names = sorted(entry.name for entry in os.scandir(folder))
-    chosen = [n for n in names if n.lower().endswith(AUDIO_SUFFIXES) and not n.startswith(HIDDEN_PREFIXES)]
-    return np.array([*chosen, None], object)[:-1]
-
-
-def _places(ids: pd.Series, files: np.ndarray) -> np.ndarray:
+def _places(ids: pd.Series, files: Sequence[str]) -> np.ndarray:
     """Find each id among the file names, with or without suffix: its place, −1 where it is not there.
 
-    No path is made of an id, so none leads out of the folder.
+    No path is made of an id, so none leads out of the folder. Of files whose names are one text, the first.
     """
-    stems = pd.Index([name.rpartition(".")[0] or name for name in files], dtype=object)
-    firsts = np.flatnonzero(~stems.duplicated())
-    by_name = pd.Index(files, dtype=object).get_indexer(pd.Index(ids, dtype=object))
-    by_stem = stems[firsts].get_indexer(pd.Index(ids, dtype=object))
-    return np.where(by_name >= 0, by_name, np.append(firsts, -1)[by_stem])
+    names = [normalized(name) for name in files]
+    places: dict[str, int] = {}
+    for known in (names, [name.rpartition(".")[0] or name for name in names]):
+        for place, name in enumerate(known):
+            places.setdefault(name, place)
+    return np.array([places.get(normalized(name), -1) for name in ids], np.int64)
 
 
 def _id_problems(ids: pd.Series, places: np.ndarray) -> np.ndarray:
@@ -228,7 +206,7 @@ def _share_problems(shares: pd.DataFrame, numbers: np.ndarray) -> np.ndarray:
     for what, is_bad in ((" is negative", numbers < 0), (" is no finite number", ~np.isfinite(numbers))):
         for row in np.flatnonzero(is_bad.any(1)):
             column = is_bad[row].argmax()
-            problem[row] = f"{str(shares.iat[row, column])!r} in column {shares.columns[column]}{what}"
+            problem[row] = f"{excerpt(shares.iat[row, column])!r} in column {shares.columns[column]}{what}"
     return problem
 
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
 import hashlib
 import json
 import os
+import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfspec.audio.recordings import counted
 from tfspec.base.errors import UserError, listed
-from tfspec.base.files import written_beside
+from tfspec.base.files import file_problem, walk_files, written_beside
+from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
+from tfspec.data.manifest import ClassFolders, class_folders, list_files
 from tfspec.data.simulate import PICTURE_SHAPE
+from tfspec.data.tables import bounded_lines, not_csv, open_table
 
 NUM_PIXELS = PICTURE_SHAPE[0] * PICTURE_SHAPE[1]
 LABELS = "labels"
@@ -29,6 +34,14 @@ LISTED = 5
 LUMINANCE = (0.299, 0.587, 0.114)
 """Of red, green and blue (ITU-R BT.601)."""
 FINGERPRINT_BYTES = 1 << 16
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+"""How every PNG file begins; its width and height come next."""
+MAX_PIXELS = 2**24
+MAX_BYTES = 2**28
+"""Twice what that many pixels take when nothing is compressed."""
+DAMAGED = "not a PNG file, or damaged"
+MOST_BAD = 1000
+"""Bad rows after which a table is not read on."""
 
 
 def read_table(
@@ -66,8 +79,7 @@ def read_table(
         ((2, 64, 128), ['A', 'B'])
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"No such file: {path}")
+    open_table(path).close()
     name = hashlib.sha256(os.fspath(path.resolve()).encode()).hexdigest()[:16]
     kept = Path(cache) / f"{path.stem}-{name}"
     fingerprint = [*_fingerprint(path), *classes]
@@ -106,40 +118,46 @@ def _parse(path: Path, classes: Sequence[str], pixels: Path, progress: Callable)
     """Write the pixels to a file and give the labels."""
     labels, problems = [], []
     try:
-        with path.open(encoding="utf-8-sig") as table, pixels.open("wb") as file:
-            label_column, order = _columns(path, next(table, ""))
+        with open_table(path) as table, pixels.open("wb") as file:
+            lines = bounded_lines(table, path)
+            label_column, order = _columns(path, next(lines, ""))
             parse = functools.partial(_parse_row, label_column=label_column, order=order, classes=classes)
-            for number, line in enumerate(_lines(table, path.stat().st_size, progress), start=1):
+            for number, line in enumerate(_rows(lines, path.stat().st_size, progress), start=1):
                 try:
                     label, picture = parse(line)
-                except ValueError as problem:
+                except (ValueError, csv.Error) as problem:
                     problems.append(f"row {number} ({problem})")
+                    if len(problems) == MOST_BAD:
+                        break
                     continue
                 labels.append(label)
                 file.write(picture.tobytes())
     except UnicodeDecodeError:
-        raise UserError(f"{path} is not a text file in UTF-8.") from None
+        raise UserError(f"{shown(path)} is not a text file in UTF-8.") from None
     if problems:
         raise UserError(
-            f"{len(problems)} of {len(problems) + len(labels)} rows of {path} cannot be used: "
+            f"{len(problems)} of {len(problems) + len(labels)} rows of {shown(path)} cannot be used: "
             f"{_listed(problems)}. Rows count from 1 below the header."
         )
     if not labels:
-        raise UserError(f"{path} has no rows.")
+        raise UserError(f"{shown(path)} has no rows.")
     return labels
 
 
 def _columns(path: Path, header: str) -> tuple[int, np.ndarray | None]:
     """Give the place of the labels, and those of the pixels if they are not in order."""
-    names = [name.strip() for name in next(csv.reader([header]), [])]
+    try:
+        names = [normalized(name.strip()) for name in next(csv.reader([header]), [])]
+    except csv.Error as error:
+        raise not_csv(path, f"line 1: {error}") from None
     expected = [str(i) for i in range(NUM_PIXELS)]
     missing = sorted({LABELS, *expected} - set(names), key=lambda name: (name != LABELS, len(name), name))
     unknown = sorted(set(names) - {LABELS, *expected})
     if missing or unknown or len(names) != NUM_PIXELS + 1:
         wrong = [f"{_listed(missing)} missing"] if missing else []
-        wrong += [f"{_listed([repr(name) for name in unknown])} unknown"] if unknown else []
+        wrong += [f"{_listed([repr(excerpt(name)) for name in unknown])} unknown"] if unknown else []
         raise UserError(
-            f"{path} must have the columns 0 to {NUM_PIXELS - 1} and {LABELS}. Received: "
+            f"{shown(path)} must have the columns 0 to {NUM_PIXELS - 1} and {LABELS}. Received: "
             f"{len(names)} columns, {', '.join(wrong) or 'some of them twice'}."
         )
     label_column = names.index(LABELS)
@@ -147,40 +165,60 @@ def _columns(path: Path, header: str) -> tuple[int, np.ndarray | None]:
     return label_column, None if names == expected else np.argsort([int(name) for name in names])
 
 
-def _lines(table: TextIO, size: int, progress: Callable[[Iterable, int], Iterable]) -> Iterator[str]:
+def _rows(lines: Iterator[str], size: int, progress: Callable[[Iterable, int], Iterable]) -> Iterator[str]:
     """Go through the lines, blank ones left out, a hundredth of the file at a time for the bar."""
 
     def chunks():
-        while lines := table.readlines(max(1, min(size // 100, 1 << 24))):
-            yield lines
+        wanted = max(1, min(size // 100, 1 << 24))
+        while chunk := list(_worth(lines, wanted)):
+            yield chunk
 
-    for lines in progress(chunks(), 100):
-        yield from (line for line in lines if not line.isspace())
+    for chunk in progress(chunks(), 100):
+        yield from (line for line in chunk if not line.isspace())
+
+
+def _worth(lines: Iterator[str], characters: int) -> Iterator[str]:
+    """Take so many characters of lines, or a few more."""
+    for line in lines:
+        yield line
+        if (characters := characters - len(line)) <= 0:
+            return
 
 
 def _parse_row(
     line: str, label_column: int, order: np.ndarray | None, classes: Sequence[str]
 ) -> tuple[str, np.ndarray]:
     """Give a row's label and its pixels; a ValueError says what is wrong."""
-    spelt = {name.casefold(): name for name in classes}
+    spelt = _spelt(classes)
     if label_column == NUM_PIXELS and order is None:  # the usual table, in two thirds of pandas' time
         text, _, label = line.rpartition(",")
         pixels = _numbers(text)
-        if len(pixels) == NUM_PIXELS and _in_range(pixels).all() and label.strip().casefold() in spelt:
-            return spelt[label.strip().casefold()], pixels
+        if len(pixels) == NUM_PIXELS and _in_range(pixels).all() and _key(label) in spelt:
+            return spelt[_key(label)], pixels
     cells = next(csv.reader([line])) if '"' in line else line.split(",")
     if len(cells) != NUM_PIXELS + 1:
         raise ValueError(f"{len(cells)} columns, not {NUM_PIXELS + 1}")
     label = cells.pop(label_column).strip()
     if not label:
         raise ValueError("no label")
-    if label.casefold() not in spelt:
-        raise ValueError(f"unknown class {label!r}, not one of {', '.join(classes)}")
+    if _key(label) not in spelt:
+        raise ValueError(f"unknown class {excerpt(label)!r}, not one of {', '.join(classes)}")
     pixels = np.array([_number(cell, place) for place, cell in enumerate(cells)], np.float32)
     if not _in_range(pixels).all():
         place = int(np.argmin(_in_range(pixels)))
-        raise ValueError(f"{cells[place].strip() or 'nothing'} at the {_ordinal(place)} pixel, not 0 to 1")
-    return spelt[label.casefold()], pixels if order is None else pixels[order]
+        raise ValueError(
+            f"{excerpt(cells[place].strip(), 20) or 'nothing'} at the {_ordinal(place)} pixel, not 0 to 1"
+        )
+    return spelt[_key(label)], pixels if order is None else pixels[order]
+
+
+def _key(name: str) -> str:
+    """Give what a name is compared by."""
+    return normalized(normalized(name.strip()).casefold())
+
+
+def _spelt(classes: Sequence[str]) -> dict[str, str]:
+    return {_key(name): name for name in classes}
 
 
 def _numbers(text: str) -> np.ndarray:
@@ -252,33 +290,60 @@ def list_pictures(folder: str | os.PathLike, classes: Sequence[str]) -> pd.DataF
         ...     list_pictures(folder, ["Noises"]).values.tolist()
         [['noises/1.png', 'Noises', 'noises/1.png']]
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"No such folder: {folder}. Give one that holds a folder of PNG files per class.")
-    found = sorted(
-        p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX"))
-    )
-    spelt = {name.casefold(): name for name in classes}
-    if unknown := [name for name in found if name.casefold() not in spelt]:
+    return list_picture_folders(folder, classes).manifest
+
+
+def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str]) -> ClassFolders:
+    """List the PNG files in a folder of class folders, and count what is passed over.
+
+    Args:
+        folder: as in `list_pictures`.
+        classes: as in `list_pictures`.
+
+    Returns:
+        The manifest is what `list_pictures` gives.
+
+    Raises:
+        UserError: as in `list_pictures`.
+    """
+    spelt = _spelt(classes)
+    found = class_folders(folder, lambda name: spelt.get(_key(name), name))
+    if unknown := [excerpt(name) for name in found if name not in classes]:
         raise UserError(
-            f"{folder} has folders of no known class: {_listed(unknown)}. Known: {', '.join(classes)}."
+            f"{shown(folder)} has folders of no known class: {_listed(unknown)}. Known: {', '.join(classes)}."
         )
-    rows = [
-        (path.relative_to(folder).as_posix(), spelt[name.casefold()])
-        for name in found
-        for path in (folder / name).rglob("*")
-        if path.suffix.lower() == ".png" and not path.name.startswith(".")
-    ]
-    if not rows:
-        raise UserError(f"{folder} holds no PNG files in folders named {', '.join(classes)}.")
-    table = pd.DataFrame(rows, columns=["path", "label"]).sort_values("path", ignore_index=True)
-    return table.assign(group=table["path"])
+    listing = list_files(Path(folder), found, _pictures)
+    if listing.manifest.empty:
+        passed_over = f" Passed over: {counted(listing.passed_over)}." if listing.passed_over else ""
+        raise UserError(
+            f"{shown(folder)} holds no PNG files in folders named {', '.join(classes)}.{passed_over}"
+        )
+    return dataclasses.replace(listing, manifest=listing.manifest.assign(group=listing.manifest["path"]))
+
+
+def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Part the PNG files in a folder and those below it from the others."""
+    pictures: list[Path] = []
+    others: list[Path] = []
+    for path in walk_files(folder):
+        is_png = path.suffix.lower() == ".png" or (file_problem(path) is None and _starts_as_png(path))
+        (pictures if is_png else others).append(path)
+    return pictures, others
+
+
+def _starts_as_png(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(PNG)) == PNG
+    except OSError:
+        return False
 
 
 def load_picture(path: str | os.PathLike) -> np.ndarray:
     """Read a PNG file of any size, 8 or 16 bits, grey or colour, as a picture.
 
     Colours give their luminance, transparency is left out. Each pixel is the mean of the area that it covers.
+    The size is read before the pixels are: a small file can ask for gigabytes.
 
     Args:
         path: the file; time runs down and frequency across.
@@ -287,22 +352,49 @@ def load_picture(path: str | os.PathLike) -> np.ndarray:
         (64, 128) float32 from 0 to 1.
 
     Raises:
-        UserError: the file is missing or damaged, or the picture is taller than wide.
+        UserError: the file is missing or damaged, or the picture is taller than wide, or has over 2²⁴ pixels.
     """
     try:
-        pixels = tf.io.decode_png(Path(path).read_bytes(), dtype=tf.uint16).numpy()
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except tf.errors.InvalidArgumentError:
-        raise UserError(f"{path}: not a PNG file, or damaged") from None
-    height, width, channels = pixels.shape
-    if height > width:
-        raise UserError(
-            f"{path}: {width} pixels wide and {height} high, but frequency runs across; turn it by 90 degrees"
-        )
-    pixels = pixels.astype(np.float32) / 65535
+        content = _checked(Path(path))
+        pixels = tf.io.decode_png(content, dtype=tf.uint16).numpy()
+    except _PictureError as error:
+        raise UserError(f"{shown(path)}: {error}") from None
+    except tf.errors.OpError:
+        raise UserError(f"{shown(path)}: {DAMAGED}") from None
+    channels = pixels.shape[-1]
     grey = pixels[..., 0] if channels < 3 else pixels[..., :3] @ np.array(LUMINANCE, np.float32)
+    grey = grey.astype(np.float32) / 65535
     return tf.image.resize(grey[..., np.newaxis], PICTURE_SHAPE, "area")[..., 0].numpy()
+
+
+class _PictureError(Exception):
+    """Why a file is no picture that can be read."""
+
+
+def _checked(path: Path) -> bytes:
+    """Read a PNG file whose header asks for a size that is allowed."""
+    if problem := file_problem(path):
+        raise _PictureError(problem)
+    try:
+        with path.open("rb") as file:
+            header = file.read(24)
+            if len(header) < 24 or not header.startswith(PNG):
+                raise _PictureError(DAMAGED)
+            width, height = struct.unpack(">II", header[16:])
+            if not 0 < width * height <= MAX_PIXELS or file.seek(0, os.SEEK_END) > MAX_BYTES:
+                raise _PictureError(
+                    f"{width} pixels wide and {height} high in {file.tell()} bytes: a picture has 1 to "
+                    f"{MAX_PIXELS} pixels, and at most {MAX_BYTES} bytes"
+                )
+            file.seek(0)
+            content = file.read()
+    except OSError as error:
+        raise _PictureError(error.strerror or str(error)) from None
+    if height > width:
+        raise _PictureError(
+            f"{width} pixels wide and {height} high, but frequency runs across; turn it by 90 degrees"
+        )
+    return content
 
 
 def picture_problem(path: str | os.PathLike) -> str | None:
@@ -321,7 +413,7 @@ def picture_problem(path: str | os.PathLike) -> str | None:
     try:
         load_picture(path)
     except UserError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return str(error).removeprefix(f"{shown(path)}: ")
     return None
 
 

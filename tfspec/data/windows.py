@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError, listed
+from tfspec.base.files import file_problem
+from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.tables import read_csv
 
 DICTIONARY = "annotation-label-dictionary.csv"
 CHUNK = 1024
@@ -22,6 +26,8 @@ RUN_BYTES = 2**19
 RUNS = 64
 """Runs that are shuffled among each other. With 32 windows a batch, the share of a class in a batch varies
 1.2 times as much as after a full shuffle."""
+TEXT_BYTES = 2**16
+"""The longest text that an array may have room for; a chunk of it has to fit into memory."""
 KINDS = {
     "X": ("f", "float16, float32 or float64", 3),
     "Y": ("US", "text", 1),
@@ -62,14 +68,16 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"No such folder: {folder}. Give one that holds X.npy, Y.npy, T.npy and pid.npy.")
+        raise UserError(
+            f"No such folder: {shown(folder)}. Give one that holds X.npy, Y.npy, T.npy and pid.npy."
+        )
     problems: list[str] = []
 
     def tried(read: Callable, *arguments):
         try:
             return read(*arguments)
         except UserError as error:
-            problems.append(str(error))
+            problems.append(str(error).rstrip("."))
 
     arrays = {name: tried(_open_array, folder / f"{name}.npy") for name in KINDS}
     there = {name: array for name, array in arrays.items() if array is not None}
@@ -81,66 +89,96 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
     if "Y" in there and dictionary is not None:
         columns["label"] = tried(_labels, there["Y"], dictionary)
     if "pid" in there:
-        columns["group"] = there["pid"].astype(str)
+        columns["group"] = tried(_people, there["pid"])
     if "T" in there:
         columns["time"] = tried(_seconds, there["T"])
     if problems:
-        raise UserError(f"{folder} cannot be used: {'; '.join(problems)}.")
+        raise UserError(f"{shown(folder)} cannot be used: {'; '.join(problems)}.")
     return pd.DataFrame({"index": np.arange(len(there["X"])), **columns})
 
 
 def _mapped(path: Path) -> np.memmap:
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    """Map a .npy file into memory, or say why that cannot be done."""
+    if problem := file_problem(path):
+        raise UserError(
+            f"{path.name} " + ("is missing" if problem == "no such file" else f"is no array: {problem}")
+        )
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # the header is a Python literal, and numpy lets through whatever it breaks
+        hint = ", save it as text or numbers" if "object" in str(error).lower() else ""
+        raise UserError(f"{path.name} cannot be read ({excerpt(error, 200)}){hint}") from None
 
 
 def _open_array(path: Path) -> np.ndarray:
-    """Map a file of the kind that its name stands for into memory, or say what is wrong with it."""
+    """Map a file of the kind that its name stands for, or say what is wrong with it."""
     kinds, what, dimensions = KINDS[path.stem]
-    try:
-        array = _mapped(path)
-    except FileNotFoundError:
-        raise UserError(f"{path.name} is missing") from None
-    except (ValueError, OSError, EOFError) as error:
-        hint = ", save it as text or numbers" if "object" in str(error).lower() else ""
-        raise UserError(f"{path.name} cannot be read ({error}){hint}") from None
+    array = _mapped(path)
     if array.dtype.kind not in kinds or array.ndim != dimensions or not array.size:
         shape = "(windows, samples, channels)" if dimensions == 3 else "(windows,)"
-        raise UserError(
-            f"{path.name} must hold {what} of shape {shape}, and holds {array.dtype} of shape {array.shape}"
-        )
+        received = f"{excerpt(array.dtype)} of shape {array.shape}"
+        raise UserError(f"{path.name} must hold {what} of shape {shape}, and holds {received}")
+    if array.dtype.itemsize > TEXT_BYTES:
+        raise UserError(f"{path.name} has {array.dtype.itemsize} bytes a text, of which {TEXT_BYTES} may be")
     if not array.flags.c_contiguous:
         raise UserError(f"{path.name} is in Fortran's order, save it by np.ascontiguousarray")
     return array
 
 
 def _read_dictionary(path: Path, label_column: str) -> dict[str, str]:
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise UserError(f"{path.name} is missing") from None
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path.name} cannot be read ({error})") from None
+    """Read the label of each annotation that has one."""
+    table, label_column = read_csv(path).rename(columns=normalized), normalized(label_column)
     if missing := [name for name in ("annotation", label_column) if name not in table]:
-        raise UserError(
-            f"{path.name} has no column {' and no '.join(map(repr, missing))}; it has {', '.join(table)}"
-        )
-    table = table[table[label_column] != ""]
-    several = table.groupby("annotation")[label_column].nunique() > 1
-    if several.any():
-        raise UserError(f"{path.name} gives several labels to {listed([*map(repr, several.index[several])])}")
-    return dict(zip(table["annotation"], table[label_column], strict=True))
+        missing_names = " and no ".join(map(repr, missing))
+        raise UserError(f"{path.name} has no column {missing_names}; it has {excerpt(', '.join(table), 300)}")
+    labels: dict[str, str] = {}
+    several = []
+    for annotation, label in zip(table["annotation"].map(normalized), table[label_column], strict=True):
+        if label and labels.setdefault(annotation, normalized(label)) != normalized(label):
+            several.append(repr(excerpt(annotation)))
+    if several:
+        raise UserError(f"{path.name} gives several labels to {listed([*dict.fromkeys(several)])}")
+    return labels
+
+
+def _texts(array: np.ndarray, name: str) -> Iterator[tuple[slice, list[str]]]:
+    """Give the texts of an array, a chunk at a time: long ones would fill the memory."""
+    for start in range(0, len(array), CHUNK):
+        place = slice(start, start + CHUNK)
+        try:
+            yield place, [normalized(text) for text in _decoded(array[place]).tolist()]
+        except ValueError:
+            raise UserError(f"{name} holds what is no text in UTF-8 behind entry {start}") from None
+
+
+def _decoded(chunk: np.ndarray) -> np.ndarray:
+    """Give the texts of an array; a ValueError says that there are others, which numpy would let through."""
+    if chunk.dtype.kind == "S":
+        return np.char.decode(chunk, "utf-8")
+    if chunk.dtype.kind == "U":
+        characters = np.ascontiguousarray(chunk).view(np.dtype("u4").newbyteorder(chunk.dtype.byteorder))
+        if characters.max(initial=0) > sys.maxunicode:
+            raise ValueError("not Unicode")
+    return chunk.astype(str)
+
+
+def _people(array: np.ndarray) -> np.ndarray:
+    people = np.empty(len(array), object)
+    for place, names in _texts(array, "pid.npy"):
+        people[place] = names
+    return people
 
 
 def _labels(annotations: np.ndarray, dictionary: dict[str, str]) -> np.ndarray:
-    """Look the annotations up, a chunk at a time: long ones would fill the memory."""
+    """Look the annotations up."""
     labels = np.empty(len(annotations), object)
     unknown: set[str] = set()
-    for start in range(0, len(annotations), CHUNK):
-        chunk = annotations[start : start + CHUNK].astype(str).tolist()
-        labels[start : start + CHUNK] = [dictionary.get(annotation) for annotation in chunk]
-        unknown.update(annotation for annotation in chunk if annotation not in dictionary)
+    for place, texts in _texts(annotations, "Y.npy"):
+        labels[place] = [dictionary.get(annotation) for annotation in texts]
+        unknown.update(annotation for annotation in texts if annotation not in dictionary)
     if unknown:
-        raise UserError(f"{DICTIONARY} has no label for {listed([*map(repr, sorted(unknown))])}")
+        names = [repr(excerpt(name)) for name in sorted(unknown)]
+        raise UserError(f"{DICTIONARY} has no label for {listed(names)}")
     return labels
 
 
