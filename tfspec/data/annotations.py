@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.audio.decoding import recording_lengths
+from tfspec.audio.inspection import recording_lengths
 from tfspec.base.errors import UserError
 from tfspec.data.manifest import AUDIO_SUFFIXES
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tfspec.audio.decoding import inspect_all
+from tfspec.audio.inspection import inspect_all
 from tfspec.data.manifest import SPEAKER_PATTERN, from_class_folders
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.audio.decoding import format_problems
+from tfspec.audio.inspection import format_problems
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
 from tfspec.data.manifest import AUDIO_SUFFIXES, HIDDEN_PREFIXES
