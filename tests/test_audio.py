@@ -399,8 +399,7 @@ def test_truncated_file_is_found(tmp_path, name, channels, seconds):
     path = record(tmp_path / f"a.{suffix}", 44100, channels, seconds, subtype)
     assert inspect_audio(path).problem is None
     inspection = inspect_audio(cut_bytes(path, 0.6))
-    known = "flac decoder lost sync" if suffix == "flac" else "no samples|truncated"
-    assert any(words in inspection.problem for words in known.split("|"))
+    assert "truncated" in inspection.problem
     assert inspection.seconds < 0.75 * seconds
 
 

@@ -23,7 +23,7 @@ BLOCK = 1 << 18
 # those before it. In the last page of an ogg file it counts from the wrong end of a block
 # (libsndfile#885): a page has at most 255 packets, and libvorbis's largest has 1024 samples.
 PREROLL = {"MP3": 16 * 1152, "OGG": 256 * 1024}
-# The decoder of MP3 guesses the length from the size of the file, and the largest frame is 60 times the least.
+# The decoder of MP3 guesses the length from the file's size; the largest frame is 60 times the least.
 EXAGGERATION = 64
 ID3V1 = 128
 LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
@@ -122,8 +122,8 @@ def opened(path: str | os.PathLike) -> Iterator[Recording]:
         The recording, of which nothing is decoded yet.
 
     Raises:
-        RecordingError: it is no file, no audio or truncated; its header is wrong so that samples would be lost;
-            or it claims a sample rate below 100 Hz or above 10 MHz.
+        RecordingError: it is no file, no audio or truncated; its header is so wrong that samples would
+            be lost; or it claims a sample rate below 100 Hz or above 10 MHz.
 
     Example:
         >>> import tempfile
@@ -139,7 +139,7 @@ def opened(path: str | os.PathLike) -> Iterator[Recording]:
         raise RecordingError(path, "raw samples do not tell their sample rate and type")
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(open(path, "rb"))
+            file = stack.enter_context(Path(path).open("rb"))
             contents = read_contents(file)
             if contents.problem:
                 raise RecordingError(path, contents.problem)
