@@ -1,4 +1,4 @@
-"""What an audio file really holds; libsndfile believes its header, and stops or goes on where that is wrong."""
+"""What an audio file really holds; libsndfile believes its header, and reads too little where it errs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LAYOUTS = {
     b"RIFF": ("<4sI", 12, 2), b"RF64": ("<4sI", 12, 2), b"BW64": ("<4sI", 12, 2), b"RIFX": (">4sI", 12, 2),
     b"FORM": (">4sI", 12, 2), b"riff": ("<4s12xQ", 40, 8), b"caff": (">4sq", 8, 1),
 }  # fmt: skip
-"""By how a file begins: the header of a chunk, where the first one stands, and what their places are even to."""
+"""By how a file begins: a chunk's header, where the first stands, and what their places are even to."""
 KBITS = {
     (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (3, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -246,7 +246,7 @@ def _flac(file: BinaryIO, begin: int, end: int) -> Contents:
 
 
 def _flac_end(tail: bytes, block_size: int) -> int | None:
-    """Find the last frame, which its checksum proves to reach to the end, and give where it ends in samples."""
+    """Count the frames; libsndfile is told the count where it would guess, or stop too early."""
     for match in reversed(list(re.finditer(rb"\xff[\xf8\xf9]", tail))):
         end = _flac_frame_end(tail[match.start() : match.start() + 16], block_size)
         if end is not None and _crc16(tail[match.start() :]) == 0:
@@ -288,7 +288,7 @@ def _crc16_shift(level: int) -> np.ndarray:
         return half[half]
     crc = np.arange(1 << 16, dtype=np.uint32)
     for _ in range(8):
-        crc = crc << 1 ^ np.where(crc & 0x8000, 0x18005, 0)
+        crc = crc << 1 ^ np.where(crc & 0x8000, 0x18005, 0).astype(np.uint32)
     return crc.astype(np.uint16)
 
 

@@ -240,7 +240,7 @@ def windows_of(
 
 
 def _resampled(recording: Recording, sample_rate: int) -> Iterator[np.ndarray]:
-    """Decode and resample a recording, (samples,) at a time, of which a block has about as many as decoded."""
+    """Decode and resample a recording, blocks of (samples,) at a time, none much longer than decoded."""
     native_rate, path = recording.sample_rate, recording.path
     size = opening.BLOCK * min(1, native_rate / sample_rate)
     resampler = soxr.ResampleStream(native_rate, sample_rate, 1, dtype="float32")

@@ -79,7 +79,7 @@ def inspect_audio(path: str | os.PathLike) -> Inspection:
                     return Inspection(str(path), "NaN or infinite samples")
                 peak = max(peak, highest)
                 clipped += int((level >= CLIPPED_LEVEL).any(1).sum())
-                digest.update(block)
+                digest.update(block.data)
     except RecordingError as error:
         return Inspection(str(path), error.problem)
     if not (frames := recording.position):

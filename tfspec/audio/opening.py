@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -154,7 +153,7 @@ def opened(path: str | os.PathLike) -> Iterator[Recording]:
         yield Recording(path, sound, contents)
 
 
-def _decoder(file: BinaryIO, contents: Contents) -> soundfile.SoundFile:
+def _decoder(file: io.BufferedReader, contents: Contents) -> soundfile.SoundFile:
     """Open libsndfile on a file; not by its name, which would let it guess the format."""
     if contents == Contents():
         os.lseek(file.fileno(), 0, os.SEEK_SET)
@@ -165,7 +164,7 @@ def _decoder(file: BinaryIO, contents: Contents) -> soundfile.SoundFile:
 class _Mended(io.RawIOBase):
     """A file as libsndfile must see it: with the right header, or longer than it is."""
 
-    def __init__(self, file: BinaryIO, contents: Contents):
+    def __init__(self, file: io.BufferedReader, contents: Contents):
         super().__init__()
         self._file, self._patches, self._position = file, contents.patches, 0
         self._length = file.seek(0, io.SEEK_END) * (1 if contents.frames is None else EXAGGERATION)
