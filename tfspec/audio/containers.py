@@ -246,7 +246,7 @@ def _flac(file: BinaryIO, begin: int, end: int) -> Contents:
 
 
 def _flac_end(tail: bytes, block_size: int) -> int | None:
-    """Count the frames; libsndfile is told the count where it would guess, or stop too early."""
+    """Find the last frame, whose checksum must hold up to the end, and give where it ends in samples."""
     for match in reversed(list(re.finditer(rb"\xff[\xf8\xf9]", tail))):
         end = _flac_frame_end(tail[match.start() : match.start() + 16], block_size)
         if end is not None and _crc16(tail[match.start() :]) == 0:
@@ -286,7 +286,7 @@ def _crc16_shift(level: int) -> np.ndarray:
     if level:
         half = _crc16_shift(level - 1)
         return half[half]
-    crc = np.arange(1 << 16, dtype=np.uint32)
+    crc: np.ndarray = np.arange(1 << 16, dtype=np.uint32)
     for _ in range(8):
         crc = crc << 1 ^ np.where(crc & 0x8000, 0x18005, 0).astype(np.uint32)
     return crc.astype(np.uint16)

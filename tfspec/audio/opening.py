@@ -32,13 +32,13 @@ class RecordingError(UserError):
     """A recording that cannot be used.
 
     Args:
-        path: the file.
-        problem: what is wrong with it.
+        path: the file; or the whole message, as Keras and pickle give it who make an error anew.
+        problem: what is wrong with the file.
         verb: joins the two in the message.
     """
 
-    def __init__(self, path: str | os.PathLike, problem: str, verb: str = "cannot be decoded:"):
-        super().__init__(f"{shown(path)} {verb} {problem}")
+    def __init__(self, path: str | os.PathLike, problem: str = "", verb: str = "cannot be decoded:"):
+        super().__init__(f"{shown(path)} {verb} {problem}" if problem else path)
         self.problem = problem
 
 
