@@ -11,7 +11,7 @@ import keras
 import pandas as pd
 
 from tfspec import augment, report
-from tfspec.audio.decoding import inspect_all
+from tfspec.audio.inspection import inspect_all
 from tfspec.base.errors import UserError
 from tfspec.data import manifest as manifests
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
-from tfspec.audio import decoding
+from tfspec.audio import inspection
 from tfspec.base.errors import UserError
 from tfspec.data.annotations import from_annotations, list_annotations
 from tfspec.data.readers import AudioReader
@@ -202,9 +202,7 @@ def test_no_folder_and_no_length(folder):
 def test_each_length_is_read_once(folder, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        decoding.soundfile,
-        "SoundFile",
-        lambda path, _open=soundfile.SoundFile: opened.append(path.name) or _open(path),
+        inspection, "opened", lambda path, _open=inspection.opened: opened.append(path.name) or _open(path)
     )
     from_annotations(annotate(folder, *["long,1,1,1,0,2,9", "middle,1,1,1,0,2,9"] * 20), folder, 10)
     assert sorted(opened) == ["long.flac", "middle.wav"]

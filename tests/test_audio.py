@@ -14,8 +14,9 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
-from tfspec.audio import decoding
-from tfspec.audio.decoding import audio_windows, fit_length, inspect_all, inspect_audio, load_audio
+from tfspec.audio import opening
+from tfspec.audio.decoding import audio_windows, fit_length, load_audio
+from tfspec.audio.inspection import inspect_all, inspect_audio
 from tfspec.base.errors import UserError
 from tfspec.data import readers
 from tfspec.data.readers import AudioReader
@@ -280,7 +281,7 @@ def window_starts(length: int, num_samples: int, hop: int) -> list[int]:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("rate", [16000, 44100])
 def test_windows_are_slices_of_the_whole(tmp_path, monkeypatch, suffix, rate):
-    monkeypatch.setattr(decoding, "BLOCK", 10_007)
+    monkeypatch.setattr(opening, "BLOCK", 10_007)
     path = long_recording(tmp_path / f"a.{suffix}", 44100)
     whole = load_audio(path, rate)
     windows = list(audio_windows(path, rate, 5000, 2111))
@@ -293,7 +294,7 @@ def test_windows_are_slices_of_the_whole(tmp_path, monkeypatch, suffix, rate):
 @hypothesis.given(st.integers(1, 60), st.integers(1, 25), st.integers(1, 40), st.integers(1, 30))
 def test_windows_cover_a_recording_of_any_length(length, num_samples, hop, block):
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "BLOCK", block)
+        patch.setattr(opening, "BLOCK", block)
         samples = np.arange(1, length + 1) / 100
         soundfile.write(f"{folder}/a.wav", samples, 8000, subtype="FLOAT")
         windows = list(audio_windows(f"{folder}/a.wav", 8000, num_samples, hop, "silence"))
@@ -398,8 +399,7 @@ def test_truncated_file_is_found(tmp_path, name, channels, seconds):
     path = record(tmp_path / f"a.{suffix}", 44100, channels, seconds, subtype)
     assert inspect_audio(path).problem is None
     inspection = inspect_audio(cut_bytes(path, 0.6))
-    known = "flac decoder lost sync" if suffix == "flac" else "no samples|truncated"
-    assert any(words in inspection.problem for words in known.split("|"))
+    assert "truncated" in inspection.problem
     assert inspection.seconds < 0.75 * seconds
 
 

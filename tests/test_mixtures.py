@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from hypothesis import strategies as st
 
-from tfspec.audio.decoding import format_problems
+from tfspec.audio.inspection import format_problems
 from tfspec.base.errors import UserError
 from tfspec.data.dataset import targets
 from tfspec.data.mixtures import class_columns, list_mixtures, write_predictions

@@ -24,9 +24,11 @@ from rich.markup import escape
 from tyro.conf import Positional
 
 from tfspec import __version__, detection, replicas, report
+from tfspec.audio.opening import RecordingError
 from tfspec.audio.recordings import counted
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
+from tfspec.base.text import shown
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.pictures import write_table
@@ -160,6 +162,8 @@ def predict(
 ) -> None:
     """Classify recordings of any sample rate and length, or pictures of spectrograms.
 
+    Files that cannot be used are named on standard error, and the others are done: exit code 1.
+
     Args:
         model: run folder, .keras file or .tflite file.
         files: wav, flac, ogg or mp3; png for a model that takes pictures.
@@ -172,15 +176,27 @@ def predict(
     loaded = load_model(model)
     table = predict_files(loaded, files, hop_seconds)
     columns = [f"p_{name}" for name in loaded.class_names]
+    bad = table[table["problem"].notna()]
     if json:
-        rows = table[["file", "start", "predicted"]].to_dict("records")
+        rows = table[["file", "start", "predicted", "problem"]].to_dict("records")
         for row, values in zip(rows, table[columns].to_numpy(), strict=True):
-            row["probabilities"] = dict(zip(loaded.class_names, values.tolist(), strict=True))
+            probabilities = dict(zip(loaded.class_names, values.tolist(), strict=True))
+            row |= {"file": shown(row["file"]), "probabilities": None if row["problem"] else probabilities}
         _print_json(rows)
-        return
-    for row, best in zip(table.itertuples(), table[columns].max(axis=1), strict=True):
-        start = "" if hop_seconds is None else f" at {row.start:.2f} s"
-        console.print(escape(f"{row.file}{start}: {row.predicted} ({best:.1%})"))
+    else:
+        for row, best in zip(table.itertuples(), table[columns].max(axis=1), strict=True):
+            if row.problem is None:
+                start = "" if hop_seconds is None else f" at {row.start:.2f} s"
+                console.print(escape(shown(f"{row.file}{start}: {row.predicted} ({best:.1%})")))
+    _fail_for_bad(dict(zip(bad["file"], bad["problem"], strict=True)))
+
+
+def _fail_for_bad(problems: dict[str, str]) -> None:
+    """Name the files that cannot be used, a line each; the exit code is then 1."""
+    for file, problem in problems.items():
+        print(f"tfspec: {shown(file)} cannot be used: {shown(problem)}", file=sys.stderr)
+    if problems:
+        sys.exit(1)
 
 
 def detect(
@@ -194,6 +210,7 @@ def detect(
     """Find what is where in long recordings: scores of every second, and events for Audacity and Raven.
 
     Writes NAME.seconds.csv, NAME.events.csv, NAME.audacity.txt and NAME.raven.txt for each recording.
+    Files that cannot be used are named on standard error, and the others are done: exit code 1.
 
     Args:
         model: run folder, .keras file or .tflite file.
@@ -208,9 +225,13 @@ def detect(
     if len({file.stem for file in files}) < len(files):
         raise UserError("Recordings of the same name would overwrite each other's results. Give them apart.")
     loaded = load_model(model)
-    found = {}
+    found, bad = {}, {}
     for file in report.track(files, "Listening", len(files)):
-        seconds = detection.detect(loaded, file, hop_seconds)
+        try:
+            seconds = detection.detect(loaded, file, hop_seconds)
+        except RecordingError as error:
+            bad[os.fspath(file)] = error.problem
+            continue
         events = detection.find_events(seconds, threshold)
         with written_beside(out / f"{file.stem}.seconds.csv") as part:
             seconds.to_csv(part, index=False)
@@ -218,14 +239,19 @@ def detect(
         detection.write_audacity(events, out / f"{file.stem}.audacity.txt")
         detection.write_raven(events, out / f"{file.stem}.raven.txt", loaded.sample_rate or 0)
         found[os.fspath(file)] = events
+    if not found:
+        listed = "; ".join(f"{shown(file)} ({problem})" for file, problem in bad.items())
+        raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {listed}.")
     if json:
-        _print_json({file: events.to_dict("records") for file, events in found.items()})
-        return
-    for file, events in found.items():
-        for event in events.itertuples():
-            times = f"{event.start:.1f}–{event.end:.1f} s"
-            console.print(escape(f"{file} {times}: {event.label} ({event.score:.1%})"))
-    console.print(escape(f"Scores and events: {out}"))
+        events_of = {shown(file): events.to_dict("records") for file, events in found.items()}
+        _print_json(events_of | {shown(file): {"problem": problem} for file, problem in bad.items()})
+    else:
+        for file, events in found.items():
+            for event in events.itertuples():
+                times = f"{event.start:.1f}–{event.end:.1f} s"
+                console.print(escape(shown(f"{file} {times}: {event.label} ({event.score:.1%})")))
+        console.print(escape(shown(f"Scores and events: {out}")))
+    _fail_for_bad(bad)
 
 
 def export(run: Positional[Path], quantize: Quantize = "none", calibrated: bool = False) -> None:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from tfspec.audio.decoding import Padding, audio_windows, recording_lengths
+from tfspec.audio.decoding import Padding, windows_of
+from tfspec.audio.opening import opened
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 
@@ -79,18 +80,28 @@ def window_probabilities(
         >>> starts.tolist(), probabilities.shape
         ([0.0, 1.0, 1.5], (3, 2))
     """
+    starts, probabilities, _ = _scored(model, path, hop_seconds, batch_size, padding)
+    return starts, probabilities
+
+
+def _scored(
+    model: Model, path: str | os.PathLike, hop_seconds: float, batch_size: int, padding: Padding
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Give what `window_probabilities` does, and how many seconds the recording has."""
     if model.sample_rate is None or len(model.signal_shape) != 1:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
     if not 0 < hop_seconds < math.inf:
         raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
     hop = max(1, round(hop_seconds * model.sample_rate))
-    windows = audio_windows(path, model.sample_rate, model.signal_shape[0], hop, padding)
     starts: list[int] = []
     probabilities = []
-    while batch := list(itertools.islice(windows, batch_size)):
-        starts += [start for start, _ in batch]
-        probabilities.append(model.probabilities(np.stack([window for _, window in batch])))
-    return np.array(starts) / model.sample_rate, np.concatenate(probabilities)
+    with opened(path) as recording:
+        windows = windows_of(recording, model.sample_rate, model.signal_shape[0], hop, padding)
+        while batch := list(itertools.islice(windows, batch_size)):
+            starts += [start for start, _ in batch]
+            probabilities.append(model.probabilities(np.stack([window for _, window in batch])))
+    seconds = recording.position / recording.sample_rate
+    return np.array(starts) / model.sample_rate, np.concatenate(probabilities), seconds
 
 
 def detect(
@@ -134,8 +145,7 @@ def detect(
         raise UserError(
             f"The hop must be at most the window's {length:g} s, or it leaves gaps. Received: {hop_seconds}"
         )
-    starts, probabilities = window_probabilities(model, path, hop_seconds, batch_size)
-    (recording_end, _), *_ = recording_lengths([path])
+    starts, probabilities, recording_end = _scored(model, path, hop_seconds, batch_size, "silence")
     end = min(starts[-1] + length, recording_end)
     seconds = np.arange(math.ceil(round(end, 6)))
     ends = np.minimum(seconds + 1, end)

@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from tfspec import evaluation
-from tfspec.audio.decoding import inspect_all, load_audio
+from tfspec.audio.decoding import load_beginning
+from tfspec.audio.opening import RecordingError
 from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
+from tfspec.base.text import shown
 from tfspec.data.pictures import load_picture, picture_problems
 from tfspec.data.simulate import PICTURE_SHAPE
 from tfspec.detection import window_probabilities
@@ -75,42 +77,60 @@ def predict_files(
             classifies a whole long recording, as `detection.window_probabilities` does.
 
     Returns:
-        One row a file or window: `file`, `start` in seconds, `predicted`, `p_<class>` for every class.
+        One row a file or window: `file`, `start` in seconds, `predicted`, `p_<class>` for every class, and
+        `problem`, which is None. A file that cannot be used has one row with its problem, without a class,
+        and with NaN for probabilities.
 
     Raises:
-        UserError: files cannot be used, all of which are listed, or the model takes neither.
+        UserError: none of the files can be used, all of which are listed, or the model takes neither.
     """
     if model.sample_rate is None and tuple(model.signal_shape) == PICTURE_SHAPE and hop_seconds is None:
-        return _predict_pictures(model, files)
-    if model.sample_rate is None or len(model.signal_shape) != 1:
+        score = _picture_scores
+    elif model.sample_rate is None or len(model.signal_shape) != 1:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
-    if bad := [f"{i.path} ({i.problem})" for i in inspect_all(files) if i.problem]:
-        raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")
-    names, starts, probabilities = [], [], []
+    else:
+        score = _recording_scores
+    names, starts, probabilities, problems = [], [], [], []
     for file in files:
-        if hop_seconds is None:
-            signal = load_audio(file, model.sample_rate, model.signal_shape[0])
-            first_seconds, scores = np.zeros(1), model.probabilities(signal[np.newaxis])
-        else:
-            first_seconds, scores = window_probabilities(model, file, hop_seconds, padding="edge")
+        first_seconds, scores, problem = score(model, file, hop_seconds)
         names += [os.fspath(file)] * len(scores)
         starts.append(first_seconds)
         probabilities.append(scores)
-    table = evaluation.predictions_table(
-        pd.Series(names, name="file"), np.concatenate(probabilities), model.class_names
-    )
-    table.insert(1, "start", np.concatenate(starts))
-    return table
-
-
-def _predict_pictures(
-    model: Classifier | TFLiteClassifier, files: Sequence[str | os.PathLike]
-) -> pd.DataFrame:
-    problems = picture_problems([Path(file) for file in files])
-    if bad := [f"{file} ({problem})" for file, problem in zip(files, problems, strict=True) if problem]:
+        problems += [problem] * len(scores)
+    if all(problems):
+        bad = [f"{shown(name)} ({problem})" for name, problem in zip(names, problems, strict=True)]
         raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")
-    names = pd.Series([os.fspath(file) for file in files], name="file")
-    probabilities = [model.probabilities(load_picture(file)[np.newaxis])[0] for file in files]
-    table = evaluation.predictions_table(names, np.stack(probabilities), model.class_names)
-    table.insert(1, "start", 0.0)
+    scores = np.concatenate(probabilities)
+    table = evaluation.predictions_table(pd.Series(names, name="file"), scores, model.class_names)
+    table.insert(1, "start", np.concatenate(starts))
+    table["problem"] = pd.Series(problems, dtype=object)
+    table["predicted"] = table["predicted"].astype(object).where(table["problem"].isna(), None)
     return table
+
+
+Scores = tuple[np.ndarray, np.ndarray, str | None]
+"""Where windows begin, in seconds; (windows, classes) probabilities; and why there are none."""
+
+
+def _recording_scores(model: Classifier | TFLiteClassifier, file, hop_seconds: float | None) -> Scores:
+    """Classify one recording, which is decoded once."""
+    try:
+        if hop_seconds is not None:
+            return *window_probabilities(model, file, hop_seconds, padding="edge"), None
+        assert model.sample_rate
+        signal = load_beginning(file, model.sample_rate, model.signal_shape[0])
+    except RecordingError as error:
+        return _no_scores(model, error.problem)
+    return np.zeros(1), model.probabilities(signal[np.newaxis]), None
+
+
+def _picture_scores(model: Classifier | TFLiteClassifier, file, hop_seconds: float | None) -> Scores:
+    """Classify one picture."""
+    (problem,) = picture_problems([Path(file)])
+    if problem:
+        return _no_scores(model, problem)
+    return np.zeros(1), model.probabilities(load_picture(file)[np.newaxis]), None
+
+
+def _no_scores(model: Classifier | TFLiteClassifier, problem: str) -> Scores:
+    return np.zeros(1), np.full((1, len(model.class_names)), np.nan, np.float32), problem

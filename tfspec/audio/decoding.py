@@ -1,35 +1,24 @@
-"""Decoding recordings, and finding those that cannot be used."""
+"""Decoding recordings to one channel at a sample rate: whole, in part, or as windows."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import math
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-import soundfile
 import soxr
 
+from tfspec.audio import opening
+from tfspec.audio.opening import Recording, RecordingError, opened
 from tfspec.base.errors import UserError
-from tfspec.base.threads import threads
+from tfspec.base.text import shown
 
 # Read beyond the cut, so that the resampling filter sees what it would see in the whole recording.
 RESAMPLING_MARGIN_SECONDS = 0.05
-# What libsndfile must decode before it is exact after a seek, in samples. An mp3 frame borrows bits from
-# those before it. In the last page of an ogg file it counts from the wrong end of a block
-# (libsndfile#885): a page has at most 255 packets, and libvorbis's largest has 1024 samples.
-PREROLL = {"MP3": 16 * 1152, "OGG": 256 * 1024}
-BLOCK = 1 << 18
-SILENT_PEAK = 1e-4  # −80 dB of full scale
-CLIPPED_LEVEL = 0.999
-CLIPPED_PART = 1e-3
-UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's, of a flac file that was written to a pipe
+MOST_SAMPLES = 1 << 28
+"""So many samples, 1 GB, are decoded into one array; longer recordings are read by slices or windows."""
 
 
 Padding = Literal["edge", "silence"]
@@ -49,7 +38,8 @@ def load_audio(
     ogg, to 1e-6 in mp3, to 1e-4 where it is resampled.
 
     Args:
-        path: wav, flac, ogg or mp3, or whatever else libsndfile reads.
+        path: wav, flac, ogg or mp3, or whatever else libsndfile reads; of at most 2**28 samples if
+            `num_samples` is None.
         sample_rate: samples per second of the result; the recording's own if None.
         num_samples: length of the result; up to the recording's end if None.
         start: where the slice begins, in seconds; rounded to a sample of the result.
@@ -59,53 +49,81 @@ def load_audio(
         (num_samples,) float32 in −1…1.
 
     Raises:
-        UserError: the file cannot be decoded, has no samples at `start` or behind it, or has NaN or infinite
-            ones; or `start` is negative or not finite.
+        UserError: the file cannot be decoded, is not all there, has no samples at `start` or behind it, has
+            NaN or infinite ones or too many; or `start` is negative or not finite.
 
     Example:
         >>> import tempfile
+        >>> import soundfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     soundfile.write(f"{folder}/a.wav", np.zeros([8000, 2]), 8000)
         ...     load_audio(f"{folder}/a.wav", 16000, 4410, start=0.5).shape
         (4410,)
     """
     if not 0 <= start < math.inf:
-        raise UserError(f"A slice must start at 0 seconds or later. Received: {start} of {path}")
-    try:
-        with _opened(path) as file:
-            native_rate = file.samplerate
-            rate = sample_rate or native_rate
-            first = round(start * rate)
-            margin = 0 if rate == native_rate else math.ceil(RESAMPLING_MARGIN_SECONDS * native_rate)
-            # where a sample of the one rate falls on a sample of the other
-            together = native_rate // math.gcd(native_rate, rate)
-            begin = max(0, first * native_rate // rate - margin) // together * together
-            end = file.frames
-            if num_samples is not None:
-                end = min(end, math.ceil((first + num_samples) * native_rate / rate) + margin)
-            samples = _read(file, begin, end)
-    except _UndecodableError as error:
-        raise UserError(f"{path} cannot be decoded: {error}") from None
-    if not len(samples):
-        raise UserError(f"{path} has no samples" + (f" at {start} s or later" if start else ""))
-    samples = _mono(samples)
+        raise UserError(f"A slice must start at 0 seconds or later. Received: {start} of {shown(path)}")
+    with opened(path) as recording:
+        return _slice(recording, sample_rate or recording.sample_rate, num_samples, start, padding)
+
+
+def load_beginning(
+    path: str | os.PathLike, sample_rate: int, num_samples: int, padding: Padding = "edge"
+) -> np.ndarray:
+    """Decode the beginning of a recording as `load_audio` does, and the rest to see that it is good.
+
+    Args:
+        path: as in `load_audio`.
+        sample_rate: as in `load_audio`.
+        num_samples: as in `load_audio`.
+        padding: as in `load_audio`.
+
+    Returns:
+        (num_samples,) float32 in −1…1.
+
+    Raises:
+        UserError: as in `load_audio`, and also where the fault is behind the beginning.
+
+    Example:
+        >>> import tempfile
+        >>> import soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/a.wav", np.append(np.zeros(800), np.nan), 8000, subtype="FLOAT")
+        ...     load_beginning(f"{folder}/a.wav", 8000, 100)
+        Traceback (most recent call last):
+        tfspec.audio.opening.RecordingError: ...a.wav has NaN or infinite samples
+    """
+    with opened(path) as recording:
+        samples = _slice(recording, sample_rate, num_samples, 0.0, padding)
+        for block in recording.blocks(recording.position):
+            _check_finite(block, path)
+        return samples
+
+
+def _slice(
+    recording: Recording, rate: int, num_samples: int | None, start: float, padding: Padding
+) -> np.ndarray:
+    """Decode and resample what a slice needs, and cut it to the sample."""
+    path, native_rate = recording.path, recording.sample_rate
+    first = round(start * rate)
+    margin = 0 if rate == native_rate else math.ceil(RESAMPLING_MARGIN_SECONDS * native_rate)
+    # where a sample of the one rate falls on a sample of the other
+    together = native_rate // math.gcd(native_rate, rate)
+    begin = max(0, first * native_rate // rate - margin) // together * together
+    end = recording.frames
+    if num_samples is not None:
+        end = min(end, math.ceil((first + num_samples) * native_rate / rate) + margin)
+    if (longest := max(1, rate / native_rate) * (end - begin)) > MOST_SAMPLES:
+        raise RecordingError(path, f"too long for one array, with {longest:.0f} samples", verb="is")
+    if begin >= end:
+        raise RecordingError(path, "no samples" + (f" at {start} s or later" if start else ""), verb="has")
+    samples = np.concatenate([_mono(block) for block in recording.blocks(begin, end)])
     if rate != native_rate:
         samples = soxr.resample(samples, native_rate, rate)
     samples = samples[first - begin * rate // native_rate :]
     if not len(samples):
-        raise UserError(f"{path} is too short to have a sample at {rate} Hz")
+        raise RecordingError(path, f"too short to have a sample at {rate} Hz", verb="is")
     _check_finite(samples, path)
     return samples if num_samples is None else fit_length(samples, num_samples, padding)
-
-
-def _read(file: soundfile.SoundFile, begin: int, end: int) -> np.ndarray:
-    """Read the frames from `begin` to `end`, fewer where the file ends before: (frames, channels)."""
-    if begin >= end:
-        return np.empty((0, file.channels), np.float32)
-    decoded_from = max(0, begin - PREROLL.get(file.format, 0))
-    if decoded_from:
-        file.seek(decoded_from)
-    return file.read(end - decoded_from, dtype="float32", always_2d=True)[begin - decoded_from :]
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:
@@ -113,9 +131,9 @@ def _mono(samples: np.ndarray) -> np.ndarray:
     return samples[:, 0] if samples.shape[1] == 1 else samples.mean(1)
 
 
-def _check_finite(samples: np.ndarray, path: str | os.PathLike):
+def _check_finite(samples: np.ndarray, path: str | os.PathLike) -> None:
     if not np.isfinite(samples).all():
-        raise UserError(f"{path} has NaN or infinite samples")
+        raise RecordingError(path, "NaN or infinite samples", verb="has")
 
 
 def fit_length(samples: np.ndarray, num_samples: int, padding: Padding = "edge") -> np.ndarray:
@@ -163,14 +181,46 @@ def audio_windows(
 
     Example:
         >>> import tempfile
+        >>> import soundfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     soundfile.write(f"{folder}/a.wav", np.zeros(8000), 8000)
         ...     [start for start, window in audio_windows(f"{folder}/a.wav", 8000, 3000, hop=2000)]
         [0, 2000, 4000, 5000]
     """
+    with opened(path) as recording:
+        yield from windows_of(recording, sample_rate, num_samples, hop, padding)
+
+
+def windows_of(
+    recording: Recording, sample_rate: int, num_samples: int, hop: int, padding: Padding = "edge"
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut an open recording into windows.
+
+    Args:
+        recording: from `opening.opened`.
+        sample_rate: as in `audio_windows`.
+        num_samples: as in `audio_windows`.
+        hop: as in `audio_windows`.
+        padding: as in `audio_windows`.
+
+    Yields:
+        As `audio_windows` does.
+
+    Raises:
+        UserError: as in `load_audio`.
+
+    Example:
+        >>> import tempfile
+        >>> import soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/a.wav", np.zeros(8000), 8000)
+        ...     with opened(f"{folder}/a.wav") as recording:
+        ...         [start for start, window in windows_of(recording, 8000, 3000, hop=3000)]
+        [0, 3000, 5000]
+    """
     # `samples` is what is still needed, and begins at `begin`; the next window begins at `start`.
     samples, begin, start = np.empty(0, np.float32), 0, 0
-    for block in _blocks(path, sample_rate):
+    for block in _resampled(recording, sample_rate):
         samples = np.concatenate([samples, block])
         end = begin + len(samples)
         while start + num_samples <= end:
@@ -179,228 +229,28 @@ def audio_windows(
         spent = max(0, min(start, end - num_samples) - begin)
         samples, begin = samples[spent:], begin + spent
     end = begin + len(samples)
+    if not recording.position:
+        raise RecordingError(recording.path, "no samples", verb="has")
     if end == 0:
-        raise UserError(f"{path} has no samples")
+        raise RecordingError(recording.path, f"too short to have a sample at {sample_rate} Hz", verb="is")
     if end < num_samples:
         yield 0, fit_length(samples, num_samples, padding)
     elif start - hop + num_samples < end:
         yield end - num_samples, samples[-num_samples:]
 
 
-def _blocks(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
-    """Decode and resample a recording, (samples,) at a time."""
-    try:
-        with _opened(path) as file:
-            resampler = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
-            is_last = False
-            while not is_last:
-                block = _mono(file.read(BLOCK, dtype="float32", always_2d=True))
-                is_last = len(block) < BLOCK
-                if file.samplerate != sample_rate:
-                    block = resampler.resample_chunk(block, last=is_last)
-                _check_finite(block, path)
-                yield block
-    except _UndecodableError as error:
-        raise UserError(f"{path} cannot be decoded: {error}") from None
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What one recording is like.
-
-    Args:
-        path: the file.
-        problem: why it cannot be used, or None.
-        sample_rate: samples per second.
-        channels: number of channels.
-        seconds: length.
-        peak: largest absolute sample.
-        clipped: part of the samples at full scale.
-        digest: the same for files that decode to the same samples, whatever their format.
-    """
-
-    path: str
-    problem: str | None = None
-    sample_rate: int = 0
-    channels: int = 0
-    seconds: float = 0.0
-    peak: float = 0.0
-    clipped: float = 0.0
-    digest: str = ""
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether nothing in it is louder than −80 dB of full scale."""
-        return self.problem is None and self.peak < SILENT_PEAK
-
-    @property
-    def is_clipped(self) -> bool:
-        """Whether more than a thousandth of it is at full scale."""
-        return self.clipped > CLIPPED_PART
-
-
-def inspect_audio(path: str | os.PathLike) -> Inspection:
-    """Decode a whole recording, a block at a time, and say what is wrong with it.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The inspection. Its `problem` is set where the file is missing, empty, not audio, truncated, or
-        has NaN or infinite samples; a damaged file never raises.
-
-    Example:
-        >>> inspect_audio("missing.wav").problem
-        'no such file'
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    peak, clipped, frames, finite = 0.0, 0, 0, True
-    try:
-        with _opened(path) as file:
-            # file.blocks() would fill up a truncated recording with what was in memory
-            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-                level = np.abs(block)
-                peak = max(peak, float(level.max(initial=0)))
-                clipped += int((level >= CLIPPED_LEVEL).any(1).sum())
-                finite = finite and bool(np.isfinite(level).all())
-                frames += len(block)
-                digest.update(block)
-            problem = _problem(file, frames, finite)
-            rate, channels = file.samplerate, file.channels
-    except _UndecodableError as error:
-        return Inspection(str(path), str(error))
-    return Inspection(
-        str(path), problem, rate, channels, frames / rate, peak, clipped / max(frames, 1), digest.hexdigest()
-    )
-
-
-def _problem(file: soundfile.SoundFile, frames: int, finite: bool) -> str | None:
-    """Say what is wrong with a file that could be decoded."""
-    if not frames:
-        return "no samples"
-    if not finite:
-        return "NaN or infinite samples"
-    log = file.extra_info
-    lost = re.search(r"^data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
-    # A length of 2³¹ − 1 and more is what a program writes that streams and cannot know it.
-    if lost and int(lost[2]) < int(lost[1]) < 2**31 - 1:
-        return f"truncated: {lost[2]} of {lost[1]} bytes"
-    if frames < file.frames:
-        return f"truncated: {frames} of {file.frames} samples"
-    if "lacks an end-of-stream" in log:
-        return f"truncated after {frames} samples"
-    return None
-
-
-class _UndecodableError(Exception):
-    """Why libsndfile cannot decode a file."""
-
-
-@contextlib.contextmanager
-def _opened(path: str | os.PathLike) -> Iterator[soundfile.SoundFile]:
-    """Open a recording; whatever libsndfile complains of in the block is `_UndecodableError`."""
-    path = Path(path)
-    if path.suffix.lower() == ".raw":
-        raise _UndecodableError("raw samples do not tell their sample rate and type")
-    try:
-        with soundfile.SoundFile(path) as file:
-            if file.frames == UNKNOWN_LENGTH:
-                raise _UndecodableError("its header does not tell its length; encode it again")
-            yield file
-    except soundfile.LibsndfileError as error:
-        raise _UndecodableError(_reason(path, error)) from None
-
-
-def _reason(path: Path, error: soundfile.LibsndfileError) -> str:
-    """Say why; libsndfile knows only "System error" where a file cannot be opened."""
-    if path.is_dir():
-        return "a folder, not a file"
-    try:
-        with path.open("rb") as file:
-            if not file.read(1):
-                return "empty file"
-    except FileNotFoundError:
-        return "no such file"
-    except OSError as opening:
-        return opening.strerror or str(opening)
-    reason = error.error_string.strip().rstrip(".").removeprefix("Error : ")
-    # libsndfile's words for a file that is called .mp3 and is none
-    return "Format not recognised" if reason.startswith("File does not exist") else reason
-
-
-def inspect_all(
-    paths: Iterable[str | os.PathLike], progress: Callable[[Iterable], Iterable] = iter
-) -> list[Inspection]:
-    """Inspect recordings in parallel.
-
-    Args:
-        paths: the files.
-        progress: wraps the iteration, to draw a bar.
-
-    Returns:
-        One inspection a path, in order.
-
-    Example:
-        >>> [i.problem for i in inspect_all(["missing.wav"])]
-        ['no such file']
-    """
-    return list(progress(threads().map(inspect_audio, paths)))
-
-
-def recording_lengths(paths: Iterable[str | os.PathLike]) -> list[tuple[float, str | None]]:
-    """Read the lengths of recordings from their headers, in parallel; nothing is decoded.
-
-    Args:
-        paths: the files.
-
-    Returns:
-        For each path, in order, its seconds and None, or NaN and why it cannot be read.
-
-    Example:
-        >>> recording_lengths(["missing.wav"])
-        [(nan, 'no such file')]
-    """
-
-    def length(path) -> tuple[float, str | None]:
-        try:
-            with _opened(path) as file:
-                return file.frames / file.samplerate, None if file.frames else "no samples"
-        except _UndecodableError as error:
-            return math.nan, str(error)
-
-    return list(threads().map(length, paths))
-
-
-def format_problems(
-    paths: Iterable[str | os.PathLike], sample_rate: int, num_samples: int
-) -> list[str | None]:
-    """Say which recordings are not of one channel, a sample rate and a length; only headers are read.
-
-    Args:
-        paths: the files.
-        sample_rate: samples per second that all must have.
-        num_samples: length in samples that all must have.
-
-    Returns:
-        For each path, in order, None or what is wrong.
-
-    Example:
-        >>> format_problems(["missing.wav"], 16000, 16000)
-        ['no such file']
-    """
-
-    def problem(path) -> str | None:
-        try:
-            with _opened(path) as file:
-                found = (file.samplerate, file.frames, file.channels)
-        except _UndecodableError as error:
-            return str(error)
-        wanted = {"Hz": sample_rate, "samples": num_samples, "channels": 1}
-        wrong = [
-            f"{received} {unit} instead of {allowed}"
-            for received, (unit, allowed) in zip(found, wanted.items(), strict=True)
-            if received != allowed
-        ]
-        return ", ".join(wrong) or None
-
-    return list(threads().map(problem, paths))
+def _resampled(recording: Recording, sample_rate: int) -> Iterator[np.ndarray]:
+    """Decode and resample a recording, blocks of (samples,) at a time, none much longer than decoded."""
+    native_rate, path = recording.sample_rate, recording.path
+    size = opening.BLOCK * min(1, native_rate / sample_rate)
+    resampler = soxr.ResampleStream(native_rate, sample_rate, 1, dtype="float32")
+    for block in recording.blocks(size=int(size)):
+        samples = _mono(block)
+        if native_rate != sample_rate:
+            samples = resampler.resample_chunk(samples)
+        _check_finite(samples, path)
+        yield samples
+    if native_rate != sample_rate:
+        samples = resampler.resample_chunk(np.empty(0, np.float32), last=True)
+        _check_finite(samples, path)
+        yield samples

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import soundfile
 import soxr
 import tensorflow as tf
 
+from tfspec.audio.opening import RecordingError, opened
 from tfspec.augment.base import for_each, part_of, split, uniform
 from tfspec.augment.waveform import NoiseLayer
 from tfspec.base import arguments
@@ -50,7 +50,7 @@ class BackgroundNoise(NoiseLayer):
 
     Raises:
         ValueError: the least ratio is above the greatest, the measure unknown, or a number not positive.
-        UserError: when first called: the folder is missing, holds no recordings, or one cannot be decoded.
+        UserError: when first called: the folder is missing, holds no recordings, or one cannot be used.
 
     Example:
         >>> import soundfile
@@ -134,7 +134,7 @@ def _audio_files(folder: str) -> list[Path]:
     paths = sorted(
         path
         for path in Path(folder).rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
     )
     if not paths:
         raise UserError(
@@ -146,14 +146,12 @@ def _audio_files(folder: str) -> list[Path]:
 
 def _random_part(path: Path, sample_rate: float, seconds: float, place: float) -> np.ndarray:
     """Decode as much of a recording, from a place that is 0…1 of all that there are."""
-    try:
-        with soundfile.SoundFile(path) as file:
-            frames = min(file.frames, math.ceil(seconds * file.samplerate))
-            file.seek(int(place * (file.frames - frames)))
-            samples = file.read(frames, dtype="float32", always_2d=True).mean(1)
-            samples = soxr.resample(samples, file.samplerate, sample_rate)
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"{path} cannot be decoded: {error.error_string.strip()}") from None
+    with opened(path) as recording:
+        native_rate = recording.sample_rate
+        frames = min(recording.frames, math.ceil(seconds * native_rate))
+        begin = int(place * (recording.frames - frames))
+        blocks = [block.mean(1) for block in recording.blocks(begin, begin + frames)]
+    samples = soxr.resample(np.concatenate(blocks), native_rate, sample_rate) if blocks else np.empty(0)
     if not len(samples) or not np.isfinite(samples).all():
-        raise UserError(f"{path} has no samples, or NaN or infinite ones")
+        raise RecordingError(path, "no samples, or NaN or infinite ones", verb="has")
     return samples

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import pandas as pd
 
-from tfspec.audio.decoding import recording_lengths
+from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import recording_names
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from tfspec.audio.decoding import Inspection, inspect_all
+from tfspec.audio.inspection import Inspection, inspect_all
 from tfspec.base.text import shown
 from tfspec.data.manifest import SPEAKER_PATTERN, group_names, list_class_folders, name_problems
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.audio.decoding import format_problems
+from tfspec.audio.inspection import format_problems
 from tfspec.audio.recordings import recording_names
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
