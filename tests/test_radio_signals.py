@@ -202,7 +202,10 @@ def test_commands(run, tmp_path, capsys):
     cli.main(["view", str(run.folder)])
     assert (run.folder / "figures" / "view_0.png").exists()
     for arguments, said in (
-        (["simulate", "radio", str(tmp_path / "t.csv"), "--num", "0"], "num must be a whole number from 1 to 10,000,000. Received: 0"),
+        (
+            ["simulate", "radio", str(tmp_path / "t.csv"), "--num", "0"],
+            "num must be a whole number from 1 to 10,000,000. Received: 0",
+        ),
         (["simulate", "radio", str(tmp_path / "t.csv"), "--snr", "2", "1"], "from low to high"),
         (["view", str(run.folder), "--example", "99"], "has 8 examples"),
         (["view", str(run.folder), "--out", "v.txt"], "png, pdf or svg"),
