@@ -290,6 +290,7 @@ class Pipeline:
         Raises:
             UserError: the data or an option cannot be used; nothing has been trained.
         """
+        modules.refuse_while_loading()
         strategy = self.open_devices()
         folder = self._new_folder() if replicas.is_chief(strategy) else replicas.elsewhere()
         manifest, bad = self.usable(self.manifest())
