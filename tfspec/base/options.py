@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import re
@@ -156,8 +157,13 @@ def check_options(target: Callable, values: Mapping[str, Any]) -> dict[str, Any]
         Traceback (most recent call last):
         tfspec.base.errors.UserError: epochs must be a whole number from 1 to 100. Received: 1e+20
     """
-    hints = typing.get_type_hints(target, include_extras=True)
+    hints = _hints(target)
     return {name: _checked(name, value, hints.get(name, Any)) for name, value in values.items()}
+
+
+@functools.cache
+def _hints(target: Callable) -> dict[str, Any]:
+    return typing.get_type_hints(target, include_extras=True)
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:

@@ -298,9 +298,9 @@ def _unpack(archive: Path, folder: Path, source: str, progress: bool):
         file = opened.enter_context(_Bounded(archive))
         with _damage_told(f"{source} is not a whole zip archive"):
             members = opened.enter_context(contents := zipfile.ZipFile(file)).infolist()
+        _refuse_too_much(members, _room(archive.parent, LARGEST_CONTENT), source)
         for member in members:
             _refuse_unsafe(member, source)
-        _refuse_too_much(members, _room(archive.parent, LARGEST_CONTENT), source)
         folder.mkdir()
         for member in track(members, "Unpacking", console=Console(stderr=True), disable=not progress):
             with _damage_told(f"{source} is damaged or encrypted at {member.filename!r}"):
