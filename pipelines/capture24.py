@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 from tfspec import report
 from tfspec.augment import Compose, Gain, Rotation, TimeShift
 from tfspec.base.errors import UserError
+from tfspec.base.options import AnyCount, Batch, Count, Dropout, Hertz, Name, Range, Rate, Ratio, Share
 from tfspec.data.balance import sample_weights
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import draw_groups, folds
@@ -66,53 +66,53 @@ class Capture24(Pipeline):
 
     name: ClassVar[str] = "capture24"
 
-    epochs: int = 16
+    epochs: Count = 16
     keep: Literal["best", "last"] = "last"
-    batch_size: int = 64
-    validation_batch_size: int = 1024
-    learning_rate: float = 2e-3
-    learning_rate_end: float = 0.0
+    batch_size: Batch = 64
+    validation_batch_size: Batch = 1024
+    learning_rate: Rate = 2e-3
+    learning_rate_end: Ratio = 0.0
 
     data: Path = Path("data")
     """Folder that holds X.npy, Y.npy, T.npy, pid.npy and annotation-label-dictionary.csv."""
-    label_column: str = "label:Willetts2018"
+    label_column: Name = "label:Willetts2018"
     """Column of the dictionary that has the labels."""
-    sample_rate: int = 100
+    sample_rate: Hertz = 100
     """Samples per second."""
     model: Literal["bin_statistics", "pyramid"] = "bin_statistics"
     """What each frequency does over time, for a dense network; or the published convolutional one."""
-    frame_length: int | tuple[int, ...] | None = None
+    frame_length: Count | tuple[Count, ...] | None = None
     """Length of the Fourier transform's window in samples, or several, whose bins stand beside one another;
     1.2 s and 6.4 s if not given."""
-    frame_step: int | None = None
+    frame_step: Count | None = None
     """Samples from one frame's start to the next one's; 1 s if not given."""
-    max_hz: float | None = 15.0
+    max_hz: Annotated[float, Range(0, 10_000_000, without_low=True)] | None = 15.0
     """Highest frequency that the network sees: wrists hardly move faster. None for half the sample rate."""
     channels: Literal["axes", "norm", "both"] = "both"
     """The three axes, the length of their vector, which does not mind how the watch is worn, or both."""
-    log_offset: float = 0.03
+    log_offset: Annotated[float, Range(0, 1_000_000, without_low=True)] = 0.03
     """Added to the magnitudes before the logarithm, in g: what is below is the sensor's noise."""
     gravity: bool = True
     """Show the network the mean of each frame too, whose sign tells how the wrist is held."""
     augment: bool = True
     """Turn the training windows a little, as if the watch were worn askew, and scale them."""
-    dropout: float = 0.5
+    dropout: Dropout = 0.5
     """Part of the units before the last layer that is left out in training."""
-    test: int | float | tuple[str, ...] | None = None
+    test: AnyCount | Share | tuple[Name, ...] | None = None
     """People kept for the end: their ids, how many, or which part of all, drawn at random; 0 for none. If not
     given, the published P101 to P151 where they are; otherwise none in cross-validation, and without it a
     fifth."""
-    validation: int | float | tuple[str, ...] = 0.1
+    validation: AnyCount | Share | tuple[Name, ...] = 0.1
     """People among the others on whom every epoch is measured, without cross-validation: their ids, how many,
     or which part."""
-    cross_validation: int | Literal["leave_one_out"] | None = 5
+    cross_validation: Annotated[int, Range(0, 10_000)] | Literal["leave_one_out"] | None = 5
     """Number of folds that the people who do not test are parted into, or each of them in turn: one model is
     trained for every fold, and validated on it, and for new people the mean of all counts. 0 for none."""
     balance: bool = False
     """Weigh rare activities as much as common ones."""
     smoothing: bool = True
     """Score the predictions smoothed over time by a hidden Markov model too."""
-    max_gap_seconds: float | None = None
+    max_gap_seconds: Annotated[float, Range(0, 10**9, without_low=True)] | None = None
     """Time between two windows beyond which smoothing starts anew; one and a half windows if not given."""
     examples: Literal["first", "random"] = "first"
     """Which ten windows a class are drawn."""
@@ -120,13 +120,8 @@ class Capture24(Pipeline):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        names = ("sample_rate", "frame_step", "max_hz", "log_offset", "max_gap_seconds")
-        values = [("frame_length", length) for length in self.frame_lengths or (0,)]
-        for name, value in [*values, *((name, getattr(self, name)) for name in names)]:
-            if value is not None and not 0 < value < math.inf:
-                raise UserError(f"{name} must be positive and finite. Received: {value}")
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"dropout must be from 0 to below 1. Received: {self.dropout}")
+        if not self.frame_lengths:
+            raise UserError("frame_length must be at least one. Received: none")
         if isinstance(self.cross_validation, int) and (self.cross_validation or 2) < 2:
             raise UserError(f"Cross-validation needs at least 2 folds. Received: {self.cross_validation}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 
 from tfspec import augment, report
 from tfspec.base.errors import UserError
+from tfspec.base.options import AnyCount, Batch, Count, Dropout, Fraction, Range, Rate, Ratio, check_seeds
 from tfspec.data.mixtures import class_columns, list_mixtures, write_predictions
 from tfspec.data.readers import AudioReader
 from tfspec.data.store import Dtype
@@ -47,27 +48,27 @@ class OverlappedSpeech(Pipeline):
 
     name: ClassVar[str] = "overlapped_speech"
 
-    epochs: int = 40
-    patience: int = 200  # the best epochs are the cosine's last
-    batch_size: int = 32
-    learning_rate: float = 0.02
+    epochs: Count = 40
+    patience: AnyCount = 200  # the best epochs are the cosine's last
+    batch_size: Batch = 32
+    learning_rate: Rate = 0.02
     """SGD's learning rate at the start. In proportion to the batch, the published one would be 0.05, with
     which some networks do not begin to learn for ten epochs of 2,000 clips."""
-    learning_rate_end: float = 1 / 40
-    momentum: float = 0.9
+    learning_rate_end: Ratio = 1 / 40
+    momentum: Dropout = 0.9
     """Part of a step that the next one keeps."""
-    weight_decay: float = 1e-4
+    weight_decay: Dropout = 1e-4
     """Part of each weight that is added to its gradient."""
-    num_members: int = 1
+    num_members: Annotated[int, Range(1, 1000)] = 1
     """Models with each pooling, each from a seed of its own; the probabilities of all are averaged."""
 
     data: Path = Path("data")
     """Folder that holds train_answer.csv and train/, and maybe test/, test_answer.csv and submission.csv."""
-    validation_fraction: float = 0.1
+    validation_fraction: Fraction = 0.1
     """Part of the training clips that validates."""
     poolings: tuple[Literal["average", "max"], ...] = ("average", "max")
     """Of the networks in the ensemble."""
-    width: int = 8
+    width: Annotated[int, Range(1, 1000)] = 8
     """Filters of the network's first group; those of the others are multiples of it."""
     augment: tuple[Literal["masks", "crop", "mix_up"], ...] = ("masks", "crop", "mix_up")
     """What changes the training examples at random; give none to leave them as they are."""
@@ -75,17 +76,9 @@ class OverlappedSpeech(Pipeline):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        if not 0 < self.validation_fraction < 1:
-            raise UserError(f"validation_fraction must be in 0…1. Received: {self.validation_fraction}")
         if not self.poolings or len(set(self.poolings)) < len(self.poolings):
             raise UserError(f"poolings must be average, max or both. Received: {self.poolings}")
-        if self.width < 1:
-            raise UserError(f"width must be positive. Received: {self.width}")
-        if not (0 <= self.momentum < 1 and 0 <= self.weight_decay < 1):
-            raise UserError(
-                "momentum and weight_decay must be at least 0 and below 1. "
-                f"Received: {self.momentum} and {self.weight_decay}"
-            )
+        check_seeds(self.seed, self.num_members * len(self.poolings))
 
     @property
     def signal_rate(self) -> int:

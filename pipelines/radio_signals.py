@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
 import pandas as pd
 
 from tfspec import augment, report
-from tfspec.base.errors import UserError
+from tfspec.base.options import AnyCount, Count, Name, Range, Rate, Ratio, Seed
 from tfspec.data.manifest import split_by_file
 from tfspec.data.pictures import (
     PictureReader,
@@ -43,25 +43,25 @@ class RadioSignals(Pipeline):
     name: ClassVar[str] = "radio_signals"
     picture_axes: ClassVar[tuple[str, str]] = ("frequency", "time")
 
-    epochs: int = 25
-    patience: int = 10
-    learning_rate: float = 4e-3
-    learning_rate_end: float = 0.01
+    epochs: Count = 25
+    patience: AnyCount = 10
+    learning_rate: Rate = 4e-3
+    learning_rate_end: Ratio = 0.01
 
     data: Path | None = None
     """CSV table (columns 0 to 8191, pixels from 0 to 1, and labels), or folder that holds a folder of PNG
     files per class; signals are simulated if not given."""
-    validation: float = 0.2
+    validation: Annotated[float, Range(0, 0.5, without_low=True)] = 0.2
     """Part of the data's pictures that validates."""
     validate_on: Literal["stratified", "last"] = "stratified"
     """Which pictures of the data: drawn from every class, or the last ones, as published."""
-    num_train: int = 6400
+    num_train: Count = 6400
     """Signals to simulate for training; 3200 were published."""
-    num_validation: int = 800
+    num_validation: Count = 800
     """Signals to simulate for validation."""
-    data_seed: int | None = None
+    data_seed: Seed | None = None
     """Same seed, same simulated signals, whatever `seed` says; that of the run, `seed`, if not given."""
-    snr: tuple[float, float] | None = None
+    snr: tuple[Ratio, Ratio] | None = None
     """Range of the signals' amplitude in units of the noise's; each class's published one if not given."""
     augment: tuple[Literal["turns", "rendering", "masks"], ...] = ("rendering",)
     """What changes the training pictures at random: they are turned and moved; that, and drawn in other ways;
@@ -69,7 +69,7 @@ class RadioSignals(Pipeline):
     network: Literal["conv2d", "efficientnet_b0"] = "conv2d"
     """Small convolutional network, or the published one, with batches of 128, 15 epochs and a learning rate
     of 1e-3."""
-    weights: str = "imagenet"
+    weights: Name = "imagenet"
     """EfficientNet's: "imagenet", a file of its weights without its top, or "none" for random ones."""
 
     def __post_init__(self):
@@ -77,14 +77,9 @@ class RadioSignals(Pipeline):
         super().__post_init__()
         if self.data_seed is None:
             self.data_seed = self.seed  # here, so that members with seeds of their own train on the same data
-        for name in ("num_train", "num_validation"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
         check_snr(self.snr)
-        if not 0 < self.validation <= 0.5:
-            raise UserError(f"validation must be over 0 and at most 0.5. Received: {self.validation}")
         if self.weights not in ("imagenet", "none"):
-            self.weights = str(Path(self.weights).resolve())  # for a run that is resumed from elsewhere
+            self.weights = str(Path(self.weights).absolute())  # for a run that is resumed from elsewhere
 
     @property
     def _folder(self) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 
 from tfspec import augment, report
 from tfspec.base.errors import UserError
+from tfspec.base.options import LONGEST_SIGNAL, AnyCount, Batch, Count, Dropout, Name, Range, Rate, Ratio
 from tfspec.data.annotations import list_annotations
 from tfspec.data.balance import balanced_order, sample_weights
 from tfspec.data.dataset import label_indices
@@ -24,6 +25,7 @@ from tfspec.pipeline import Pipeline
 from tfspec.training import Phase
 
 FRAMES, BANDS = 563, 128
+HIGHEST_HERTZ = 15056
 
 
 @dataclass(kw_only=True)
@@ -42,32 +44,32 @@ class Rainforest(Pipeline):
 
     name: ClassVar[str] = "rainforest"
 
-    epochs: int = 15
+    epochs: Count = 15
     """Largest number of epochs in which the whole network trains."""
-    patience: int = 5
-    batch_size: int = 16
-    validation_batch_size: int = 16
-    learning_rate: float = 1e-3
+    patience: AnyCount = 5
+    batch_size: Batch = 16
+    validation_batch_size: Batch = 16
+    learning_rate: Rate = 1e-3
     """Adam's learning rate while only the head trains; without weights, for the whole network."""
-    fine_tuning_rate: float = 2e-4
+    fine_tuning_rate: Rate = 2e-4
     """Adam's learning rate at the start of the epochs in which the whole network trains."""
-    learning_rate_end: float = 0.01
-    head_epochs: int = 5
+    learning_rate_end: Ratio = 0.01
+    head_epochs: AnyCount = 5
     """Epochs in which only the head trains, before the whole network does; not without weights."""
 
     data: Path = Path("data")
     """Folder that holds train_tp.csv and train/, and maybe test_tp.csv and test/."""
-    num_folds: int = 5
+    num_folds: Annotated[int, Range(2, 10_000)] = 5
     """Models that are trained, each on the recordings of all folds but one."""
-    sample_rate: int = 48000
+    sample_rate: Annotated[int, Range(2 * HIGHEST_HERTZ, 10_000_000)] = 48000
     """Samples per second that recordings are resampled to."""
-    slice_seconds: float = 10.0
+    slice_seconds: Annotated[float, Range(0, 3600, without_low=True)] = 10.0
     """Length of the slice round each annotation."""
     network: Literal["mobilenet_v2", "resnet50", "efficientnet_b0"] = "mobilenet_v2"
     """Network of keras.applications; the published one is resnet50."""
-    weights: str = "imagenet"
+    weights: Name = "imagenet"
     """"imagenet", a file of the network's weights without its top, or "none" for random ones."""
-    dropout: float = 0.2
+    dropout: Dropout = 0.2
     """Part of the pooled features that the head drops in training."""
     augment: bool = True
     """Add noise, shift pitch and time, and change the volume of the training slices at random."""
@@ -77,16 +79,12 @@ class Rainforest(Pipeline):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        if not self.head_epochs >= 0:
-            raise UserError(f"head_epochs must not be negative. Received: {self.head_epochs}")
-        if not 0 < self.slice_seconds < 3600:
+        if not 1 <= self.num_samples <= LONGEST_SIGNAL:
             raise UserError(
-                f"The slice must be over 0 and below 3600 seconds. Received: {self.slice_seconds}"
+                f"A slice must have from 1 to {LONGEST_SIGNAL:,} samples. Received: {self.slice_seconds} s"
             )
-        if self.sample_rate < 2 * 15056:
-            raise UserError(f"The sample rate must be at least 30112. Received: {self.sample_rate}")
         if self.weights not in ("imagenet", "none"):
-            self.weights = str(Path(self.weights).resolve())  # for a run that is resumed from elsewhere
+            self.weights = str(Path(self.weights).absolute())  # for a run that is resumed from elsewhere
 
     @property
     def num_samples(self) -> int:
@@ -153,7 +151,7 @@ class Rainforest(Pipeline):
     def front_end(self):
         """Make mel pictures in 0…1 of a fixed size."""
         mel = MelSpectrogram.preset(
-            "librosa", sample_rate=self.sample_rate, num_mel_bins=BANDS, lower_hz=84.0, upper_hz=15056.0
+            "librosa", sample_rate=self.sample_rate, num_mel_bins=BANDS, lower_hz=84.0, upper_hz=HIGHEST_HERTZ
         )
         return keras.Sequential([mel, Decibel(), MinMax(), Resize(FRAMES, BANDS)], name="front_end")
 

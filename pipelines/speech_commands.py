@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import keras
 import pandas as pd
@@ -13,6 +12,20 @@ import pandas as pd
 from tfspec import augment, report
 from tfspec.audio.inspection import inspect_all
 from tfspec.base.errors import UserError
+from tfspec.base.options import (
+    LONGEST_SIGNAL,
+    AnyCount,
+    Count,
+    Expression,
+    Fraction,
+    Hertz,
+    Name,
+    Range,
+    Rate,
+    Ratio,
+    Seconds,
+    Sha256,
+)
 from tfspec.data import manifest as manifests
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
 from tfspec.data.readers import AudioReader
@@ -34,29 +47,29 @@ class SpeechCommands(Pipeline):
 
     name: ClassVar[str] = "speech_commands"
 
-    epochs: int = 30
-    patience: int = 30  # the best epochs are the cosine's last; the published 2 stops long before
-    learning_rate: float = 2e-3
-    learning_rate_end: float = 0.01
-    clip_norm: float | None = 1.0
+    epochs: Count = 30
+    patience: AnyCount = 30  # the best epochs are the cosine's last; the published 2 stops long before
+    learning_rate: Rate = 2e-3
+    learning_rate_end: Ratio = 0.01
+    clip_norm: Annotated[float, Range(0, 10**12, without_low=True)] | None = 1.0
 
     data: Path = Path("data")
     """Folder that holds a folder of wav, flac, ogg or mp3 files per class."""
     download: bool = False
     """Fetch the public archive of eight words into the folder `data` first, and train on these."""
-    sha256: str | None = None
+    sha256: Sha256 | None = None
     """Checksum that the downloaded archive must have; the first download's is recorded if not given."""
-    classes: tuple[str, ...] | None = None
+    classes: tuple[Name, ...] | None = None
     """The class folders to use; all if not given."""
-    speaker_pattern: str = manifests.SPEAKER_PATTERN
+    speaker_pattern: Expression = manifests.SPEAKER_PATTERN
     """Regular expression with a group for the speaker, matched at the start of the file name."""
     split_by: Literal["speaker", "file"] = "speaker"
     """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
-    validation_fraction: float = 0.2
+    validation_fraction: Fraction = 0.2
     """Part of the recordings that validates; rounded to a fraction that the speakers or files allow."""
-    sample_rate: int = 22050
+    sample_rate: Hertz = 22050
     """Samples per second that recordings are resampled to."""
-    clip_seconds: float = 0.8
+    clip_seconds: Seconds = 0.8
     """Length that recordings are cut or padded to."""
     features: Literal["stft", "mfcc"] = "mfcc"
     """Front end: magnitude spectrogram 512/128, or 39 MFCCs."""
@@ -72,16 +85,13 @@ class SpeechCommands(Pipeline):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        if not self.clip_seconds > 0:
-            raise UserError(f"The clip must be longer than 0 seconds. Received: {self.clip_seconds}")
-        if self.sample_rate < 1:
-            raise UserError(f"The sample rate must be positive. Received: {self.sample_rate}")
         # conv2d sees 18 frames at a time, which are 128 samples apart; MFCC pads its first
         shortest = 1 if self.model == "lstm" else 17 * 128 + (512 if self.features == "stft" else 0)
-        if not shortest <= self.clip_seconds * self.sample_rate < math.inf:
+        if not shortest <= self.num_samples <= LONGEST_SIGNAL:
             raise UserError(
                 f"The model {self.model} needs a clip of at least {shortest} samples, "
-                f"{shortest / self.sample_rate:.3f} s. Received: {self.clip_seconds} s"
+                f"{shortest / self.sample_rate:.3f} s, and at most {LONGEST_SIGNAL:,} samples. "
+                f"Received: {self.clip_seconds} s"
             )
 
     @property

@@ -1,15 +1,19 @@
 """The command line: one line and exit code 2 for what a user can put right, clean JSON, user pipelines."""
 
 import errno
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
+from rich.markup import escape
 from tones import write_tones
 
-from tfspec import cli
+from tfspec import cli, report
+from tfspec.base.errors import UserError
 from tfspec.pipeline import Pipeline
 from tfspec.pipelines import SpeechCommands
 
@@ -63,11 +67,43 @@ def _fails(capsys, *arguments) -> str:
         (["detect", "nowhere", "x.wav"], "No model at nowhere"),
         (["detect", "nowhere", "a/x.wav", "b/x.flac"], "overwrite each other"),
         (["check", "nowhere"], "No such folder: nowhere"),
+        (
+            ["train", "speech_commands", "--num-members", "1e20"],
+            "num_members must be a whole number from 1 to 1,000",
+        ),
+        (["train", "speech_commands", "--clip-seconds", "1e300"], "clip_seconds must be a number above 0"),
+        (
+            ["train", "speech_commands", "--learning-rate-end", "inf"],
+            "learning_rate_end must be a number from 0",
+        ),
+        (["train", "speech_commands", "--sha256", "x"], "64 hexadecimal digits"),
+        (["train", "speech_commands", "--feature-store", ""], "feature_store must be a path"),
+        (
+            ["train", "speech_commands", "--seed", str(2**31)],
+            "seed must be a whole number from 0 to 2,147,483,647",
+        ),
+        (["prepare", "capture24", "--dropout", "nan"], "dropout must be a number from 0, below 1"),
+        (["data-server", "dispatcher", "--port", "65536"], "port must be a whole number from 0 to 65,535"),
+        (["data-server", "worker", "--dispatcher", "grpc://a:70000"], "grpc://host:port"),
+        (["data-server", "dispatcher", "--host", "a b"], "host must be text that names a machine"),
+        (["evaluate", "nowhere", "--data", ""], "data must be a path"),
+        (["view", "nowhere", "--example", "-1"], "example must be a whole number from 0"),
+        (["view", "nowhere", "--out", "x.txt"], "png, pdf or svg"),
+        (["simulate", "radio", "t.csv", "--num", "1e9"], "num must be a whole number"),
+        (
+            ["simulate", "radio", "t.csv", "--snr", "0", "inf"],
+            "snr must be 2 values, each a number from 0 to 1,000",
+        ),
+        (["detect", "nowhere", "x.wav", "--threshold", "nan"], "threshold must be a number from 0 to 1"),
+        (["predict", "nowhere", "x.wav", "--hop-seconds", "1e300"], "hop_seconds must be a number above 0"),
+        (["check", ".", "--speaker-pattern", "abc"], "a regular expression with a group"),
+        (["launch", "--workers", "1000", "--", "train"], "workers must be a whole number from 1 to 256"),
     ],
 )
 def test_user_errors_are_one_line_and_code_2(capsys, tmp_path, monkeypatch, arguments, said):
     monkeypatch.chdir(tmp_path)
     assert said in _fails(capsys, *arguments)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_one_line(capsys, folder, tmp_path, monkeypatch):
@@ -189,6 +225,99 @@ def test_the_installed_command_keeps_standard_error_clean(tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == f"tfspec: {tmp_path} is not a run folder: it has no config.json.\n"
+
+
+EVIL = "robin\x1b[2J\r\u2028\x9b\udc80 Zaunkönig 🐦"
+
+
+def _written(monkeypatch, encoding: str, call) -> str:
+    """Give what is written to a standard output of some encoding, which must hold no control characters."""
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding))
+    monkeypatch.setattr(cli, "_run", lambda _: call())
+    cli.main([])
+    text = raw.getvalue().decode(encoding)
+    assert not set(text) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160))}
+    return text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1", "cp1252"])
+def test_what_is_printed_does_no_harm_in_any_encoding(monkeypatch, encoding):
+    row = dict.fromkeys(("precision", "recall", "f1"), 0.5) | {"examples": 3}
+    table = report.score_table({"per_class": {EVIL: row}})
+    text = _written(monkeypatch, encoding, lambda: cli.console.print(escape(f"a {EVIL}\n[b]"), table, EVIL))
+    assert text.startswith("a robin\\x1b")
+    assert "\n[b]" in text
+    assert "0.500" in text
+    assert ("Zaunkönig" in text) == (encoding != "ascii")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
+def test_json_is_json_for_any_label_and_number(monkeypatch, encoding):
+    document = {EVIL: [EVIL, float("nan"), float("inf"), {"x": (1.5, None)}]}
+    text = _written(monkeypatch, encoding, lambda: cli._print_json(document))
+    assert json.loads(text) == {EVIL: [EVIL, None, None, {"x": [1.5, None]}]}
+    assert ("Zaunkönig" in text) == (encoding != "ascii")
+
+
+def _raises(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (UserError(EVIL), 2, "robin\\x1b[2J"),
+        (OSError(errno.ENOSPC, "No space left on device", "a\x1bb"), 2, "a\\x1bb: No space left"),
+        (MemoryError("Unable to allocate 7 GiB"), 2, "Not enough memory. Unable to allocate 7 GiB"),
+        (UnicodeEncodeError("ascii", "ü", 0, 1, "no"), 2, "cannot be written as ascii"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "x/variables; No space left on device"),
+            2,
+            "x/variables; No",
+        ),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating"), 2, "Not enough memory. OOM"),
+        (
+            tf.errors.UnknownError(None, None, "OSError: [Errno 28] No space left on device"),
+            2,
+            "No space left",
+        ),
+        (
+            tf.errors.InvalidArgumentError(None, None, "UserError: x.wav is no sound\n more"),
+            2,
+            "x.wav is no sound",
+        ),
+        (KeyboardInterrupt(), 130, "Interrupted"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line(monkeypatch, capsys, error, code, said):
+    monkeypatch.setattr(cli, "_run", lambda _: _raises(error))
+    with pytest.raises(SystemExit) as stop:
+        cli.main([])
+    assert stop.value.code == code
+    written = capsys.readouterr().err
+    assert written.startswith("tfspec: ")
+    assert said in written
+    assert written.count("\n") == 1
+    assert "\x1b" not in written
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), tf.errors.InternalError(None, None, "a bug")])
+def test_what_nobody_expects_keeps_its_traceback(monkeypatch, error):
+    monkeypatch.setattr(cli, "_run", lambda _: _raises(error))
+    with pytest.raises(type(error), match="a bug"):
+        cli.main([])
+
+
+def test_the_installed_command_ends_quietly_where_nobody_reads_or_nothing_can_be_written():
+    command = f"{Path(sys.executable).with_name('tfspec')} --help"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}; {command} > /dev/full; echo $?"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["141", "2"]
+    assert done.stderr == "tfspec: Input or output: No space left on device\n"
 
 
 @pytest.mark.slow

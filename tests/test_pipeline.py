@@ -215,7 +215,7 @@ def test_members_are_named_by_fold_and_seed(folds):
     assert [(name, m.pipeline.seed, m.fold) for name, m in members.items()] == [
         ("fold_0_seed_5", 5, 0), ("fold_0_seed_6", 6, 0), ("fold_1_seed_5", 5, 1), ("fold_1_seed_6", 6, 1),
     ]  # fmt: skip
-    with pytest.raises(UserError, match="num_members must be positive"):
+    with pytest.raises(UserError, match=r"num_members must be a whole number from 1 to 1,000. Received: 0"):
         dataclasses.replace(folds.pipeline, num_members=0)
 
 

@@ -159,8 +159,8 @@ def test_bad_pictures_are_listed_or_left_out(folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"validation": 0.6}, "validation must be over 0 and at most 0.5. Received: 0.6"),
-        ({"num_train": 0}, "num_train must be positive. Received: 0"),
+        ({"validation": 0.6}, "validation must be a number above 0, at most 0.5. Received: 0.6"),
+        ({"num_train": 0}, "num_train must be a whole number from 1 to 1,000,000. Received: 0"),
         ({"snr": (0.5, 0.1)}, r"snr must be two numbers from low to high, not negative. Received: \(0.5"),
         ({"data": "nowhere.csv"}, "No such file: nowhere.csv"),
     ],
@@ -225,7 +225,10 @@ def test_commands(run, tmp_path, capsys):
     cli.main(["view", str(run.folder)])
     assert (run.folder / "figures" / "view_0.png").exists()
     for arguments, said in (
-        (["simulate", "radio", str(tmp_path / "t.csv"), "--num", "0"], "must be positive. Received: 0"),
+        (
+            ["simulate", "radio", str(tmp_path / "t.csv"), "--num", "0"],
+            "num must be a whole number from 1 to 10,000,000. Received: 0",
+        ),
         (["simulate", "radio", str(tmp_path / "t.csv"), "--snr", "2", "1"], "from low to high"),
         (["view", str(run.folder), "--example", "99"], "has 8 examples"),
         (["view", str(run.folder), "--out", "v.txt"], "png, pdf or svg"),

@@ -83,9 +83,9 @@ def test_all_bad_annotations_are_listed_at_once(scenes, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"slice_seconds": 0}, "over 0 and below 3600"),
-        ({"sample_rate": 16000}, "at least 30112"),
-        ({"head_epochs": -1}, "head_epochs must not be negative"),
+        ({"slice_seconds": 0}, "slice_seconds must be a number above 0, at most 3,600. Received: 0"),
+        ({"sample_rate": 16000}, "sample_rate must be a whole number from 30,112 "),
+        ({"head_epochs": -1}, "head_epochs must be a whole number from 0 "),
         ({"weights": "nowhere.h5"}, "no file at .*nowhere.h5"),
         ({"num_folds": 9}, "at least 9"),
     ],

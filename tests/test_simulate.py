@@ -247,7 +247,7 @@ def test_batches_are_the_same_signals_whatever_their_number():
 def test_a_range_that_is_none(snr):
     with pytest.raises(UserError, match=r"two numbers from low to high, not negative. Received: \("):
         radio_batches(1, snr=snr)
-    with pytest.raises(UserError, match=r"must be positive\. Received: 0"):
+    with pytest.raises(UserError, match=r"num must be a whole number from 1 to 10,000,000\. Received: 0"):
         radio_batches(0)
 
 

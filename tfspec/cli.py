@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import importlib.util
 import inspect
-import io
 import json
+import math
 import os
 import re
+import signal
 import sys
 import threading
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tensorflow as tf
-import tyro
 from rich.console import Console
 from rich.markup import escape
 from tyro.conf import Positional
@@ -28,20 +27,35 @@ from tfspec.audio.opening import RecordingError
 from tfspec.audio.recordings import counted
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.base.text import shown
+from tfspec.base.options import Expression, Hertz, Host, Name, Port, Range, Ratio, Seconds, Seed, Share
+from tfspec.base.text import UNWRITABLE, shown, shown_lines
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
 from tfspec.data.pictures import write_table
-from tfspec.data.service import start_dispatcher, start_worker
+from tfspec.data.service import check_address, start_dispatcher, start_worker
 from tfspec.data.simulate import BATCH, RADIO_CLASSES, radio_batches, radio_pictures
 from tfspec.inference import load_model, predict_files
 from tfspec.launch import launch
+from tfspec.parsing import parse, parse_call
 from tfspec.pipeline import Pipeline
 from tfspec.pipelines import PIPELINES, RadioSignals
 from tfspec.quantization import Quantize
+from tfspec.registry import find_pipeline
 from tfspec.run import Run, open_examples
 
-console = Console(soft_wrap=True)
+NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
+
+
+class _Plain(Console):
+    """Prints what comes from outside without what could do harm in a terminal."""
+
+    def print(self, *objects, **options):
+        """Print as rich does, text line by line."""
+        plain = (shown_lines(each) if isinstance(each, str) else each for each in objects)
+        super().print(*plain, **options)
+
+
+console = _Plain(soft_wrap=True)
 
 
 def demo(out: Path | None = None) -> None:
@@ -111,7 +125,7 @@ def resume(run: Positional[Path], strategy: replicas.Strategy | None = None) -> 
 
 def view(
     run: Positional[Path],
-    example: int = 0,
+    example: Annotated[int, Range(0, 10**9)] = 0,
     part: Literal["validation", "test"] = "validation",
     out: Path | None = None,
 ) -> None:
@@ -123,11 +137,11 @@ def view(
         part: of the run's own data.
         out: png, pdf or svg file to write; figures/view_EXAMPLE.png in the run folder if not given.
     """
+    if out and out.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise UserError(f"The picture must be a png, pdf or svg file. Received: {out}")
     trained = Run(run)
     figure = trained.view(example, part)
     path = out or trained.evaluation_folder(part=part) / "figures" / f"view_{example}.png"
-    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise UserError(f"The picture must be a png, pdf or svg file. Received: {path}")
     with written_beside(path) as part_:
         figure.savefig(part_)
     console.print(escape(f"Drawn: {path}"))
@@ -136,9 +150,9 @@ def view(
 def simulate(
     kind: Positional[Literal["radio"]],
     out: Positional[Path],
-    num: int = 4000,
-    seed: int = 0,
-    snr: tuple[float, float] | None = None,
+    num: Annotated[int, Range(1, 10_000_000)] = 4000,
+    seed: Seed = 0,
+    snr: tuple[Ratio, Ratio] | None = None,
 ) -> None:
     """Write a CSV table of simulated radio signals: pixels in columns 0 to 8191, and labels.
 
@@ -157,7 +171,7 @@ def simulate(
 def predict(
     model: Positional[Path],
     files: Positional[tuple[Path, ...]],
-    hop_seconds: float | None = None,
+    hop_seconds: Seconds | None = None,
     json: bool = False,
 ) -> None:
     """Classify recordings of any sample rate and length, or pictures of spectrograms.
@@ -202,8 +216,8 @@ def _fail_for_bad(problems: dict[str, str]) -> None:
 def detect(
     model: Positional[Path],
     files: Positional[tuple[Path, ...]],
-    hop_seconds: float | None = None,
-    threshold: float = 0.5,
+    hop_seconds: Seconds | None = None,
+    threshold: Share = 0.5,
     out: Path = Path("detections"),
     json: bool = False,
 ) -> None:
@@ -272,9 +286,9 @@ def export(run: Positional[Path], quantize: Quantize = "none", calibrated: bool 
 
 def check(
     folder: Positional[Path],
-    sample_rate: int | None = None,
-    min_seconds: float = 0.1,
-    speaker_pattern: str = SPEAKER_PATTERN,
+    sample_rate: Hertz | None = None,
+    min_seconds: Annotated[float, Range(0, 86_400)] = 0.1,
+    speaker_pattern: Expression = SPEAKER_PATTERN,
     json: bool = False,
 ) -> None:
     """List what is wrong with a folder of class folders before a run finds out. Exit code 1 if anything is.
@@ -303,10 +317,10 @@ def check(
 
 def data_server(
     role: Positional[Literal["dispatcher", "worker"]],
-    port: int = 0,
-    dispatcher: str | None = None,
-    host: str = "localhost",
-    pipeline: str | None = None,
+    port: Port = 0,
+    dispatcher: Name | None = None,
+    host: Host = "localhost",
+    pipeline: Name | None = None,
 ) -> None:
     """Make batches for those that train with --data-service: one dispatcher, as many workers as it takes.
 
@@ -321,6 +335,8 @@ def data_server(
     """
     if (role == "worker") != (dispatcher is not None):
         raise UserError("A worker, and only a worker, needs --dispatcher grpc://host:port.")
+    if dispatcher is not None:
+        check_address(dispatcher)
     if pipeline:
         found = find_pipeline(pipeline)
         PIPELINES[found.name] = found
@@ -351,56 +367,20 @@ def launch_workers(arguments: Sequence[str]) -> None:
     own, command = list(arguments), []
     if "--" in own:
         own, command = own[: own.index("--")], own[own.index("--") + 1 :]
-    workers = _parse(_workers, own, "tfspec launch")
-    if workers < 1 or not command:
-        raise UserError(
-            "Give at least one worker, and after -- a command: tfspec launch --workers 2 -- train …"
-        )
+    workers = parse_call(_workers, own, "tfspec launch")()
+    if not command:
+        raise UserError("Give a command after --, such as: tfspec launch --workers 2 -- train …")
     gpus = range(len(tf.config.list_physical_devices("GPU")))
     sys.exit(launch([sys.executable, "-c", "from tfspec.cli import main; main()", *command], workers, gpus))
 
 
-def _workers(workers: int) -> int:
+def _workers(workers: Annotated[int, Range(1, 256)]) -> int:
     """Start several workers on this machine, to try out what is meant for several: `… -- train NAME …`.
 
     Args:
         workers: how many.
     """
     return workers
-
-
-def find_pipeline(name: str) -> type[Pipeline]:
-    """Find a pipeline by name, or in a user's Python file.
-
-    Args:
-        name: a key of `PIPELINES`, or a path that ends in .py, of a file that defines one Pipeline.
-
-    Returns:
-        The class.
-
-    Raises:
-        UserError: there is no such pipeline or file, or the file does not define exactly one.
-    """
-    if name in PIPELINES:
-        return PIPELINES[name]
-    path = Path(name)
-    if path.suffix != ".py":
-        raise UserError(f"No pipeline {name!r}. Give one of {', '.join(PIPELINES)}, or a Python file.")
-    if not path.is_file():
-        raise UserError(f"No such file: {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # where dataclasses look for the module of a class
-    spec.loader.exec_module(module)
-    found = [
-        value
-        for value in vars(module).values()
-        if inspect.isclass(value) and issubclass(value, Pipeline) and value.__module__ == path.stem
-    ]
-    if len(found) != 1:
-        raise UserError(f"{path} must define exactly one Pipeline. It defines {len(found)}.")
-    return found[0]
 
 
 COMMANDS: dict[str, Callable] = {
@@ -423,22 +403,52 @@ LAUNCH = "launch"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; what a user can put right ends as one line on standard error and exit code 2."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    for stream in (sys.stdout, sys.stderr):  # which may take less than Unicode, and never half a character
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        _run(arguments)
+        with _flushed():
+            _run(arguments)
     except UserError as error:
         _fail(str(error))
     except tf.errors.OpError as error:
-        # What a reader raises inside tf.data arrives as the text of a TensorFlow error
-        cause = re.search(r"UserError: (.*)", error.message)
-        if cause:
-            _fail(cause[1])
-        if not replicas.is_lost(error):
-            raise
-        _fail("Another worker has stopped, so this one stops too. Start all again: tfspec resume RUN", code=3)
+        _fail_in_graph(error)
+    except BrokenPipeError:  # as of `tfspec … | head`
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}")
+    except MemoryError as error:
+        _fail(f"Not enough memory. {error}")
+    except UnicodeEncodeError as error:
+        _fail(f"{error.object!r} cannot be written as {error.encoding}. Set PYTHONUTF8=1, or rename it.")
     except KeyboardInterrupt:
         _fail("Interrupted.", code=130)
+
+
+@contextlib.contextmanager
+def _flushed():
+    """Write all out while errors can still be told; what cannot be written is not tried again at the end."""
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+
+
+def _fail_in_graph(error: tf.errors.OpError) -> None:
+    """Tell what a user can put right of what reaches us as the text of a TensorFlow error."""
+    if cause := re.search(r"UserError: (.*)", error.message):
+        _fail(cause[1])
+    if re.search(NOT_ON_DISK, error.message):
+        _fail(error.message)
+    if isinstance(error, tf.errors.ResourceExhaustedError):
+        _fail(f"Not enough memory. {error.message}")
+    if not replicas.is_lost(error):
+        raise error
+    _fail("Another worker has stopped, so this one stops too. Start all again: tfspec resume RUN", code=3)
 
 
 def _run(arguments: list[str]) -> None:
@@ -452,7 +462,7 @@ def _run(arguments: list[str]) -> None:
     elif command == LAUNCH:
         launch_workers(options)
     elif command in COMMANDS:
-        _parse(_deferred(COMMANDS[command]), options, f"tfspec {command}")()
+        parse_call(COMMANDS[command], options, f"tfspec {command}")()
     else:
         known = ", ".join((*PIPELINE_COMMANDS, LAUNCH, *COMMANDS))
         raise UserError(f"No command {command!r}. Give one of {known}.")
@@ -464,7 +474,7 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
         print(f"or a Python file that defines a Pipeline. `tfspec {command} NAME --help` lists its options.")
         return
     name, *options = arguments
-    PIPELINE_COMMANDS[command](_parse(find_pipeline(name), options, f"tfspec {command} {name}"))
+    PIPELINE_COMMANDS[command](parse(find_pipeline(name), options, f"tfspec {command} {name}"))
 
 
 def _usage() -> str:
@@ -475,35 +485,34 @@ def _usage() -> str:
     return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
 
 
-def _deferred(command: Callable) -> Callable:
-    """Give a function of the same signature that only binds the arguments: parsing is over before it runs."""
-
-    @functools.wraps(command)
-    def bind(*arguments, **options):
-        return functools.partial(command, *arguments, **options)
-
-    return bind
-
-
-def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
-    """Parse with tyro, its boxed error message folded into one line."""
-    message = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(message):
-            return tyro.cli(target, args=arguments, prog=program)
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise UserError(" ".join(re.sub("[│╭╮╰╯─]|-{4,}", " ", message.getvalue()).split())) from None
-
-
 def _fail(message: str, code: int = 2) -> None:
-    print(f"tfspec: {' '.join(message.split())}", file=sys.stderr)
+    print(f"tfspec: {shown(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(code)
 
 
 def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    text = json.dumps(_finite(document), indent=2, ensure_ascii=False)
+    encoding = sys.stdout.encoding or "utf-8"
+    print("".join(each if _is_writable(each, encoding) else json.dumps(each)[1:-1] for each in text))
+
+
+def _finite(document: Any) -> Any:
+    """Put null in the place of numbers that JSON does not know."""
+    if isinstance(document, dict):
+        return {name: _finite(value) for name, value in document.items()}
+    if isinstance(document, (list, tuple)):
+        return [_finite(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document
+
+
+def _is_writable(character: str, encoding: str) -> bool:
+    if character.isascii():
+        return character != "\x7f"
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return unicodedata.category(character) not in UNWRITABLE
 
 
 def _print_run(run: Run) -> None:

@@ -12,11 +12,10 @@ import os
 import subprocess
 import sys
 import time
-import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import keras
 import numpy as np
@@ -25,8 +24,21 @@ import tensorflow as tf
 
 from tfspec import replicas, report, training
 from tfspec.augment import MixUp, RandomLayer
+from tfspec.base import modules
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import TEMPORARY, written_beside
+from tfspec.base.options import (
+    AnyCount,
+    Batch,
+    Count,
+    Name,
+    Range,
+    Rate,
+    Ratio,
+    Seed,
+    check_options,
+    check_seeds,
+)
 from tfspec.base.text import excerpt, shown
 from tfspec.data.dataset import Epochs, Examples, Order, Reader, make_dataset
 from tfspec.data.manifest import name_problems, shared_groups
@@ -72,21 +84,21 @@ class Pipeline:
 
     out: Path | None = None
     """Run folder to write; runs/NAME-TIME if not given."""
-    epochs: int = 20
+    epochs: Count = 20
     """Largest number of epochs."""
-    patience: int = 2
+    patience: AnyCount = 2
     """Epochs without a lower validation loss after which training stops."""
     keep: Literal["best", "last"] = "best"
     """The epoch whose model counts: that of the lowest validation loss, or the last one."""
-    batch_size: int = 32
+    batch_size: Batch = 32
     """Examples a training batch."""
-    validation_batch_size: int = 64
+    validation_batch_size: Batch = 64
     """Examples a batch in validation and prediction."""
-    learning_rate: float = 1e-3
+    learning_rate: Rate = 1e-3
     """Adam's learning rate at the start."""
-    learning_rate_end: float = 1.0
+    learning_rate_end: Ratio = 1.0
     """Part of it that a cosine over all epochs leaves at the end; 1 keeps it constant."""
-    clip_norm: float | None = None
+    clip_norm: Annotated[float, Range(0, 10**12, without_low=True)] | None = None
     """Each weight's gradient is scaled down to this norm; none leaves it."""
     on_bad_file: Literal["stop", "skip"] = "stop"
     """Stop before training if any file cannot be used, or leave these out and list them in the run folder."""
@@ -97,42 +109,35 @@ class Pipeline:
     stay what they are, each device has its share."""
     jit: replicas.Jit = "auto"
     """Compile training by XLA; auto does so on one GPU."""
-    num_members: int = 1
+    num_members: Annotated[int, Range(1, 1000)] = 1
     """Models that are trained, each from a seed of its own; their probabilities are averaged."""
-    processes: int = 1
+    processes: Annotated[int, Range(1, 256)] = 1
     """Models that train at the same time, each in a process of its own; 1 trains one after the other."""
     feature_store: Path | None = None
     """Folder that keeps computed features for this run and others; if not given, those that memory does not
     hold go to `features` beside the run folder, and those that are there already are used."""
-    data_service: str | None = None
+    data_service: Name | None = None
     """grpc://host:port of a `tfspec data-server`, whose workers read, augment and make features batch by
     batch, none kept; they must have the data and the run folder under the same paths. The batches are the
     same, in any order."""
-    seed: int = 0
+    seed: Seed = 0
     """Same seed, same split, batches and losses."""
 
     def __post_init__(self):
-        """Accept text for paths and lists for tuples, as JSON and notebooks give them."""
-        for name, hint in typing.get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if isinstance(value, str) and Path in (hint, *typing.get_args(hint)):
-                setattr(self, name, Path(value))
-            elif isinstance(value, list):
-                setattr(self, name, tuple(value))
-        for name in ("epochs", "batch_size", "validation_batch_size", "learning_rate", "clip_norm"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise UserError(f"{name} must be positive and finite. Received: {value}")
-        for name in ("patience", "learning_rate_end", "seed"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"{name} must not be negative. Received: {getattr(self, name)}")
-        for name in ("num_members", "processes"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be positive. Received: {getattr(self, name)}")
+        """Hold the options to their annotations; text may be for paths and lists for tuples, as in JSON."""
+        for name, value in check_options(type(self), self._options()).items():
+            setattr(self, name, value)
         if self.data_service is not None:
             check_address(self.data_service)
-        if self.seed >= 2**31:
-            raise UserError(f"seed must be below 2**31. Received: {self.seed}")
+        check_seeds(self.seed, self.num_members)
+
+    def __reduce__(self):
+        """Pickle a pipeline of a user's file with that file, which another process then loads."""
+        kind = type(self)
+        return modules.restored, (modules.source_of(kind), kind.__module__, kind.__qualname__, vars(self))
+
+    def _options(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     # The steps
 
@@ -289,6 +294,7 @@ class Pipeline:
         Raises:
             UserError: the data or an option cannot be used; nothing has been trained.
         """
+        modules.refuse_while_loading()
         strategy = self.open_devices()
         folder = self._new_folder() if replicas.is_chief(strategy) else replicas.elsewhere()
         split, bad = self.checked_split()
@@ -419,7 +425,9 @@ class Pipeline:
                 for seed in itertools.islice(seeds, self.num_members):
                     parts = ["" if fold is None else f"fold_{fold}", variant, f"seed_{seed}"]
                     name = "_".join(part for part in parts[: 2 + (self.num_members > 1)] if part)
-                    made[name] = Member(dataclasses.replace(pipeline, seed=seed), its_split, fold)
+                    made[name] = Member(
+                        dataclasses.replace(pipeline, seed=seed, num_members=1), its_split, fold
+                    )
         return made
 
     def _folds(self, split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from tfspec.base.text import shown
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
@@ -58,7 +60,7 @@ def score_table(scores: dict[str, Any]) -> Table:
         column.justify = "right"
     for name, row in scores["per_class"].items():
         values = [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]
-        table.add_row(Text(name), *values, str(row["examples"]))
+        table.add_row(Text(shown(name)), *values, str(row["examples"]))
     return table
 
 
@@ -282,4 +284,4 @@ def _figure(width: float, height: float) -> Figure:
 
 def _plain(text: str) -> str:
     """Keep matplotlib from reading a label as a formula."""
-    return text.replace("$", r"\$")
+    return shown(text).replace("$", r"\$")

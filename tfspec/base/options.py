@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
+import re
+import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -15,6 +18,13 @@ from tfspec.base.errors import UserError
 from tfspec.base.text import shown
 
 NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path"}
+REFUSALS = (TypeError, ValueError, OverflowError)
+"""What says that a value is not what its annotation asks for."""
+LONGEST_EXPRESSION = 1000
+LONGEST_SIGNAL = 2**28
+"""Samples of a gigabyte."""
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxother = 200
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,50 @@ class Range:
         return f"{low}, {'below' if self.without_high else 'at most'} {self.high:,}"
 
 
-Count = Annotated[int, Range(1, 10_000_000)]
+@dataclass(frozen=True)
+class Matching:
+    """What a text may be; stands in the annotation of an option.
+
+    Args:
+        pattern: regular expression that all of the text matches.
+        meaning: what that is, in words.
+
+    Example:
+        >>> "x" in Matching("[0-9a-f]+", "of hexadecimal digits")
+        False
+    """
+
+    pattern: str
+    meaning: str
+
+    def __contains__(self, value: str) -> bool:
+        """Say whether a text is one of these."""
+        return re.fullmatch(self.pattern, value, re.DOTALL) is not None
+
+    def __str__(self) -> str:
+        """Say what is allowed."""
+        return self.meaning
+
+
+class _Expression:
+    """What a regular expression may be that finds one thing in a text."""
+
+    def __contains__(self, value: str) -> bool:
+        try:
+            return len(value) <= LONGEST_EXPRESSION and re.compile(value).groups > 0
+        except (re.error, OverflowError, RecursionError):
+            return False
+
+    def __str__(self) -> str:
+        return f"that is a regular expression with a group, of at most {LONGEST_EXPRESSION:,} characters"
+
+
+Count = Annotated[int, Range(1, 1_000_000)]
 """How many of something that is there at least once."""
+AnyCount = Annotated[int, Range(0, 1_000_000)]
+"""How many of something that may be missing."""
+Batch = Annotated[int, Range(1, 100_000)]
+"""Examples of a batch."""
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 Seconds = Annotated[float, Range(0, 86_400, without_low=True)]
 """A length of time, at most a day."""
@@ -62,10 +114,24 @@ Hertz = Annotated[int, Range(1, 10_000_000)]
 """A sample rate."""
 Fraction = Annotated[float, Range(0, 1, without_low=True, without_high=True)]
 """A part of a whole that leaves something."""
+Share = Annotated[float, Range(0, 1)]
+"""A part of a whole, maybe none or all of it."""
+Dropout = Annotated[float, Range(0, 1, without_high=True)]
+"""A part of a whole that may be none but never all of it."""
 Rate = Annotated[float, Range(0, 1000, without_low=True)]
 """A learning rate."""
+Ratio = Annotated[float, Range(0, 1000)]
+"""How much larger one thing is than another."""
 Port = Annotated[int, Range(0, 2**16 - 1)]
 """A TCP port; 0 stands for any that is free."""
+Name = Annotated[
+    str, Matching(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", "that is not empty nor holds control characters")
+]
+Host = Annotated[str, Matching(r"[\w.:\[\]-]{1,253}", "that names a machine")]
+Sha256 = Annotated[str, Matching("[0-9a-fA-F]{64}", "of 64 hexadecimal digits")]
+"""A checksum."""
+Expression = Annotated[str, _Expression()]
+"""A regular expression with a group."""
 
 
 def check_options(target: Callable, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +139,7 @@ def check_options(target: Callable, values: Mapping[str, Any]) -> dict[str, Any]
 
     Args:
         target: a dataclass, or a function, whose annotations say what is allowed; a `Range` in an
-            `Annotated` bounds a number.
+            `Annotated` bounds a number, and so for text does what else has `in`.
         values: the options, by name.
 
     Returns:
@@ -91,37 +157,86 @@ def check_options(target: Callable, values: Mapping[str, Any]) -> dict[str, Any]
         Traceback (most recent call last):
         tfspec.base.errors.UserError: epochs must be a whole number from 1 to 100. Received: 1e+20
     """
-    hints = typing.get_type_hints(target, include_extras=True)
+    hints = _hints(target)
     return {name: _checked(name, value, hints.get(name, Any)) for name, value in values.items()}
+
+
+@functools.cache
+def _hints(target: Callable) -> dict[str, Any]:
+    return typing.get_type_hints(target, include_extras=True)
 
 
 def _checked(name: str, value: Any, hint: Any) -> Any:
     try:
         return _as(value, hint)
-    except (TypeError, ValueError):
-        raise UserError(f"{name} must be {_described(hint)}. Received: {shown(repr(value))}") from None
+    except REFUSALS:
+        raise UserError(f"{name} must be {described(hint)}. Received: {_received(value)}") from None
 
 
-def _as(value: Any, hint: Any, allowed: Range | None = None) -> Any:
-    """Give the value as its annotation has it; a ValueError or TypeError if that cannot be."""
+def _received(value: Any) -> str:
+    try:
+        return shown(_brief.repr(value))
+    except REFUSALS:  # a number of more digits than Python writes
+        return "something that cannot be shown"
+
+
+def check_seeds(first: int, count: int) -> None:
+    """Refuse numbers of seeds that reach beyond the largest one.
+
+    Args:
+        first: the first seed.
+        count: how many follow one another.
+
+    Raises:
+        UserError: the last one is too large.
+
+    Example:
+        >>> check_seeds(2**31 - 2, 2)
+    """
+    if first + count > 2**31:
+        raise UserError(f"seed must leave room for {count} of them below 2**31. Received: {first}")
+
+
+def limits(hint: Any) -> list[Any]:
+    """List what bounds an option beyond its type.
+
+    Args:
+        hint: the annotation of an option.
+
+    Returns:
+        What its `Annotated` holds that a value can be in, such as a `Range`.
+
+    Example:
+        >>> limits(Port)
+        [Range(low=0, high=65535, without_low=False, without_high=False)]
+    """
+    if typing.get_origin(hint) is not Annotated:
+        return []
+    return [each for each in hint.__metadata__ if isinstance(each, (Range, Matching, _Expression))]
+
+
+def _as(value: Any, hint: Any) -> Any:
+    """Give the value as its annotation has it; one of `REFUSALS` if that cannot be."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        ranges = [each for each in arguments[1:] if isinstance(each, Range)]
-        return _as(value, arguments[0], *ranges[:1])
+        value = _as(value, arguments[0])
+        if not all(value in allowed for allowed in limits(hint)):
+            raise ValueError
+        return value
     if origin in (typing.Union, types.UnionType):
         return _first(value, arguments)
     if origin is Literal:
         if value not in arguments or isinstance(value, bool) != isinstance(arguments[0], bool):
             raise ValueError
         return value
-    if origin is tuple:
-        return _as_tuple(value, arguments)
+    if tuple in (origin, hint):
+        return _as_tuple(value, arguments or (Any, ...))
     if hint is type(None):
         if value is not None:
             raise TypeError
         return None
     if hint in NAMES:
-        return _as_scalar(value, hint, allowed)
+        return _as_scalar(value, hint)
     return value  # a type of the user's own
 
 
@@ -130,7 +245,7 @@ def _first(value: Any, hints: tuple[Any, ...]) -> Any:
     for hint in hints:
         try:
             return _as(value, hint)
-        except (TypeError, ValueError):
+        except REFUSALS:
             continue
     raise ValueError
 
@@ -138,12 +253,12 @@ def _first(value: Any, hints: tuple[Any, ...]) -> Any:
 def _as_tuple(value: Any, hints: tuple[Any, ...]) -> tuple:
     if not isinstance(value, (tuple, list)):
         raise TypeError
-    if len(hints) == 2 and hints[1] is Ellipsis:
+    if hints[1:] == (Ellipsis,):
         hints = (hints[0],) * len(value)
     return tuple(_as(each, hint) for each, hint in zip(value, hints, strict=True))
 
 
-def _as_scalar(value: Any, kind: type, allowed: Range | None) -> Any:
+def _as_scalar(value: Any, kind: type) -> Any:
     if kind is Path:
         if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
             raise TypeError
@@ -151,30 +266,37 @@ def _as_scalar(value: Any, kind: type, allowed: Range | None) -> Any:
     if kind is str or kind is bool:
         if not isinstance(value, kind):
             raise TypeError
-        return value
+        return kind(value)
     abstract = numbers.Integral if kind is int else numbers.Real
     if isinstance(value, bool) or not isinstance(value, abstract):
         raise TypeError
-    number = int(value) if isinstance(value, numbers.Integral) else float(value)
-    if not math.isfinite(number) or (allowed is not None and number not in allowed):
+    number = kind(value)
+    if not math.isfinite(number):
         raise ValueError
     return number
 
 
-def _described(hint: Any) -> str:
-    """Say what an annotation allows."""
+def described(hint: Any) -> str:
+    """Say what an annotation allows.
+
+    Args:
+        hint: the annotation of an option.
+
+    Example:
+        >>> described(Port | None)
+        'a whole number from 0 to 65,535 or none'
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        ranges = [str(each) for each in arguments[1:] if isinstance(each, Range)]
-        return " ".join([_described(arguments[0]), *ranges])
+        return " ".join([described(arguments[0]), *map(str, limits(hint))])
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(_described(each) for each in arguments)
+        return " or ".join(described(each) for each in arguments)
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin is tuple:
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return f"a list, each {_described(arguments[0])}"
-        return f"{len(arguments)} values, each {_described(arguments[0])}"
+        if arguments[1:] == (Ellipsis,):
+            return f"a list, each {described(arguments[0])}"
+        return f"{len(arguments)} values, each {described(arguments[0])}"
     if hint is type(None):
         return "none"
     return NAMES.get(hint) or str(getattr(hint, "__name__", hint))

@@ -65,6 +65,22 @@ def shown(text: object) -> str:
     return "".join(_escaped(c) if unicodedata.category(c) in UNWRITABLE else c for c in str(text))
 
 
+def shown_lines(text: object) -> str:
+    r"""Make text of several lines fit for a terminal, each line as `shown` does.
+
+    Args:
+        text: anything that is printed.
+
+    Returns:
+        As many lines, without control characters.
+
+    Example:
+        >>> shown_lines("robin\x1b[2J\nwren")
+        'robin\\x1b[2J\nwren'
+    """
+    return "\n".join(map(shown, str(text).split("\n")))
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 

@@ -8,6 +8,7 @@ is told in the graph what to read from.
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -146,9 +147,9 @@ def check_address(address: str) -> str:
         >>> check_address("grpc://localhost:5050")
         'grpc://localhost:5050'
     """
-    host, _, port = address.removeprefix("grpc://").rpartition(":")
-    if not address.startswith("grpc://") or not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise UserError(f"The address of a data service is grpc://host:port. Received: {address}")
+    match = re.fullmatch(r"grpc://[\w.:\[\]-]+:([0-9]{1,5})", address)
+    if not match or not 0 < int(match[1]) < 2**16:
+        raise UserError(f"The address of a data service is grpc://host:port. Received: {address!r}")
     return address
 
 

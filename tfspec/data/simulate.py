@@ -11,12 +11,14 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
+from tfspec.base.options import Range, Seed, check_options
 
 RADIO_CLASSES = ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
 PUBLISHED_SNR = {"Squiggle": (0.1, 0.5), "Narrowband": (0.05, 0.4), "Narrowbanddrd": (0.05, 0.4)}
@@ -159,7 +161,7 @@ def radio_pictures(
 
 
 def radio_batches(
-    num: int, seed: int = 0, snr: tuple[float, float] | None = None
+    num: Annotated[int, Range(1, 10_000_000)], seed: Seed = 0, snr: tuple[float, float] | None = None
 ) -> Iterator[tuple[np.ndarray, list[str]]]:
     """Simulate any number of pictures, a few at a time; the classes take turns.
 
@@ -172,14 +174,13 @@ def radio_batches(
         (signals, 64, 128) float32 pictures in 0…1 and their labels, batch by batch.
 
     Raises:
-        UserError: the number is not positive, or the range is none.
+        UserError: the number or the seed is out of its range, or the range is none.
 
     Example:
         >>> [(pictures.shape, labels) for pictures, labels in radio_batches(2)]
         [((2, 64, 128), ['Squiggle', 'Narrowband'])]
     """
-    if num < 1:
-        raise UserError(f"The number of signals must be positive. Received: {num}")
+    check_options(radio_batches, {"num": num, "seed": seed})
     check_snr(snr)
     return (_numbered(np.arange(first, min(first + BATCH, num)), seed, snr) for first in range(0, num, BATCH))
 

@@ -1,0 +1,163 @@
+"""Pipelines in users' files: found by path, under names of their own, in every process."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from tfspec import cli
+from tfspec.base.errors import UserError
+from tfspec.base.modules import PREFIX, load_file, refuse_while_loading, source_of
+from tfspec.pipelines import PIPELINES
+from tfspec.registry import find_pipeline
+
+MINE = """
+from __future__ import annotations
+import dataclasses
+import keras
+from tfspec.pipelines import SpeechCommands
+
+@keras.saving.register_keras_serializable("mine")
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+@dataclasses.dataclass(kw_only=True)
+class Mine(SpeechCommands):
+    name = "mine"
+    extra: tuple[int, ...] = (1, 2)
+"""
+ELSEWHERE = """
+import pickle, sys
+import keras, numpy as np
+from tfspec.registry import find_pipeline
+file, pickled, model = sys.argv[1:]
+pipeline = pickle.load(open(pickled, "rb"))
+assert type(pipeline) is find_pipeline(file) and pipeline.extra == (5,), pipeline
+print(keras.saving.load_model(model)(np.ones((1, 2))).numpy().tolist())
+"""
+
+
+@pytest.mark.parametrize("name", ["json.py", "tensorflow.py", "a b-c.py", "ü.py", "__init__.py"])
+def test_a_file_replaces_no_module(tmp_path, name):
+    (tmp_path / name).write_text(MINE)
+    before = dict(sys.modules)
+    pipeline = find_pipeline(str(tmp_path / name))
+    assert pipeline.name == "mine"
+    assert {key for key in sys.modules if sys.modules[key] is not before.get(key)} == {pipeline.__module__}
+    assert pipeline.__module__.startswith(PREFIX)
+    assert source_of(pipeline) == tmp_path / name
+    assert find_pipeline(str(tmp_path / name)) is pipeline
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+
+
+def test_files_of_one_name_are_two_modules_and_a_changed_file_is_read_again(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(MINE.replace("(1, 2)", f"({len(folder)},)"))
+    one, two = (find_pipeline(str(tmp_path / folder / "mine.py")) for folder in ("one", "two"))
+    assert one is not two
+    (tmp_path / "one" / "mine.py").write_text(MINE.replace("(1, 2)", "(9,)"))
+    assert find_pipeline(str(tmp_path / "one" / "mine.py"))().extra == (9,)
+
+
+def test_another_process_gets_the_pipeline_and_the_layers(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(MINE)
+    pipeline = find_pipeline(str(file))
+    (tmp_path / "pickled").write_bytes(pickle.dumps(pipeline(extra=[5])))
+    module = sys.modules[pipeline.__module__]
+    model = keras.Sequential([keras.Input((2,)), module.Twice()])
+    model.save(tmp_path / "model.keras")
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    command = [sys.executable, "elsewhere.py", str(file), "pickled", "model.keras"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == model(np.ones((1, 2))).numpy().tolist() == [[2.0, 2.0]]
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=lambda pipeline: pipeline.name)
+def test_pipelines_that_come_along_are_pickled(pipeline):
+    assert pickle.loads(pickle.dumps(pipeline(seed=3))) == pipeline(seed=3)  # noqa: S301
+
+
+GOOD_HEAD = "from tfspec.pipelines import SpeechCommands\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"x = 1\ndef f(:\n", "mine.py, line 2: SyntaxError: invalid syntax"),
+        (b"x = 1\n\nx.y\n", "mine.py, line 3: AttributeError: 'int' object"),
+        (b"import nowhere_to_be_found\n", "mine.py, line 1: ModuleNotFoundError"),
+        (b"import sys\nsys.exit(3)\n", "mine.py, line 2: SystemExit: 3"),
+        (b"def f():\n    f()\nf()\n", "mine.py, line 2: RecursionError"),
+        (b"x = '\xff'\n", "mine.py.*SyntaxError: .*utf-8"),
+        (b"x = 1\0\n", "mine.py.*null bytes"),
+        (b"(" * 100_000, "mine.py"),
+        (b"raise ValueError('a\\nb\\x1b[2J')", r"line 1: ValueError: a.*b"),
+        (b"", "empty file"),
+        (b"x = 1", "must define exactly one Pipeline. It defines 0: none"),
+        (GOOD_HEAD.encode() + b"Mine = SpeechCommands\n", "It defines 0: none"),
+        (
+            f"{GOOD_HEAD}class A(SpeechCommands): name = 'a'\nclass B(A): name = 'b'".encode(),
+            "It defines 2: A, B",
+        ),
+        (f"{GOOD_HEAD}class A(SpeechCommands): name = '../a'".encode(), "`name` of A must .* '../a'"),
+        (b"from tfspec.pipeline import Pipeline\nclass A(Pipeline): pass", "`name` of A must .* None"),
+        (
+            f"{GOOD_HEAD}class A(SpeechCommands):\n    name = 'a'\n    b: 'nobody' = 1".encode(),
+            "annotation of A: .*nobody",
+        ),
+        (
+            f"{GOOD_HEAD}SpeechCommands().train()".encode(),
+            "mine.py trains while it is loaded: put that under",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_one_line(tmp_path, monkeypatch, capsys, content, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_bytes(content)
+    with pytest.raises(UserError, match=f"(?s){said}"):
+        find_pipeline("mine.py")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", "mine.py"])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("tfspec: ") and error.count("\n") == 1 and "\x1b" not in error
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+    refuse_while_loading()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_refused(tmp_path, make):
+    make(tmp_path / "mine.py")
+    with pytest.raises(UserError, match="Not a Python file"):
+        find_pipeline(str(tmp_path / "mine.py"))
+
+
+def test_a_main_guard_lets_a_file_be_loaded(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE + 'if __name__ == "__main__":\n    Mine().train()\n')
+    assert find_pipeline(str(tmp_path / "mine.py")).name == "mine"
+
+
+def test_a_process_that_is_only_starting_does_not_train(monkeypatch):
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    with pytest.raises(
+        UserError, match='trains while it is loaded: put that under `if __name__ == "__main__":`'
+    ):
+        refuse_while_loading()
+
+
+def test_an_error_while_loading_leaves_no_module(tmp_path):
+    (tmp_path / "mine.py").write_text("1 / 0")
+    with pytest.raises(UserError, match="line 1: ZeroDivisionError"):
+        load_file(tmp_path / "mine.py")
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    assert str(tmp_path / "mine.py") not in files

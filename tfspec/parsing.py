@@ -1,0 +1,130 @@
+"""Options of the command line: read by tyro, held to their annotations by `base.options`."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import io
+import re
+import types
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from tfspec.base.errors import UserError
+from tfspec.base.options import Range, check_options, limits
+
+
+def parse(target: type, arguments: Sequence[str], program: str) -> Any:
+    """Make an object from a command line: one option a parameter, its range in `--help`.
+
+    Args:
+        target: what is made, a dataclass whose constructor checks its own options.
+        arguments: the command line.
+        program: what stands before it, for `--help`.
+
+    Returns:
+        The object.
+
+    Raises:
+        UserError: an option is not known or not as its annotation asks.
+
+    Example:
+        >>> import dataclasses
+        >>> parse(dataclasses.make_dataclass("Point", [("x", int)]), ["--x", "3"], "point")
+        Point(x=3)
+    """
+    name, text = target.__name__, target.__doc__ or ""
+    stand_in = {
+        "__new__": lambda _, **options: functools.partial(target, **options),
+        "__annotations__": _for_tyro(target),
+        "__module__": target.__module__,
+        "__doc__": "" if text.startswith(f"{name}(") else text,  # what dataclasses write where nobody has
+    }
+    return _parse(type(name, (target,), stand_in), arguments, program)()
+
+
+def parse_call(function: Callable, arguments: Sequence[str], program: str) -> Callable[[], Any]:
+    """Bind a function to a command line, without calling it.
+
+    Args:
+        function: what is bound, its docstring the text of `--help`.
+        arguments: the command line.
+        program: what stands before it, for `--help`.
+
+    Returns:
+        The function that takes no more arguments.
+
+    Raises:
+        UserError: an option is not known or not as its annotation asks.
+
+    Example:
+        >>> def double(x: int): return 2 * x
+        >>> parse_call(double, ["--x", "3"], "double")()
+        6
+    """
+    signature = inspect.signature(function)
+
+    def bind(*given, **options):
+        bound = signature.bind(*given, **options).arguments
+        return functools.partial(function, **check_options(function, bound))
+
+    bind.__signature__ = signature  # type: ignore[attr-defined]
+    bind.__annotations__, bind.__doc__ = _for_tyro(function), function.__doc__
+    return _parse(bind, arguments, program)
+
+
+def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
+    """Parse with tyro, its boxed error message folded into one line."""
+    message = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(message):
+            return tyro.cli(target, args=arguments, prog=program)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        said = " ".join(re.sub("[│╭╮╰╯─]|-{4,}", " ", message.getvalue()).split())
+        raise UserError(re.split(" Got errors:| Argument helptext:", said)[0]) from None
+
+
+def _for_tyro(target: Callable) -> dict[str, Any]:
+    """Give annotations by which tyro shows the ranges, and leaves numbers and paths to `check_options`."""
+    hints = typing.get_type_hints(target, include_extras=True)
+    return {name: _shown(hint) for name, hint in hints.items()}
+
+
+def _shown(hint: Any, said: str = "") -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(map(_shown, arguments))]  # noqa: UP007  of any number
+    if origin is tuple:
+        return tuple[tuple(map(_shown, arguments))]  # type: ignore[misc]
+    if origin is Annotated:
+        said = "".join(f" ({each})" for each in limits(hint) if isinstance(each, Range))
+        said = re.sub(r"(?<=\d),(?=\d)", "", said)  # where tyro would break the line
+        return Annotated[(_shown(arguments[0], said), *hint.__metadata__)]
+    return Annotated[hint, _read_later(hint, said)] if hint in (int, float, str, Path) else hint
+
+
+def _read_later(kind: type, said: str) -> PrimitiveConstructorSpec:
+    """Have tyro show what an option may be, and take what it is given."""
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=kind.__name__.upper() + said,
+        instance_from_str=lambda given: _number(given[0]) if kind in (int, float) else given[0],
+        is_instance=lambda value: isinstance(value, kind),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+def _number(text: str) -> float:
+    """Read a number of whichever kind it is: whether it may be that is not decided here."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
