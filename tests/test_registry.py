@@ -1,21 +1,17 @@
 """Pipelines in users' files: found by path, under names of their own, in every process."""
 
 import json
-import multiprocessing
 import os
-import pickle
 import subprocess
 import sys
 
-import keras
-import numpy as np
 import pytest
 
 from tfspec import cli
 from tfspec.base.errors import UserError
-from tfspec.base.modules import PREFIX, load_file, refuse_while_loading, source_of
-from tfspec.pipelines import PIPELINES
+from tfspec.base.modules import PREFIX, load_file, refuse_while_loading
 from tfspec.registry import find_pipeline
+from tfspec.run import Run
 
 MINE = """
 from __future__ import annotations
@@ -33,15 +29,6 @@ class Mine(SpeechCommands):
     name = "mine"
     extra: tuple[int, ...] = (1, 2)
 """
-ELSEWHERE = """
-import pickle, sys
-import keras, numpy as np
-from tfspec.registry import find_pipeline
-file, pickled, model = sys.argv[1:]
-pipeline = pickle.load(open(pickled, "rb"))
-assert type(pipeline) is find_pipeline(file) and pipeline.extra == (5,), pipeline
-print(keras.saving.load_model(model)(np.ones((1, 2))).numpy().tolist())
-"""
 
 
 @pytest.mark.parametrize("name", ["json.py", "tensorflow.py", "a b-c.py", "ü.py", "__init__.py"])
@@ -52,7 +39,7 @@ def test_a_file_replaces_no_module(tmp_path, name):
     assert pipeline.name == "mine"
     assert {key for key in sys.modules if sys.modules[key] is not before.get(key)} == {pipeline.__module__}
     assert pipeline.__module__.startswith(PREFIX)
-    assert source_of(pipeline) == tmp_path / name
+    assert pipeline().source() == str(tmp_path / name)
     assert find_pipeline(str(tmp_path / name)) is pipeline
     assert {path.name for path in tmp_path.iterdir()} == {name}
 
@@ -67,24 +54,54 @@ def test_files_of_one_name_are_two_modules_and_a_changed_file_is_read_again(tmp_
     assert find_pipeline(str(tmp_path / "one" / "mine.py"))().extra == (9,)
 
 
-def test_another_process_gets_the_pipeline_and_the_layers(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text(MINE)
-    pipeline = find_pipeline(str(file))
-    (tmp_path / "pickled").write_bytes(pickle.dumps(pipeline(extra=[5])))
-    module = sys.modules[pipeline.__module__]
-    model = keras.Sequential([keras.Input((2,)), module.Twice()])
-    model.save(tmp_path / "model.keras")
-    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
-    command = [sys.executable, "elsewhere.py", str(file), "pickled", "model.keras"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == model(np.ones((1, 2))).numpy().tolist() == [[2.0, 2.0]]
+LIGHT = (
+    MINE
+    + """
+    def front_end(self):
+        return keras.Sequential([keras.layers.Reshape((-1, 15, 1)), Twice()])
+
+    def backbone(self, feature_shape, num_classes):
+        layers = [keras.layers.Flatten(), keras.layers.Dense(num_classes)]
+        return keras.Sequential([keras.Input(feature_shape), *layers])
+"""
+)
+SCRIPT = """
+small = {"epochs": 1, "validation_fraction": 1 / 3, "num_members": 2, "processes": 2}
+Mine(data=sys.argv[1], out=sys.argv[2], **small).train(verbose=0)
+"""
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=lambda pipeline: pipeline.name)
-def test_pipelines_that_come_along_are_pickled(pipeline):
-    assert pickle.loads(pickle.dumps(pipeline(seed=3))) == pipeline(seed=3)  # noqa: S301
+def test_members_of_a_file_called_as_a_module_train_side_by_side(tone_folder, tmp_path):
+    (tmp_path / "json.py").write_text(LIGHT)
+    command = ["train", str(tmp_path / "json.py"), "--num-members", "2", "--processes", "2", "--epochs", "1"]
+    data = ["--data", str(tone_folder), "--validation-fraction", "0.34", "--out", str(tmp_path / "run")]
+    cli.main([*command, *data])
+    run = Run(tmp_path / "run", find_pipeline(str(tmp_path / "json.py"))(data=tone_folder, num_members=2))
+    assert list(run.members) == ["seed_0", "seed_1"]
+    assert json.loads((run.folder / "metrics.json").read_text())["examples"] == 4
+    assert run.classifier.front_end.layers[-1].__class__.__module__.startswith(PREFIX)
+
+
+@pytest.mark.slow
+def test_a_script_without_a_main_guard_leaves_no_stray_folder(tone_folder, tmp_path):
+    (tmp_path / "mine.py").write_text(f"import sys\n{LIGHT}{SCRIPT}")
+    command = [sys.executable, tmp_path / "mine.py", tone_folder, tmp_path / "runs" / "run"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if "trains while it is loaded: put that under" in line]
+    assert [line.split(":")[1].strip() for line in sorted(lines)] == ["seed_0", "seed_1"]
+    assert {path.name for path in (tmp_path / "runs").iterdir()} <= {"run", "features"}
+
+
+def test_a_pipeline_of_a_notebook_has_no_file_for_another_process():
+    names: dict = {}
+    exec(
+        "from tfspec.pipelines import SpeechCommands\nclass Own(SpeechCommands): pass",
+        {"__name__": "none"},
+        names,
+    )
+    with pytest.raises(UserError, match="Put it into a Python file of its own, or give processes=1"):
+        names["Own"]().source()
 
 
 GOOD_HEAD = "from tfspec.pipelines import SpeechCommands\n"
@@ -145,14 +162,6 @@ def test_what_is_no_file_is_refused(tmp_path, make):
 def test_a_main_guard_lets_a_file_be_loaded(tmp_path):
     (tmp_path / "mine.py").write_text(MINE + 'if __name__ == "__main__":\n    Mine().train()\n')
     assert find_pipeline(str(tmp_path / "mine.py")).name == "mine"
-
-
-def test_a_process_that_is_only_starting_does_not_train(monkeypatch):
-    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
-    with pytest.raises(
-        UserError, match='trains while it is loaded: put that under `if __name__ == "__main__":`'
-    ):
-        refuse_while_loading()
 
 
 def test_an_error_while_loading_leaves_no_module(tmp_path):

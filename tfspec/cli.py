@@ -534,7 +534,12 @@ def _print_scores(scores: dict[str, Any], folder: Path) -> None:
         f"KL divergence {scores['kl']:.3f} (of the prior {scores['kl_prior']:.3f}), "
         f"calibration error {scores['calibration_error']:.3f}"
     )
-    console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores)}")
+    if scores["groups"]:
+        console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores)}")
+    else:
+        console.print(
+            "Not every example tells its group (speaker, person): no scores of groups, no intervals."
+        )
     if smoothed := scores.get("smoothed"):
         console.print(
             f"smoothed over time: accuracy {smoothed['accuracy']:.3f}, macro F1 {smoothed['macro_f1']:.3f}, "

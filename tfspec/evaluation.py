@@ -85,7 +85,7 @@ def score_groups(
     Args:
         labels: (examples,) places among the class names.
         predicted: (examples,) of the same.
-        groups: (examples,) names of their groups.
+        groups: (examples,) names of their groups; "" where it is not known.
         class_names: all classes.
         confidence: part of the draws that lies in the interval.
         resamples: how often all groups are drawn anew.
@@ -93,7 +93,8 @@ def score_groups(
 
     Returns:
         One row a group, with its `examples`, `accuracy`, `balanced_accuracy`, `macro_f1` and `kappa`; and the
-        lower and upper end of the interval of each of these scores.
+        lower and upper end of the interval of each of these scores. No rows and no intervals where not every
+        example's group is known.
 
     Example:
         >>> labels, predicted = np.array([0, 1, 0, 1]), np.array([0, 1, 0, 0])
@@ -101,7 +102,9 @@ def score_groups(
         >>> table["accuracy"].to_dict(), intervals["accuracy"]
         ({'x': 1.0, 'y': 0.5}, [0.5, 1.0])
     """
-    names, group = np.unique(groups, return_inverse=True)
+    names, group = np.unique(groups.astype(str), return_inverse=True)
+    if "" in names:
+        return pd.DataFrame(index=pd.Index([], name="group")), {}
     confusion = np.zeros((len(names), len(class_names), len(class_names)))
     np.add.at(confusion, (group, labels, predicted), 1)
     examples = confusion.sum(axis=(1, 2)).astype(int)

@@ -23,6 +23,7 @@ from tfspec.detection import window_probabilities
 from tfspec.export import NOT_OURS, TFLiteClassifier
 from tfspec.models import Classifier
 from tfspec.models.keras_file import check_keras_file
+from tfspec.training import Progress
 
 
 def load_model(path: str | os.PathLike) -> Classifier | TFLiteClassifier:
@@ -39,6 +40,8 @@ def load_model(path: str | os.PathLike) -> Classifier | TFLiteClassifier:
     """
     path = Path(path)
     if path.is_dir():
+        if not Progress.load(path).finished and (path / "config.json").exists():
+            raise UserError(f"{path} is not finished: `tfspec resume {path}` goes on with it.")
         path = path / "best.keras"
     if not path.is_file():
         raise UserError(f"No model at {path}. Give a run folder, a .keras file or a .tflite file.")

@@ -11,15 +11,26 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
+from tfspec.base.errors import UserError
+from tfspec.base.text import shown
 from tfspec.registry import find_pipeline
 from tfspec.run import Run
 
 
 def main() -> None:
-    """Train what standard input says."""
+    """Train what standard input says; what a user can put right is one line."""
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        train(order)
+    except UserError as error:
+        sys.exit(f"tfspec: {order['member']}: {shown(error)}")
+
+
+def train(order: dict[str, Any]) -> None:
+    """Train a member as `Pipeline` orders it: `pipeline`, `options`, `folder` and `member`."""
     pipeline = find_pipeline(order["pipeline"])(**order["options"])
     folder = Path(order["folder"])
     split = Run(folder, pipeline).split

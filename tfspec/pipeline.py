@@ -131,11 +131,6 @@ class Pipeline:
             check_address(self.data_service)
         check_seeds(self.seed, self.num_members)
 
-    def __reduce__(self):
-        """Pickle a pipeline of a user's file with that file, which another process then loads."""
-        kind = type(self)
-        return modules.restored, (modules.source_of(kind), kind.__module__, kind.__qualname__, vars(self))
-
     def _options(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
@@ -299,7 +294,7 @@ class Pipeline:
         folder = self._new_folder() if replicas.is_chief(strategy) else replicas.elsewhere()
         split, bad = self.checked_split()
         run = Run.create(folder, self)
-        print(f"Run folder: {shown(run.folder)}")
+        print(f"Run folder: {shown(folder)}")
         run.write_split(split, bad)
         return run.resume(verbose)
 
@@ -501,8 +496,7 @@ class Pipeline:
 
     def options(self) -> dict[str, Any]:
         """Give all options as JSON has them; paths are absolute."""
-        options = dataclasses.asdict(self)
-        return {name: str(v.resolve()) if isinstance(v, Path) else v for name, v in options.items()}
+        return {name: str(v.resolve()) if isinstance(v, Path) else v for name, v in self._options().items()}
 
     def source(self) -> str:
         """Say where another process finds the pipeline: its name, or its file.

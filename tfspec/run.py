@@ -20,6 +20,7 @@ from tfspec import distributions, evaluation, replicas, report
 from tfspec._version import __version__
 from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries, written_beside
+from tfspec.base.modules import refuse_while_loading
 from tfspec.base.text import shown
 from tfspec.data.dataset import Examples, Reader, label_indices, read_batches, targets
 from tfspec.data.kept import keep_signals, open_signals
@@ -91,6 +92,7 @@ class Run:
         Returns:
             The run itself.
         """
+        refuse_while_loading()
         strategy = self.pipeline.open_devices()
         if not replicas.is_chief(strategy):
             mine = replicas.elsewhere()
@@ -261,7 +263,7 @@ class Run:
         )
         if data is not None:
             trained_on = self.split.loc[self.split["part"] == "train", "group"]
-            scores["groups_trained_on"] = sorted(set(manifest["group"]) & set(trained_on))
+            scores["groups_trained_on"] = sorted((set(manifest["group"]) & set(trained_on)) - {""})
             scores["data"] = str(Path(data).resolve())
         folder = self.evaluation_folder(data, part)
         self._write_evaluation(folder, scores, tables, bad)
@@ -318,7 +320,7 @@ class Run:
             its_groups, scores["smoothed"]["intervals"] = evaluation.score_groups(
                 labels, places, manifest["group"], names
             )
-            groups = groups.join(its_groups.drop(columns="examples").add_prefix("smoothed_"))
+            groups = groups.join(its_groups.drop(columns="examples", errors="ignore").add_prefix("smoothed_"))
         return manifest, scores, {"predictions": table, "groups": groups.reset_index()}
 
     def _predicted(self, part: str) -> list[tuple[list[str], pd.DataFrame]]:

@@ -13,12 +13,12 @@ import soxr
 import tensorflow as tf
 
 from tfspec.audio.opening import RecordingError, opened
+from tfspec.audio.recordings import list_recordings
 from tfspec.augment.base import for_each, part_of, split, uniform
 from tfspec.augment.waveform import NoiseLayer
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
 LEAST_SHARE_SECONDS = 10.0
 
 
@@ -32,7 +32,7 @@ class BackgroundNoise(NoiseLayer):
     not the recordings, and a model that is loaded to predict never looks for them.
 
     Args:
-        folder: where the recordings are (wav, flac, ogg, mp3), in subfolders too.
+        folder: where the recordings are, in subfolders too; of any kind that libsndfile reads.
         sample_rate: samples per second of the signals.
         min_snr_db: as in `GaussianNoise`.
         max_snr_db: as in `GaussianNoise`.
@@ -131,17 +131,10 @@ def _audio_files(folder: str) -> list[Path]:
         raise UserError(
             f"`folder` must be a folder of recordings. Received: folder={folder!r}, which is none"
         )
-    paths = sorted(
-        path
-        for path in Path(folder).rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".") and not path.is_dir()
-    )
+    paths, _ = list_recordings(folder)
     if not paths:
-        raise UserError(
-            f"`folder` must hold recordings ({', '.join(AUDIO_SUFFIXES)}). Received: folder={folder!r}, "
-            "which holds none"
-        )
-    return paths
+        raise UserError(f"`folder` must hold recordings. Received: folder={folder!r}, which holds none")
+    return sorted(paths)
 
 
 def _random_part(path: Path, sample_rate: float, seconds: float, place: float) -> np.ndarray:

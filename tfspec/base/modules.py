@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import re
 import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
@@ -82,49 +80,8 @@ def _told(path: Path, error: BaseException) -> str:
     return f"{path}{where}: {type(error).__name__}: {error}"
 
 
-def source_of(kind: type) -> Path | None:
-    """Give the file that a class was loaded from.
-
-    Args:
-        kind: a class.
-
-    Returns:
-        The path that `load_file` was given, None for a class of another module.
-
-    Example:
-        >>> source_of(Path) is None
-        True
-    """
-    module = sys.modules.get(kind.__module__)
-    return Path(vars(module)["__file__"]) if module and module.__name__.startswith(PREFIX) else None
-
-
-def restored(source: Path | None, module: str, name: str, state: dict[str, Any]) -> Any:
-    """Make an object again that another process has pickled, where its class may be of a file.
-
-    Args:
-        source: the file of the class, from `source_of`.
-        module: name of its module.
-        name: name of the class there.
-        state: what `vars` gives of the object.
-
-    Returns:
-        The object; its constructor has not run.
-
-    Example:
-        >>> restored(None, "tfspec.base.errors", "UserError", {"received": 3}).received
-        3
-    """
-    found: Any = load_file(source) if source else __import__(module, fromlist=[name])
-    for part in name.split("."):
-        found = getattr(found, part)
-    made = found.__new__(found)
-    vars(made).update(state)
-    return made
-
-
 def refuse_while_loading() -> None:
-    """Refuse to train where a file is only to be loaded: for its classes, or by a process that it started.
+    """Refuse to train where a file is only to be loaded, for its classes.
 
     Raises:
         UserError: a file is being loaded.
@@ -132,7 +89,7 @@ def refuse_while_loading() -> None:
     Example:
         >>> refuse_while_loading()
     """
-    started = getattr(multiprocessing.current_process(), "_inheriting", False)
-    if _loading or started:
-        file = _loading[-1] if _loading else sys.argv[0]
-        raise UserError(f'{file} trains while it is loaded: put that under `if __name__ == "__main__":`.')
+    if _loading:
+        raise UserError(
+            f'{_loading[-1]} trains while it is loaded: put that under `if __name__ == "__main__":`.'
+        )
