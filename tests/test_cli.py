@@ -3,17 +3,23 @@
 import errno
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 from rich.markup import escape
 from tones import write_tones
 
 from tfspec import cli, report
+from tfspec.audio.opening import Recording
 from tfspec.base.errors import UserError
+from tfspec.inference import load_model, predict_files
 from tfspec.pipeline import Pipeline
 from tfspec.pipelines import SpeechCommands
 
@@ -341,6 +347,74 @@ def test_detect_writes_scores_and_events_for_other_programs(run, folder, capsys)
     ]
     cli.main(["detect", str(run), str(recording), "--out", str(folder / "found"), "--threshold", "0"])
     assert "[red]high" in capsys.readouterr().out
+
+
+@pytest.fixture
+def some_bad(folder, tmp_path) -> dict[str, str]:
+    """Recordings of which some cannot be used, and what is wrong with each."""
+    good = next((folder / "data" / "low").glob("*.wav"))
+    names = {"good.wav": "", "line\nbreak\x1b[2J.wav": "", os.fsdecode(b"caf\xe9.wav"): ""}
+    for name in names:
+        shutil.copy(good, tmp_path / name)
+    (tmp_path / "cut.wav").write_bytes(good.read_bytes()[:-1000])
+    soundfile.write(tmp_path / "nan.wav", np.append(np.zeros(16000), np.nan), 16000, "FLOAT")
+    os.mkfifo(tmp_path / "pipe.wav")
+    bad = {"cut.wav": "truncated", "nan.wav": "NaN", "pipe.wav": "a pipe", "none.wav": "no such file"}
+    return {str(tmp_path / name): problem for name, problem in {**bad, **names}.items()}
+
+
+def _exits(code: int, *arguments) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    assert stop.value.code == code
+
+
+@pytest.mark.parametrize("command", ["predict", "detect"])
+def test_bad_files_are_named_and_the_others_done(run, some_bad, tmp_path, capsys, command):
+    out = ["--out", tmp_path / "out"] if command == "detect" else []
+    always = ["--threshold", 0] if command == "detect" else []
+    _exits(1, command, run, *some_bad, *out, *always)
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 4 and "\x1b" not in said.out + said.err
+    for (file, problem), line in zip(some_bad.items(), said.err.splitlines(), strict=False):
+        assert file in line and problem in line
+    for name in ("good.wav", "line\\nbreak\\x1b[2J.wav", "caf\\udce9.wav"):
+        assert name in said.out
+    _exits(1, command, run, *some_bad, *out, *always, "--json")
+    document = json.loads(capsys.readouterr().out)
+    if command == "predict":
+        problems = {row["file"]: row["problem"] for row in document}
+        assert all((row["probabilities"] is None) == bool(row["problem"]) for row in document)
+    else:
+        bad = {file: found["problem"] for file, found in document.items() if isinstance(found, dict)}
+        problems = dict.fromkeys(document) | bad
+        assert len(list((tmp_path / "out").iterdir())) == 3 * 4
+    assert set(problems) == set(some_bad)
+    assert all(bool(problems[file]) == bool(text) for file, text in some_bad.items())
+    assert all(text in (problems[file] or "") for file, text in some_bad.items())
+
+
+def test_in_python_a_bad_file_is_a_row_without_an_answer(run, some_bad):
+    table = predict_files(load_model(run), list(some_bad))
+    assert list(table["file"]) == list(some_bad)
+    bad = table["problem"].notna()
+    assert list(bad) == [bool(problem) for problem in some_bad.values()]
+    assert table.loc[bad, ["predicted", "p_[red]high", "p_low"]].isna().all(None)
+    assert table.loc[~bad, "predicted"].isin(["[red]high", "low"]).all()
+
+
+@pytest.mark.parametrize("hop", [[], ["--hop-seconds", "0.2"]])
+def test_a_recording_is_decoded_once(run, folder, capsys, monkeypatch, hop):
+    opened, read = [], Recording.blocks
+
+    def blocks(self, *given, **named):
+        opened.append(self)
+        return read(self, *given, **named)
+
+    monkeypatch.setattr(Recording, "blocks", blocks)
+    file = str(next((folder / "data" / "low").glob("*.wav")))
+    cli.main(["predict", str(run), file, *hop])
+    assert len({id(recording) for recording in opened}) == 1
 
 
 def test_resume_prints_the_scores_of_a_finished_run(run, capsys):

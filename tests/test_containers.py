@@ -105,6 +105,17 @@ def test_joined_recordings_are_reported(tmp_path, name):
     assert_problem(tmp_path / name, "joined")
 
 
+@pytest.mark.parametrize("suffix", ["wav", "aiff"])
+def test_zeros_that_fill_up_a_block_are_no_samples(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    content = written(path)
+    whole = load_audio(path)
+    path.write_bytes(content + bytes(5000))
+    np.testing.assert_array_equal(load_audio(path), whole)
+    path.write_bytes(content + bytes(5000) + b"\1" * 100)
+    assert_problem(path, "would be lost")
+
+
 CUTS = {"flac": {}, "ogg": {}, "mp3": {}, "wav": {}, "aiff": {}, "opus": {"format": "OGG", "subtype": "OPUS"}}
 CUTS |= {"w64": {}, "rf64": {"format": "RF64"}, "caf": {}, "au": {}}
 

@@ -195,7 +195,7 @@ def predict(
         rows = table[["file", "start", "predicted", "problem"]].to_dict("records")
         for row, values in zip(rows, table[columns].to_numpy(), strict=True):
             probabilities = dict(zip(loaded.class_names, values.tolist(), strict=True))
-            row |= {"file": shown(row["file"]), "probabilities": None if row["problem"] else probabilities}
+            row["probabilities"] = None if row["problem"] else probabilities
         _print_json(rows)
     else:
         for row, best in zip(table.itertuples(), table[columns].max(axis=1), strict=True):
@@ -257,8 +257,8 @@ def detect(
         listed = "; ".join(f"{shown(file)} ({problem})" for file, problem in bad.items())
         raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {listed}.")
     if json:
-        events_of = {shown(file): events.to_dict("records") for file, events in found.items()}
-        _print_json(events_of | {shown(file): {"problem": problem} for file, problem in bad.items()})
+        events_of = {file: events.to_dict("records") for file, events in found.items()}
+        _print_json(events_of | {file: {"problem": problem} for file, problem in bad.items()})
     else:
         for file, events in found.items():
             for event in events.itertuples():

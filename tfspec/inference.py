@@ -17,7 +17,7 @@ from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
 from tfspec.base.text import shown
-from tfspec.data.pictures import load_picture, picture_problems
+from tfspec.data.pictures import load_picture, picture_problem
 from tfspec.data.simulate import PICTURE_SHAPE
 from tfspec.detection import window_probabilities
 from tfspec.export import NOT_OURS, TFLiteClassifier
@@ -129,10 +129,11 @@ def _recording_scores(model: Classifier | TFLiteClassifier, file, hop_seconds: f
 
 def _picture_scores(model: Classifier | TFLiteClassifier, file, hop_seconds: float | None) -> Scores:
     """Classify one picture."""
-    (problem,) = picture_problems([Path(file)])
-    if problem:
-        return _no_scores(model, problem)
-    return np.zeros(1), model.probabilities(load_picture(file)[np.newaxis]), None
+    try:
+        picture = load_picture(file)
+    except UserError:
+        return _no_scores(model, picture_problem(file) or "it has changed meanwhile")
+    return np.zeros(1), model.probabilities(picture[np.newaxis]), None
 
 
 def _no_scores(model: Classifier | TFLiteClassifier, problem: str) -> Scores:

@@ -167,7 +167,7 @@ def _is_end_of_samples(file: BinaryIO, place: int, end: int, magic: bytes) -> bo
     """Say whether nothing is at a place but a chunk, or what rounds up the file."""
     layout, _, even = LAYOUTS[magic]
     size = struct.calcsize(layout)
-    if end - place < 8:
+    if end - place < 8 or _is_zero(file, place, end):
         return True
     for start in (place, place + -place % even):
         header = _bytes_at(file, start, size)
@@ -178,6 +178,16 @@ def _is_end_of_samples(file: BinaryIO, place: int, end: int, magic: bytes) -> bo
         if name in (*TEXT_CHUNKS, *SAMPLE_CHUNKS, *LAYOUTS) or (re.fullmatch(rb"[ -~]{4}", name) and fits):
             return True
     return False
+
+
+def _is_zero(file: BinaryIO, place: int, end: int) -> bool:
+    """Say whether all bytes between two places are zero, as where a disk or a device fills up its blocks."""
+    while place < end:
+        block = _bytes_at(file, place, min(1 << 16, end - place))
+        if not block or block.count(0) < len(block):
+            return not block
+        place += len(block)
+    return True
 
 
 def _unfilled(file: BinaryIO, place: int, first: int, length: int, end: int, magic: bytes) -> Contents:

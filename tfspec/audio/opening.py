@@ -25,6 +25,8 @@ PREROLL = {"MP3": 16 * 1152, "OGG": 256 * 1024}
 # The decoder of MP3 guesses the length from the file's size; the largest frame is 60 times the least.
 EXAGGERATION = 64
 ID3V1 = 128
+MOST_KNOWN = 1 << 17
+"""Files whose contents are remembered."""
 LOWEST_RATE, HIGHEST_RATE = 100, 10_000_000
 
 
@@ -139,7 +141,7 @@ def opened(path: str | os.PathLike) -> Iterator[Recording]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(Path(path).open("rb"))
-            contents = read_contents(file)
+            contents = _contents(file)
             if contents.problem:
                 raise RecordingError(path, contents.problem)
             sound = stack.enter_context(_decoder(file, contents))
@@ -151,6 +153,21 @@ def opened(path: str | os.PathLike) -> Iterator[Recording]:
             allowed = f"recordings have from {LOWEST_RATE} to {HIGHEST_RATE:,}"
             raise RecordingError(path, f"it claims a sample rate of {sound.samplerate:,} Hz; {allowed}")
         yield Recording(path, sound, contents)
+
+
+def _contents(file: io.BufferedReader) -> Contents:
+    """Look at a file's parts once, however often slices of it are read."""
+    status = os.fstat(file.fileno())
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    contents = _known.get(key)
+    if contents is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        contents = _known[key] = read_contents(file)
+    return contents
+
+
+_known: dict[tuple[int, ...], Contents] = {}
 
 
 def _decoder(file: io.BufferedReader, contents: Contents) -> soundfile.SoundFile:
