@@ -299,7 +299,7 @@ class Pipeline:
         return run.resume(verbose)
 
     def checked_split(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """List the examples and split those that can be used, and say in a line or two how.
+        """List the examples, and split those that can be used.
 
         Returns:
             The split, what is trained and validated on first; and the examples that cannot be used.
@@ -314,9 +314,6 @@ class Pipeline:
         split = pd.concat([split[_is_trained_on(split)], split[~_is_trained_on(split)]], ignore_index=True)
         for member in self.members(split).values():
             self._check(member.split)
-        if len(bad):
-            print(f"Left out {len(bad)} examples that cannot be used, listed in bad_files.csv")
-        print(shown(self.describe(split)))
         return split, bad
 
     def open_devices(self) -> tf.distribute.Strategy:

@@ -74,9 +74,11 @@ class Run:
         return cls(folder, pipeline)
 
     def write_split(self, split: pd.DataFrame, bad: pd.DataFrame) -> None:
-        """Write split.csv, and before it bad_files.csv if there are bad examples."""
+        """Write split.csv, and before it bad_files.csv if there are bad examples, and say what they hold."""
         if len(bad):
+            print(f"Left out {len(bad)} examples that cannot be used, listed in bad_files.csv")
             self._write_table(self.folder / "bad_files.csv", bad)
+        print(shown(self.pipeline.describe(split)))
         self._write_table(self.folder / "split.csv", split)
 
     def _write_table(self, path: Path, table: pd.DataFrame) -> None:
