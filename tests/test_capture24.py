@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
@@ -335,3 +336,11 @@ def test_training_on_ten_times_as_much_takes_no_more_memory(tmp_path):
         done = subprocess.run([sys.executable, "-c", PEAK, data], capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout.split()[-1]))
     assert peaks[1] < 1.15 * peaks[0]
+
+
+@pytest.mark.parametrize("samples", [20, 100, 201])
+def test_windows_of_another_length_are_refused_and_both_lengths_named(run, wrists, tmp_path, samples):
+    shutil.copytree(wrists, tmp_path / "other")
+    np.save(tmp_path / "other" / "X.npy", np.zeros((144, samples, 3), np.float32))
+    with pytest.raises(UserError, match=rf"takes signals of shape \(200, 3\).*have \({samples}, 3\)"):
+        run.evaluate(tmp_path / "other")

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from tones import write_tones
 
-from tfspec import UserError, pipeline
+from tfspec import UserError, cli, pipeline
 from tfspec.audio.decoding import load_audio
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.data.store import FeatureStore
@@ -579,3 +579,17 @@ def test_a_damaged_run_folder_is_one_line(run, tmp_path, file, content):
     with pytest.raises(UserError) as error:
         Run(folder).evaluate()
     assert str(folder) in str(error.value)
+
+
+def test_data_that_names_no_speakers_is_scored_without_groups(run, tones, tmp_path, capsys):
+    for number, path in enumerate(sorted(tones.rglob("*.wav"))):
+        (tmp_path / "data" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, tmp_path / "data" / path.parent.name / f"_{number}.wav")
+    scores = run.evaluate(tmp_path / "data")
+    assert scores["examples"] == 12
+    assert (scores["groups"], scores["intervals"], scores["groups_trained_on"]) == (0, {}, [])
+    assert scores["accuracy"] == run.evaluate(tones)["accuracy"]
+    cli.main(["evaluate", str(run.folder), "--data", str(tmp_path / "data")])
+    assert "no scores of groups, no intervals" in capsys.readouterr().out
+    with pytest.raises(UserError, match="speaker"):
+        SpeechCommands(data=tmp_path / "data", out=tmp_path / "run", **OPTIONS).train()

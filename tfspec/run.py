@@ -280,16 +280,20 @@ class Run:
             raise UserError(f"The pipeline {self.pipeline.name} takes no other data.")
         changes = {"data": Path(data), "on_bad_file": on_bad_file or self.pipeline.on_bad_file}
         pipeline = dataclasses.replace(self.pipeline, **changes)  # type: ignore[arg-type]
+        self._check_shape(pipeline)
         manifest, bad = pipeline.usable(pipeline.manifest())
         if "part" in manifest:
             manifest = manifest[manifest["part"] != UNANSWERED]
-        received, known = pipeline.reader(manifest).signal_shape, self.classifier.signal_shape
-        if tuple(received) != tuple(known):
-            raise UserError(
-                f"The model takes signals of shape {tuple(known)}; those of {data} have the shape "
-                f"{tuple(received)}."
-            )
         return pipeline, manifest, bad
+
+    def _check_shape(self, pipeline: Pipeline) -> None:
+        """Refuse signals of a shape that the model does not take."""
+        try:
+            received = tuple(pipeline.reader(self.split.iloc[:0]).signal_shape)
+        except (UserError, OSError):
+            return  # listing the data says what is wrong with it
+        if received != (known := tuple(self.classifier.signal_shape)):
+            raise UserError(f"The model takes signals of shape {known}; those of the data have {received}.")
 
     def _score(
         self, pipeline: Pipeline, manifest: pd.DataFrame, each: np.ndarray, held_out: bool

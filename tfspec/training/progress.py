@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from tfspec.base.files import written_beside
 
 FILE = "progress.json"
 STATES = "state-*.keras"
+OLD_STATE = "state/backbone.keras"
+"""Of earlier versions, which had `progress.json` beside it."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ class Progress:
             False
         """
         folder = Path(folder)
-        for path, state in ((folder / FILE, None), (folder / "state" / FILE, "state/backbone.keras")):
-            if path.is_file():  # the second one was left by earlier versions
+        for path, state in ((folder / FILE, None), (folder / "state" / FILE, OLD_STATE)):
+            if path.is_file():
                 return cls._read(path, {"folder": folder, "state": state})
         # Earlier versions had no such file for a finished training
         return cls(folder, finished=(folder / "best.keras").is_file())
@@ -126,6 +129,8 @@ class Progress:
         for path in self.folder.glob(STATES):
             if path.name != self.state:
                 path.unlink()
+        if self.state != OLD_STATE:
+            shutil.rmtree(self.folder / Path(OLD_STATE).parent, ignore_errors=True)
 
     def backbone(self) -> keras.Model | None:
         """Load the backbone of a training that was interrupted, with its optimizer.
