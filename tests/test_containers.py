@@ -164,6 +164,36 @@ def test_an_mp3_s_count_that_is_wrong(tmp_path):
     assert_problem(path, "truncated")
 
 
+def test_all_of_an_mp3_within_a_wav_file_is_read(tmp_path):
+    path = tmp_path / "a.wav"
+    mp3 = without_first_frame(written(tmp_path / "a.mp3", 1, 8, RATE, bitrate_mode="VARIABLE"))
+    mp3 += bytes(len(mp3) % 2)
+    coding = struct.pack("<HHIIHHHHIHHH", 0x55, 1, RATE, 4000, 576, 0, 12, 1, 2, 576, 1, 1393)
+    parts = {b"fmt ": coding, b"fact": struct.pack("<I", 8 * RATE), b"data": mp3, b"LIST": bytes(400)}
+    chunks = b"WAVE" + b"".join(name + struct.pack("<I", len(part)) + part for name, part in parts.items())
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    (tmp_path / "b.mp3").write_bytes(mp3)
+    found = load_audio(path)
+    np.testing.assert_allclose(found, load_audio(tmp_path / "b.mp3"), atol=1e-6)
+    assert recording_lengths([path]) == [(len(found) / RATE, None)]
+    np.testing.assert_allclose(load_audio(path, None, 2000, 60_001 / RATE), found[60_001:62_001], atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"format": "MP3", "bitrate_mode": "VARIABLE"}, {"format": "FLAC"},
+                                     {"format": "OGG"}, {"format": "WAV", "subtype": "GSM610"},
+                                     {"format": "AU", "subtype": "G721_32"}])  # fmt: skip
+def test_blocks_and_slices_are_what_one_read_gives(tmp_path, options):
+    """SoundFile seeks between reads, where an mp3 loses what its next frames borrow; some formats can't."""
+    path = tmp_path / "a"
+    tone = 0.4 * np.sin(np.arange(20 * RATE) * 0.1) * np.repeat([1, 0, 1, 0.1], 5 * RATE)
+    soundfile.write(path, tone, RATE, **options)
+    whole = soundfile.read(path, dtype="float32", always_2d=True)[0]
+    for begin, size in ((0, 30_000), (1, 7001), (160_003, 12_345), (len(whole) - 100, 64)):
+        with opened(path) as recording:
+            found = np.concatenate(list(recording.blocks(begin, size=size)))
+        np.testing.assert_allclose(found, whole[begin:], atol=1e-6)
+
+
 @pytest.mark.parametrize("suffix", ["mp3", "flac"])
 def test_tags_are_no_samples(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
@@ -175,6 +205,12 @@ def test_tags_are_no_samples(tmp_path, suffix):
             path.write_bytes(front + content + behind)
             assert inspect_audio(path).problem is None, (front, behind)
             np.testing.assert_allclose(load_audio(path), whole, atol=1e-6)
+
+
+def test_a_tag_behind_a_wav_file_is_no_samples(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(written(path) + b"ID3\4\0\0\0\0\1\0" + bytes(128))
+    assert recording_lengths([path]) == [(4, None)]
 
 
 # What is no file, and what asks for too much

@@ -33,6 +33,8 @@ LAYOUTS = {
     b"FORM": (">4sI", 12, 2), b"riff": ("<4s12xQ", 40, 8), b"caff": (">4sq", 8, 1),
 }  # fmt: skip
 """By how a file begins: a chunk's header, where the first stands, and what their places are even to."""
+MPEG_LAYER_3 = b"\x55\0"
+"""What a WAV file's header calls samples that are coded so."""
 KBITS = {
     (3, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (3, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -122,10 +124,12 @@ def _end_without_tags(file: BinaryIO) -> int:
 def _chunked(file: BinaryIO, begin: int, end: int, magic: bytes) -> Contents:
     """Hold the length of the chunk of samples against what is there."""
     found: Contents | None = None
-    long_length = None
+    long_length, is_mpeg = None, False
     for name, place, first, length in _chunks(file, begin, end, magic):
         if name == b"ds64":
             (long_length,) = struct.unpack("<Q", _bytes_at(file, first + 8, 8).ljust(8, b"\0"))
+        elif name == b"fmt ":
+            is_mpeg = _bytes_at(file, first, 2) == MPEG_LAYER_3
         elif found and name in (*SAMPLE_CHUNKS, *LAYOUTS):
             return Contents("several recordings joined in one file, of which only the first would be read")
         elif name in SAMPLE_CHUNKS:
@@ -134,6 +138,8 @@ def _chunked(file: BinaryIO, begin: int, end: int, magic: bytes) -> Contents:
             found = _samples(file, first, length, end, magic)
             if found.problem is None and not length - (8 if magic == b"FORM" else 0):
                 found = _unfilled(file, place, first, length, end, magic)
+            if is_mpeg and not found.problem:
+                found = _mpeg(file, first, min(first + length, end))
             if found.problem or found.patches or first + length >= end:
                 break
     return found or Contents()
@@ -175,7 +181,11 @@ def _is_end_of_samples(file: BinaryIO, place: int, end: int, magic: bytes) -> bo
             return True
         name, length = struct.unpack(layout, header)
         fits = 0 <= length <= end - start
-        if name in (*TEXT_CHUNKS, *SAMPLE_CHUNKS, *LAYOUTS) or (re.fullmatch(rb"[ -~]{4}", name) and fits):
+        if (
+            name in (*TEXT_CHUNKS, *SAMPLE_CHUNKS, *LAYOUTS)
+            or name[:3] == b"ID3"
+            or (re.fullmatch(rb"[ -~]{4}", name) and fits)
+        ):
             return True
     return False
 

@@ -21,7 +21,10 @@ BLOCK = 1 << 18
 # What libsndfile must decode before it is exact after a seek, in samples. An mp3 frame borrows bits from
 # those before it. In the last page of an ogg file it counts from the wrong end of a block
 # (libsndfile#885): a page has at most 255 packets, and libvorbis's largest has 1024 samples.
-PREROLL = {"MP3": 16 * 1152, "OGG": 256 * 1024}
+PREROLL = {
+    **dict.fromkeys(("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III"), 16 * 1152),
+    **dict.fromkeys(("VORBIS", "OPUS"), 256 * 1024),
+}
 # The decoder of MP3 guesses the length from the file's size; the largest frame is 60 times the least.
 EXAGGERATION = 64
 ID3V1 = 128
@@ -53,7 +56,7 @@ class Recording:
         contents: what its file holds.
     """
 
-    def __init__(self, path: str | os.PathLike, sound: soundfile.SoundFile, contents: Contents):
+    def __init__(self, path: str | os.PathLike, sound: _Decoder, contents: Contents):
         self.path = path
         self.sample_rate: int = sound.samplerate
         self.channels: int = sound.channels
@@ -78,12 +81,10 @@ class Recording:
         end = None if end is not None and end >= self.frames else end
         size = max(1, min(size, BLOCK // self.channels))
         try:
-            lead = self._go_to(begin, size)
+            self._go_to(begin, size)
             while end is None or self.position < end:
                 # SoundFile.blocks would fill up a truncated recording with what was in memory
-                count = size if end is None else min(size, end - self.position - lead)
-                block = self._read(lead + count)[lead:]
-                lead = 0
+                block = self._read(size if end is None else min(size, end - self.position))
                 if not len(block):
                     break
                 yield block
@@ -92,22 +93,22 @@ class Recording:
         if self.position < (self.frames if end is None else end):
             raise RecordingError(self.path, f"truncated: {self.position} of {self.frames} samples")
 
-    def _go_to(self, place: int, size: int) -> int:
-        """Go so far before a sample as the decoder needs; give how many to drop from the next read.
-
-        What an mp3 frame borrows from must be read with it at once: between reads SoundFile seeks.
-        """
+    def _go_to(self, place: int, size: int) -> None:
+        """Go to a sample, decoding what the decoder needs before it; all, of a format without seeking."""
         if place == self.position:
-            return 0
-        self.position = max(0, place - PREROLL.get(self._sound.format, 0))
-        self._sound.seek(self.position)
-        lead = min(place - self.position, PREROLL["MP3"])
-        while self.position < place - lead and len(self._read(min(size, place - lead - self.position))):
+            return
+        lead = PREROLL.get(self._sound.subtype, 0) if self._sound.can_seek else place
+        if (start := max(0, place - lead)) != self.position:
+            self.position = start
+            self._sound.seek(start)
+        while self.position < place and len(self._read(min(size, place - self.position))):
             pass
-        return lead
 
     def _read(self, frames: int) -> np.ndarray:
-        block = self._sound.read(frames, dtype="float32", always_2d=True)
+        frames = min(
+            frames, self._sound.frames - self.position
+        )  # behind a flac's last one, tags are an error
+        block = self._sound.read(max(0, frames), dtype="float32", always_2d=True)
         self.position += len(block)
         return block
 
@@ -170,12 +171,23 @@ def _contents(file: io.BufferedReader) -> Contents:
 _known: dict[tuple[int, ...], Contents] = {}
 
 
-def _decoder(file: io.BufferedReader, contents: Contents) -> soundfile.SoundFile:
+class _Decoder(soundfile.SoundFile):
+    """Reads on from where it is; of what can seek, SoundFile seeks after each read, and mp3 loses bits."""
+
+    @property
+    def can_seek(self) -> bool:
+        return super().seekable()
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _decoder(file: io.BufferedReader, contents: Contents) -> _Decoder:
     """Open libsndfile on a file; not by its name, which would let it guess the format."""
     if contents == Contents():
         os.lseek(file.fileno(), 0, os.SEEK_SET)
-        return soundfile.SoundFile(file.fileno(), closefd=False)
-    return soundfile.SoundFile(_Mended(file, contents))
+        return _Decoder(file.fileno(), closefd=False)
+    return _Decoder(_Mended(file, contents))
 
 
 class _Mended(io.RawIOBase):
