@@ -64,6 +64,7 @@ def _fails(capsys, *arguments) -> str:
         (["train", "speech_commands", "--data", ".", "--epochs", "many"], "--epochs"),
         (["train", "speech_commands", "--data", ".", "--epochs", "0"], "epochs"),
         (["train", "speech_commands", "--data", ".", "--no-such-option", "1"], "no-such-option"),
+        (["train", "speech_commands", "--data", ".", "--sample-rate", "10000000"], "do not go together"),
         (["evaluate", "nowhere"], "not a run folder"),
         (["evaluate"], "run folder"),
         (["predict", "nowhere", "x.wav"], "No model at nowhere"),

@@ -155,8 +155,7 @@ def test_untrusted_file_names_lead_to_no_file_but_the_folders(tmp_path_factory, 
 
 
 def test_headers_tell_what_decoding_tells(folder):
-    data = (folder / "a.wav").read_bytes()
-    (folder / "a.wav").write_bytes(data[:-100])
+    soundfile.write(folder / "a.wav", np.zeros(3950), RATE)
     paths = [folder / f"{name}.wav" for name in "abx"]
     assert format_problems(paths, RATE, RATE) == ["3950 samples instead of 4000", None, "no such file"]
 

@@ -117,8 +117,9 @@ def test_single_pictures_are_classified(run, folder):
     columns = [f"p_{name}" for name in RADIO_CLASSES]
     np.testing.assert_allclose(found[columns], expected[columns], atol=1e-5)
     assert found["file"].tolist() == [str(file) for file in files]
-    with pytest.raises(UserError, match=r"1 of 2 files cannot be used: nowhere.png \(no such file\)"):
-        predict_files(run.classifier, [files[0], "nowhere.png"])
+    table = predict_files(run.classifier, [files[0], "nowhere.png"])
+    assert table["problem"].tolist() == [None, "no such file"]
+    np.testing.assert_allclose(table.loc[0, columns].astype(float), found.loc[0, columns].astype(float))
     with pytest.raises(UserError, match="not recordings"):
         predict_files(run.classifier, files, hop_seconds=1.0)
 
@@ -162,7 +163,7 @@ def test_bad_pictures_are_listed_or_left_out(folder, tmp_path):
         ({"validation": 0.6}, "validation must be a number above 0, at most 0.5. Received: 0.6"),
         ({"num_train": 0}, "num_train must be a whole number from 1 to 1,000,000. Received: 0"),
         ({"snr": (0.5, 0.1)}, r"snr must be two numbers from low to high, not negative. Received: \(0.5"),
-        ({"data": "nowhere.csv"}, "No such file: nowhere.csv"),
+        ({"data": "nowhere.csv"}, "nowhere.csv cannot be read: no such file"),
     ],
 )
 def test_options_that_cannot_be(options, said, tmp_path):
@@ -232,7 +233,7 @@ def test_commands(run, tmp_path, capsys):
         (["simulate", "radio", str(tmp_path / "t.csv"), "--snr", "2", "1"], "from low to high"),
         (["view", str(run.folder), "--example", "99"], "has 8 examples"),
         (["view", str(run.folder), "--out", "v.txt"], "png, pdf or svg"),
-        (["evaluate", str(run.folder), "--data", "nowhere.csv"], "No such file: nowhere.csv"),
+        (["evaluate", str(run.folder), "--data", "nowhere.csv"], "nowhere.csv cannot be read: no such file"),
     ):
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:

@@ -24,6 +24,9 @@ class Twice(keras.layers.Layer):
     def call(self, x):
         return 2 * x
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
 @dataclasses.dataclass(kw_only=True)
 class Mine(SpeechCommands):
     name = "mine"

@@ -25,7 +25,7 @@ from tyro.conf import Positional
 from tfspec import __version__, detection, replicas, report
 from tfspec.audio.opening import RecordingError
 from tfspec.audio.recordings import counted
-from tfspec.base.errors import UserError
+from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import written_beside
 from tfspec.base.options import Expression, Hertz, Host, Name, Port, Range, Ratio, Seconds, Seed, Share
 from tfspec.base.text import UNWRITABLE, shown, shown_lines
@@ -440,8 +440,8 @@ def _flushed():
 
 def _fail_in_graph(error: tf.errors.OpError) -> None:
     """Tell what a user can put right of what reaches us as the text of a TensorFlow error."""
-    if cause := re.search(r"UserError: (.*)", error.message):
-        _fail(cause[1])
+    if cause := user_error_in(error.message):
+        _fail(str(cause))
     if re.search(NOT_ON_DISK, error.message):
         _fail(error.message)
     if isinstance(error, tf.errors.ResourceExhaustedError):

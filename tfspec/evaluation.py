@@ -102,8 +102,8 @@ def score_groups(
         >>> table["accuracy"].to_dict(), intervals["accuracy"]
         ({'x': 1.0, 'y': 0.5}, [0.5, 1.0])
     """
-    names, group = np.unique(groups.astype(str), return_inverse=True)
-    if "" in names:
+    names, group = np.unique(groups, return_inverse=True)
+    if "" in set(names):
         return pd.DataFrame(index=pd.Index([], name="group")), {}
     confusion = np.zeros((len(names), len(class_names), len(class_names)))
     np.add.at(confusion, (group, labels, predicted), 1)

@@ -292,6 +292,7 @@ class Pipeline:
         modules.refuse_while_loading()
         strategy = self.open_devices()
         folder = self._new_folder() if replicas.is_chief(strategy) else replicas.elsewhere()
+        self._check_front_end()
         split, bad = self.checked_split()
         run = Run.create(folder, self)
         print(f"Run folder: {shown(folder)}")
@@ -315,6 +316,15 @@ class Pipeline:
         for member in self.members(split).values():
             self._check(member.split)
         return split, bad
+
+    def _check_front_end(self) -> None:
+        """Refuse options of which each may be and which do not go together, before anything is read."""
+        try:
+            self.front_end()
+        except ValueError as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"The options do not go together: {error}") from None
 
     def open_devices(self) -> tf.distribute.Strategy:
         """Take hold of the devices that the options ask for.
@@ -344,6 +354,7 @@ class Pipeline:
         """
         if not self.features_once:
             raise UserError(f"{self.name} makes its features batch by batch: there is nothing to prepare.")
+        self._check_front_end()
         rows = self._read_as_features(self.checked_split()[0])
         store = self._store(rows, self.reader(rows), self.out or Path("runs", self.name))
         store.fill(_track_features)

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from tfspec import distributions, evaluation, replicas, report
 from tfspec._version import __version__
-from tfspec.base.errors import UserError
+from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.modules import refuse_while_loading
 from tfspec.base.text import shown
@@ -517,7 +517,10 @@ def _part(split: pd.DataFrame, part: str) -> pd.DataFrame:
 def _read(pipeline: Pipeline, rows: pd.DataFrame) -> Iterator[np.ndarray]:
     """Read the signals of rows, batch by batch."""
     batches = read_batches(rows, pipeline.reader(rows), pipeline.validation_batch_size)
-    yield from batches.as_numpy_iterator()
+    try:
+        yield from batches.as_numpy_iterator()
+    except tf.errors.OpError as error:
+        raise user_error_in(error.message) or error from None
 
 
 def _shares(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 
@@ -10,6 +11,28 @@ class UserError(ValueError):
 
     The command line prints it as one line and exits with code 2.
     """
+
+
+def user_error_in(text: str) -> UserError | None:
+    """Find what a user can put right in the text of another error, such as TensorFlow's of a reader's.
+
+    Args:
+        text: the message of the other error.
+
+    Returns:
+        The error anew; None where there is none in the text.
+
+    Example:
+        >>> user_error_in("Error in user-defined function: UserError: a.wav cannot be decoded")
+        UserError('a.wav cannot be decoded')
+    """
+    kinds, names = [UserError], set()
+    while kinds:
+        kind = kinds.pop()
+        names.add(kind.__name__)
+        kinds += kind.__subclasses__()
+    found = re.search(rf"\b(?:{'|'.join(sorted(names))}): (.*)", text)
+    return UserError(found[1]) if found else None
 
 
 def listed(items: Sequence[str], most: int = 10, between: str = ", ") -> str:

@@ -585,8 +585,9 @@ def label_indices(labels: pd.Series, class_names: Sequence[str]) -> np.ndarray:
     """
     known = {normalized(name): place for place, name in [*enumerate(class_names)][::-1]}
     known |= {name: place for place, name in enumerate(class_names)}  # as earlier models spell them
-    places = {label: known.get(label, known.get(normalized(str(label)), -1)) for label in labels.unique()}
-    index = labels.map(places).to_numpy(np.int32)
+    different = pd.Index(labels.unique(), dtype=object)
+    places = [known.get(label, known.get(normalized(str(label)), -1)) for label in different]
+    index = np.array(places, np.int32)[different.get_indexer(labels)]
     if (index < 0).any():
         unknown = [excerpt(label) for label in sorted(map(str, set(labels[index < 0])))]
         raise UserError(

@@ -57,7 +57,9 @@ class Classifier(keras.Model):
         self.front_end = front_end
         self.backbone = backbone
         self.class_names = _names(class_names)
-        self.signal_shape = tuple(arguments.integer("signal_shape", size) for size in signal_shape)
+        self.signal_shape = tuple(
+            size if size is None else arguments.integer("signal_shape", size) for size in signal_shape
+        )
         self.sample_rate = arguments.positive_or_none("sample_rate", sample_rate)
         self.build((None, *self.signal_shape))
 

@@ -94,7 +94,7 @@ class Progress:
                 and type(progress.finished) is bool
                 and all(progress._is_row(number, row) for number, row in enumerate(progress.history))
             )
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(
                 f"{path} is damaged: {error}. Remove its folder to train this model anew."
             ) from None
