@@ -200,7 +200,11 @@ def _full_in_tensorflow(*_, **__):
     ("owner", "name", "failing"),
     [
         (Path, "mkdir", _full),
-        (tf.saved_model, "save", _full_in_tensorflow),
+        (
+            None,
+            "save",
+            _full_in_tensorflow,
+        ),  # of `tf.saved_model`, which TensorFlow loads when it is asked for
         (shutil, "move", _full),
         (Path, "write_bytes", _full),
         (Path, "write_text", _full),
@@ -212,7 +216,7 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path, rng, monkey
     (tmp_path / "export" / "parity.json").touch()
     classifier, signals = _classifier(), _signals(rng, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(owner, name, failing)
+        patch.setattr(owner or tf.saved_model, name, failing)
         with pytest.raises(
             UserError, match=r"export, by way of .*, cannot be written: No space left on device$"
         ):

@@ -252,6 +252,7 @@ class Run:
             UserError: the data cannot be used, or has labels that the model does not know.
         """
         self.check_finished()
+        clear_temporaries(self.folder)
         pipeline, predicted, bad = self.pipeline, self._predicted(part), None
         if data is not None:
             pipeline, manifest, bad = self._other_data(data, on_bad_file)
@@ -406,7 +407,7 @@ class Run:
             ValueError: there is no such mode.
         """
         self.check_finished()
-        clear_temporaries(self.folder / "export", of_all_processes=False)
+        clear_temporaries(self.folder)
         train, validation = (_part(self.split, part) for part in ("train", "validation"))
         if validation.empty:  # as in cross validation, where every example is both
             validation = train
