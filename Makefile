@@ -8,7 +8,7 @@ demo: $(VENV)/installed
 	$(BIN)/tfspec demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
