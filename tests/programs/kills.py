@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import keras
 import matplotlib.backends.backend_agg  # noqa: F401  here, and not in every fork
 import numpy as np
@@ -267,8 +269,7 @@ def outcome(folder: Path) -> dict[str, str]:
 def content(path: Path) -> str:
     """Give a file's content without times and dates."""
     if path.suffix == ".keras":
-        with zipfile.ZipFile(path) as archive:
-            return str(archive.getinfo("model.weights.h5").CRC)
+        return weights(path)
     if path.name == "history.csv":
         return pd.read_csv(path).drop(columns="seconds").to_csv()
     if path.name == "progress.json":
@@ -290,6 +291,21 @@ def content(path: Path) -> str:
         with np.load(path) as arrays:
             return hashlib.sha256(b"".join(arrays[name].tobytes() for name in sorted(arrays))).hexdigest()
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def weights(path: Path) -> str:
+    """Give all numbers of a model; its layers' names count the layers that the process has made before."""
+    arrays: list[bytes] = []
+
+    def add(_, item):
+        if isinstance(item, h5py.Dataset):
+            arrays.append(item[()].tobytes())
+
+    with zipfile.ZipFile(path) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content) as file:
+        file.visititems(add)
+    return hashlib.sha256(b"|".join(sorted(arrays))).hexdigest()
 
 
 def main(kind: Kind, folder: Path, every: int) -> dict:
