@@ -10,18 +10,25 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tfspec import report
 from tfspec.augment import Compose, Gain, Rotation, TimeShift
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Count, Dropout, Hertz, Name, Range, Rate, Ratio, Share
 from tfspec.data.balance import sample_weights
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import draw_groups, folds
-from tfspec.data.windows import RUN_BYTES, RUNS, WindowReader, list_windows, shuffled_runs, window_problems
+from tfspec.data.sources.windows import (
+    RUN_BYTES,
+    RUNS,
+    WindowReader,
+    list_windows,
+    shuffled_runs,
+    window_problems,
+)
+from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, pyramid
-from tfspec.pipeline import Pipeline
-from tfspec.smoothing import smooth
+from tfspec.report import figures as report
+from tfspec.scores.smoothing import smooth
 from tfspec.training import CohenKappa
 
 PUBLISHED_TEST = tuple(f"P{number}" for number in range(101, 152))

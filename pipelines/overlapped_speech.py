@@ -10,18 +10,19 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tfspec import augment, report
+from tfspec import augment
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Count, Dropout, Fraction, Range, Rate, Ratio, check_seeds
-from tfspec.data.mixtures import class_columns, list_mixtures, write_predictions
 from tfspec.data.readers import AudioReader
+from tfspec.data.sources.mixtures import class_columns, list_mixtures, write_predictions
 from tfspec.data.store import Dtype
+from tfspec.experiment.pipeline import Pipeline
+from tfspec.experiment.run import UNANSWERED
 from tfspec.frontends import Decibel, FrequencyRamp, MultiResolutionMel, Standardize
-from tfspec.losses import KLDivergence
 from tfspec.models import mac
-from tfspec.optimizers import CoupledSGD
-from tfspec.pipeline import Pipeline
-from tfspec.run import UNANSWERED
+from tfspec.report import figures as report
+from tfspec.training.losses import KLDivergence
+from tfspec.training.optimizers import CoupledSGD
 
 SAMPLE_RATE, NUM_SAMPLES = 16000, 16000
 SUBMISSION = "submission.csv"

@@ -11,20 +11,21 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tfspec import augment, report
+from tfspec import augment
 from tfspec.base.options import AnyCount, Count, Name, Range, Rate, Ratio, Seed
 from tfspec.data.manifest import split_by_file
-from tfspec.data.pictures import (
+from tfspec.data.sources.pictures import (
     PictureReader,
     TableReader,
     list_picture_folders,
     picture_problems,
     read_table,
 )
-from tfspec.data.simulate import PICTURE_SHAPE, RADIO_CLASSES, check_snr, kept_radio_pictures
+from tfspec.data.sources.simulate import PICTURE_SHAPE, RADIO_CLASSES, check_snr, kept_radio_pictures
+from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import Equalize, MinMax
 from tfspec.models import trace_conv2d, transfer
-from tfspec.pipeline import Pipeline
+from tfspec.report import figures as report
 
 
 @dataclass(kw_only=True)

@@ -11,17 +11,18 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tfspec import augment, report
+from tfspec import augment
 from tfspec.base.errors import UserError
 from tfspec.base.options import LONGEST_SIGNAL, AnyCount, Batch, Count, Dropout, Name, Range, Rate, Ratio
-from tfspec.data.annotations import list_annotations
 from tfspec.data.balance import balanced_order, sample_weights
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import folds
 from tfspec.data.readers import AudioReader
+from tfspec.data.sources.annotations import list_annotations
+from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.models import freeze, transfer, unfreeze
-from tfspec.pipeline import Pipeline
+from tfspec.report import figures as report
 from tfspec.training import Phase
 
 FRAMES, BANDS = 563, 128

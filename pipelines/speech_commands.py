@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import keras
 import pandas as pd
 
-from tfspec import augment, report
+from tfspec import augment
 from tfspec.audio.inspection import inspect_all
 from tfspec.base.errors import UserError
 from tfspec.base.options import (
@@ -29,9 +29,10 @@ from tfspec.base.options import (
 from tfspec.data import manifest as manifests
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
 from tfspec.data.readers import AudioReader
+from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm
-from tfspec.pipeline import Pipeline
+from tfspec.report import figures as report
 
 Augmentation = Literal["noise", "pitch", "shift", "time_mask", "frequency_mask"]
 

@@ -1,7 +1,7 @@
 """Radio signals simulated once more, in NumPy from the original's description, and drawn in many ways.
 
-It shares nothing with `tfspec.data.simulate`: other random numbers, start frequencies within ±120° of phase a
-sample, signals that leave the band are gone, bytes cut towards zero.
+It shares nothing with `tfspec.data.sources.simulate`: other random numbers, start frequencies within ±120° of
+phase a sample, signals that leave the band are gone, bytes cut towards zero.
 """
 
 import io

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.data.dataset import ArrayReader, Examples
-from tfspec.data.service import start_worker
+from tfspec.distributed.service import start_worker
 
 NAMES = ["a", "b"]
 

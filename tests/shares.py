@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec import replicas, training
+from tfspec import training
 from tfspec.data import SignalSequence, make_dataset
 from tfspec.data.dataset import ArrayReader, Epochs
+from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Spectrogram
 
 NAMES = ["a", "b", "c"]

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec import replicas, training
+from tfspec import training
 from tfspec.data.dataset import WHOLE
+from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Spectrogram
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

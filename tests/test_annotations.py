@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tfspec.audio import inspection
 from tfspec.base.errors import UserError
-from tfspec.data.annotations import from_annotations, list_annotations
 from tfspec.data.readers import AudioReader
+from tfspec.data.sources.annotations import from_annotations, list_annotations
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"

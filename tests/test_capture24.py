@@ -14,11 +14,11 @@ import tyro
 from wrists import HERTZ, write_people
 
 from tfspec import UserError
-from tfspec.data.windows import DICTIONARY
-from tfspec.inference import predict_files
+from tfspec.data.sources.windows import DICTIONARY
+from tfspec.experiment.run import Run
+from tfspec.inference.files import predict_files
 from tfspec.pipelines import Capture24
 from tfspec.pipelines.capture24 import PUBLISHED, PUBLISHED_TEST
-from tfspec.run import Run
 
 SMALL = {
     "sample_rate": 20,

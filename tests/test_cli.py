@@ -16,12 +16,13 @@ import tensorflow as tf
 from rich.markup import escape
 from tones import write_tones
 
-from tfspec import cli, report
 from tfspec.audio.opening import Recording
 from tfspec.base.errors import UserError
-from tfspec.inference import load_model, predict_files
-from tfspec.pipeline import Pipeline
+from tfspec.cli import commands as cli
+from tfspec.experiment.pipeline import Pipeline
+from tfspec.inference.files import load_model, predict_files
 from tfspec.pipelines import SpeechCommands
+from tfspec.report import figures as report
 
 OPTIONS = ["--epochs", "1", "--validation-fraction", "0.34", "--clip-seconds", "0.3", "--batch-size", "4"]
 
@@ -432,6 +433,6 @@ def test_prepare_keeps_features_that_train_finds(folder, tmp_path, capsys, monke
         assert said.startswith("Features of 12 examples, 52 × 39 × 1 float32, 0.1 MB: ")
         assert (tmp_path / "features") in Path(said.split("MB: ")[1].strip()).parents
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr("tfspec.pipeline.precompute", None)
+    monkeypatch.setattr("tfspec.experiment.pipeline.precompute", None)
     cli.main(["train", *map(str, options)])
     assert (tmp_path / "run" / "metrics.json").exists()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tfspec.audio.decoding import load_audio
 from tfspec.base.errors import UserError
-from tfspec.detection import (
+from tfspec.frontends import Spectrogram
+from tfspec.inference.long_recordings import (
     detect,
     find_events,
     window_probabilities,
@@ -20,7 +21,6 @@ from tfspec.detection import (
     write_csv,
     write_raven,
 )
-from tfspec.frontends import Spectrogram
 from tfspec.models import Classifier, conv2d
 
 RATE = 1000

@@ -11,7 +11,13 @@ from scipy.stats import binned_statistic, entropy
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-from tfspec.distributions import fit_temperature, fit_weights, score_distributions, score_members, tempered
+from tfspec.scores.calibration import (
+    fit_temperature,
+    fit_weights,
+    score_distributions,
+    score_members,
+    tempered,
+)
 
 
 def distributions(seed, examples=40, classes=5):

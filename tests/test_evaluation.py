@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
-from tfspec.evaluation import lwlrap, predictions_table, score, score_classes, score_groups, score_multilabel
+from tfspec.scores.classes import (
+    lwlrap,
+    predictions_table,
+    score,
+    score_classes,
+    score_groups,
+    score_multilabel,
+)
 
 NAMES = ["a", "b", "c"]
 
@@ -209,4 +216,6 @@ def test_labels_of_another_shape_are_refused(shapes):
 def test_import_needs_neither_scikit_learn_nor_matplotlib():
     """Keras imports both where they are, so all that can be seen is that tfspec does without."""
     script = "import sys; sys.modules.update(sklearn=None, matplotlib=None, librosa=None); import tfspec"
-    subprocess.run([sys.executable, "-c", script + ", tfspec.evaluation, tfspec.report"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", script + ", tfspec.scores.classes, tfspec.report.figures"], check=True
+    )

@@ -21,16 +21,16 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tones import write_tones
 
-from tfspec import cli
-from tfspec import export as export_module
-from tfspec import run as run_module
 from tfspec.base.errors import UserError
-from tfspec.export import TFLiteClassifier, export
+from tfspec.cli import commands as cli
+from tfspec.experiment import run as run_module
+from tfspec.export import exporting as export_module
+from tfspec.export.exporting import TFLiteClassifier, export
+from tfspec.export.metadata import write_metadata
+from tfspec.export.quantization import tflite_model
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import Classifier, conv2d, lstm
 from tfspec.pipelines import SpeechCommands
-from tfspec.quantization import tflite_model
-from tfspec.tflite_metadata import write_metadata
 
 NAMES = ["no", "yes", "$ <b>"]
 TYPES = {value: name for name, value in vars(schema.TensorType).items() if name.isupper()}
@@ -160,7 +160,7 @@ def test_a_tflite_classifier_is_copied_and_pickled_with_its_file(exported, rng, 
 def test_a_tflite_classifier_works_in_a_forked_process(exported):
     script = """
 import os, sys, numpy as np
-from tfspec.export import TFLiteClassifier
+from tfspec.export.exporting import TFLiteClassifier
 model, signals = TFLiteClassifier(sys.argv[1]), np.ones((2, 4000), np.float32)
 expected = model.probabilities(signals)
 if (child := os.fork()) == 0:

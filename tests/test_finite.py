@@ -11,14 +11,14 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfspec.data.simulate import PICTURE_SHAPE
+from tfspec.data.sources.simulate import PICTURE_SHAPE
 from tfspec.dsp import finite
-from tfspec.export import TFLiteClassifier, write_saved_model
+from tfspec.export.exporting import TFLiteClassifier, write_saved_model
+from tfspec.export.quantization import has_loop, tflite_model
 from tfspec.frontends import PCEN, Decibel, MelSpectrogram, Spectrogram, Standardize, VectorNorm
 from tfspec.models import Classifier, at_temperature, conv2d, ensemble
 from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
 from tfspec.pipelines.capture24 import PUBLISHED
-from tfspec.quantization import has_loop, tflite_model
 
 GREATEST = np.finfo(np.float32).max
 NAMES = ["a", "b", "c"]

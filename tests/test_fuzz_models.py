@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from tfspec.base.errors import UserError
-from tfspec.export import TFLiteClassifier
+from tfspec.export.exporting import TFLiteClassifier
+from tfspec.export.metadata import CHECKSUM_BYTES
+from tfspec.export.quantization import tflite_model
 from tfspec.frontends import Decibel, Spectrogram, Standardize
-from tfspec.inference import load_model
+from tfspec.inference.files import load_model
 from tfspec.models import Classifier, conv2d
-from tfspec.quantization import tflite_model
-from tfspec.tflite_metadata import CHECKSUM_BYTES
 
 SIGNALS = np.random.default_rng(0).uniform(-1, 1, (1, 1500)).astype(np.float32)
 SEEDS = {"few": range(150), "many": range(150, 2000)}

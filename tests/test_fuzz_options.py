@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfspec import cli
 from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, limits
 from tfspec.base.text import text_problem
-from tfspec.parsing import parse, parse_call
+from tfspec.cli import commands as cli
+from tfspec.cli.parsing import parse, parse_call
 from tfspec.pipelines import PIPELINES
 
 FIELDS = [(pipeline, field.name) for pipeline in PIPELINES.values() for field in dataclasses.fields(pipeline)]

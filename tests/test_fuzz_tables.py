@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from tfspec.base.errors import UserError
-from tfspec.data.annotations import list_annotations
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import from_class_folders
-from tfspec.data.mixtures import list_mixtures, write_predictions
-from tfspec.data.pictures import MAX_PIXELS, list_pictures, load_picture, read_table
+from tfspec.data.sources.annotations import list_annotations
+from tfspec.data.sources.mixtures import list_mixtures, write_predictions
+from tfspec.data.sources.pictures import MAX_PIXELS, list_pictures, load_picture, read_table
+from tfspec.data.sources.windows import DICTIONARY, WindowReader, list_windows, window_problems
 from tfspec.data.tables import LINE_CHARACTERS, read_csv
-from tfspec.data.windows import DICTIONARY, WindowReader, list_windows, window_problems
 
 LONGEST_ERROR = 4000
 SPECIAL = [

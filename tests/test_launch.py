@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from tfspec.cli import main
-from tfspec.launch import launch
+from tfspec.cli.commands import main
+from tfspec.distributed.launcher import launch
 
 SHOW = """
 import json, os
@@ -52,7 +52,7 @@ def test_an_interrupted_launcher_leaves_no_worker(number, tmp_path):
     wait = f"import os, time; open({str(tmp_path)!r} + f'/{{os.getpid()}}', 'w'); time.sleep(60)"
     # As in a terminal: what runs the tests may ignore interrupts or block them, and children inherit that
     script = (
-        "import signal, sys; from tfspec.launch import launch\n"
+        "import signal, sys; from tfspec.distributed.launcher import launch\n"
         "signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"launch([sys.executable, '-c', {wait!r}], 2)"

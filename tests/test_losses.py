@@ -9,7 +9,7 @@ from agreement import some_examples
 from hypothesis import strategies as st
 from scipy.special import log_softmax, rel_entr, softmax
 
-from tfspec.losses import KLDivergence
+from tfspec.training.losses import KLDivergence
 
 
 def soft_labels(rng, rows, classes):

@@ -12,13 +12,13 @@ import soundfile
 
 from tfspec.base.errors import UserError
 from tfspec.base.text import text_problem
-from tfspec.data.annotations import from_annotations, list_annotations
 from tfspec.data.check import check_folder
 from tfspec.data.dataset import label_indices, targets
 from tfspec.data.manifest import draw_groups, from_class_folders, name_problems
-from tfspec.data.mixtures import class_columns, list_mixtures, write_predictions
-from tfspec.data.pictures import list_pictures
-from tfspec.data.windows import DICTIONARY, list_windows
+from tfspec.data.sources.annotations import from_annotations, list_annotations
+from tfspec.data.sources.mixtures import class_columns, list_mixtures, write_predictions
+from tfspec.data.sources.pictures import list_pictures
+from tfspec.data.sources.windows import DICTIONARY, list_windows
 from tfspec.pipelines import SpeechCommands
 
 FORMS = [("NFC", "NFD"), ("NFD", "NFC")]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfspec.optimizers import CoupledSGD
+from tfspec.training.optimizers import CoupledSGD
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "sgd.npz")
 

@@ -12,7 +12,7 @@ from tyro.conf import Positional
 from tfspec.base import options
 from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, check_seeds
-from tfspec.parsing import parse, parse_call
+from tfspec.cli.parsing import parse, parse_call
 from tfspec.pipelines import OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
 
 

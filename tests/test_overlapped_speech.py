@@ -15,11 +15,11 @@ from scipy.special import rel_entr
 from scipy.stats import entropy
 
 from tfspec import UserError
-from tfspec.export import TFLiteClassifier, export
-from tfspec.inference import load_keras
+from tfspec.experiment.run import Run
+from tfspec.export.exporting import TFLiteClassifier, export
+from tfspec.inference.files import load_keras
 from tfspec.models import Classifier, ensemble, mac
 from tfspec.pipelines import OverlappedSpeech, overlapped_speech
-from tfspec.run import Run
 from tfspec.training import Progress
 
 SMALL = {"epochs": 2, "batch_size": 4, "width": 1, "validation_fraction": 0.25}

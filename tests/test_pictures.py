@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tfspec import UserError
-from tfspec.data import pictures
-from tfspec.data.pictures import (
+from tfspec.data.sources import pictures
+from tfspec.data.sources.pictures import (
     PictureReader,
     TableReader,
     list_pictures,
@@ -264,7 +264,7 @@ def test_tables_of_the_same_name_are_kept_apart(tmp_path):
 
 KILLED = """
 import os, signal, sys
-from tfspec.data import pictures
+from tfspec.data.sources import pictures
 parse = pictures._parse_row
 rows = []
 def kill(*args, **options):

@@ -13,13 +13,15 @@ import pytest
 import soundfile
 from tones import write_tones
 
-from tfspec import UserError, cli, pipeline
+from tfspec import UserError
 from tfspec.audio.decoding import load_audio
+from tfspec.cli import commands as cli
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.data.store import FeatureStore
-from tfspec.inference import load_keras, load_model, predict_files
+from tfspec.experiment import pipeline
+from tfspec.experiment.run import Run
+from tfspec.inference.files import load_keras, load_model, predict_files
 from tfspec.pipelines import RadioSignals, SpeechCommands
-from tfspec.run import Run
 
 OPTIONS = {"epochs": 2, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4}
 

@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 from renderings import RENDERINGS, validation_set
 
-from tfspec import UserError, cli
-from tfspec.data import pictures, simulate
-from tfspec.data.pictures import write_table
-from tfspec.data.simulate import RADIO_CLASSES, radio_pictures
-from tfspec.inference import predict_files
+from tfspec import UserError
+from tfspec.cli import commands as cli
+from tfspec.data.sources import pictures, simulate
+from tfspec.data.sources.pictures import write_table
+from tfspec.data.sources.simulate import RADIO_CLASSES, radio_pictures
+from tfspec.experiment.run import Run
+from tfspec.inference.files import predict_files
 from tfspec.pipelines import RadioSignals
-from tfspec.run import Run
 
 SMALL = {"epochs": 1, "batch_size": 8}
 NUM = 40

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from tfspec import cli
 from tfspec.base.errors import UserError
 from tfspec.base.modules import PREFIX, load_file, refuse_while_loading
-from tfspec.registry import find_pipeline
-from tfspec.run import Run
+from tfspec.cli import commands as cli
+from tfspec.experiment.registry import find_pipeline
+from tfspec.experiment.run import Run
 
 MINE = """
 from __future__ import annotations
@@ -130,7 +130,10 @@ GOOD_HEAD = "from tfspec.pipelines import SpeechCommands\n"
             "It defines 2: A, B",
         ),
         (f"{GOOD_HEAD}class A(SpeechCommands): name = '../a'".encode(), "`name` of A must .* '../a'"),
-        (b"from tfspec.pipeline import Pipeline\nclass A(Pipeline): pass", "`name` of A must .* None"),
+        (
+            b"from tfspec.experiment.pipeline import Pipeline\nclass A(Pipeline): pass",
+            "`name` of A must .* None",
+        ),
         (
             f"{GOOD_HEAD}class A(SpeechCommands):\n    name = 'a'\n    b: 'nobody' = 1".encode(),
             "annotation of A: .*nobody",

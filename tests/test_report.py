@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from tfspec import report
-from tfspec.distributions import score_distributions
-from tfspec.evaluation import score
+from tfspec.report import figures as report
+from tfspec.scores.calibration import score_distributions
+from tfspec.scores.classes import score
 
 NAMES = ["$\\frac$", "<script>alert(1)</script>", "[red]x[/red]"]
 

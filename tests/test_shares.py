@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from shares import SIZES
 
-from tfspec.launch import launch
+from tfspec.distributed.launcher import launch
 
 SCRIPT = str(Path(__file__).with_name("shares.py"))
 

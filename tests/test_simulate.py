@@ -6,7 +6,7 @@ import scipy.special
 import scipy.stats
 
 from tfspec import UserError
-from tfspec.data.simulate import (
+from tfspec.data.sources.simulate import (
     RADIO_CLASSES,
     radio_batches,
     radio_pictures,

@@ -10,7 +10,7 @@ import pytest
 from agreement import some_examples
 from hypothesis import strategies as st
 
-from tfspec.smoothing import HiddenMarkov, smooth
+from tfspec.scores.smoothing import HiddenMarkov, smooth
 
 
 def some_model(rng, num_classes):

@@ -23,8 +23,8 @@ from tfspec.base.sources import code_of
 from tfspec.data import make_dataset, store
 from tfspec.data.dataset import ArrayReader, Epochs
 from tfspec.data.readers import AudioReader
+from tfspec.data.sources.windows import WindowReader
 from tfspec.data.store import FeatureStore
-from tfspec.data.windows import WindowReader
 from tfspec.frontends import Decibel, Spectrogram, Standardize
 
 RATE, CLIPS = 4000, 200

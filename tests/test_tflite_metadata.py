@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from tfspec.base.errors import UserError
-from tfspec.tflite_metadata import CHECKSUM_BYTES, TFLiteMetadata, read_metadata, write_metadata
+from tfspec.export.metadata import CHECKSUM_BYTES, TFLiteMetadata, read_metadata, write_metadata
 
 NAMES = ("да", "naïve café", " 犬 🐕", "no")
 

@@ -7,10 +7,10 @@ from agreement import some_examples
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from tfspec.losses import KLDivergence
 from tfspec.models import mac
-from tfspec.optimizers import CoupledSGD
 from tfspec.training import CohenKappa, Progress, in_float32, in_precision
+from tfspec.training.losses import KLDivergence
+from tfspec.training.optimizers import CoupledSGD
 
 
 @some_examples

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
 from tfspec.data.dataset import Epochs
-from tfspec.data.windows import (
+from tfspec.data.sources.windows import (
     DICTIONARY,
     WindowReader,
     list_windows,

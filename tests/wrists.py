@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tfspec.data.windows import DICTIONARY
+from tfspec.data.sources.windows import DICTIONARY
 
 RATE, SAMPLES = 20, 200
 HERTZ = {"sitting": 0.0, "walking": 2.0, "running": 4.0}

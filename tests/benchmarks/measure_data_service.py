@@ -23,7 +23,7 @@ import pandas as pd
 
 from tfspec.data import make_dataset
 from tfspec.data.dataset import ArrayReader, Epochs, Examples
-from tfspec.data.service import Service, start_dispatcher, start_worker
+from tfspec.distributed.service import Service, start_dispatcher, start_worker
 from tfspec.pipelines import Rainforest
 
 CLIPS, BATCH, ROUNDS = 192, 8, 2

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfspec.experiment.run import Run
 from tfspec.pipelines import OverlappedSpeech
-from tfspec.run import Run
 
 # The published learning rate in proportion to the batch
 SMALL = {"width": 8, "epochs": 30, "poolings": ("average",), "learning_rate": 0.05}

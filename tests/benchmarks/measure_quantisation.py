@@ -3,8 +3,8 @@
     python tests/benchmarks/measure_quantisation.py DATA RUN …
 
 DATA is a folder of class folders of recordings, each RUN a run folder. "Naive" is TensorFlow's converter with
-`Optimize.DEFAULT` on all of it, "ours" is `tfspec.quantization.tflite_model`. Both are calibrated on the same
-recordings and measured on others.
+`Optimize.DEFAULT` on all of it, "ours" is `tflite_model` of `tfspec.export`. Both are calibrated on
+the same recordings and measured on others.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from tfspec.data import make_dataset
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import from_class_folders
 from tfspec.data.readers import AudioReader
-from tfspec.export import SAME_TOP_CLASS, TFLiteClassifier, export
+from tfspec.experiment.run import CALIBRATION_SIGNALS, Run
+from tfspec.export.exporting import SAME_TOP_CLASS, TFLiteClassifier, export
+from tfspec.export.quantization import has_loop, tflite_model, weights_of
 from tfspec.frontends import MFCC, Decibel, Spectrogram
 from tfspec.models import Classifier, conv2d
-from tfspec.quantization import has_loop, tflite_model, weights_of
-from tfspec.run import CALIBRATION_SIGNALS, Run
 
 RATE, SAMPLES, RECORDINGS = 22050, 17640, 128
 FRONT_ENDS = {

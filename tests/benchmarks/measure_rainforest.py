@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.detection import window_probabilities
-from tfspec.evaluation import lwlrap
+from tfspec.experiment.run import Run
+from tfspec.inference.long_recordings import window_probabilities
 from tfspec.pipelines import Rainforest
-from tfspec.run import Run
+from tfspec.scores.classes import lwlrap
 
 HOP_SECONDS = 5.0
 CONFIGURATIONS: dict[str, dict] = {

@@ -19,7 +19,7 @@ import pandas as pd
 
 from tfspec.data import make_dataset
 from tfspec.data.dataset import ArrayReader, Epochs
-from tfspec.data.windows import RUN_BYTES, RUNS, WindowReader, shuffled_runs
+from tfspec.data.sources.windows import RUN_BYTES, RUNS, WindowReader, shuffled_runs
 
 WINDOW = (3000, 3)
 BATCH, BATCHES, ROUNDS = 32, 200, 5

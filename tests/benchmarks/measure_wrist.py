@@ -21,11 +21,11 @@ import pandas as pd
 from scipy import signal, stats
 from sklearn.ensemble import RandomForestClassifier
 
-from tfspec import evaluation
 from tfspec.data.dataset import label_indices
+from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24
 from tfspec.pipelines.capture24 import PUBLISHED
-from tfspec.run import Run
+from tfspec.scores import classes as evaluation
 
 LABELS = ("coarse", "fine")
 FOLDS = {"test": 0, "cross_validation": 5}

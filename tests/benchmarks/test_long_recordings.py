@@ -6,8 +6,8 @@ import pytest
 import soundfile
 
 from tfspec.audio.decoding import audio_windows
-from tfspec.detection import detect
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
+from tfspec.inference.long_recordings import detect
 from tfspec.models import Classifier
 
 RATE, SECONDS, WINDOW = 48000, 60, 480_000

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfspec.losses import KLDivergence
 from tfspec.models import mac
-from tfspec.optimizers import CoupledSGD
+from tfspec.training.losses import KLDivergence
+from tfspec.training.optimizers import CoupledSGD
 
 BATCH, CHANNELS, CLASSES, WIDTH = 128, 4, 30, 24
 

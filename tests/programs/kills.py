@@ -40,10 +40,10 @@ from overlaps import write_overlaps
 from tones import write_tones
 from wrists import write_people
 
-from tfspec import report
 from tfspec.base.files import TEMPORARY
+from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, SpeechCommands
-from tfspec.run import Run
+from tfspec.report import figures as report
 
 LIBRARY = ctypes.CDLL(None)
 LIBRARY.changes.restype = ctypes.c_long

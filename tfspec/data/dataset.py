@@ -16,7 +16,7 @@ import tensorflow as tf
 from tfspec.augment import MixUp, RandomLayer
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized
-from tfspec.data.service import Service
+from tfspec.distributed.service import Service
 
 Order = Callable[[tuple[int, int]], np.ndarray]
 """Takes a seed and the number of an epoch, and gives the positions of its rows in the manifest."""

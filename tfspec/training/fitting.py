@@ -9,10 +9,10 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from tfspec import replicas
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.data.dataset import Epochs
+from tfspec.distributed import replicated as replicas
 from tfspec.models import Classifier
 from tfspec.training.keeping import Keep
 from tfspec.training.progress import Phase, Progress

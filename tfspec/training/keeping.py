@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec import replicas
 from tfspec.base.files import written_beside
 from tfspec.data.dataset import Epochs
+from tfspec.distributed import replicated as replicas
 from tfspec.models import Classifier
 from tfspec.training.progress import Phase, Progress
 

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec import distributions, evaluation, replicas, report
 from tfspec._version import __version__
 from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import clear_temporaries, written_beside
@@ -24,16 +23,20 @@ from tfspec.base.modules import refuse_while_loading
 from tfspec.base.text import shown
 from tfspec.data.dataset import Examples, Reader, label_indices, read_batches, targets
 from tfspec.data.kept import keep_signals, open_signals
-from tfspec.export import export
-from tfspec.inference import load_keras, predict_files
+from tfspec.distributed import replicated as replicas
+from tfspec.export.exporting import export
+from tfspec.export.quantization import Quantize
+from tfspec.inference.files import load_keras, predict_files
 from tfspec.models import Classifier, at_temperature
-from tfspec.quantization import Quantize
+from tfspec.report import figures as report
+from tfspec.scores import calibration as distributions
+from tfspec.scores import classes as evaluation
 from tfspec.training import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tfspec.pipeline import Member, Pipeline
+    from tfspec.experiment.pipeline import Member, Pipeline
 
 # Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16.
 CALIBRATION_SIGNALS = 1000
@@ -400,7 +403,7 @@ class Run:
                 cross-entropy, so that probabilities are worth what they say.
 
         Returns:
-            As `tfspec.export.export`, also kept in export/parity.json.
+            As `tfspec.export.exporting.export`, also kept in export/parity.json.
 
         Raises:
             ParityError: a file does not give what the Keras model gives.

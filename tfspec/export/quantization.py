@@ -18,8 +18,8 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from tfspec.dsp import finite
+from tfspec.export.metadata import write_metadata
 from tfspec.models import Classifier
-from tfspec.tflite_metadata import write_metadata
 
 Quantize = Literal["none", "float16", "dynamic", "int8"]
 

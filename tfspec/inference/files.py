@@ -10,19 +10,19 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tfspec import evaluation
 from tfspec.audio.decoding import load_beginning
 from tfspec.audio.opening import RecordingError
 from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
 from tfspec.base.text import shown
-from tfspec.data.pictures import load_picture, picture_problem
-from tfspec.data.simulate import PICTURE_SHAPE
-from tfspec.detection import window_probabilities
-from tfspec.export import NOT_OURS, TFLiteClassifier
+from tfspec.data.sources.pictures import load_picture, picture_problem
+from tfspec.data.sources.simulate import PICTURE_SHAPE
+from tfspec.export.exporting import NOT_OURS, TFLiteClassifier
+from tfspec.inference.long_recordings import window_probabilities
 from tfspec.models import Classifier
 from tfspec.models.keras_file import check_keras_file
+from tfspec.scores import classes as evaluation
 from tfspec.training import Progress
 
 

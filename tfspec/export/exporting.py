@@ -20,9 +20,9 @@ from ai_edge_litert.interpreter import Interpreter
 from tfspec.base.boundary import first_line, in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
+from tfspec.export.metadata import metadata_of, read_model
+from tfspec.export.quantization import Quantize, has_loop, tflite_model, weights_of
 from tfspec.models import Classifier
-from tfspec.quantization import Quantize, has_loop, tflite_model, weights_of
-from tfspec.tflite_metadata import metadata_of, read_model
 
 # The smallest part of the signals on which a file must give the top class that Keras gives. Of 24 keyword
 # models the worst one quantised gave it on 0.997, 0.959 and 0.938; with the front end in int8 too, on 0.14.

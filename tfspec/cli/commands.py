@@ -22,26 +22,29 @@ from rich.console import Console
 from rich.markup import escape
 from tyro.conf import Positional
 
-from tfspec import __version__, detection, replicas, report
+from tfspec import __version__
 from tfspec.audio.opening import RecordingError
 from tfspec.audio.recordings import counted
 from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import written_beside
 from tfspec.base.options import Expression, Hertz, Host, Name, Port, Range, Ratio, Seconds, Seed, Share
 from tfspec.base.text import UNWRITABLE, shown, shown_lines
+from tfspec.cli.parsing import parse, parse_call
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
-from tfspec.data.pictures import write_table
-from tfspec.data.service import check_address, start_dispatcher, start_worker
-from tfspec.data.simulate import BATCH, RADIO_CLASSES, radio_batches, radio_pictures
-from tfspec.inference import load_model, predict_files
-from tfspec.launch import launch
-from tfspec.parsing import parse, parse_call
-from tfspec.pipeline import Pipeline
+from tfspec.data.sources.pictures import write_table
+from tfspec.data.sources.simulate import BATCH, RADIO_CLASSES, radio_batches, radio_pictures
+from tfspec.distributed import replicated as replicas
+from tfspec.distributed.launcher import launch
+from tfspec.distributed.service import check_address, start_dispatcher, start_worker
+from tfspec.experiment.pipeline import Pipeline
+from tfspec.experiment.registry import find_pipeline
+from tfspec.experiment.run import Run, open_examples
+from tfspec.export.quantization import Quantize
+from tfspec.inference import long_recordings as detection
+from tfspec.inference.files import load_model, predict_files
 from tfspec.pipelines import PIPELINES, RadioSignals
-from tfspec.quantization import Quantize
-from tfspec.registry import find_pipeline
-from tfspec.run import Run, open_examples
+from tfspec.report import figures as report
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
 
@@ -371,7 +374,11 @@ def launch_workers(arguments: Sequence[str]) -> None:
     if not command:
         raise UserError("Give a command after --, such as: tfspec launch --workers 2 -- train …")
     gpus = range(len(tf.config.list_physical_devices("GPU")))
-    sys.exit(launch([sys.executable, "-c", "from tfspec.cli import main; main()", *command], workers, gpus))
+    sys.exit(
+        launch(
+            [sys.executable, "-c", "from tfspec.cli.commands import main; main()", *command], workers, gpus
+        )
+    )
 
 
 def _workers(workers: Annotated[int, Range(1, 256)]) -> int:

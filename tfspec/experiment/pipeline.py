@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec import replicas, report, training
+from tfspec import training
 from tfspec.augment import MixUp, RandomLayer
 from tfspec.base import modules
 from tfspec.base.errors import UserError, listed
@@ -43,11 +43,13 @@ from tfspec.base.text import excerpt, shown
 from tfspec.data.dataset import Epochs, Examples, Order, Reader, make_dataset
 from tfspec.data.manifest import name_problems, shared_groups
 from tfspec.data.precompute import precompute
-from tfspec.data.service import Service, check_address
 from tfspec.data.store import Dtype, FeatureStore, Source
-from tfspec.inference import load_keras
+from tfspec.distributed import replicated as replicas
+from tfspec.distributed.service import Service, check_address
+from tfspec.experiment.run import Run
+from tfspec.inference.files import load_keras
 from tfspec.models import Classifier, ensemble
-from tfspec.run import Run
+from tfspec.report import figures as report
 
 # Features beyond this are kept on disk and not in memory.
 FEATURE_BYTES_IN_MEMORY = 2 << 30
@@ -496,7 +498,9 @@ class Pipeline:
     def _start(self, folder: Path, name: str) -> subprocess.Popen:
         """Start a process that trains one member; it ends when this one does."""
         order = {"pipeline": self.source(), "options": self.options(), "folder": str(folder), "member": name}
-        process = subprocess.Popen([sys.executable, "-m", "tfspec.member"], stdin=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tfspec.experiment.member"], stdin=subprocess.PIPE, text=True
+        )
         assert process.stdin
         process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()

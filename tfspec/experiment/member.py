@@ -1,4 +1,4 @@
-"""Trains one member of a run, in a process that has nothing else to do: `python -m tfspec.member`.
+"""Trains one member of a run, in a process that has nothing else to do: `python -m tfspec.experiment.member`.
 
 What to train is one line of JSON on standard input, as `Pipeline` writes it. The end of standard input is the
 end of the process that wants it trained, and so of this one.
@@ -15,8 +15,8 @@ from typing import Any
 
 from tfspec.base.errors import UserError
 from tfspec.base.text import shown
-from tfspec.registry import find_pipeline
-from tfspec.run import Run
+from tfspec.experiment.registry import find_pipeline
+from tfspec.experiment.run import Run
 
 
 def main() -> None:

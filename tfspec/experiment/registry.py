@@ -9,7 +9,7 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import HIDDEN_PREFIXES
 from tfspec.base.modules import load_file
 from tfspec.base.text import text_problem
-from tfspec.pipeline import Pipeline
+from tfspec.experiment.pipeline import Pipeline
 from tfspec.pipelines import PIPELINES
 
 

@@ -24,7 +24,7 @@ from tfspec.base.files import file_problem, walk_files, written_beside
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.manifest import ClassFolders, class_folders, list_files
-from tfspec.data.simulate import PICTURE_SHAPE
+from tfspec.data.sources.simulate import PICTURE_SHAPE
 from tfspec.data.tables import bounded_lines, not_csv, open_table
 
 NUM_PIXELS = PICTURE_SHAPE[0] * PICTURE_SHAPE[1]

@@ -1,0 +1,5 @@
+"""Where the command line begins."""
+
+from tfspec.cli.commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,1 @@
+"""An experiment from manifest to run folder."""

@@ -1,0 +1,1 @@
+"""SavedModel and TFLite files that take the raw signal."""
