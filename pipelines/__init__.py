@@ -1,4 +1,4 @@
-"""The experiments that come with tfspec, by name."""
+"""The three general tasks (recordings, windows, pictures), and the published experiments on top of them."""
 
 from tfspec.pipelines.capture24 import Capture24
 from tfspec.pipelines.overlapped_speech import OverlappedSpeech
@@ -6,9 +6,4 @@ from tfspec.pipelines.radio_signals import RadioSignals
 from tfspec.pipelines.rainforest import Rainforest
 from tfspec.pipelines.speech_commands import SpeechCommands
 
-PIPELINES = {
-    pipeline.name: pipeline
-    for pipeline in (Capture24, OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands)
-}
-
-__all__ = ["PIPELINES", "Capture24", "OverlappedSpeech", "RadioSignals", "Rainforest", "SpeechCommands"]
+__all__ = ["Capture24", "OverlappedSpeech", "RadioSignals", "Rainforest", "SpeechCommands"]

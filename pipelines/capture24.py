@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 import numpy as np
-import pandas as pd
 
-from tfspec.augment import Compose, Gain, Rotation, TimeShift
+from tfspec.augment import Augmentation, Compose, Gain, Rotation, TimeShift
 from tfspec.base.errors import UserError
-from tfspec.base.options import AnyCount, Batch, Count, Dropout, Hertz, Name, Range, Rate, Ratio, Share
-from tfspec.data.balance import sample_weights
-from tfspec.data.dataset import label_indices
-from tfspec.data.manifest import draw_groups, folds
-from tfspec.data.sources.windows import (
-    RUN_BYTES,
-    RUNS,
-    WindowReader,
-    list_windows,
-    shuffled_runs,
-    window_problems,
-)
-from tfspec.experiment.pipeline import Pipeline
+from tfspec.base.options import Batch, Count, Dropout, Name, Range, Rate, Ratio
 from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, pyramid
-from tfspec.report import figures as report
-from tfspec.scores.smoothing import smooth
+from tfspec.pipelines.windows import Windows
+from tfspec.report.figures import Picture
 from tfspec.training import CohenKappa
 
 PUBLISHED_TEST = tuple(f"P{number}" for number in range(101, 152))
@@ -56,13 +42,11 @@ STEP_SECONDS = 1.0
 
 
 @dataclass(kw_only=True)
-class Capture24(Pipeline):
+class Capture24(Windows):
     """Name what people do in windows of acceleration, trained and tested on different people.
 
-    The folder `data` holds X.npy, Y.npy, T.npy, pid.npy and annotation-label-dictionary.csv, as
-    `data.windows.list_windows` describes. The defaults were found by cross-validation on people who were not
-    trained on; the published system is `Capture24(**PUBLISHED)`. The number of epochs is fixed, and none is
-    chosen by anybody's scores.
+    The defaults were found by cross-validation on people who were not trained on; the published system is
+    `Capture24(**PUBLISHED)`. The number of epochs is fixed, and none is chosen by anybody's scores.
 
     Example:
         >>> Capture24(sample_rate=20).front_end().compute_output_shape((None, 600, 3))
@@ -72,6 +56,8 @@ class Capture24(Pipeline):
     """
 
     name: ClassVar[str] = "capture24"
+    published_test: ClassVar[tuple[str, ...]] = PUBLISHED_TEST
+    examples_per_class: ClassVar[int] = 10
 
     epochs: Count = 16
     keep: Literal["best", "last"] = "last"
@@ -80,12 +66,8 @@ class Capture24(Pipeline):
     learning_rate: Rate = 2e-3
     learning_rate_end: Ratio = 0.0
 
-    data: Path = Path("data")
-    """Folder that holds X.npy, Y.npy, T.npy, pid.npy and annotation-label-dictionary.csv."""
     label_column: Name = "label:Willetts2018"
     """Column of the dictionary that has the labels."""
-    sample_rate: Hertz = 100
-    """Samples per second."""
     model: Literal["bin_statistics", "pyramid"] = "bin_statistics"
     """What each frequency does over time, for a dense network; or the published convolutional one."""
     frame_length: Count | tuple[Count, ...] | None = None
@@ -105,32 +87,12 @@ class Capture24(Pipeline):
     """Turn the training windows a little, as if the watch were worn askew, and scale them."""
     dropout: Dropout = 0.5
     """Part of the units before the last layer that is left out in training."""
-    test: AnyCount | Share | tuple[Name, ...] | None = None
-    """People kept for the end: their ids, how many, or which part of all, drawn at random; 0 for none. If not
-    given, the published P101 to P151 where they are; otherwise none in cross-validation, and without it a
-    fifth."""
-    validation: AnyCount | Share | tuple[Name, ...] = 0.1
-    """People among the others on whom every epoch is measured, without cross-validation: their ids, how many,
-    or which part."""
-    cross_validation: Annotated[int, Range(0, 10_000)] | Literal["leave_one_out"] | None = 5
-    """Number of folds that the people who do not test are parted into, or each of them in turn: one model is
-    trained for every fold, and validated on it, and for new people the mean of all counts. 0 for none."""
-    balance: bool = False
-    """Weigh rare activities as much as common ones."""
-    smoothing: bool = True
-    """Score the predictions smoothed over time by a hidden Markov model too."""
-    max_gap_seconds: Annotated[float, Range(0, 10**9, without_low=True)] | None = None
-    """Time between two windows beyond which smoothing starts anew; one and a half windows if not given."""
-    examples: Literal["first", "random"] = "first"
-    """Which ten windows a class are drawn."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
         if not self.frame_lengths:
             raise UserError("frame_length must be at least one. Received: none")
-        if isinstance(self.cross_validation, int) and (self.cross_validation or 2) < 2:
-            raise UserError(f"Cross-validation needs at least 2 folds. Received: {self.cross_validation}")
 
     @property
     def frame_lengths(self) -> tuple[int, ...]:
@@ -139,96 +101,23 @@ class Capture24(Pipeline):
             return tuple(2 * max(1, round(seconds * self.sample_rate / 2)) for seconds in FRAME_SECONDS)
         return (self.frame_length,) if isinstance(self.frame_length, int) else self.frame_length
 
-    @property
-    def step(self) -> int:
-        """Samples from one frame's start to the next one's."""
-        return max(1, round(STEP_SECONDS * self.sample_rate)) if self.frame_step is None else self.frame_step
-
-    @property
-    def _signals(self) -> Path:
-        return self.data / "X.npy"
-
-    @property
-    def signal_rate(self) -> int:
-        """Samples per second."""
-        return self.sample_rate
-
-    def manifest(self):
-        """List the windows with their people and times."""
-        manifest = list_windows(self.data, self.label_column)
-        samples, channels = self.reader(manifest).signal_shape
+    def check_windows(self, samples, channels):
+        """Refuse windows shorter than a frame, or without three axes."""
         if samples < max(self.frame_lengths):
             raise UserError(
                 f"frame_length must be at most a window's {samples}. Received: {max(self.frame_lengths)}"
             )
         if channels != 3:
-            raise UserError(f"{self._signals} must have 3 channels. Received: {channels}")
-        return manifest
-
-    def problems(self, manifest):
-        """Read all windows to find those that are no numbers."""
-        return window_problems(
-            self._signals, manifest, lambda chunks, total: report.track(chunks, "Checking windows", total)
-        )
-
-    def split(self, manifest):
-        """Part the people, never the windows of one."""
-        test = self.test
-        if test is None:
-            otherwise = 0 if self.cross_validation else 0.2
-            test = PUBLISHED_TEST if set(PUBLISHED_TEST) <= set(manifest["group"]) else otherwise
-        tested = manifest["group"].isin(draw_groups(manifest, test, self.seed))
-        rest = manifest[~tested]
-        if not self.cross_validation:
-            validated = rest["group"].isin(draw_groups(rest, self.validation, self.seed))
-            rest = rest.assign(part=np.where(validated, "validation", "train"))
-        elif self.cross_validation == "leave_one_out":
-            rest = rest.assign(part="train", fold=pd.factorize(rest["group"], sort=True)[0])
-        else:
-            rest = folds(rest, self.cross_validation, self.seed).assign(part="train")
-        rows = manifest[tested].assign(part="test", **({"fold": -1} if "fold" in rest else {}))
-        return pd.concat([rest, rows]).sort_index()
-
-    def describe(self, split):
-        """Count windows and people."""
-        return ", ".join(
-            f"{len(rows)} windows of {rows['group'].nunique()} people in {part}"
-            for part, rows in split.groupby("part")
-        )
-
-    def reader(self, manifest):
-        """Read the windows from the file."""
-        return WindowReader(self._signals, self.sample_rate)
-
-    @property
-    def features_once(self) -> bool:
-        """Never: those of all windows would take more room than the windows."""
-        return False
-
-    @property
-    def _run(self) -> int:
-        """Windows that the shuffle leaves together."""
-        return max(1, RUN_BYTES // self.reader(None).window_bytes)
-
-    def order(self, manifest):
-        """Shuffle as the disk likes it."""
-        index, run = manifest["index"].to_numpy(), self._run
-        return lambda seed: shuffled_runs(index, run, seed)
-
-    @property
-    def batches_per_read(self) -> int:
-        """Batches that one mixture of runs fills."""
-        return max(1, RUNS * self._run // self.batch_size)
+            raise UserError(f"{self.data / 'X.npy'} must have 3 channels. Received: {channels}")
 
     def augmentation(self):
         """Turn and scale the windows, on request; for a network that minds when things happen, shift them."""
         if not self.augment:
-            return None
+            return Augmentation()
         changes = [Rotation(20.0), Gain(-1.3, 1.3)]
         if self.model == "pyramid":
-            half_a_window = self.reader(None).signal_shape[0] / self.sample_rate / 2
-            changes.append(TimeShift(half_a_window, self.sample_rate))
-        return Compose(changes)
+            changes.append(TimeShift(self.window_seconds / 2, self.sample_rate))
+        return Augmentation(signals=Compose(changes))
 
     def front_end(self):
         """Put each axis's mean and the logarithms of its spectra beside one another."""
@@ -245,8 +134,9 @@ class Capture24(Pipeline):
     @property
     def _frames(self) -> dict[str, Any]:
         """Where frames are: those of several lengths share their middles."""
+        step = max(1, round(STEP_SECONDS * self.sample_rate)) if self.frame_step is None else self.frame_step
         several = {"center": True, "pad_mode": "reflect"} if len(self.frame_lengths) > 1 else {}
-        return {"frame_step": self.step, **several}
+        return {"frame_step": step, **several}
 
     def _log_spectrogram(self, frame_length: int) -> keras.Sequential:
         spectrogram = Spectrogram(frame_length, **self._frames)
@@ -261,35 +151,12 @@ class Capture24(Pipeline):
         make = {"bin_statistics": bin_statistics, "pyramid": pyramid}[self.model]
         return make(feature_shape, num_classes, self.dropout)
 
-    def metrics(self, num_classes):
-        """Measure accuracy and Cohen's kappa."""
-        return ["accuracy", CohenKappa(num_classes)]
+    def training(self, examples, class_names):
+        """Measure Cohen's kappa too."""
+        training = super().training(examples, class_names)
+        return replace(training, metrics=["accuracy", CohenKappa(len(class_names))])
 
-    def example_weights(self, manifest):
-        """Weigh rare activities as much as common ones, on request."""
-        if not self.balance:
-            return None
-        names = self.class_names(manifest)
-        return sample_weights(label_indices(manifest["label"], names), len(names))
-
-    def smooth(self, predicted, held_out, class_names):
-        """Smooth each person's predictions over time, on request."""
-        if not self.smoothing:
-            return None
-        window_seconds = self.reader(predicted).signal_shape[0] / self.sample_rate
-        max_gap = self.max_gap_seconds or 1.5 * window_seconds
-        return smooth(predicted, held_out, class_names, max_gap)
-
-    def example_names(self, manifest):
-        """Name a window by its place in X.npy."""
-        return manifest["index"].rename("window")
-
-    def examples_figure(self, manifest, front_end):
-        """Draw spectrograms of the vector norm, ten a class."""
-        if self.examples == "random":
-            manifest = manifest.sample(frac=1, random_state=self.seed)
-        shown = manifest.groupby("label").head(10).sort_values("label", kind="stable", ignore_index=True)
+    def picture(self, signal, features):
+        """Draw the spectrogram of the vector's length."""
         layers = keras.Sequential([VectorNorm(), self._log_spectrogram(max(self.frame_lengths))])
-        pictures = np.asarray(layers(self.reader(shown)(shown)))[..., 0].transpose(0, 2, 1)
-        rows = {label: pictures[places] for label, places in shown.groupby("label").indices.items()}
-        return report.grid_figure(rows, "time", "frequency")
+        return Picture(np.asarray(layers(signal[np.newaxis]))[0, ..., 0].T, "time", "frequency")

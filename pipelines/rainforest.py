@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 import keras
-import numpy as np
 import pandas as pd
 
 from tfspec import augment
+from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
-from tfspec.base.options import LONGEST_SIGNAL, AnyCount, Batch, Count, Dropout, Name, Range, Rate, Ratio
+from tfspec.base.options import AnyCount, Batch, Count, Dropout, Range, Rate, Ratio
 from tfspec.data.balance import balanced_order, sample_weights
-from tfspec.data.dataset import label_indices
-from tfspec.data.manifest import folds
-from tfspec.data.readers import AudioReader
 from tfspec.data.sources.annotations import list_annotations
-from tfspec.experiment.pipeline import Pipeline
+from tfspec.data.splits import folds
+from tfspec.data.targets import label_indices
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.models import freeze, transfer, unfreeze
-from tfspec.report import figures as report
+from tfspec.pipelines.pretrained import Pretrained
+from tfspec.pipelines.recordings import Recordings
 from tfspec.training import Phase
 
 FRAMES, BANDS = 563, 128
@@ -30,7 +28,7 @@ HIGHEST_HERTZ = 15056
 
 
 @dataclass(kw_only=True)
-class Rainforest(Pipeline):
+class Rainforest(Pretrained, Recordings):
     """Name the species in annotated slices of long recordings.
 
     The folder `data` holds train_tp.csv and train/ (`<recording_id>.flac` …), and maybe test_tp.csv and
@@ -44,6 +42,7 @@ class Rainforest(Pipeline):
     """
 
     name: ClassVar[str] = "rainforest"
+    padding: ClassVar[Literal["silence"]] = "silence"
 
     epochs: Count = 15
     """Largest number of epochs in which the whole network trains."""
@@ -58,18 +57,14 @@ class Rainforest(Pipeline):
     head_epochs: AnyCount = 5
     """Epochs in which only the head trains, before the whole network does; not without weights."""
 
-    data: Path = Path("data")
-    """Folder that holds train_tp.csv and train/, and maybe test_tp.csv and test/."""
     num_folds: Annotated[int, Range(2, 10_000)] = 5
     """Models that are trained, each on the recordings of all folds but one."""
-    sample_rate: Annotated[int, Range(2 * HIGHEST_HERTZ, 10_000_000)] = 48000
+    sample_rate: Annotated[int, Range(2 * HIGHEST_HERTZ, 10_000_000)] = 48000  # type: ignore[assignment]
     """Samples per second that recordings are resampled to."""
     slice_seconds: Annotated[float, Range(0, 3600, without_low=True)] = 10.0
     """Length of the slice round each annotation."""
     network: Literal["mobilenet_v2", "resnet50", "efficientnet_b0"] = "mobilenet_v2"
     """Network of keras.applications; the published one is resnet50."""
-    weights: Name = "imagenet"
-    """"imagenet", a file of the network's weights without its top, or "none" for random ones."""
     dropout: Dropout = 0.2
     """Part of the pooled features that the head drops in training."""
     augment: bool = True
@@ -77,28 +72,13 @@ class Rainforest(Pipeline):
     balance: Literal["weights", "sampling", "none"] = "weights"
     """How rare species count as much as common ones: by weights in the loss, or by being drawn more often."""
 
-    def __post_init__(self):
-        """Check what can be checked before any file is read."""
-        super().__post_init__()
-        if not 1 <= self.num_samples <= LONGEST_SIGNAL:
-            raise UserError(
-                f"A slice must have from 1 to {LONGEST_SIGNAL:,} samples. Received: {self.slice_seconds} s"
-            )
-        if self.weights not in ("imagenet", "none"):
-            self.weights = str(Path(self.weights).absolute())  # for a run that is resumed from elsewhere
-
     @property
-    def num_samples(self) -> int:
+    def num_samples(self):
         """Length of a slice in samples."""
         return round(self.slice_seconds * self.sample_rate)
 
-    @property
-    def signal_rate(self) -> int:
-        """Samples per second of a slice."""
-        return self.sample_rate
-
     def manifest(self):
-        """List the annotations of train_tp.csv and test_tp.csv, or of that of them that is there."""
+        """List the annotations of train_tp.csv and test_tp.csv, or of the one that is there."""
         there = [part for part in ("train", "test") if (self.data / f"{part}_tp.csv").exists()]
         tables = []
         for part in there or ["train"]:
@@ -106,48 +86,30 @@ class Rainforest(Pipeline):
             tables.append(table.assign(part=part, path=[f"{part}/{path}" for path in table["path"]]))
         return pd.concat(tables, ignore_index=True)
 
-    def problems(self, manifest):
-        """Name the annotations whose recording is missing or whose times are impossible."""
-        return manifest["problem"]
-
     def split(self, manifest):
         """Make stratified folds that keep recordings whole."""
         tested = manifest["part"] == "test"
         if tested.all():
             raise UserError(f"{self.data} has no train_tp.csv to train on.")
         crossed = folds(manifest[~tested], self.num_folds, self.seed)
-        return pd.concat([crossed, manifest[tested].assign(fold=-1)]).drop(columns="problem")
+        return pd.concat([crossed, manifest[tested].assign(fold=-1)])
 
     def class_names(self, manifest):
         """Order the species by number."""
         return sorted(manifest["label"].unique(), key=lambda label: (len(label), label))
 
-    def describe(self, split):
-        """Count annotations and recordings."""
-        sides = [
-            f"{len(rows)} annotations in {rows['group'].nunique()} recordings in {part}"
-            for part, rows in split.groupby("part")
-        ]
-        return ", ".join(sides)
-
-    def reader(self, manifest):
-        """Read the slices, padded with silence."""
-        return AudioReader(self.data, self.sample_rate, self.num_samples, padding="silence")
-
     def augmentation(self):
         """Make the published chain of waveform augmentations."""
         if not self.augment:
-            return None
-        return augment.Compose(
-            [
-                augment.OneOf(
-                    [augment.GaussianNoise(5.0, 20.0), augment.PinkNoise(5.0, 20.0)], probability=0.5
-                ),
-                augment.PitchShift(-5, 4, round(0.053 * self.sample_rate), probability=0.5),
-                augment.TimeShift(4.0, self.sample_rate, probability=0.5),
-                augment.VolumeControl(-10.0, 10.0, probability=0.5),
-            ]
-        )
+            return Augmentation()
+        noises = [augment.GaussianNoise(5.0, 20.0), augment.PinkNoise(5.0, 20.0)]
+        chain = [
+            augment.OneOf(noises, probability=0.5),
+            augment.PitchShift(-5, 4, round(0.053 * self.sample_rate), probability=0.5),
+            augment.TimeShift(4.0, self.sample_rate, probability=0.5),
+            augment.VolumeControl(-10.0, 10.0, probability=0.5),
+        ]
+        return Augmentation(signals=augment.Compose(chain))
 
     def front_end(self):
         """Make mel pictures in 0…1 of a fixed size."""
@@ -158,37 +120,19 @@ class Rainforest(Pipeline):
 
     def backbone(self, feature_shape, num_classes):
         """Make the network under a new head."""
-        weights = None if self.weights == "none" else self.weights
-        return transfer(self.network, feature_shape, num_classes, weights, self.dropout)
+        return transfer(self.network, feature_shape, num_classes, self.first_weights, self.dropout)
 
-    def phases(self):
+    def training(self, examples, class_names):
         """Train the head, then everything at a lower rate; without weights, everything at once."""
-        if self.weights == "none":
-            return super().phases()
-        return [
-            Phase(self.head_epochs, self.learning_rate, prepare=freeze),
-            Phase(self.epochs, self.fine_tuning_rate, self.learning_rate_end, prepare=unfreeze),
-        ]
-
-    def example_weights(self, manifest):
-        """Weigh rare species as much as common ones, on request."""
-        return sample_weights(*self._labels(manifest)) if self.balance == "weights" else None
-
-    def order(self, manifest):
-        """Draw rare species as often as common ones, on request."""
-        if self.balance != "sampling":
-            return None
-        return functools.partial(balanced_order, *self._labels(manifest), len(manifest))
-
-    def _labels(self, manifest: pd.DataFrame) -> tuple[np.ndarray, int]:
-        names = self.class_names(manifest)
-        return label_indices(manifest["label"], names), len(names)
-
-    def example_names(self, manifest):
-        """Name a slice by its recording and its times."""
-        return manifest["path"] + manifest["start"].map("@{:.2f}".format)
-
-    def draw_examples(self, features, titles):
-        """Draw mel pictures."""
-        pictures = [example[..., 0].T for example in features]
-        return report.examples_figure(pictures, titles, "time", "mel band")
+        training = super().training(examples, class_names)
+        labels, count = label_indices(examples["label"], class_names), len(class_names)
+        if self.balance == "weights":
+            training = replace(training, weights=sample_weights(labels, count))
+        elif self.balance == "sampling":
+            drawn = functools.partial(balanced_order, labels, count, len(examples))
+            training = replace(training, order=drawn)
+        if self.first_weights is None:
+            return training
+        head = Phase(self.head_epochs, self.learning_rate, prepare=freeze)
+        whole = Phase(self.epochs, self.fine_tuning_rate, self.learning_rate_end, prepare=unfreeze)
+        return replace(training, phases=[head, whole])

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import keras
-import pandas as pd
 
 from tfspec import augment
-from tfspec.audio.inspection import inspect_all
+from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.options import (
-    LONGEST_SIGNAL,
-    AnyCount,
-    Count,
-    Expression,
-    Fraction,
-    Hertz,
-    Name,
-    Range,
-    Rate,
-    Ratio,
-    Seconds,
-    Sha256,
-)
-from tfspec.data import manifest as manifests
+    AnyCount, Count, Expression, Fraction, Hertz, Name, Range, Rate, Ratio, Seconds, Sha256,
+)  # fmt: skip
+from tfspec.base.progress import bar
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
-from tfspec.data.readers import AudioReader
-from tfspec.experiment.pipeline import Pipeline
+from tfspec.data.sources.class_folders import SPEAKER_PATTERN, inspect_class_folders
+from tfspec.data.splits import check_groups, split_by_file, split_by_group
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm
-from tfspec.report import figures as report
+from tfspec.pipelines.recordings import Recordings
 
-Augmentation = Literal["noise", "pitch", "shift", "time_mask", "frequency_mask"]
+Change = Literal["noise", "pitch", "shift", "time_mask", "frequency_mask"]
 
 
 @dataclass(kw_only=True)
-class SpeechCommands(Pipeline):
+class SpeechCommands(Recordings):
     """Classify short recordings, such as spoken words, from a folder of class folders.
 
     Example:
@@ -54,21 +43,19 @@ class SpeechCommands(Pipeline):
     learning_rate_end: Ratio = 0.01
     clip_norm: Annotated[float, Range(0, 10**12, without_low=True)] | None = 1.0
 
-    data: Path = Path("data")
-    """Folder that holds a folder of wav, flac, ogg or mp3 files per class."""
     download: bool = False
     """Fetch the public archive of eight words into the folder `data` first, and train on these."""
     sha256: Sha256 | None = None
     """Checksum that the downloaded archive must have; the first download's is recorded if not given."""
     classes: tuple[Name, ...] | None = None
     """The class folders to use; all if not given."""
-    speaker_pattern: Expression = manifests.SPEAKER_PATTERN
+    speaker_pattern: Expression = SPEAKER_PATTERN
     """Regular expression with a group for the speaker, matched at the start of the file name."""
     split_by: Literal["speaker", "file"] = "speaker"
     """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
     validation_fraction: Fraction = 0.2
     """Part of the recordings that validates; rounded to a fraction that the speakers or files allow."""
-    sample_rate: Hertz = 22050
+    sample_rate: Hertz = 22050  # type: ignore[assignment]
     """Samples per second that recordings are resampled to."""
     clip_seconds: Seconds = 0.8
     """Length that recordings are cut or padded to."""
@@ -79,7 +66,7 @@ class SpeechCommands(Pipeline):
     unit variance of the clip; none is the published recipe."""
     model: Literal["lstm", "conv2d"] = "lstm"
     """Backbone."""
-    augment: tuple[Augmentation, ...] | None = None
+    augment: tuple[Change, ...] | None = None
     """What changes the training examples at random: signals by noise, pitch, shift, features by masks. If not
     given, what did best on validation speakers: pitch and shift for the lstm, nothing for the conv2d."""
 
@@ -88,89 +75,64 @@ class SpeechCommands(Pipeline):
         super().__post_init__()
         # conv2d sees 18 frames at a time, which are 128 samples apart; MFCC pads its first
         shortest = 1 if self.model == "lstm" else 17 * 128 + (512 if self.features == "stft" else 0)
-        if not shortest <= self.num_samples <= LONGEST_SIGNAL:
+        if self.num_samples < shortest:
             raise UserError(
                 f"The model {self.model} needs a clip of at least {shortest} samples, "
-                f"{shortest / self.sample_rate:.3f} s, and at most {LONGEST_SIGNAL:,} samples. "
-                f"Received: {self.clip_seconds} s"
+                f"{shortest / self.sample_rate:.3f} s. Received: {self.clip_seconds} s"
             )
 
     @property
-    def _augmentations(self) -> tuple[Augmentation, ...]:
-        if self.augment is not None:
-            return self.augment
-        return ("pitch", "shift") if self.model == "lstm" else ()
-
-    @property
-    def num_samples(self) -> int:
+    def num_samples(self):
         """Length of a clip in samples."""
         return round(self.clip_seconds * self.sample_rate)
 
-    @property
-    def signal_rate(self) -> int:
-        """Samples per second of a clip."""
-        return self.sample_rate
+    @functools.cached_property
+    def _folder(self) -> Path:
+        """Where the class folders are; what is downloaded has a folder of its own in `data`."""
+        return fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data, self.sha256) if self.download else self.data
+
+    def on_data(self, data):
+        """Take other recordings as they are."""
+        return replace(self, data=data, download=False)
 
     def manifest(self):
-        """List the recordings, after fetching them if asked to."""
-        if self.download:
-            self.data = fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data, self.sha256)
-            self.download = False  # the run's config names the folder, not the archive
-        listing = manifests.list_class_folders(self.data, self.classes, self.speaker_pattern)
-        listing.tell()
-        return listing.manifest
-
-    def problems(self, manifest):
-        """Decode every file to find those that cannot be used."""
-        paths = [self.data / path for path in manifest["path"]]
-        found = inspect_all(paths, lambda results: report.track(results, "Checking files", len(paths)))
-        return pd.Series([inspection.problem for inspection in found], manifest.index, dtype=object)
-
-    def split(self, manifest):
-        """Split 80/20 by speaker, or by file on request."""
-        if self.split_by == "speaker":
-            manifests.check_groups(manifest, self.speaker_pattern)
-            return manifests.split_by_group(manifest, self.validation_fraction, self.seed)
-        return manifests.split_by_file(manifest, self.validation_fraction, self.seed)
+        """List the recordings and decode each, after fetching them if asked to."""
+        return inspect_class_folders(
+            self._folder, self.classes, self.speaker_pattern, bar("Checking files")
+        )
 
     @property
-    def groups_may_overlap(self) -> bool:
+    def groups_may_overlap(self):
         """Whether file-wise splitting was asked for."""
         return self.split_by == "file"
 
-    def describe(self, split):
-        """Say how it was split and how many speakers are on each side."""
-        sides = [
-            f"{len(rows)} recordings of {len(manifests.group_names(rows))} speakers in {part}"
-            for part, rows in split.groupby("part")
-        ]
-        shared = len(manifests.shared_groups(split))
-        warning = " The score will be too good for people not trained on." if shared else ""
-        return f"Split by {self.split_by}: {', '.join(sides)}, {shared} speakers in both.{warning}"
+    def split(self, manifest):
+        """Split 80/20 by speaker, or by file on request."""
+        if self.split_by == "file":
+            return split_by_file(manifest, self.validation_fraction, self.seed)
+        check_groups(manifest, self.speaker_pattern)
+        return split_by_group(manifest, self.validation_fraction, self.seed)
 
-    def reader(self, manifest):
+    def reader(self):
         """Decode, resample, and cut or pad."""
-        return AudioReader(self.data, self.sample_rate, self.num_samples)
+        return replace(super().reader(), folder=self._folder)
 
     def augmentation(self):
-        """Make what changes the signals, of that asked for."""
+        """Make what is asked for; what is masked becomes the features' mean."""
         noises = [augment.GaussianNoise(10.0, 40.0, "rms"), augment.PinkNoise(10.0, 40.0, "rms")]
-        layers = {
+        of_signals = {
             "noise": augment.OneOf(noises, probability=0.5),
             "pitch": augment.PitchShift(-2, 2, round(0.04 * self.sample_rate), probability=0.5),
             "shift": augment.TimeShift(0.1, self.sample_rate, wrap=False),
         }
-        chosen = [layer for name, layer in layers.items() if name in self._augmentations]
-        return augment.Compose(chosen) if chosen else None
-
-    def feature_augmentation(self):
-        """Make what changes the features, of that asked for; what is masked becomes their mean."""
-        layers = {
+        of_features = {
             "time_mask": augment.TimeMask(20, num_masks=2, fill="mean"),
             "frequency_mask": augment.FrequencyMask(5, num_masks=2, fill="mean"),
         }
-        chosen = [layer for name, layer in layers.items() if name in self._augmentations]
-        return augment.Compose(chosen) if chosen else None
+        default = ("pitch", "shift") if self.model == "lstm" else ()
+        asked = default if self.augment is None else self.augment
+        chosen = [[each for name, each in of.items() if name in asked] for of in (of_signals, of_features)]
+        return Augmentation(*(augment.Compose(layers) if layers else None for layers in chosen))
 
     def front_end(self):
         """Make the spectrogram or the MFCCs, scaled."""

@@ -1,1 +1,1 @@
-"""An experiment from manifest to run folder."""
+"""An experiment from manifest to run folder: steps, members, evaluation, run, pipeline, registry."""

@@ -1,6 +1,6 @@
 """Trains one member of a run, in a process that has nothing else to do: `python -m tfspec.experiment.member`.
 
-What to train is one line of JSON on standard input, as `Pipeline` writes it. The end of standard input is the
+What to train is one line of JSON on standard input, as `fitting` writes it. The end of standard input is the
 end of the process that wants it trained, and so of this one.
 """
 
@@ -15,6 +15,9 @@ from typing import Any
 
 from tfspec.base.errors import UserError
 from tfspec.base.text import shown
+from tfspec.experiment.features import kept_features
+from tfspec.experiment.fitting import fit_member
+from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import find_pipeline
 from tfspec.experiment.run import Run
 
@@ -30,13 +33,12 @@ def main() -> None:
 
 
 def train(order: dict[str, Any]) -> None:
-    """Train a member as `Pipeline` orders it: `pipeline`, `options`, `folder` and `member`."""
+    """Train a member as `fitting` orders it: `pipeline`, `options`, `folder` and `member`."""
     pipeline = find_pipeline(order["pipeline"])(**order["options"])
-    folder = Path(order["folder"])
-    split = Run(folder, pipeline).split
-    member = pipeline.members(split)[order["member"]]
-    features = pipeline.kept_features(split, folder)
-    member.pipeline.fit_member(folder, order["member"], member.split, features, verbose=0)
+    folder, name = Path(order["folder"]), order["member"]
+    split = Run(folder).split
+    features = kept_features(pipeline, split, folder)
+    fit_member(members_of(pipeline, split)[name], folder, name, features, verbose=0)
 
 
 def _end_with_parent() -> None:

@@ -1,23 +1,36 @@
-"""Pipelines by name: those that come with tfspec, and those of the user's own files."""
+"""Finding a pipeline: by name, in a user's Python file, or as a run folder remembers it."""
 
 from __future__ import annotations
 
 import inspect
 import typing
+from importlib import metadata
+from pathlib import Path
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import HIDDEN_PREFIXES
 from tfspec.base.modules import load_file
 from tfspec.base.text import text_problem
 from tfspec.experiment.pipeline import Pipeline
-from tfspec.pipelines import PIPELINES
+from tfspec.experiment.reference import ENTRY_POINTS, checksum
+from tfspec.experiment.run import Run
+
+
+def pipeline_names() -> list[str]:
+    """List the pipelines that are known by name, without importing any.
+
+    Example:
+        >>> "capture24" in pipeline_names()
+        True
+    """
+    return sorted({entry.name for entry in metadata.entry_points(group=ENTRY_POINTS)})
 
 
 def find_pipeline(name: str) -> type[Pipeline]:
     """Find a pipeline by name, or in a user's Python file.
 
     Args:
-        name: a key of `PIPELINES`, or a path that ends in .py, of a file that defines one Pipeline.
+        name: one of `pipeline_names`, or a path that ends in .py, of a file that defines one Pipeline.
 
     Returns:
         The class.
@@ -29,11 +42,15 @@ def find_pipeline(name: str) -> type[Pipeline]:
         >>> find_pipeline("capture24").__name__
         'Capture24'
     """
-    if name in PIPELINES:
-        return PIPELINES[name]
-    if not name.endswith(".py"):
-        raise UserError(f"No pipeline {name!r}. Give one of {', '.join(PIPELINES)}, or a Python file.")
-    module = load_file(name)
+    if name.endswith(".py"):
+        return _in_file(name)
+    for entry in metadata.entry_points(group=ENTRY_POINTS, name=name):
+        return entry.load()
+    raise UserError(f"No pipeline {name!r}. Give one of {', '.join(pipeline_names())}, or a Python file.")
+
+
+def _in_file(path: str) -> type[Pipeline]:
+    module = load_file(path)
     found = {
         value
         for value in vars(module).values()
@@ -41,9 +58,9 @@ def find_pipeline(name: str) -> type[Pipeline]:
     }
     if len(found) != 1:
         names = listed(sorted(each.__name__ for each in found)) or "none"
-        raise UserError(f"{name} must define exactly one Pipeline. It defines {len(found)}: {names}.")
+        raise UserError(f"{path} must define exactly one Pipeline. It defines {len(found)}: {names}.")
     (pipeline,) = found
-    _check(pipeline, name)
+    _check(pipeline, path)
     return pipeline
 
 
@@ -64,3 +81,47 @@ def _check(pipeline: type[Pipeline], file: str) -> None:
         typing.get_type_hints(pipeline)
     except Exception as error:
         raise UserError(f"{file}: an annotation of {pipeline.__name__}: {error}") from error
+
+
+def pipeline_of(run: Run, pipeline: str | None = None) -> Pipeline:
+    """Make the pipeline that made a run again, with the run's options.
+
+    Args:
+        run: the run.
+        pipeline: name or Python file; None for what the run remembers.
+
+    Returns:
+        The pipeline.
+
+    Raises:
+        UserError: its file has moved or changed, its name is not known, or the options are not its own.
+    """
+    found = find_pipeline(pipeline or _remembered(run))
+    try:
+        return found(**run.config["options"])
+    except (TypeError, UserError) as error:
+        config = run.folder / "config.json"
+        raise UserError(
+            f"The options in {config}, of tfspec {run.config.get('tfspec')}, cannot be used: {error}"
+        ) from None
+
+
+def _remembered(run: Run) -> str:
+    """Return the name or the file of a run's pipeline; a file only if it is the same as ever."""
+    name, file = run.config["pipeline"], run.config.get("file")
+    if file is None:
+        if name in pipeline_names():
+            return name
+        raise UserError(
+            f"{run.folder} was made by the pipeline {name!r}, which is neither one of "
+            f"{', '.join(pipeline_names())} nor in a file. Give its Python file: --pipeline FILE."
+        )
+    problem = None if Path(file).is_file() else "is no longer there"
+    if problem is None and checksum(Path(file)) != run.config.get("sha256"):
+        problem = "has changed since"
+    if problem:
+        raise UserError(
+            f"{run.folder} was made by the pipeline in {file}, which {problem}. "
+            "Give the file that it is to be used with: --pipeline FILE."
+        )
+    return file

@@ -1,0 +1,87 @@
+"""The general task of pictures: spectrograms that some program has drawn, in a table or in files."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+
+from tfspec.base.options import Range
+from tfspec.base.progress import bar
+from tfspec.data import ArrayReader
+from tfspec.data.sources.pictures import (
+    PictureReader,
+    inspect_picture_folders,
+    read_table,
+    table_manifest,
+)
+from tfspec.data.splits import split_by_file
+from tfspec.experiment.pipeline import Pipeline
+from tfspec.report.figures import Picture
+
+
+@dataclass(kw_only=True)
+class Pictures(Pipeline):
+    """Base of the experiments on pictures of 64 times × 128 frequencies."""
+
+    classes: ClassVar[Sequence[str]]
+    """In the order of the logits."""
+
+    data: Path | None = None
+    """CSV table (columns 0 to 8191, pixels from 0 to 1, and labels), or folder that holds a folder of PNG
+    files per class."""
+    validation: Annotated[float, Range(0, 0.5, without_low=True)] = 0.2
+    """Part of the data's pictures that validates."""
+    validate_on: Literal["stratified", "last"] = "stratified"
+    """Which pictures of the data: drawn from every class, or the last ones, as published."""
+
+    @property
+    def _folder(self) -> Path | None:
+        """The data where they are files."""
+        return self.data if self.data is not None and self.data.is_dir() else None
+
+    @functools.cached_property
+    def _table(self) -> tuple[np.ndarray, list[str]]:
+        """The pictures and labels of the CSV table; parsed once, and kept beside the run folder."""
+        assert self.data is not None
+        return read_table(self.data, self.classes, self.kept, bar("Reading the table"))
+
+    @property
+    def kept(self) -> Path:
+        """Folder of the pictures that several runs can use."""
+        return (self.out.parent if self.out else Path("runs")) / ".tables"
+
+    def manifest(self):
+        """List the pictures, and read every file."""
+        if self._folder:
+            return inspect_picture_folders(self._folder, self.classes, bar("Checking pictures"))
+        assert self.data is not None
+        return table_manifest(self._table[1], self.data.stem)
+
+    def class_names(self, manifest):
+        """Return the published order."""
+        return list(self.classes)
+
+    def split(self, manifest):
+        """Validate on a part of each class, or on the last pictures."""
+        if self.validate_on == "stratified":
+            return split_by_file(manifest, self.validation, self.seed)
+        return last_validate(manifest, round(self.validation * len(manifest)))
+
+    def reader(self):
+        """Read the pictures."""
+        return PictureReader(self._folder) if self._folder else ArrayReader(self._table[0])
+
+    def picture(self, signal, features):
+        """Draw the picture as radio astronomers do, time upwards."""
+        return Picture(features[..., 0], "frequency", "time")
+
+
+def last_validate(manifest, num_validation: int):
+    """Split off the last rows of a manifest for validation."""
+    is_train = np.arange(len(manifest)) < len(manifest) - num_validation
+    return manifest.assign(part=np.where(is_train, "train", "validation"))

@@ -1,0 +1,146 @@
+"""Scoring a run: its members predict rows, `tfspec.scores` says what the predictions are worth."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tfspec.base.errors import UserError
+from tfspec.base.files import clear_temporaries
+from tfspec.data.targets import targets
+from tfspec.experiment.drawing import examples_of
+from tfspec.experiment.members import check_finished, members_of
+from tfspec.experiment.predicting import Asked, asked_of, predict_rows
+from tfspec.experiment.run import UNANSWERED, Run, Scored
+from tfspec.experiment.splitting import example_names, usable
+from tfspec.experiment.steps import Steps
+from tfspec.report import figures
+from tfspec.scores import evaluation
+from tfspec.scores.evaluation import Evaluation, Predicted
+from tfspec.scores.types import Scores
+
+
+def evaluate(
+    steps: Steps,
+    run: Run,
+    data: str | os.PathLike | None = None,
+    on_bad_file: Literal["stop", "skip"] | None = None,
+    part: Scored = "validation",
+) -> Scores:
+    """Score the best models of a run on its validation or test part, or on all of another data set.
+
+    Every example is predicted by the mean of all models, in cross-validation by that of the models that
+    were not trained on its fold. Writes metrics.json, predictions.csv, groups.csv (the scores of each group
+    by itself) and figures/: into the run folder for the validation part, into evaluations/ in it for the
+    rest.
+
+    Args:
+        steps: the pipeline of the run.
+        run: the run.
+        data: as the pipeline's option `data`; None for the run's own.
+        on_bad_file: as the pipeline's option, for `data`; the run's own if None.
+        part: of the run's own data.
+
+    Returns:
+        The scores, as metrics.json has them.
+
+    Raises:
+        UserError: the run is not finished, or the data cannot be used or has labels that the model does not
+            know.
+    """
+    check_finished(run, members := members_of(steps, run.split))
+    clear_temporaries(run.folder)
+    if data is None:
+        asked, bad = asked_of(members, part), None
+    else:
+        steps, rows, bad = _other_data(steps, run, Path(data), on_bad_file)
+        asked = [(list(members), rows)]
+    rows = pd.concat([rows for _, rows in asked])
+    if rows.empty:
+        raise UserError(f"{run.folder} has no {part} part.")
+    if data is None and part == "validation":
+        found = _found(steps, run, asked, rows, fitted=None)
+    else:
+        found = _found(steps, run, asked, rows, fitted=fitted_scores(steps, run))
+    if data is not None:
+        trained_on = set(run.part("train")["group"])
+        found.scores["groups_trained_on"] = sorted((set(rows["group"]) & trained_on) - {""})
+        found.scores["data"] = str(Path(data).resolve())
+    tables = {"predictions": found.predictions, "groups": found.groups}
+    tables |= {} if bad is None else {"bad_files": bad}
+    drawn = _figures(steps, run, rows, found.scores)
+    run.write_evaluation(run.evaluation_folder(data, part), found.scores, tables, drawn)
+    return found.scores
+
+
+def fitted_scores(steps: Steps, run: Run) -> Scores:
+    """Return the scores of the validation part, among them what was fitted to it, such as the temperature.
+
+    Args:
+        steps: the pipeline of the run.
+        run: the run; a part that has not been scored, or was by an earlier version, is scored.
+    """
+    scores = run.metrics() if (run.folder / "metrics.json").exists() else {}
+    return scores if "tempered" in scores else evaluate(steps, run)
+
+
+def _found(steps: Steps, run: Run, asked: Asked, rows: pd.DataFrame, fitted: Scores | None) -> Evaluation:
+    """Predict rows and score them; without anything fitted before, they are the held-out ones."""
+    names = run.classifier.class_names
+    truth = targets(rows, names)
+    predicted = Predicted(
+        names, truth, predict_rows(steps, run, asked), example_names(rows), rows["group"]
+    )
+    found = evaluation.evaluate(predicted, _prior(run), fitted)
+    rows = rows.assign(label=np.take(names, predicted.labels), predicted=list(found.predictions["predicted"]))
+    smoothed = steps.smooth(rows, rows if fitted is None else _held_out(steps, run), names)
+    return found if smoothed is None else evaluation.add_smoothed(found, predicted, list(smoothed))
+
+
+def _prior(run: Run) -> np.ndarray:
+    """Return the mean shares of the classes in the training part."""
+    names = run.classifier.class_names
+    known = targets(run.part("train"), names)
+    return np.bincount(known, minlength=len(names)) / len(known) if known.ndim == 1 else known.mean(axis=0)
+
+
+def _held_out(steps: Steps, run: Run) -> pd.DataFrame:
+    """Return the rows of the validation part, and what was predicted of them."""
+    rows = pd.concat([rows for _, rows in asked_of(members_of(steps, run.split), "validation")])
+    return rows.assign(predicted=list(run.predictions["predicted"]))
+
+
+def _other_data(
+    steps: Steps, run: Run, data: Path, on_bad_file: Literal["stop", "skip"] | None
+) -> tuple[Steps, pd.DataFrame, pd.DataFrame]:
+    """Return the pipeline of another data set, its rows that have an answer, and the bad ones."""
+    other = dataclasses.replace(steps.on_data(data), on_bad_file=on_bad_file or steps.on_bad_file)
+    _check_shape(other, run)
+    rows, bad = usable(other)
+    return other, rows[rows["part"] != UNANSWERED] if "part" in rows else rows, bad
+
+
+def _check_shape(steps: Steps, run: Run) -> None:
+    """Refuse signals of a shape that the model does not take."""
+    try:
+        received = tuple(steps.reader().signal_shape)
+    except (UserError, OSError):
+        return  # listing the data says what is wrong with it
+    if received != (known := tuple(run.classifier.signal_shape)):
+        raise UserError(f"The model takes signals of shape {known}; those of the data have {received}.")
+
+
+def _figures(steps: Steps, run: Run, rows: pd.DataFrame, scores: Scores) -> dict[str, Figure]:
+    """Draw the confusion matrix, the calibration, the training and some examples."""
+    return {
+        "confusion_matrix": figures.confusion_matrix_figure(scores),
+        "calibration": figures.calibration_figure(scores),
+        "history": figures.history_figure(run.history),
+        "examples": examples_of(steps, rows, run.classifier.front_end),
+    }

@@ -1,0 +1,183 @@
+"""Training the members of a run, or what is still to be trained of them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
+from tfspec.base.progress import say
+from tfspec.data import Epochs, make_dataset
+from tfspec.data.readers import Reader
+from tfspec.distributed.devices import open_strategy
+from tfspec.distributed.replicated import distribute
+from tfspec.distributed.service import Service
+from tfspec.experiment.features import kept_features
+from tfspec.experiment.members import Member, members_of
+from tfspec.experiment.reference import source_of
+from tfspec.experiment.run import Run
+from tfspec.experiment.splitting import described
+from tfspec.experiment.steps import Steps
+from tfspec.inference.files import load_keras
+from tfspec.models import Classifier, ensemble
+from tfspec.training import Batches, Progress, Training, fit, in_float32, in_precision
+
+POLL_SECONDS = 0.1
+
+
+def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
+    """Train all members, or what is still to be trained of them, and join them to `best.keras`.
+
+    Args:
+        steps: the pipeline of the run.
+        run: the run.
+        verbose: Keras's progress bar: "auto", 0, 1 or 2.
+
+    Raises:
+        UserError: the data cannot be used, the disk is full, or a model cannot be trained.
+    """
+    members = members_of(steps, run.split)
+    unfinished = [name for name in members if not Progress.load(run.folder / name).finished]
+    features = kept_features(steps, run.split, run.folder) if unfinished else None
+    if steps.processes > 1 and len(unfinished) > 1:
+        del features  # each process reads them from the store
+        _fit_side_by_side(steps, run.folder, unfinished)
+    else:
+        for name in unfinished:
+            if name:
+                say(f"{name}: {described(members[name].split)}")
+            fit_member(members[name], run.folder, name, features, verbose)
+    if list(members) != [""] and (unfinished or not (run.folder / "best.keras").exists()):
+        _join(run.folder, list(members))
+
+
+def _join(folder: Path, names: Sequence[str]) -> None:
+    """Make one model of all members, which averages their probabilities."""
+    first, *others = (load_keras(folder / name / "best.keras") for name in names)
+    joined = ensemble([first.backbone, *(other.backbone for other in others)])
+    whole = Classifier(first.front_end, joined, first.class_names, first.signal_shape, first.sample_rate)
+    with written_beside(folder / "best.keras") as temporary:
+        whole.save(temporary)
+
+
+def _fit_side_by_side(steps: Steps, folder: Path, names: Sequence[str]) -> None:
+    """Train members in processes of their own; when one fails, the others are trained all the same."""
+    waiting = list(names)
+    running: dict[str, subprocess.Popen] = {}
+    codes: dict[str, int] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < steps.processes:
+                name = waiting.pop(0)
+                running[name] = _start(steps, folder, name)
+            time.sleep(POLL_SECONDS)
+            for name in [name for name, process in running.items() if process.poll() is not None]:
+                codes[name] = running.pop(name).returncode
+                say(f"{name}: {'failed' if codes[name] else 'trained'}")
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    if failed := [f"{name} (exit code {code})" for name, code in codes.items() if code]:
+        raise UserError(
+            f"{len(failed)} of {len(codes)} models failed, for the reasons above: {', '.join(failed)}. "
+            f"The others are trained; `tfspec resume {folder}` goes on with the rest."
+        )
+
+
+def _start(steps: Steps, folder: Path, name: str) -> subprocess.Popen:
+    """Start a process that trains one member; it ends when this one does."""
+    order = {"pipeline": source_of(steps), "options": steps.options(), "folder": str(folder), "member": name}
+    command = [sys.executable, "-m", "tfspec.experiment.member"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+    assert process.stdin
+    process.stdin.write(json.dumps(order) + "\n")
+    process.stdin.flush()
+    return process
+
+
+def fit_member(
+    member: Member, run_folder: Path, name: str, features: Reader | None, verbose: int | str = "auto"
+) -> None:
+    """Train one model on its part "train", or go on with it.
+
+    Args:
+        member: the model.
+        run_folder: of the run.
+        name: of the member, and of its folder in the run folder.
+        features: of the run's training and validation parts, where they are computed once.
+        verbose: Keras's progress bar: "auto", 0, 1 or 2.
+    """
+    steps = member.steps
+    progress = Progress.load(run_folder / name)
+    progress.folder.mkdir(exist_ok=True)
+    keras.utils.set_random_seed(member.seed)
+    class_names, read, front_end = steps.class_names(member.split), steps.reader(), steps.front_end()
+    feature_shape = front_end.compute_output_shape((None, *read.signal_shape))[1:]
+    strategy = open_strategy(steps.strategy)
+    with strategy.scope(), in_precision(steps.precision):
+        backbone = progress.backbone() or steps.backbone(feature_shape, len(class_names))
+    recipe = steps.training(member.part("train"), class_names)
+    epochs = Epochs(member.seed, order=recipe.order)
+    make_training = _training_batches(member, class_names, features, recipe, epochs)
+    make_validation = _validation_batches(member, class_names, features)
+    service = functools.partial(_service, steps.data_service, run_folder, name)
+    with strategy.scope():
+        batches = Batches(
+            distribute(strategy, functools.partial(make_training, service=service("train"))),
+            distribute(strategy, functools.partial(make_validation, service=service("validation"))),
+            epochs,
+        )
+        classifier = Classifier(
+            front_end, in_float32(backbone), class_names, read.signal_shape, read.sample_rate
+        )
+        fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit)
+
+
+def _training_batches(
+    member: Member, class_names: Sequence[str], features: Reader | None, recipe: Training, epochs: Epochs
+) -> Callable[..., tf.data.Dataset]:
+    """Return what makes the batches of the training part, once it is told whose share it is to make."""
+    augmentation = member.steps.augmentation()
+    read, front_end = _source(member.steps, None if augmentation.signals else features)
+    return functools.partial(
+        make_dataset,
+        member.part("train"),
+        read,
+        class_names,
+        member.steps.batch_size,
+        front_end,
+        epochs,
+        augmentation=augmentation,
+        sample_weight=recipe.weights,
+        batches_per_read=recipe.batches_per_read,
+    )
+
+
+def _validation_batches(
+    member: Member, class_names: Sequence[str], features: Reader | None
+) -> Callable[..., tf.data.Dataset]:
+    """Return what makes the batches of the validation part."""
+    read, front_end = _source(member.steps, features)
+    size = member.steps.validation_batch_size
+    return functools.partial(make_dataset, member.part("validation"), read, class_names, size, front_end)
+
+
+def _source(steps: Steps, features: Reader | None) -> tuple[Reader, keras.Layer | None]:
+    """Return what reads the features that are kept, or the signals and the layer that makes features."""
+    return (steps.reader(), steps.front_end()) if features is None else (features, None)
+
+
+def _service(address: str | None, run_folder: Path, name: str, part: str) -> Service | None:
+    if address is None:
+        return None
+    return Service(address, json.dumps([str(run_folder.resolve()), name, part]))

@@ -1,0 +1,28 @@
+"""What a worker of a data service reads from: a member of a run."""
+
+from __future__ import annotations
+
+import json
+
+from tfspec.data.batches import Examples
+from tfspec.experiment.members import members_of
+from tfspec.experiment.registry import pipeline_of
+from tfspec.experiment.run import Run
+
+
+def open_examples(source: str, pipeline: str | None = None) -> Examples:
+    """Open the examples of which a worker makes batches.
+
+    Args:
+        source: JSON of a run folder, the name of a member, and a part, as a training tells it.
+        pipeline: name or Python file of the run's pipeline; None for what the run remembers.
+
+    Raises:
+        UserError: it is not a run folder, or that of a pipeline that this process cannot find.
+    """
+    folder, name, part = json.loads(source)
+    run = Run(folder)
+    member = members_of(pipeline_of(run, pipeline), run.split)[name]
+    rows, class_names = member.part(part), member.steps.class_names(member.split)
+    weights = member.steps.training(rows, class_names).weights if part == "train" else None
+    return Examples(rows, member.steps.reader(), class_names, weights)

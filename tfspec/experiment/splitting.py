@@ -1,0 +1,137 @@
+"""From a manifest to a split that can be trained on and scores honestly."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tfspec.base.errors import UserError, listed
+from tfspec.base.progress import say
+from tfspec.base.text import excerpt, shown
+from tfspec.data.splits import group_names, name_problems, shared_groups
+from tfspec.experiment.steps import Steps
+
+LISTED = 100
+"""Bad examples that an error names: of windows there may be thousands."""
+
+
+def checked_split(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """List the examples of a pipeline, and split those that can be used.
+
+    Args:
+        steps: the pipeline.
+
+    Returns:
+        The split; and the examples that cannot be used, with a column `problem`.
+
+    Raises:
+        UserError: the data cannot be used, or no honest split can be made of it.
+    """
+    manifest, bad = usable(steps)
+    if len(names := steps.class_names(manifest)) < 2:
+        raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
+    split = steps.split(manifest)
+    for fold_split in folds_of(split).values():
+        _check(fold_split, steps.groups_may_overlap)
+    say(described(split))
+    return split, bad
+
+
+def usable(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """List the examples of a pipeline, and part those that can be used from those that cannot.
+
+    Args:
+        steps: the pipeline.
+
+    Returns:
+        The good rows without the column `problem`; and the bad ones, without what no table can hold. A name
+        that cannot be printed is as bad as a file that cannot be read.
+
+    Raises:
+        UserError: there are bad ones and `on_bad_file` is "stop", or no good ones.
+    """
+    manifest = steps.manifest()
+    problems = name_problems(manifest)
+    if "problem" in manifest:
+        problems = problems.fillna(manifest["problem"])
+        manifest = manifest.drop(columns="problem")
+    bad = manifest.assign(problem=problems)[problems.notna()]
+    bad = bad.map(lambda cell: shown(cell) if isinstance(cell, str) else cell)
+    named = [f"{excerpt(name)} ({why})" for name, why in zip(example_names(bad), bad["problem"], strict=True)]
+    which = listed(named, LISTED, "; ")
+    if len(bad) == len(manifest):
+        raise UserError(f"None of the {len(manifest)} examples can be used: {which}.")
+    if len(bad) and steps.on_bad_file == "stop":
+        raise UserError(
+            f"{len(bad)} of {len(manifest)} examples cannot be used: {which}. Mend or remove them, or "
+            "give --on-bad-file skip."
+        )
+    return manifest[problems.isna()], bad
+
+
+def example_names(manifest: pd.DataFrame) -> pd.Series:
+    """Name each example as predictions.csv does: by its file, and where it begins there, or by its index.
+
+    Args:
+        manifest: maybe with the columns `path` and `start`, in seconds.
+
+    Example:
+        >>> example_names(pd.DataFrame({"path": ["a.flac"], "start": [1.5]})).tolist()
+        ['a.flac@1.50']
+    """
+    if "path" not in manifest:
+        return pd.Series(manifest.index, manifest.index, name=manifest.index.name or "example")
+    if "start" not in manifest:
+        return manifest["path"].rename("file")
+    return manifest["path"] + manifest["start"].map("@{:.2f}".format)
+
+
+def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
+    """Return for each fold the split that has it as validation part; without folds, the split itself.
+
+    Args:
+        split: columns `part` and maybe `fold`.
+
+    Example:
+        >>> split = pd.DataFrame({"part": ["train", "train", "test"], "fold": [0, 1, -1]})
+        >>> folds_of(split)[1]["part"].tolist()
+        ['train', 'validation', 'test']
+    """
+    if "fold" not in split:
+        return {None: split}
+    part, fold = split["part"], split["fold"]
+    return {
+        int(number): split.assign(part=part.mask((part == "train") & (fold == number), "validation"))
+        for number in sorted(fold[part == "train"].unique())
+    }
+
+
+def described(split: pd.DataFrame) -> str:
+    """Say in one line how many examples and groups are in each part, and what this means for the score.
+
+    Args:
+        split: columns `part` and `group`.
+
+    Example:
+        >>> described(pd.DataFrame({"part": ["train", "validation"], "group": ["ann", "ann"]}))[:47]
+        '1 examples of 1 groups in train, 1 examples of '
+    """
+    sides = [
+        f"{len(rows)} examples of {len(group_names(rows))} groups in {part}"
+        for part, rows in split.groupby("part")
+    ]
+    shared = len(shared_groups(split))
+    warning = (
+        f"; {shared} groups are on both sides: the score will be too good for groups not trained on"
+        if shared
+        else ""
+    )
+    return ", ".join(sides) + warning
+
+
+def _check(split: pd.DataFrame, groups_may_overlap: bool) -> None:
+    """Refuse a split that cannot be trained on or that scores too well."""
+    if missing := {"train", "validation"} - set(split["part"]):
+        raise UserError(f"There is nothing in the part {' and '.join(sorted(missing))} of the split.")
+    shared = shared_groups(split)
+    if shared and not groups_may_overlap:
+        raise UserError(f"{len(shared)} groups are on both sides of the split: {', '.join(shared)}.")
