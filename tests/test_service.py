@@ -21,7 +21,7 @@ from tfspec.distributed.service import Service
 from tfspec.pipelines import SpeechCommands
 
 CLI = [sys.executable, "-c", "from tfspec.cli.commands import main; main()", "data-server"]
-SERVED = [sys.executable, str(Path(__file__).with_name("served.py"))]
+SERVED = [sys.executable, str(Path(__file__).with_name("programs") / "served.py")]
 
 
 class Servers(contextlib.ExitStack):

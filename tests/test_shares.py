@@ -11,7 +11,7 @@ from shares import SIZES
 
 from tfspec.distributed.launcher import launch
 
-SCRIPT = str(Path(__file__).with_name("shares.py"))
+SCRIPT = str(Path(__file__).with_name("programs") / "shares.py")
 
 
 def of(kind: str) -> dict:

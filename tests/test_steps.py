@@ -10,7 +10,7 @@ import pytest
 
 @pytest.mark.slow
 def test_a_step_is_the_same_in_all_ways_to_take_it_and_front_ends_stay_float32():
-    script = Path(__file__).with_name("steps.py")
+    script = Path(__file__).with_name("programs") / "steps.py"
     said = subprocess.run([sys.executable, script], check=True, stdout=subprocess.PIPE, text=True).stdout
     steps = {
         tuple(key): taken

@@ -1,4 +1,4 @@
-"""Trains small runs on one device or several; started by test_replicas.py, with tfspec's launcher or without.
+"""Trains small runs on one device or several; test_replicated.py starts it, with a launcher or without.
 
 python replicated.py STRATEGY DATA OUT NAME…
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from overlaps import small_network
 
 from tfspec import training

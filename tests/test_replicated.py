@@ -20,7 +20,7 @@ from tfspec.experiment.run import Run
 from tfspec.inference.files import load_keras
 from tfspec.training import Progress
 
-SCRIPT = Path(__file__).with_name("replicated.py")
+SCRIPT = Path(__file__).with_name("programs") / "replicated.py"
 
 
 @pytest.fixture(scope="module")
