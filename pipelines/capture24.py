@@ -13,6 +13,7 @@ import pandas as pd
 from tfspec.augment import Compose, Gain, Rotation, TimeShift
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Count, Dropout, Hertz, Name, Range, Rate, Ratio, Share
+from tfspec.base.progress import track
 from tfspec.data.balance import sample_weights
 from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import draw_groups, folds
@@ -168,7 +169,7 @@ class Capture24(Pipeline):
     def problems(self, manifest):
         """Read all windows to find those that are no numbers."""
         return window_problems(
-            self._signals, manifest, lambda chunks, total: report.track(chunks, "Checking windows", total)
+            self._signals, manifest, lambda chunks, total: track(chunks, "Checking windows", total)
         )
 
     def split(self, manifest):

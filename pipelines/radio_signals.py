@@ -13,6 +13,7 @@ import pandas as pd
 
 from tfspec import augment
 from tfspec.base.options import AnyCount, Count, Name, Range, Rate, Ratio, Seed
+from tfspec.base.progress import track
 from tfspec.data.manifest import split_by_file
 from tfspec.data.sources.pictures import (
     PictureReader,
@@ -25,7 +26,6 @@ from tfspec.data.sources.simulate import PICTURE_SHAPE, RADIO_CLASSES, check_snr
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import Equalize, MinMax
 from tfspec.models import trace_conv2d, transfer
-from tfspec.report import figures as report
 
 
 @dataclass(kw_only=True)
@@ -91,13 +91,13 @@ class RadioSignals(Pipeline):
     def _table(self) -> tuple[np.ndarray, list[str]]:
         """The pictures and labels of the CSV table; parsed once, and kept beside the run folder."""
         assert self.data is not None
-        progress = lambda chunks, total: report.track(chunks, "Reading the table", total)  # noqa: E731
+        progress = lambda chunks, total: track(chunks, "Reading the table", total)  # noqa: E731
         return read_table(self.data, RADIO_CLASSES, self._kept, progress)
 
     @functools.cached_property
     def _simulated(self) -> np.ndarray:
         """The pictures of all simulated signals; simulated once, and kept beside the run folder."""
-        progress = lambda batches, total: report.track(batches, "Simulating signals", total)  # noqa: E731
+        progress = lambda batches, total: track(batches, "Simulating signals", total)  # noqa: E731
         num, seed = self.num_train + self.num_validation, self.data_seed or 0
         return kept_radio_pictures(self._kept, num, seed, self.snr, progress)
 
@@ -127,9 +127,7 @@ class RadioSignals(Pipeline):
         if not self._folder:
             return super().problems(manifest)
         paths = [self._folder / path for path in manifest["path"]]
-        found = picture_problems(
-            paths, lambda results: report.track(results, "Checking pictures", len(paths))
-        )
+        found = picture_problems(paths, lambda results: track(results, "Checking pictures", len(paths)))
         return pd.Series(found, manifest.index, dtype=object)
 
     def split(self, manifest):

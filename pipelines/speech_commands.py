@@ -26,13 +26,13 @@ from tfspec.base.options import (
     Seconds,
     Sha256,
 )
+from tfspec.base.progress import track
 from tfspec.data import manifest as manifests
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
 from tfspec.data.readers import AudioReader
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm
-from tfspec.report import figures as report
 
 Augmentation = Literal["noise", "pitch", "shift", "time_mask", "frequency_mask"]
 
@@ -123,7 +123,7 @@ class SpeechCommands(Pipeline):
     def problems(self, manifest):
         """Decode every file to find those that cannot be used."""
         paths = [self.data / path for path in manifest["path"]]
-        found = inspect_all(paths, lambda results: report.track(results, "Checking files", len(paths)))
+        found = inspect_all(paths, lambda results: track(results, "Checking files", len(paths)))
         return pd.Series([inspection.problem for inspection in found], manifest.index, dtype=object)
 
     def split(self, manifest):

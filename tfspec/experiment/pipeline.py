@@ -10,7 +10,6 @@ import json
 import math
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,9 +35,12 @@ from tfspec.base.options import (
     Rate,
     Ratio,
     Seed,
+    Strategy,
     check_options,
     check_seeds,
 )
+from tfspec.base.progress import track
+from tfspec.base.quiet import quiet_program
 from tfspec.base.text import excerpt, shown
 from tfspec.data.dataset import Epochs, Examples, Order, Reader, make_dataset
 from tfspec.data.manifest import name_problems, shared_groups
@@ -47,7 +49,7 @@ from tfspec.data.store import Dtype, FeatureStore, Source
 from tfspec.distributed import replicated as replicas
 from tfspec.distributed.service import Service, check_address
 from tfspec.experiment.run import Run
-from tfspec.inference.files import load_keras
+from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier, ensemble
 from tfspec.report import figures as report
 
@@ -106,7 +108,7 @@ class Pipeline:
     """Stop before training if any file cannot be used, or leave these out and list them in the run folder."""
     precision: training.Precision = "float32"
     """Of what training computes; 16 bits are faster on devices made for them. Kept models are float32."""
-    strategy: replicas.Strategy = "auto"
+    strategy: Strategy = "auto"
     """Devices to train on: none is one; auto takes all GPUs, or the machines that TF_CONFIG names. Batches
     stay what they are, each device has its share."""
     jit: replicas.Jit = "auto"
@@ -499,7 +501,7 @@ class Pipeline:
         """Start a process that trains one member; it ends when this one does."""
         order = {"pipeline": self.source(), "options": self.options(), "folder": str(folder), "member": name}
         process = subprocess.Popen(
-            [sys.executable, "-m", "tfspec.experiment.member"], stdin=subprocess.PIPE, text=True
+            quiet_program("tfspec.experiment.member"), stdin=subprocess.PIPE, text=True
         )
         assert process.stdin
         process.stdin.write(json.dumps(order) + "\n")
@@ -664,7 +666,7 @@ class Pipeline:
 
 
 def _track_features(items: Iterable, total: int) -> Iterable:
-    return report.track(items, "Computing features", total)
+    return track(items, "Computing features", total)
 
 
 def _is_trained_on(split: pd.DataFrame) -> pd.Series:

@@ -20,13 +20,14 @@ from tfspec._version import __version__
 from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.modules import refuse_while_loading
+from tfspec.base.options import Quantize
 from tfspec.base.text import shown
 from tfspec.data.dataset import Examples, Reader, label_indices, read_batches, targets
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.distributed import replicated as replicas
 from tfspec.export.exporting import export
-from tfspec.export.quantization import Quantize
-from tfspec.inference.files import load_keras, predict_files
+from tfspec.inference.files import predict_files
+from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier, at_temperature
 from tfspec.report import figures as report
 from tfspec.scores import calibration as distributions
@@ -419,7 +420,12 @@ class Run:
         if calibrated:
             tempered = at_temperature(model.backbone, self._fitted["tempered"]["temperature"])
             model = Classifier(
-                model.front_end, tempered, model.class_names, model.signal_shape, model.sample_rate
+                model.front_end,
+                tempered,
+                model.class_names,
+                model.signal_shape,
+                model.sample_rate,
+                model.takes,
             )
         return export(model, self.folder / "export", self._signals(validation), quantize, self._signals(some))
 
