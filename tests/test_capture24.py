@@ -16,7 +16,7 @@ from wrists import HERTZ, write_people
 from tfspec import UserError
 from tfspec.data.sources.windows import DICTIONARY
 from tfspec.experiment.run import Run
-from tfspec.inference.files import predict_files
+from tfspec.inference import predict_files
 from tfspec.pipelines import Capture24
 from tfspec.pipelines.capture24 import PUBLISHED, PUBLISHED_TEST
 

@@ -18,9 +18,10 @@ from tones import write_tones
 
 from tfspec.audio.opening import Recording
 from tfspec.base.errors import UserError
-from tfspec.cli import commands as cli
+from tfspec.cli import main as cli
+from tfspec.cli.printing import console, print_json
 from tfspec.experiment.pipeline import Pipeline
-from tfspec.inference.files import load_model, predict_files
+from tfspec.inference import load_model, predict_files
 from tfspec.pipelines import SpeechCommands
 from tfspec.report import figures as report
 
@@ -253,7 +254,7 @@ def _written(monkeypatch, encoding: str, call) -> str:
 def test_what_is_printed_does_no_harm_in_any_encoding(monkeypatch, encoding):
     row = dict.fromkeys(("precision", "recall", "f1"), 0.5) | {"examples": 3}
     table = report.score_table({"per_class": {EVIL: row}})
-    text = _written(monkeypatch, encoding, lambda: cli.console.print(escape(f"a {EVIL}\n[b]"), table, EVIL))
+    text = _written(monkeypatch, encoding, lambda: console.print(escape(f"a {EVIL}\n[b]"), table, EVIL))
     assert text.startswith("a robin\\x1b")
     assert "\n[b]" in text
     assert "0.500" in text
@@ -263,7 +264,7 @@ def test_what_is_printed_does_no_harm_in_any_encoding(monkeypatch, encoding):
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
 def test_json_is_json_for_any_label_and_number(monkeypatch, encoding):
     document = {EVIL: [EVIL, float("nan"), float("inf"), {"x": (1.5, None)}]}
-    text = _written(monkeypatch, encoding, lambda: cli._print_json(document))
+    text = _written(monkeypatch, encoding, lambda: print_json(document))
     assert json.loads(text) == {EVIL: [EVIL, None, None, {"x": [1.5, None]}]}
     assert ("Zaunkönig" in text) == (encoding != "ascii")
 

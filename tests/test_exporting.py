@@ -22,12 +22,12 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tones import write_tones
 
 from tfspec.base.errors import UserError
-from tfspec.cli import commands as cli
+from tfspec.cli import main as cli
 from tfspec.experiment import run as run_module
-from tfspec.export import exporting as export_module
-from tfspec.export.exporting import TFLiteClassifier, export
+from tfspec.export import TFLiteClassifier, export, exporting
 from tfspec.export.metadata import write_metadata
-from tfspec.export.quantization import tflite_model
+from tfspec.export.parity import SAME_TOP_CLASS
+from tfspec.export.tflite import tflite_model
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import Classifier, conv2d, lstm
 from tfspec.pipelines import SpeechCommands
@@ -98,7 +98,7 @@ np.save(sys.argv[1] + "/probabilities.npy", out["probabilities"].numpy())
 def test_a_file_that_differs_is_not_called_done(tmp_path, rng, monkeypatch):
     honest = TFLiteClassifier.probabilities
     monkeypatch.setattr(
-        export_module.TFLiteClassifier, "probabilities", lambda self, x: np.roll(honest(self, x), 1, axis=1)
+        TFLiteClassifier, "probabilities", lambda self, x: np.roll(honest(self, x), 1, axis=1)
     )
     with pytest.raises(RuntimeError, match="tflite"):
         export(_classifier(), tmp_path / "export", [_signals(rng)])
@@ -160,7 +160,7 @@ def test_a_tflite_classifier_is_copied_and_pickled_with_its_file(exported, rng, 
 def test_a_tflite_classifier_works_in_a_forked_process(exported):
     script = """
 import os, sys, numpy as np
-from tfspec.export.exporting import TFLiteClassifier
+from tfspec.export import TFLiteClassifier
 model, signals = TFLiteClassifier(sys.argv[1]), np.ones((2, 4000), np.float32)
 expected = model.probabilities(signals)
 if (child := os.fork()) == 0:
@@ -243,7 +243,7 @@ def test_a_disk_that_is_really_full(tmp_path, rng, kilobytes):
 
 def test_a_file_in_the_way_is_said_at_once(tmp_path, monkeypatch):
     (tmp_path / "export").touch()
-    monkeypatch.setattr(export_module, "tflite_model", None)
+    monkeypatch.setattr(exporting, "tflite_model", None)
     with pytest.raises(UserError, match="export cannot be written: it is there and is no folder"):
         export(_classifier(), tmp_path / "export", [])
     (tmp_path / "export").unlink()
@@ -424,7 +424,7 @@ def test_each_mode_has_a_bound(tmp_path, monkeypatch, quantize, wrong):
         probabilities[:wrong] = np.roll(probabilities[:wrong], 1, axis=1)
         return probabilities
 
-    monkeypatch.setattr(export_module.TFLiteClassifier, "probabilities", mistaken)
+    monkeypatch.setattr(TFLiteClassifier, "probabilities", mistaken)
     with pytest.raises(RuntimeError, match=f"tflite gives Keras's top class on {100 - wrong}.00%"):
         export(classifier, tmp_path / "export", [signals], quantize, [signals])
     assert list(tmp_path.iterdir()) == []
@@ -479,7 +479,7 @@ def test_the_command_quantises(run, capsys, monkeypatch):
     assert "tflite: same top class as Keras on 100.00% of 4 signals" in capsys.readouterr().out
     assert json.loads((run.folder / "export" / "parity.json").read_text())["tflite"]["quantize"] == "int8"
 
-    monkeypatch.setitem(export_module.SAME_TOP_CLASS, "int8", 1.1)
+    monkeypatch.setitem(SAME_TOP_CLASS, "int8", 1.1)
     for quantize, said in (("int8", "The exported tflite gives"), ("int4", "invalid choice")):
         with pytest.raises(SystemExit) as stop:
             cli.main(["export", str(run.folder), "--quantize", quantize])

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from tfspec.data.sources.simulate import PICTURE_SHAPE
 from tfspec.dsp import finite
-from tfspec.export.exporting import TFLiteClassifier, write_saved_model
-from tfspec.export.quantization import has_loop, tflite_model
+from tfspec.export.quantization import has_loop
+from tfspec.export.saved_model import write_saved_model
+from tfspec.export.tflite import tflite_model
+from tfspec.export.tflite_file import TFLiteClassifier
 from tfspec.frontends import PCEN, Decibel, MelSpectrogram, Spectrogram, Standardize, VectorNorm
 from tfspec.models import Classifier, at_temperature, conv2d, ensemble
 from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands

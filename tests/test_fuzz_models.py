@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from tfspec.base.errors import UserError
-from tfspec.export.exporting import TFLiteClassifier
+from tfspec.export import TFLiteClassifier
 from tfspec.export.metadata import CHECKSUM_BYTES
-from tfspec.export.quantization import tflite_model
+from tfspec.export.tflite import tflite_model
 from tfspec.frontends import Decibel, Spectrogram, Standardize
-from tfspec.inference.files import load_model
+from tfspec.inference import load_model
 from tfspec.models import Classifier, conv2d
 
 SIGNALS = np.random.default_rng(0).uniform(-1, 1, (1, 1500)).astype(np.float32)

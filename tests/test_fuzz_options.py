@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, limits
 from tfspec.base.text import text_problem
-from tfspec.cli import commands as cli
+from tfspec.cli.commands import COMMANDS, machines
 from tfspec.cli.parsing import parse, parse_call
 from tfspec.pipelines import PIPELINES
 
 FIELDS = [(pipeline, field.name) for pipeline in PIPELINES.values() for field in dataclasses.fields(pipeline)]
-CALLS = {**cli.COMMANDS, "launch": cli._workers}
+CALLS = {**COMMANDS, "launch": machines._workers}
 PARAMETERS = [
     (name, option)
     for name, call in CALLS.items()

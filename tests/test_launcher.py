@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tfspec.cli.commands import main
+from tfspec.cli.main import main
 from tfspec.distributed.launcher import launch
 
 SHOW = """

@@ -9,7 +9,7 @@ import pytest
 
 from tfspec.base.errors import UserError
 from tfspec.frontends import MFCC
-from tfspec.inference.files import load_keras, load_model
+from tfspec.inference.loading import load_keras, load_model
 from tfspec.models import Classifier, conv2d
 from tfspec.models.keras_file import CONFIG, WEIGHTS
 

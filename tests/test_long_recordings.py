@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from tfspec.audio.decoding import load_audio
 from tfspec.base.errors import UserError
+from tfspec.base.model import usually_takes
 from tfspec.frontends import Spectrogram
-from tfspec.inference.long_recordings import (
+from tfspec.inference import (
     detect,
     find_events,
+    predict_files,
     window_probabilities,
     write_audacity,
     write_csv,
@@ -35,6 +37,10 @@ class ToneModel:
         self.signal_shape = (round(seconds * sample_rate),)
         self.sample_rate = sample_rate
         self.batches = []
+
+    @property
+    def takes(self):
+        return usually_takes(self.signal_shape, self.sample_rate)
 
     def probabilities(self, signal):
         assert signal.shape[1:] == self.signal_shape
@@ -120,10 +126,12 @@ def test_seconds_of_a_real_classifier(tmp_path):
     np.testing.assert_allclose(scores[["p_a", "p_b", "p_c"]].sum(axis=1), 1, rtol=1e-5)
 
 
-def test_recording_shorter_than_a_window_is_padded_with_silence(tmp_path):
-    soundfile.write(tmp_path / "a.wav", np.full(1500, 0.5), RATE, subtype="FLOAT")
-    scores = detect(LoudnessModel(4.0), tmp_path / "a.wav")
-    assert scores.values.tolist() == [[0, 1, 0.1875], [1, 1.5, 0.1875]]
+def test_a_recording_shorter_than_a_window_scores_the_same_in_every_way(tmp_path):
+    path, model = tmp_path / "a.wav", LoudnessModel(4.0)
+    soundfile.write(path, np.append(np.zeros(500), np.full(1500, 0.5)), RATE, subtype="FLOAT")
+    assert detect(model, path).values.tolist() == [[0, 1, 0.4375], [1, 2, 0.4375]]
+    for hop in (None, 1.0):
+        assert predict_files(model, [path], hop)["p_loud"].tolist() == [0.4375]
 
 
 def test_what_cannot_be_scored(tmp_path):

@@ -62,6 +62,12 @@ def test_what_is_written_is_read(model, tmp_path, sample_rate):
     assert read_metadata(saved(tmp_path, data)) == TFLiteMetadata(NAMES, sample_rate)
 
 
+@pytest.mark.parametrize("takes", ["recording", "windows", "picture"])
+def test_what_the_model_takes_is_read(model, tmp_path, takes):
+    data = write_metadata(model, "", "", NAMES, 16000, takes)
+    assert read_metadata(saved(tmp_path, data)).takes == takes
+
+
 def test_gives_the_same_numbers(model):
     signal = np.random.default_rng(2).normal(size=(1, 64)).astype(np.float32)
     before, after = run(model, signal), run(write_metadata(model, "", "", NAMES, 16000), signal)

@@ -16,8 +16,8 @@ from scipy.stats import entropy
 
 from tfspec import UserError
 from tfspec.experiment.run import Run
-from tfspec.export.exporting import TFLiteClassifier, export
-from tfspec.inference.files import load_keras
+from tfspec.export import TFLiteClassifier, export
+from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier, ensemble, mac
 from tfspec.pipelines import OverlappedSpeech, overlapped_speech
 from tfspec.training import Progress

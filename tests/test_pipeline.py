@@ -15,12 +15,13 @@ from tones import write_tones
 
 from tfspec import UserError
 from tfspec.audio.decoding import load_audio
-from tfspec.cli import commands as cli
+from tfspec.cli import main as cli
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.data.store import FeatureStore
 from tfspec.experiment import pipeline
 from tfspec.experiment.run import Run
-from tfspec.inference.files import load_keras, load_model, predict_files
+from tfspec.inference import predict_files
+from tfspec.inference.loading import load_keras, load_model
 from tfspec.pipelines import RadioSignals, SpeechCommands
 
 OPTIONS = {"epochs": 2, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4}

@@ -11,12 +11,12 @@ from PIL import Image
 from renderings import RENDERINGS, validation_set
 
 from tfspec import UserError
-from tfspec.cli import commands as cli
+from tfspec.cli import main as cli
 from tfspec.data.sources import pictures, simulate
 from tfspec.data.sources.pictures import write_table
 from tfspec.data.sources.simulate import RADIO_CLASSES, radio_pictures
 from tfspec.experiment.run import Run
-from tfspec.inference.files import predict_files
+from tfspec.inference import predict_files
 from tfspec.pipelines import RadioSignals
 
 SMALL = {"epochs": 1, "batch_size": 8}
@@ -247,13 +247,14 @@ def test_commands(run, tmp_path, capsys):
 def test_a_kill_while_simulating_leaves_no_table(tmp_path):
     code = (
         "import os, signal, sys\n"
-        "from tfspec import cli\n"
-        "batches = cli.radio_batches\n"
+        "from tfspec.cli.main import main\n"
+        "from tfspec.data.sources import simulate\n"
+        "batches = simulate.radio_batches\n"
         "def kill(*args):\n"
         "    yield next(batches(*args))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "cli.radio_batches = kill\n"
-        "cli.main(['simulate', 'radio', sys.argv[1]])\n"
+        "simulate.radio_batches = kill\n"
+        "main(['simulate', 'radio', sys.argv[1]])\n"
     )
     assert subprocess.run([sys.executable, "-c", code, tmp_path / "s.csv"]).returncode == -9
     assert not (tmp_path / "s.csv").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from tfspec.base.errors import UserError
 from tfspec.base.modules import PREFIX, load_file, refuse_while_loading
-from tfspec.cli import commands as cli
+from tfspec.cli import main as cli
 from tfspec.experiment.registry import find_pipeline
 from tfspec.experiment.run import Run
 

@@ -17,7 +17,7 @@ from wrists import write_people
 
 from tfspec.distributed.launcher import launch
 from tfspec.experiment.run import Run
-from tfspec.inference.files import load_keras
+from tfspec.inference.loading import load_keras
 from tfspec.training import Progress
 
 SCRIPT = Path(__file__).with_name("programs") / "replicated.py"
@@ -102,7 +102,7 @@ def test_a_killed_worker_stops_all_and_resuming_ends_as_if_undisturbed(data, one
     folder = out / "speech_commands"
     assert len(pd.read_csv(folder / "history.csv")) == 2
     assert Progress.load(folder).state == "state-2.keras"
-    resume = [sys.executable, "-c", "from tfspec.cli.commands import main; main()", "resume", str(folder)]
+    resume = [sys.executable, "-c", "from tfspec.cli.main import main; main()", "resume", str(folder)]
     assert launch(resume, 2) == 0
     assert_same(folder, one_device("speech_commands", epochs=4))
     assert Progress.load(folder).finished

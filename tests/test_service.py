@@ -14,13 +14,13 @@ from tones import write_tones
 
 from tfspec.augment import Gain, MixUp
 from tfspec.base.errors import UserError
-from tfspec.cli.commands import main
+from tfspec.cli.main import main
 from tfspec.data import make_dataset
 from tfspec.data.dataset import Epochs, Share
 from tfspec.distributed.service import Service
 from tfspec.pipelines import SpeechCommands
 
-CLI = [sys.executable, "-c", "from tfspec.cli.commands import main; main()", "data-server"]
+CLI = [sys.executable, "-c", "from tfspec.cli.main import main; main()", "data-server"]
 SERVED = [sys.executable, str(Path(__file__).with_name("programs") / "served.py")]
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tfspec.audio.decoding import load_audio
 from tfspec.base.errors import UserError
-from tfspec.export.exporting import TFLiteClassifier, export
+from tfspec.export import TFLiteClassifier, export
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize, Spectrogram
 from tfspec.models import Classifier, conv2d, freeze, transfer, unfreeze
 from tfspec.models.transfer import NETWORKS, ImageNetPixels

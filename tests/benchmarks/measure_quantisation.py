@@ -25,8 +25,11 @@ from tfspec.data.dataset import label_indices
 from tfspec.data.manifest import from_class_folders
 from tfspec.data.readers import AudioReader
 from tfspec.experiment.run import CALIBRATION_SIGNALS, Run
-from tfspec.export.exporting import SAME_TOP_CLASS, TFLiteClassifier, export
-from tfspec.export.quantization import has_loop, tflite_model, weights_of
+from tfspec.export import TFLiteClassifier, export
+from tfspec.export.parity import SAME_TOP_CLASS
+from tfspec.export.quantization import has_loop
+from tfspec.export.saved_model import weights_of
+from tfspec.export.tflite import tflite_model
 from tfspec.frontends import MFCC, Decibel, Spectrogram
 from tfspec.models import Classifier, conv2d
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from tfspec.base.text import shown
 
 
 class UserError(ValueError):
@@ -49,3 +51,28 @@ def listed(items: Sequence[str], most: int = 10, between: str = ", ") -> str:
     """
     more = len(items) - most
     return between.join(items[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def unusable(
+    kind: str, problems: Iterable[tuple[object, str]], total: int, remedy: str = "", most: int = 100
+) -> UserError:
+    """Make the error that names what of many things cannot be used.
+
+    Args:
+        kind: what they are, such as "files".
+        problems: the name of each bad one, and why it cannot be used.
+        total: how many there are, the good ones too.
+        remedy: what to do, a sentence.
+        most: how many are named.
+
+    Returns:
+        The error.
+
+    Example:
+        >>> unusable("files", [("a.wav", "empty file")], total=3, remedy="Remove them.")
+        UserError('1 of 3 files cannot be used: a.wav (empty file). Remove them.')
+    """
+    named = [f"{shown(name)} ({problem})" for name, problem in problems]
+    return UserError(
+        f"{len(named)} of {total} {kind} cannot be used: {listed(named, most, '; ')}. {remedy}".rstrip()
+    )

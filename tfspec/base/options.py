@@ -132,6 +132,13 @@ Sha256 = Annotated[str, Matching("[0-9a-fA-F]{64}", "of 64 hexadecimal digits")]
 """A checksum."""
 Expression = Annotated[str, _Expression()]
 """A regular expression with a group."""
+SPEAKER_PATTERN = r"(?:.*_)?([^_]+)_nohash_|([^_]+)"
+"""Speech Commands' `<speaker>_nohash_<n>`, also behind a word as in `_unknown_`; else all before the first
+underscore."""
+Quantize = Literal["none", "float16", "dynamic", "int8"]
+"""What becomes of the backbone in a TFLite file."""
+Strategy = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
+"""Devices to train on, as in `distributed.replicated.open_strategy`."""
 
 
 def check_options(target: Callable, values: Mapping[str, Any]) -> dict[str, Any]:

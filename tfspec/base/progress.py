@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
 
 from tfspec.base.text import shown
 
-T = TypeVar("T")
-Track = Callable[[Iterable, int], Iterable]
-"""Wraps an iteration over so many items, to draw a bar."""
-_silent: contextvars.ContextVar[bool] = contextvars.ContextVar("silent", default=False)
+Item = TypeVar("Item")
+_silent = contextvars.ContextVar("silent", default=False)
+
+
+class Tracker(Protocol):
+    """Wraps an iteration, and is told its length: the type of all `progress` arguments."""
+
+    def __call__(self, items: Iterable[Item], total: int) -> Iterable[Item]:
+        """Return the items, one by one."""
 
 
 @contextlib.contextmanager
@@ -47,22 +53,66 @@ def say(text: str) -> None:
         print(shown(text), flush=True)
 
 
-def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """Draw a bar with the time left and the rate on standard error, if that is a terminal.
+def untracked(items: Iterable[Item], total: int) -> Iterable[Item]:
+    """Iterate without a bar.
 
     Args:
-        items: what is gone through.
-        description: what is done to them.
-        total: how many they are.
+        items: what to iterate over.
+        total: how many items there are.
 
     Returns:
         The items.
 
     Example:
-        >>> list(track([1, 2], "Counting", 2))
-        [1, 2]
+        >>> list(untracked("ab", 2))
+        ['a', 'b']
+    """
+    return items
+
+
+def bar(description: str) -> Tracker:
+    """Make what draws a progress bar.
+
+    Args:
+        description: what is going on.
+
+    Returns:
+        `track` for that.
+
+    Example:
+        >>> list(bar("Counting")("ab", 2))
+        ['a', 'b']
+    """
+    return functools.partial(_track, description)
+
+
+def _track(description: str, items: Iterable[Item], total: int) -> Iterable[Item]:
+    return track(items, description, total)
+
+
+def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+    """Draw a progress bar on standard error while iterating, with the time left and the rate.
+
+    Nothing is drawn where standard error is no terminal.
+
+    Args:
+        items: what to iterate over.
+        description: what is going on.
+        total: how many items there are.
+
+    Yields:
+        The items.
+
+    Example:
+        >>> list(track("ab", "Counting", 2))
+        ['a', 'b']
     """
     from rich.console import Console
+
+    console = Console(stderr=True, force_jupyter=False)
+    if _silent.get() or not console.is_terminal:  # where even an erased bar leaves an empty line
+        yield from items
+        return
     from rich.progress import Progress, ProgressColumn
     from rich.text import Text
 
@@ -72,38 +122,6 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
         def render(self, task):
             return Text(f"{task.speed:.3g}/s" if task.speed else "")
 
-    console = Console(stderr=True, force_jupyter=False)
-    hidden = _silent.get() or not console.is_terminal  # where even an erased bar leaves an empty line
     columns = [*Progress.get_default_columns(), Rate()]
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         yield from progress.track(items, total, description=description)
-
-
-def bar(description: str) -> Track:
-    """Make what `track`s items under a description.
-
-    Args:
-        description: what is done to them.
-
-    Example:
-        >>> list(bar("Counting")([1, 2], 2))
-        [1, 2]
-    """
-    return lambda items, total: track(items, description, total)
-
-
-def in_silence(items: Iterable, total: int) -> Iterable:
-    """Draw no bar: the default of what takes a `Track`.
-
-    Args:
-        items: what is gone through.
-        total: how many they are.
-
-    Returns:
-        The items.
-
-    Example:
-        >>> in_silence([1, 2], 2)
-        [1, 2]
-    """
-    return items

@@ -1,5 +1,129 @@
-"""Where the command line begins."""
+"""Where the command line begins: which command it is, and what becomes of errors."""
 
-from tfspec.cli.commands import main
+from __future__ import annotations
 
-__all__ = ["main"]
+import contextlib
+import importlib.metadata
+import inspect
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from tfspec import __version__
+from tfspec.base.errors import UserError, user_error_in
+from tfspec.base.quiet import hush_tensorflow
+from tfspec.base.text import shown
+from tfspec.cli.commands import COMMANDS, LAUNCH, PIPELINE_COMMANDS
+from tfspec.cli.parsing import parse, parse_call
+
+NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; what a user can put right ends as one line on standard error and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    hush_tensorflow()
+    for stream in (sys.stdout, sys.stderr):  # which may take less than Unicode, and never half a character
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with _flushed():
+            _run(arguments)
+    except UserError as error:
+        _fail(str(error))
+    except BrokenPipeError:  # as of `tfspec … | head`
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        _fail(f"{error.filename or 'Input or output'}: {error.strerror or error}")
+    except MemoryError as error:
+        _fail(f"Not enough memory. {error}")
+    except UnicodeEncodeError as error:
+        _fail(f"{error.object!r} cannot be written as {error.encoding}. Set PYTHONUTF8=1, or rename it.")
+    except KeyboardInterrupt:
+        _fail("Interrupted.", code=130)
+    except Exception as error:
+        if _is_of_tensorflow(error):
+            _fail_in_graph(error)
+        raise
+
+
+@contextlib.contextmanager
+def _flushed():
+    """Write all out while errors can still be told; what cannot be written is not tried again at the end."""
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise
+
+
+def _is_of_tensorflow(error: Exception) -> bool:
+    """Tell an error of TensorFlow's by its name, without importing TensorFlow."""
+    kinds = ((kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__)
+    return ("tensorflow", "OpError") in kinds
+
+
+def _fail_in_graph(error: Any) -> None:
+    """Tell what a user can put right of what reaches us as the text of a TensorFlow error."""
+    from tfspec.distributed.replicated import is_lost
+
+    if cause := user_error_in(error.message):
+        _fail(str(cause))
+    if re.search(NOT_ON_DISK, error.message):
+        _fail(error.message)
+    if type(error).__name__ == "ResourceExhaustedError":
+        _fail(f"Not enough memory. {error.message}")
+    if is_lost(error):
+        _fail("Another worker has stopped, so this one stops too. Start all again: tfspec resume RUN", code=3)
+
+
+def _run(arguments: list[str]) -> None:
+    command, *options = arguments or ["--help"]
+    if command in ("-h", "--help"):
+        print(_usage())
+    elif command == "--version":
+        print(__version__)
+    elif command in PIPELINE_COMMANDS:
+        _run_pipeline(command, options)
+    elif command in LAUNCH:
+        LAUNCH[command](options)
+    elif command in COMMANDS:
+        parse_call(COMMANDS[command], options, f"tfspec {command}")()
+    else:
+        known = ", ".join((*PIPELINE_COMMANDS, *LAUNCH, *COMMANDS))
+        raise UserError(f"No command {command!r}. Give one of {known}.")
+
+
+def _run_pipeline(command: str, arguments: list[str]) -> None:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: tfspec {command} NAME [options]\n\nNAME is one of {', '.join(_pipeline_names())},")
+        print(f"or a Python file that defines a Pipeline. `tfspec {command} NAME --help` lists its options.")
+        return
+    from tfspec.experiment.registry import find_pipeline
+
+    name, *options = arguments
+    PIPELINE_COMMANDS[command](parse(find_pipeline(name), options, f"tfspec {command} {name}"))
+
+
+def _pipeline_names() -> list[str]:
+    """List the pipelines that are installed, without importing them."""
+    return sorted({entry.name for entry in importlib.metadata.entry_points(group="tfspec.pipelines")})
+
+
+def _usage() -> str:
+    lines = [
+        f"  {name:11} {(inspect.getdoc(call) or '').splitlines()[0]}"
+        for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, **LAUNCH}.items())
+    ]
+    return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
+
+
+def _fail(message: str, code: int = 2) -> NoReturn:
+    print(f"tfspec: {shown(' '.join(message.split()))}", file=sys.stderr)
+    sys.exit(code)

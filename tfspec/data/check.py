@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from tfspec.audio.inspection import Inspection, inspect_all
+from tfspec.base.options import SPEAKER_PATTERN
 from tfspec.base.text import shown
-from tfspec.data.manifest import SPEAKER_PATTERN, group_names, list_class_folders, name_problems
+from tfspec.data.manifest import group_names, list_class_folders, name_problems
 
 
 def check_folder(

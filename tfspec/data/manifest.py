@@ -18,6 +18,7 @@ import pandas as pd
 from tfspec.audio.recordings import AUDIO_SUFFIXES, count_suffixes, counted, list_recordings
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import HIDDEN_PREFIXES
+from tfspec.base.options import SPEAKER_PATTERN
 from tfspec.base.text import excerpt, normalized, shown, text_problem
 
 LISTED = 50
@@ -25,10 +26,6 @@ LISTED = 50
 
 # The finest that a validation part is made of; more parts would need more speakers.
 MAX_PARTS = 20
-
-# Speech Commands' `<speaker>_nohash_<n>`, also behind a word as in `_unknown_`; else all before the first
-# underscore.
-SPEAKER_PATTERN = r"(?:.*_)?([^_]+)_nohash_|([^_]+)"
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.errors import UserError
+from tfspec.base.options import Strategy
 from tfspec.data.dataset import Share
 
-Strategy = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
 Jit = Literal["auto", "on", "off"]
 LOST = "Collective ops is aborted|CompleteInstance|heartbeat|coordination service"
 KINDS = {

@@ -1,4 +1,4 @@
-"""Trains one member of a run, in a process that has nothing else to do: `python -m tfspec.experiment.member`.
+"""Trains one member of a run, in a process that has nothing else to do.
 
 What to train is one line of JSON on standard input, as `fitting` writes it. The end of standard input is the
 end of the process that wants it trained, and so of this one.
@@ -44,7 +44,3 @@ def train(order: dict[str, Any]) -> None:
 def _end_with_parent() -> None:
     sys.stdin.read()
     os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

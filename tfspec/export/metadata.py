@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import flatbuffers
 import numpy as np
@@ -25,6 +26,7 @@ from flatbuffers.table import Table
 from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
+from tfspec.base.model import Takes
 
 ENTRY = b"TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
@@ -45,6 +47,8 @@ FILE_NAME, FILE_DESCRIPTION, FILE_TYPE = 0, 1, 2
 # Values of its enumerations.
 FEATURE_PROPERTIES, AUDIO_PROPERTIES = 1, 4
 TENSOR_AXIS_LABELS = 2
+UNSAID = "signal"
+"""Name of the input in a file that does not say what it takes."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,12 @@ class TFLiteMetadata:
     Args:
         class_names: one a score, in order.
         sample_rate: samples per second of the signal; None where it is not audio.
+        takes: where the signals come from; None where the file does not say it.
     """
 
     class_names: tuple[str, ...]
     sample_rate: int | None
+    takes: Takes | None = None
 
 
 def write_metadata(
@@ -66,7 +72,7 @@ def write_metadata(
     description: str,
     class_names: Sequence[str],
     sample_rate: int | None,
-    num_channels: int = 1,
+    takes: Takes | None = None,
 ) -> bytes:
     r"""Add metadata and labels.txt to a classifier, and a checksum of the whole as the zip's comment.
 
@@ -76,7 +82,7 @@ def write_metadata(
         description: the model's, for people.
         class_names: one a score, in order.
         sample_rate: samples per second of the signal; None where it is not audio.
-        num_channels: channels of the audio.
+        takes: where the signals come from: the input's name in the metadata; None leaves it unsaid.
 
     Returns:
         The new file, which computes what the model did. Metadata already there are replaced.
@@ -106,7 +112,7 @@ def write_metadata(
             f"{len(class_names)} class names, {len(graph.inputs)} inputs and outputs of shapes {shapes}: "
             "give a model with one input and one output, and one name a score"
         )
-    metadata = _pack(name, description, sample_rate, num_channels)
+    metadata = _pack(name, description, sample_rate, takes)
     entry = schema.MetadataT()
     entry.name, entry.buffer = ENTRY, len(tree.buffers)
     tree.metadata = [old for old in tree.metadata or [] if old.name != ENTRY] + [entry]
@@ -211,17 +217,17 @@ class _Buffer(schema.BufferT):
         return super().Pack(builder)
 
 
-def _pack(name: str, description: str, sample_rate: int | None, num_channels: int) -> bytes:
+def _pack(name: str, description: str, sample_rate: int | None, takes: Takes | None) -> bytes:
     """Make the metadata's FlatBuffer."""
     features = {CONTENT_TYPE: np.uint8(FEATURE_PROPERTIES), CONTENT_PROPERTIES: {}}
-    audio = {AUDIO_SAMPLE_RATE: np.uint32(sample_rate or 0), AUDIO_CHANNELS: np.uint32(num_channels)}
+    audio = {AUDIO_SAMPLE_RATE: np.uint32(sample_rate or 0), AUDIO_CHANNELS: np.uint32(1)}
     labels = {
         FILE_NAME: LABELS_FILE,
         FILE_DESCRIPTION: "Names of the classes, one a line, in the order of the probabilities.",
         FILE_TYPE: np.uint8(TENSOR_AXIS_LABELS),
     }
     signal = {
-        TENSOR_NAME: "signal",
+        TENSOR_NAME: takes or UNSAID,
         TENSOR_DESCRIPTION: "The raw signal.",
         TENSOR_CONTENT: features
         if sample_rate is None
@@ -283,7 +289,7 @@ def _unpack(data: bytes) -> TFLiteMetadata | None:
             ]:
                 if file.GetSlot(_slot(FILE_TYPE), 0, Uint8Flags) == TENSOR_AXIS_LABELS:
                     labels = _labels(data, file.String(file.Pos + file.Offset(_slot(FILE_NAME))).decode())
-                    return TFLiteMetadata(labels, _sample_rate(graph))
+                    return TFLiteMetadata(labels, _sample_rate(graph), _takes(graph))
     return None
 
 
@@ -301,6 +307,16 @@ def _sample_rate(graph: Table) -> int | None:
             audio = _table(content, CONTENT_PROPERTIES)
             return (audio and audio.GetSlot(_slot(AUDIO_SAMPLE_RATE), 0, Uint32Flags)) or None
     return None
+
+
+def _takes(graph: Table) -> Takes | None:
+    names = {_text(signal, TENSOR_NAME) for signal in _tables(graph, SUBGRAPH_INPUTS)}
+    return next((takes for takes in get_args(Takes) if takes in names), None)
+
+
+def _text(table: Table, field: int) -> str:
+    offset = table.Offset(_slot(field))
+    return table.String(table.Pos + offset).decode() if offset else ""
 
 
 def _slot(field: int) -> int:

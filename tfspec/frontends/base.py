@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, ClassVar
 
 import keras
@@ -171,9 +172,10 @@ class FrontEnd(FloatLayer):
         features.set_shape(shape)
         return features
 
-    @tf.function(reduce_retracing=True)
-    def _mono_in_graph(self, signal):
-        return self._mono(signal)
+    @functools.cached_property
+    def _mono_in_graph(self):
+        # A partial has no code by which TensorFlow would count all layers' traces together, and warn
+        return tf.function(functools.partial(self._mono), reduce_retracing=True)
 
     def _mono(self, signal):
         """Compute (batch, frames, bins, views) features of (batch, samples)."""

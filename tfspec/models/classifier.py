@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.model import Takes, usually_takes
 from tfspec.dsp import finite
 
 
@@ -25,6 +27,8 @@ class Classifier(keras.Model):
         class_names: what the logits stand for, in their order.
         signal_shape: shape of one signal: (samples,), or (samples, channels).
         sample_rate: samples per second; None where the signal is not sampled in time.
+        takes: where the signals come from: "recording", "windows" or "picture"; what `usually_takes` says if
+            None.
 
     Raises:
         ValueError: the names are no list of different texts, a size or the sample rate is no number above 0,
@@ -51,6 +55,7 @@ class Classifier(keras.Model):
         class_names: Sequence[str],
         signal_shape: Sequence[int],
         sample_rate: int | None = None,
+        takes: Takes | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -61,6 +66,8 @@ class Classifier(keras.Model):
             size if size is None else arguments.integer("signal_shape", size) for size in signal_shape
         )
         self.sample_rate = arguments.positive_or_none("sample_rate", sample_rate)
+        usual = usually_takes(self.signal_shape, self.sample_rate)
+        self.takes: Takes = arguments.one_of("takes", takes or usual, get_args(Takes))
         self.build((None, *self.signal_shape))
 
     def build(self, input_shape):
@@ -113,6 +120,7 @@ class Classifier(keras.Model):
             "class_names": list(self.class_names),
             "signal_shape": list(self.signal_shape),
             "sample_rate": self.sample_rate,
+            "takes": self.takes,
         }
 
     @classmethod

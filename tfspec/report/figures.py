@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,34 +13,6 @@ from tfspec.base.text import shown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.table import Table
-
-
-def track(items: Iterable, description: str, total: int) -> Iterable:
-    """Draw a progress bar on standard error while iterating, with the time left and the rate.
-
-    Args:
-        items: what to iterate over.
-        description: what is going on.
-        total: how many items there are.
-
-    Returns:
-        The items.
-    """
-    from rich.console import Console
-    from rich.progress import Progress, ProgressColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Items a second."""
-
-        def render(self, task):
-            return Text(f"{task.speed:.3g}/s" if task.speed else "")
-
-    console = Console(stderr=True, force_jupyter=False)
-    hidden = not console.is_terminal  # where even an erased bar leaves an empty line
-    columns = [*Progress.get_default_columns(), Rate()]
-    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        yield from progress.track(items, total, description=description)
 
 
 def score_table(scores: dict[str, Any]) -> Table:

@@ -1,0 +1,59 @@
+"""What a model must have to be used: the one protocol of Keras models and TFLite files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Takes = Literal["recording", "windows", "picture"]
+"""Where a model's signals come from: recordings, in slices of one channel; windows of a sensor's samples, or
+whatever else stands in arrays; pictures of spectra."""
+NOT_OURS = "it is damaged or was not made by tfspec"
+"""What to say of a file that cannot be loaded as a model."""
+FIRST_PICTURES = (64, 128)
+"""Shape of the only pictures of models that were saved before models said what they take."""
+
+
+class Model(Protocol):
+    """A `Classifier`, one from a TFLite file, or anything else that does the same."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the probabilities stand for, in their order."""
+
+    @property
+    def signal_shape(self) -> tuple[int, ...]:
+        """Shape of one signal."""
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Samples per second; None where the signal is not sampled in time."""
+
+    @property
+    def takes(self) -> Takes:
+        """Where its signals come from."""
+
+    def probabilities(self, signal: np.ndarray) -> np.ndarray:
+        """Classify (batch, *signal_shape) signals: (batch, classes)."""
+
+
+def usually_takes(signal_shape: Sequence[int | None], sample_rate: int | None) -> Takes:
+    """Tell what a model takes that does not say it.
+
+    Args:
+        signal_shape: shape of one signal.
+        sample_rate: samples per second; None where the signal is not sampled in time.
+
+    Returns:
+        "recording" for one channel at a sample rate, "picture" for (64, 128) without one, else "windows".
+
+    Example:
+        >>> usually_takes((8000,), 8000), usually_takes((3000, 3), 100), usually_takes((64, 128), None)
+        ('recording', 'windows', 'picture')
+    """
+    if sample_rate is None:
+        return "picture" if tuple(signal_shape) == FIRST_PICTURES else "windows"
+    return "recording" if len(signal_shape) == 1 else "windows"

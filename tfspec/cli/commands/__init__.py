@@ -1,0 +1,28 @@
+"""The commands by name. Their modules import what takes long in the functions that need it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tfspec.cli.commands.experiments import check, evaluate, export, prepare, resume, train, view
+from tfspec.cli.commands.machines import data_server, launch_workers
+from tfspec.cli.commands.recordings import detect, predict
+from tfspec.cli.commands.simulated import demo, simulate
+
+COMMANDS: dict[str, Callable] = {
+    "demo": demo,
+    "evaluate": evaluate,
+    "resume": resume,
+    "predict": predict,
+    "detect": detect,
+    "export": export,
+    "check": check,
+    "view": view,
+    "simulate": simulate,
+    "data-server": data_server,
+}
+PIPELINE_COMMANDS: dict[str, Callable[[Any], None]] = {"train": train, "prepare": prepare}
+"""Those whose options are the fields of a pipeline, which they name first."""
+LAUNCH = {"launch": launch_workers}
+"""The one that takes another command behind its own options."""

@@ -1,0 +1,160 @@
+"""Commands that make a run, and those that go on with one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional
+
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
+from tfspec.base.options import SPEAKER_PATTERN, Expression, Hertz, Quantize, Range, Strategy
+from tfspec.base.progress import bar
+
+if TYPE_CHECKING:
+    from tfspec.experiment.pipeline import Pipeline
+
+
+def train(pipeline: Pipeline) -> None:
+    """Train a pipeline: `tfspec train NAME [options]`, NAME one of the built-in ones or a Python file."""
+    from tfspec.cli.summaries import print_run
+
+    print_run(pipeline.train())
+
+
+def prepare(pipeline: Pipeline) -> None:
+    """Compute a pipeline's features and keep them, for `tfspec train` with the same options to find."""
+    from rich.markup import escape
+
+    from tfspec.cli.printing import console
+
+    store = pipeline.prepare()
+    megabytes = sum(path.stat().st_size for path in store.shards) / 1e6
+    shape = " × ".join(map(str, store.signal_shape))
+    made = f"Features of {store.num_rows} examples, {shape} {store.dtype}, {megabytes:.1f} MB"
+    console.print(escape(f"{made}: {store.folder}"))
+
+
+def evaluate(
+    run: Positional[Path],
+    data: Path | None = None,
+    part: Literal["validation", "test"] = "validation",
+    on_bad_file: Literal["stop", "skip"] | None = None,
+    json: bool = False,
+) -> None:
+    """Score a run's best model again, or on another data set.
+
+    Args:
+        run: run folder.
+        data: data set of the same kind, scored whole; the run's own if not given.
+        part: of the run's own data.
+        on_bad_file: stop if a file of `data` cannot be used, or leave these out; as in training if not given.
+        json: print one JSON document and nothing else.
+    """
+    from tfspec.cli.printing import print_json
+    from tfspec.cli.summaries import print_scores
+    from tfspec.experiment.run import Run
+
+    trained = Run(run)
+    scores = trained.evaluate(data, on_bad_file, part)
+    if json:
+        print_json(scores)
+    else:
+        print_scores(scores, trained.evaluation_folder(data, part))
+
+
+def resume(run: Positional[Path], strategy: Strategy | None = None) -> None:
+    """Go on with a run that was interrupted; it ends as if it never was.
+
+    Args:
+        run: run folder.
+        strategy: devices to train on; as the run began if not given.
+    """
+    from tfspec.cli.summaries import print_run
+    from tfspec.experiment.run import Run
+
+    begun = Run(run)
+    if strategy:
+        begun.pipeline.strategy = strategy
+    print_run(begun.resume())
+
+
+def view(
+    run: Positional[Path],
+    example: Annotated[int, Range(0, 10**9)] = 0,
+    part: Literal["validation", "test"] = "validation",
+    out: Path | None = None,
+) -> None:
+    """Draw an example beside the probabilities of its classes.
+
+    Args:
+        run: run folder.
+        example: its place in predictions.csv, from 0.
+        part: of the run's own data.
+        out: png, pdf or svg file to write; figures/view_EXAMPLE.png in the run folder if not given.
+    """
+    if out and out.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise UserError(f"The picture must be a png, pdf or svg file. Received: {out}")
+    from rich.markup import escape
+
+    from tfspec.cli.printing import console
+    from tfspec.experiment.run import Run
+
+    trained = Run(run)
+    figure = trained.view(example, part)
+    path = out or trained.evaluation_folder(part=part) / "figures" / f"view_{example}.png"
+    with written_beside(path) as temporary:
+        figure.savefig(temporary)
+    console.print(escape(f"Drawn: {path}"))
+
+
+def export(run: Positional[Path], quantize: Quantize = "none", calibrated: bool = False) -> None:
+    """Write a SavedModel and a TFLite file that take the raw signal, and prove them on the validation part.
+
+    Args:
+        run: run folder; the files go to its folder export/.
+        quantize: make the TFLite file smaller: the backbone's weights in float16; in int8 (dynamic); or its
+            activations in int8 too, calibrated on the training part. The front end stays in float32.
+        calibrated: divide the logits by the temperature that suits the validation part best, so that
+            probabilities are worth what they say.
+    """
+    from tfspec.cli.printing import console
+    from tfspec.cli.summaries import print_parity
+    from tfspec.experiment.run import Run
+
+    parity = Run(run).export(quantize, calibrated)
+    if parity["tflite"]["quantize"] != quantize:
+        console.print("A backbone with a loop has no int8 activations: quantised as with --quantize dynamic")
+    print_parity(parity, run)
+
+
+def check(
+    folder: Positional[Path],
+    sample_rate: Hertz | None = None,
+    min_seconds: Annotated[float, Range(0, 86_400)] = 0.1,
+    speaker_pattern: Expression = SPEAKER_PATTERN,
+    json: bool = False,
+) -> None:
+    """List what is wrong with a folder of class folders before a run finds out. Exit code 1 if anything is.
+
+    Args:
+        folder: holds a folder of recordings per class.
+        sample_rate: the sample rate that all should have; the commonest one if not given.
+        min_seconds: recordings below this length are too short.
+        speaker_pattern: regular expression with a group for the speaker, matched at the start of file names.
+        json: print one JSON document and nothing else.
+    """
+    from tfspec.cli.printing import print_json
+    from tfspec.cli.summaries import print_check
+    from tfspec.data.check import check_folder
+
+    progress = bar("Checking files")
+    result = check_folder(folder, sample_rate, min_seconds, speaker_pattern, progress)
+    if json:
+        print_json(result)
+    else:
+        print_check(result)
+    if any(result["problems"].values()):
+        sys.exit(1)

@@ -1,0 +1,92 @@
+"""What the command line says of a run: scores, exports, and what is wrong with a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+
+from tfspec.audio.recordings import counted
+from tfspec.cli.printing import console
+from tfspec.distributed import replicated as replicas
+from tfspec.experiment.run import Run
+from tfspec.report.figures import score_table
+
+
+def print_run(run: Run) -> None:
+    """Say what a run came to, on all of its parts."""
+    if not replicas.is_chief(run.pipeline.open_devices()):
+        return  # all workers have the same scores
+    print_scores(run.metrics(), run.folder)
+    if run.has_test_part:
+        console.print("\nTest part, neither trained nor validated on:")
+        print_scores(run.metrics("test"), run.evaluation_folder(part="test"))
+
+
+def print_scores(scores: dict[str, Any], folder: Path) -> None:
+    """Say how good a model is, and where the details are."""
+    console.print(score_table(scores))
+    console.print(
+        f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f}, "
+        f"kappa {scores['kappa']:.3f}, {scores['examples']} examples"
+    )
+    console.print(
+        f"KL divergence {scores['kl']:.3f} (of the prior {scores['kl_prior']:.3f}), "
+        f"calibration error {scores['calibration_error']:.3f}"
+    )
+    if scores["groups"]:
+        console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores)}")
+    else:
+        console.print(
+            "Not every example tells its group (speaker, person): no scores of groups, no intervals."
+        )
+    if smoothed := scores.get("smoothed"):
+        console.print(
+            f"smoothed over time: accuracy {smoothed['accuracy']:.3f}, macro F1 {smoothed['macro_f1']:.3f}, "
+            f"kappa {smoothed['kappa']:.3f}"
+        )
+        console.print(f"95% intervals: {_intervals(smoothed)}")
+    if trained_on := scores.get("groups_trained_on"):
+        console.print(f"{len(trained_on)} of its groups were trained on: the score is too good.")
+    console.print(escape(f"Predictions and figures: {folder}"))
+
+
+def _intervals(scores: dict[str, Any]) -> str:
+    ends = {name: scores["intervals"][name] for name in ("accuracy", "macro_f1", "kappa")}
+    return ", ".join(
+        f"{name.replace('_f1', ' F1')} {low:.3f}–{high:.3f}" for name, (low, high) in ends.items()
+    )
+
+
+def print_parity(parity: dict[str, Any], folder: Path) -> None:
+    """Say how far exported files are from the Keras model, how large and how fast."""
+    for name, result in parity.items():
+        console.print(
+            f"{name}: same top class as Keras on {result['same_top_class']:.2%} of {result['signals']} "
+            f"signals, probabilities differ by at most {result['largest_difference']:.1e}"
+        )
+    tflite = parity["tflite"]
+    console.print(
+        f"TFLite: {tflite['bytes'] / 1000:.0f} kB, {tflite['milliseconds']:.1f} ms a signal on one core"
+    )
+    console.print(escape(f"Exported to {folder / 'export'}"))
+
+
+def print_check(result: dict[str, Any]) -> None:
+    """List what `tfspec check` found."""
+    classes = ", ".join(f"{name} {count}" for name, count in result["classes"].items())
+    console.print(
+        escape(
+            f"{result['recordings']} recordings, {result['speakers']} speakers, {result['seconds']:.0f} s, "
+            f"{result['sample_rate']} Hz\nclasses: {classes}"
+        )
+    )
+    if without := result["without_speaker"]:
+        console.print(f"without speaker: {without}")
+    if result["passed_over"]:
+        console.print(escape(f"passed over: {counted(result['passed_over'])}"))
+    for name, found in result["problems"].items():
+        console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}")
+        for entry in found:
+            console.print(escape(f"  {entry}"))

@@ -1,0 +1,75 @@
+"""Several TFLite models in one file, each going on where those before it end."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+import flatbuffers
+from ai_edge_litert import schema_py_generated as schema
+
+
+def chain(models: Iterable[bytes]) -> bytes:
+    """Make one TFLite model of several, each of which takes, by its name, what those before it return.
+
+    Args:
+        models: TFLite files, each with one signature.
+
+    Returns:
+        A file that returns what the last one does. Its buffers are not aligned; `write_metadata` does that.
+    """
+    trees = (schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0)) for model in models)
+    builder = flatbuffers.Builder()
+    builder.Finish(functools.reduce(_append, trees).Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _append(first: schema.ModelT, second: schema.ModelT) -> schema.ModelT:
+    """Let the first model, which is changed, go on with the second."""
+    _renumber(second, len(first.buffers), len(first.operatorCodes), len(first.subgraphs) - 1)
+    (given,), (taken,) = first.signatureDefs, second.signatureDefs
+    joints = {each.name: each.tensorIndex for each in given.outputs}
+    places = {each.tensorIndex: joints[each.name] for each in taken.inputs}
+    for each in taken.inputs:
+        first.subgraphs[0].tensors[joints.pop(each.name)].name = each.name
+    _join(first.subgraphs[0], second.subgraphs[0], places)
+    for output in taken.outputs:
+        output.tensorIndex = places[output.tensorIndex]
+    given.outputs = [each for each in given.outputs if each.name in joints] + taken.outputs
+    first.subgraphs[0].outputs = [output.tensorIndex for output in given.outputs]
+    first.buffers += second.buffers
+    first.operatorCodes += second.operatorCodes
+    first.subgraphs += second.subgraphs[1:]
+    first.metadata = []  # it says which runtime the first needs, and nothing of the second
+    return first
+
+
+def _join(head: schema.SubGraphT, tail: schema.SubGraphT, places: dict[int, int]) -> None:
+    """Let the first graph, which is changed, go on with the second.
+
+    The places say which tensors of the first the second one's inputs are; the second one's other tensors'
+    new numbers are put there too.
+    """
+    places[-1] = -1  # an optional input that is not given
+    for i, tensor in enumerate(tail.tensors):
+        if i not in places:
+            places[i] = len(head.tensors)
+            head.tensors.append(tensor)
+    for operator in tail.operators:
+        for role in ("inputs", "outputs", "intermediates"):
+            if (tensors := getattr(operator, role)) is not None:
+                setattr(operator, role, [places[i] for i in tensors])
+    head.operators += tail.operators
+
+
+def _renumber(model: schema.ModelT, buffers: int, codes: int, subgraphs: int) -> None:
+    """Raise a model's references to buffers, operator codes and subgraphs by so many."""
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            tensor.buffer += buffers
+        for operator in graph.operators:
+            operator.opcodeIndex += codes
+            options = vars(operator.builtinOptions) if operator.builtinOptions else {}
+            for name in options:
+                if name.endswith("SubgraphIndex"):  # a loop's condition and body, an initialiser
+                    options[name] += subgraphs

@@ -1,0 +1,93 @@
+"""Running a TFLite file: LiteRT and NumPy alone, so that nobody waits for TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from tfspec.base.boundary import in_one_line
+from tfspec.base.errors import UserError
+from tfspec.base.model import NOT_OURS, usually_takes
+from tfspec.export.metadata import metadata_of, read_model
+
+
+class TFLiteClassifier:
+    """A TFLite file written by `export`, used like a `Classifier`.
+
+    Args:
+        path: the file. Class names, sample rate and what it takes come from its metadata.
+
+    Raises:
+        UserError: it is not a TFLite file, is damaged, has no labels, or takes or gives something else than
+            the files of `export`.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self._model = read_model(path)
+        metadata = metadata_of(self._model, path)
+        self.class_names = metadata.class_names
+        self.sample_rate = metadata.sample_rate
+        self._idle: list[Any] = []
+        with in_one_line(f"{path} cannot be used as a TFLite model", NOT_OURS), self._runner() as runner:
+            self.signal_shape = _signal_shape(runner, len(self.class_names))
+        self.takes = metadata.takes or usually_takes(self.signal_shape, self.sample_rate)
+
+    def probabilities(self, signal: np.ndarray) -> np.ndarray:
+        """Classify signals one by one; several threads may do so at once.
+
+        Args:
+            signal: (batch, *signal_shape) float32.
+
+        Returns:
+            (batch, classes) float32; NaN for a signal that is not finite throughout.
+
+        Raises:
+            UserError: the signals have another shape.
+        """
+        signal = np.asarray(signal, np.float32)
+        if signal.shape[1:] != self.signal_shape or not signal.ndim:
+            raise UserError(
+                f"This model takes signals of shape {self.signal_shape}, in a batch. "
+                f"Received: an array of shape {signal.shape}"
+            )
+        scores = np.empty((len(signal), len(self.class_names)), np.float32)
+        with self._runner() as runner:
+            for row, one in zip(scores, signal, strict=True):
+                row[:] = runner(signal=one[np.newaxis])["probabilities"][0]
+        return scores
+
+    @contextlib.contextmanager
+    def _runner(self) -> Iterator[Any]:
+        """Lend an interpreter to one thread; several at once would write into the same memory."""
+        try:
+            runner = self._idle.pop()
+        except IndexError:
+            runner = Interpreter(model_content=self._model, num_threads=1).get_signature_runner()
+        yield runner
+        self._idle.append(runner)  # one that raised is not used again
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what a copy and another process need: the file, not the interpreters."""
+        return {**vars(self), "_idle": []}
+
+
+def _signal_shape(runner: Any, num_classes: int) -> tuple[int, ...]:
+    """Give the shape of one signal; the file must show on silence that it gives what it should."""
+    details = runner.get_input_details()
+    if list(details) != ["signal"] or list(runner.get_output_details()) != ["probabilities"]:
+        raise ValueError(
+            f"it takes {list(details)} and gives {list(runner.get_output_details())}, "
+            "and should take a signal and give probabilities"
+        )
+    batch, *shape = (int(size) for size in details["signal"]["shape"])
+    if batch != 1 or not shape or min(shape) < 1 or details["signal"]["dtype"] != np.float32:
+        raise ValueError(f"its signal has the shape {(batch, *shape)}, and should be one of float32")
+    given = runner(signal=np.zeros((1, *shape), np.float32))["probabilities"]
+    if given.shape != (1, num_classes) or given.dtype != np.float32:
+        raise ValueError(f"it has {num_classes} labels and gives an array of shape {given.shape}")
+    return tuple(shape)
