@@ -15,15 +15,15 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Count, Dropout, Hertz, Name, Range, Rate, Ratio, Share
 from tfspec.data.balance import sample_weights
 from tfspec.data.dataset import label_indices
-from tfspec.data.manifest import draw_groups, folds
 from tfspec.data.sources.windows import (
     RUN_BYTES,
     RUNS,
     WindowReader,
+    inspect_windows,
     list_windows,
     shuffled_runs,
-    window_problems,
 )
+from tfspec.data.splits import draw_groups, folds
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, pyramid
@@ -163,13 +163,8 @@ class Capture24(Pipeline):
             )
         if channels != 3:
             raise UserError(f"{self._signals} must have 3 channels. Received: {channels}")
-        return manifest
-
-    def problems(self, manifest):
-        """Read all windows to find those that are no numbers."""
-        return window_problems(
-            self._signals, manifest, lambda chunks, total: report.track(chunks, "Checking windows", total)
-        )
+        progress = lambda chunks, total: report.track(chunks, "Checking windows", total)  # noqa: E731
+        return inspect_windows(self.data, manifest, progress)
 
     def split(self, manifest):
         """Part the people, never the windows of one."""
@@ -212,7 +207,7 @@ class Capture24(Pipeline):
 
     def order(self, manifest):
         """Shuffle as the disk likes it."""
-        index, run = manifest["index"].to_numpy(), self._run
+        index, run = manifest.index.to_numpy(), self._run
         return lambda seed: shuffled_runs(index, run, seed)
 
     @property
@@ -282,13 +277,13 @@ class Capture24(Pipeline):
 
     def example_names(self, manifest):
         """Name a window by its place in X.npy."""
-        return manifest["index"].rename("window")
+        return manifest.index.to_series(name="window")
 
     def examples_figure(self, manifest, front_end):
         """Draw spectrograms of the vector norm, ten a class."""
         if self.examples == "random":
             manifest = manifest.sample(frac=1, random_state=self.seed)
-        shown = manifest.groupby("label").head(10).sort_values("label", kind="stable", ignore_index=True)
+        shown = manifest.groupby("label").head(10).sort_values("label", kind="stable")
         layers = keras.Sequential([VectorNorm(), self._log_spectrogram(max(self.frame_lengths))])
         pictures = np.asarray(layers(self.reader(shown)(shown)))[..., 0].transpose(0, 2, 1)
         rows = {label: pictures[places] for label, places in shown.groupby("label").indices.items()}

@@ -103,10 +103,6 @@ class OverlappedSpeech(Pipeline):
                 raise UserError(f"{TABLES[part]} has not the classes of {TABLES[there[0]]} in {self.data}.")
         return pd.concat(tables, ignore_index=True)
 
-    def problems(self, manifest):
-        """Name the clips that are missing, of another length or rate, or without shares that sum to 1."""
-        return manifest["problem"]
-
     def split(self, manifest):
         """Draw the clips that validate."""
         train = np.flatnonzero(manifest["part"] == "train")
@@ -115,7 +111,7 @@ class OverlappedSpeech(Pipeline):
         count = min(max(1, round(self.validation_fraction * len(train))), len(train) - 1)
         drawn = np.random.default_rng(self.seed).permutation(train)[:count]
         part = manifest["part"].mask(manifest.index.isin(drawn), "validation")
-        return manifest.assign(part=part).drop(columns="problem")
+        return manifest.assign(part=part)
 
     def class_names(self, manifest):
         """Order the words as the table does."""

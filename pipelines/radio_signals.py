@@ -9,19 +9,18 @@ from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
-import pandas as pd
 
 from tfspec import augment
 from tfspec.base.options import AnyCount, Count, Name, Range, Rate, Ratio, Seed
-from tfspec.data.manifest import split_by_file
+from tfspec.data.readers import ArrayReader
 from tfspec.data.sources.pictures import (
     PictureReader,
-    TableReader,
-    list_picture_folders,
-    picture_problems,
+    inspect_picture_folders,
     read_table,
+    table_manifest,
 )
 from tfspec.data.sources.simulate import PICTURE_SHAPE, RADIO_CLASSES, check_snr, kept_radio_pictures
+from tfspec.data.splits import split_by_file
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import Equalize, MinMax
 from tfspec.models import trace_conv2d, transfer
@@ -109,28 +108,14 @@ class RadioSignals(Pipeline):
     def manifest(self):
         """List the pictures; simulated ones have numbers, and the classes take turns."""
         if self._folder:
-            listing = list_picture_folders(self._folder, RADIO_CLASSES)
-            listing.tell()
-            return listing.manifest
+            progress = lambda results, total: report.track(results, "Checking pictures", total)  # noqa: E731
+            return inspect_picture_folders(self._folder, RADIO_CLASSES, progress)
         if self.data is not None:
             labels, source = np.array(self._table[1]), self.data.stem
         else:
             labels = np.resize(RADIO_CLASSES, self.num_train + self.num_validation)
             source = f"simulated with seed {self.data_seed}"
-        index = np.arange(len(labels))
-        return pd.DataFrame(
-            {"index": index, "label": labels, "group": [f"{source}, {number}" for number in index]}
-        )
-
-    def problems(self, manifest):
-        """Read every image file to find those that cannot be used."""
-        if not self._folder:
-            return super().problems(manifest)
-        paths = [self._folder / path for path in manifest["path"]]
-        found = picture_problems(
-            paths, lambda results: report.track(results, "Checking pictures", len(paths))
-        )
-        return pd.Series(found, manifest.index, dtype=object)
+        return table_manifest(labels, source)
 
     def split(self, manifest):
         """Validate on a part of each class, or on the last pictures, as always with simulated ones."""
@@ -146,13 +131,13 @@ class RadioSignals(Pipeline):
 
     def example_names(self, manifest):
         """Name a picture by its file or its number."""
-        return manifest["index"] if "index" in manifest else super().example_names(manifest)
+        return super().example_names(manifest) if self._folder else manifest.index.to_series()
 
     def reader(self, manifest):
         """Read the pictures."""
         if self._folder:
             return PictureReader(self._folder)
-        return TableReader(self._simulated if self.data is None else self._table[0])
+        return ArrayReader(self._simulated if self.data is None else self._table[0])
 
     def augmentation(self):
         """Turn the training pictures and draw them in other ways."""

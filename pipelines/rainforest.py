@@ -16,9 +16,9 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import LONGEST_SIGNAL, AnyCount, Batch, Count, Dropout, Name, Range, Rate, Ratio
 from tfspec.data.balance import balanced_order, sample_weights
 from tfspec.data.dataset import label_indices
-from tfspec.data.manifest import folds
 from tfspec.data.readers import AudioReader
 from tfspec.data.sources.annotations import list_annotations
+from tfspec.data.splits import folds
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.models import freeze, transfer, unfreeze
@@ -106,17 +106,13 @@ class Rainforest(Pipeline):
             tables.append(table.assign(part=part, path=[f"{part}/{path}" for path in table["path"]]))
         return pd.concat(tables, ignore_index=True)
 
-    def problems(self, manifest):
-        """Name the annotations whose recording is missing or whose times are impossible."""
-        return manifest["problem"]
-
     def split(self, manifest):
         """Make stratified folds that keep recordings whole."""
         tested = manifest["part"] == "test"
         if tested.all():
             raise UserError(f"{self.data} has no train_tp.csv to train on.")
         crossed = folds(manifest[~tested], self.num_folds, self.seed)
-        return pd.concat([crossed, manifest[tested].assign(fold=-1)]).drop(columns="problem")
+        return pd.concat([crossed, manifest[tested].assign(fold=-1)])
 
     def class_names(self, manifest):
         """Order the species by number."""

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import keras
-import pandas as pd
 
 from tfspec import augment
-from tfspec.audio.inspection import inspect_all
 from tfspec.base.errors import UserError
 from tfspec.base.options import (
     LONGEST_SIGNAL,
@@ -26,9 +24,10 @@ from tfspec.base.options import (
     Seconds,
     Sha256,
 )
-from tfspec.data import manifest as manifests
+from tfspec.data import splits
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
 from tfspec.data.readers import AudioReader
+from tfspec.data.sources.class_folders import SPEAKER_PATTERN, inspect_class_folders
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm
@@ -62,7 +61,7 @@ class SpeechCommands(Pipeline):
     """Checksum that the downloaded archive must have; the first download's is recorded if not given."""
     classes: tuple[Name, ...] | None = None
     """The class folders to use; all if not given."""
-    speaker_pattern: Expression = manifests.SPEAKER_PATTERN
+    speaker_pattern: Expression = SPEAKER_PATTERN
     """Regular expression with a group for the speaker, matched at the start of the file name."""
     split_by: Literal["speaker", "file"] = "speaker"
     """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
@@ -116,22 +115,19 @@ class SpeechCommands(Pipeline):
         if self.download:
             self.data = fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data, self.sha256)
             self.download = False  # the run's config names the folder, not the archive
-        listing = manifests.list_class_folders(self.data, self.classes, self.speaker_pattern)
-        listing.tell()
-        return listing.manifest
-
-    def problems(self, manifest):
-        """Decode every file to find those that cannot be used."""
-        paths = [self.data / path for path in manifest["path"]]
-        found = inspect_all(paths, lambda results: report.track(results, "Checking files", len(paths)))
-        return pd.Series([inspection.problem for inspection in found], manifest.index, dtype=object)
+        return inspect_class_folders(
+            self.data,
+            self.classes,
+            self.speaker_pattern,
+            lambda results, total: report.track(results, "Checking files", total),
+        )
 
     def split(self, manifest):
         """Split 80/20 by speaker, or by file on request."""
         if self.split_by == "speaker":
-            manifests.check_groups(manifest, self.speaker_pattern)
-            return manifests.split_by_group(manifest, self.validation_fraction, self.seed)
-        return manifests.split_by_file(manifest, self.validation_fraction, self.seed)
+            splits.check_groups(manifest, self.speaker_pattern)
+            return splits.split_by_group(manifest, self.validation_fraction, self.seed)
+        return splits.split_by_file(manifest, self.validation_fraction, self.seed)
 
     @property
     def groups_may_overlap(self) -> bool:
@@ -141,10 +137,10 @@ class SpeechCommands(Pipeline):
     def describe(self, split):
         """Say how it was split and how many speakers are on each side."""
         sides = [
-            f"{len(rows)} recordings of {len(manifests.group_names(rows))} speakers in {part}"
+            f"{len(rows)} recordings of {len(splits.group_names(rows))} speakers in {part}"
             for part, rows in split.groupby("part")
         ]
-        shared = len(manifests.shared_groups(split))
+        shared = len(splits.shared_groups(split))
         warning = " The score will be too good for people not trained on." if shared else ""
         return f"Split by {self.split_by}: {', '.join(sides)}, {shared} speakers in both.{warning}"
 

@@ -31,7 +31,7 @@ from tfspec.base.options import Expression, Hertz, Host, Name, Port, Range, Rati
 from tfspec.base.text import UNWRITABLE, shown, shown_lines
 from tfspec.cli.parsing import parse, parse_call
 from tfspec.data.check import check_folder
-from tfspec.data.manifest import SPEAKER_PATTERN
+from tfspec.data.sources.class_folders import SPEAKER_PATTERN
 from tfspec.data.sources.pictures import write_table
 from tfspec.data.sources.simulate import BATCH, RADIO_CLASSES, radio_batches, radio_pictures
 from tfspec.distributed import replicated as replicas

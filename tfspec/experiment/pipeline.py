@@ -40,9 +40,11 @@ from tfspec.base.options import (
     check_seeds,
 )
 from tfspec.base.text import excerpt, shown
-from tfspec.data.dataset import Epochs, Examples, Order, Reader, make_dataset
-from tfspec.data.manifest import name_problems, shared_groups
+from tfspec.data.dataset import Epochs, Examples, Order, make_dataset
 from tfspec.data.precompute import precompute
+from tfspec.data.problems import name_problems
+from tfspec.data.readers import Reader
+from tfspec.data.splits import shared_groups
 from tfspec.data.store import Dtype, FeatureStore, Source
 from tfspec.distributed import replicated as replicas
 from tfspec.distributed.service import Service, check_address
@@ -139,12 +141,11 @@ class Pipeline:
     # The steps
 
     def manifest(self) -> pd.DataFrame:
-        """List the examples, one row each: at least `label` and `group`, what a split keeps together."""
-        raise NotImplementedError
+        """List the examples, one row each: at least `label` and `group`, what a split keeps together.
 
-    def problems(self, manifest: pd.DataFrame) -> pd.Series:
-        """Say why a row cannot be used: text a row, None for a good one."""
-        return pd.Series(None, index=manifest.index, dtype=object)
+        A column `problem` says why a row cannot be used: text, None for a good one.
+        """
+        raise NotImplementedError
 
     def split(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """Add the column `part`: "train", "validation", "test" or "unanswered"; for folds `fold` as well.
@@ -258,7 +259,7 @@ class Pipeline:
 
     def examples_figure(self, manifest: pd.DataFrame, front_end: keras.Layer):
         """Draw what the front end makes of one example a class."""
-        firsts = manifest.drop_duplicates("label").head(12).reset_index(drop=True)
+        firsts = manifest.drop_duplicates("label").head(12)
         features = np.asarray(front_end(self.reader(firsts)(firsts)))
         return self.draw_examples(features, list(firsts["label"]))
 
@@ -314,7 +315,7 @@ class Pipeline:
         if len(names := self.class_names(manifest)) < 2:
             raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
         split = self.split(manifest)
-        split = pd.concat([split[_is_trained_on(split)], split[~_is_trained_on(split)]], ignore_index=True)
+        split = pd.concat([split[_is_trained_on(split)], split[~_is_trained_on(split)]])
         for member in self.members(split).values():
             self._check(member.split)
         return split, bad
@@ -384,10 +385,10 @@ class Pipeline:
         Raises:
             UserError: there are bad ones and `on_bad_file` is "stop", or no good ones.
         """
-        problems = name_problems(manifest)
-        if len(well_named := manifest[problems.isna()]):
-            problems[well_named.index] = self.problems(well_named)
-        bad = manifest.assign(problem=problems)[problems.notna()]
+        if "problem" not in manifest:
+            manifest = manifest.assign(problem=name_problems(manifest))
+        problems = manifest["problem"]
+        bad = manifest[problems.notna()]
         bad = bad.map(lambda cell: shown(cell) if isinstance(cell, str) else cell)
         names = self.example_names(bad)
         named = [f"{excerpt(name)} ({why})" for name, why in zip(names, bad["problem"], strict=True)]
@@ -399,7 +400,7 @@ class Pipeline:
                 f"{len(bad)} of {len(manifest)} examples cannot be used: {which}. Mend or remove them, or "
                 "give --on-bad-file skip."
             )
-        return manifest[problems.isna()].reset_index(drop=True), bad
+        return manifest[problems.isna()].drop(columns="problem"), bad
 
     def _check(self, split: pd.DataFrame) -> None:
         """Refuse a split that cannot be trained on or that scores too well."""

@@ -21,8 +21,9 @@ from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.modules import refuse_while_loading
 from tfspec.base.text import shown
-from tfspec.data.dataset import Examples, Reader, label_indices, read_batches, targets
+from tfspec.data.dataset import Examples, label_indices, read_batches, targets
 from tfspec.data.kept import keep_signals, open_signals
+from tfspec.data.readers import Reader
 from tfspec.distributed import replicated as replicas
 from tfspec.export.exporting import export
 from tfspec.export.quantization import Quantize
@@ -86,7 +87,8 @@ class Run:
 
     def _write_table(self, path: Path, table: pd.DataFrame) -> None:
         with written_beside(path) as temporary:
-            table.to_csv(temporary, index=False)
+            # a name says that it is by their index that signals are found
+            table.to_csv(temporary, index=table.index.name is not None)
 
     def resume(self, verbose: int | str = "auto") -> Run:
         """Train what is still to be trained, and score it; a run that was killed ends as if it never was.
@@ -173,7 +175,8 @@ class Run:
         split = self._read_table("split.csv", ["part", "group"])
         if unknown := sorted(set(split["part"]) - {"train", "validation", "test", UNANSWERED}):
             raise UserError(f"{self.folder / 'split.csv'} is damaged: it has the part {shown(unknown[0])!r}.")
-        return split
+        named = [name for name in ("window", "index") if name in split]
+        return split.set_index(named[0]) if named else split
 
     @property
     def has_test_part(self) -> bool:
@@ -260,7 +263,7 @@ class Run:
         if data is not None:
             pipeline, manifest, bad = self._other_data(data, on_bad_file)
             predicted = [(list(self.members), manifest)]
-        manifest = pd.concat([rows for _, rows in predicted], ignore_index=True)
+        manifest = pd.concat([rows for _, rows in predicted])
         if manifest.empty:
             raise UserError(f"{self.folder} has no {part} part.")
         held_out = data is None and part == "validation"
@@ -321,7 +324,7 @@ class Run:
         )
         if soft:
             table = table.join(pd.DataFrame(shares, columns=[f"true_{name}" for name in names]))
-        manifest = manifest.assign(predicted=table["predicted"])
+        manifest = manifest.assign(predicted=table["predicted"].to_numpy())
         smoothed = pipeline.smooth(manifest, manifest if held_out else self._held_out(), names)
         if smoothed is not None:
             table.insert(table.columns.get_loc("predicted") + 1, "smoothed", smoothed)
@@ -344,8 +347,8 @@ class Run:
 
     def _held_out(self) -> pd.DataFrame:
         """Give the rows of the validation part, and what was predicted of them."""
-        rows = pd.concat([rows for _, rows in self._predicted("validation")], ignore_index=True)
-        return rows.assign(predicted=self.predictions["predicted"])
+        rows = pd.concat([rows for _, rows in self._predicted("validation")])
+        return rows.assign(predicted=self.predictions["predicted"].to_numpy())
 
     def _load(self, members: Sequence[str]) -> list[Classifier]:
         return [load_keras(self.folder / name / "best.keras") for name in members]
@@ -438,7 +441,7 @@ class Run:
             read(rows.iloc[:1])
             return read, rows
         except (UserError, OSError) as error:
-            kept = open_signals(self.folder / KEPT_SIGNALS)
+            kept = open_signals(self.folder / KEPT_SIGNALS, self.split.index)
             there = rows[rows.index.isin(kept.index)]
             if there.empty:
                 raise UserError(f"{error} The run has kept no signal of it either.") from None
