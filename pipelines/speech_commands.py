@@ -13,11 +13,11 @@ from tfspec import augment
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.options import (
-    AnyCount, Count, Expression, Fraction, Hertz, Name, Range, Rate, Ratio, Seconds, Sha256,
+    SPEAKER_PATTERN, AnyCount, Count, Expression, Fraction, Hertz, Name, Range, Rate, Ratio, Seconds, Sha256,
 )  # fmt: skip
 from tfspec.base.progress import bar
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
-from tfspec.data.sources.class_folders import SPEAKER_PATTERN, inspect_class_folders
+from tfspec.data.sources.class_folders import inspect_class_folders
 from tfspec.data.splits import check_groups, split_by_file, split_by_group
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm

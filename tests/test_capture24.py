@@ -233,7 +233,7 @@ def test_frames_last_as_long_and_reach_as_high_at_any_rate(sample_rate, samples,
 def test_augmentation_turns_and_scales_and_may_shift(wrists, model, layers):
     pipeline = Capture24(data=wrists, model=model, **SMALL)
     assert len(pipeline.augmentation().layers) == layers
-    windows = pipeline.reader(None)(pd.DataFrame({"index": range(40)}))
+    windows = pipeline.reader(None)(pd.DataFrame(index=range(40)))
     changed = pipeline.augmentation()(windows, seed=[0, 1]).numpy()
     before, after = (np.sort(np.linalg.norm(x, axis=2), axis=1) for x in (windows, changed))
     gain = (after / before).mean(axis=1)
@@ -257,7 +257,7 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
     np.save(data / "X.npy", signals)
     pipeline = Capture24(data=data, on_bad_file="skip", **SMALL)
     manifest, bad = pipeline.usable(pipeline.manifest())
-    assert (len(manifest), list(bad["index"])) == (142, [5, 77])
+    assert (len(manifest), list(bad.index)) == (142, [5, 77])
     assert np.isfinite(pipeline.reader(manifest)(manifest)).all()
 
 

@@ -13,10 +13,10 @@ from tfspec.audio.decoding import load_audio
 from tfspec.augment import Gain, MixUp, TimeMask
 from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
-from tfspec.data.dataset import ArrayReader, Epochs, Share, draw_partners, label_indices, targets
-from tfspec.data.manifest import from_class_folders
+from tfspec.data.dataset import Epochs, Share, draw_partners, label_indices, targets
 from tfspec.data.precompute import precompute
-from tfspec.data.readers import AudioReader
+from tfspec.data.readers import ArrayReader, AudioReader
+from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.frontends import MFCC, Spectrogram
 
 NAMES = ["a", "b", "c"]

@@ -26,6 +26,6 @@ def test_examples_in_docstrings(name, tmp_path, monkeypatch):
 
 
 def test_modules_and_their_examples_are_found():
-    assert {"tfspec.dsp.spectral", "tfspec.data.manifest", "tfspec.pipelines.speech_commands"} <= set(MODULES)
+    assert {"tfspec.dsp.spectral", "tfspec.data.splits", "tfspec.pipelines.speech_commands"} <= set(MODULES)
     examples = doctest.DocTestFinder().find(importlib.import_module("tfspec.dsp.spectral"))
     assert sum(len(example.examples) for example in examples) >= 5

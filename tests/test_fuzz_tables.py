@@ -14,11 +14,11 @@ from PIL import Image
 
 from tfspec.base.errors import UserError
 from tfspec.data.check import check_folder
-from tfspec.data.manifest import from_class_folders
 from tfspec.data.sources.annotations import list_annotations
+from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.sources.mixtures import list_mixtures, write_predictions
 from tfspec.data.sources.pictures import MAX_PIXELS, list_pictures, load_picture, read_table
-from tfspec.data.sources.windows import DICTIONARY, WindowReader, list_windows, window_problems
+from tfspec.data.sources.windows import DICTIONARY, WindowReader, inspect_windows, list_windows
 from tfspec.data.tables import LINE_CHARACTERS, read_csv
 
 LONGEST_ERROR = 4000
@@ -121,7 +121,7 @@ def picture(folder):
 def windows(folder):
     manifest = list_windows(folder, "label")
     WindowReader(folder / "X.npy")(manifest)
-    window_problems(folder / "X.npy", manifest)
+    inspect_windows(folder, manifest)
 
 
 KINDS = {

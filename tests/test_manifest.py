@@ -9,11 +9,11 @@ import pytest
 from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
-from tfspec.data.manifest import (
+from tfspec.data.sources.class_folders import from_class_folders
+from tfspec.data.splits import (
     check_groups,
     draw_groups,
     folds,
-    from_class_folders,
     group_names,
     shared_groups,
     split_by_file,

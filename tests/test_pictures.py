@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tfspec import UserError
+from tfspec.data.readers import ArrayReader
 from tfspec.data.sources import pictures
 from tfspec.data.sources.pictures import (
     PictureReader,
-    TableReader,
     list_pictures,
     load_picture,
-    picture_problems,
+    picture_problem,
     read_table,
     write_table,
 )
@@ -355,7 +355,7 @@ def broken_files(folder, grey):
 
 
 def test_what_is_wrong_with_files(tmp_path, grey):
-    problems = picture_problems(broken_files(tmp_path, grey))
+    problems = [picture_problem(path) for path in broken_files(tmp_path, grey)]
     assert problems[0] is None
     assert problems[1] == "empty file"
     assert set(problems[2:4]) == {"not a PNG file, or damaged"}
@@ -401,8 +401,8 @@ def test_a_folder_without_pictures(tmp_path):
 
 
 def test_readers_give_the_rows_that_are_asked_for(tmp_path, grey):
-    table = TableReader(values(frame(4)))
-    rows = pd.DataFrame({"index": [3, 1]}, index=[10, 11])
+    table = ArrayReader(values(frame(4)))
+    rows = pd.DataFrame(index=[3, 1])
     np.testing.assert_array_equal(table(rows), values(frame(4))[[3, 1]])
     save(tmp_path / "a.png", grey)
     save(tmp_path / "b.png", grey[::-1].copy())

@@ -81,7 +81,7 @@ def test_all_members_train_on_the_data_that_split_csv_describes(tmp_path, proces
     ).train(verbose=0)
     assert [member.pipeline.seed for member in members.members.values()] == [5, 6]
     rows = members.split
-    expected = radio_pictures(list(rows["label"]), np.array([[5, index] for index in rows["index"]]))
+    expected = radio_pictures(list(rows["label"]), np.array([[5, index] for index in rows.index]))
     for member in members.members.values():
         np.testing.assert_allclose(member.pipeline.reader(rows)(rows), expected, atol=1e-6)
     assert len(list((tmp_path / ".tables").iterdir())) == 1
@@ -131,7 +131,7 @@ def test_a_table_is_split_by_class_or_in_its_order(table, tmp_path, validate_on)
     split = pipeline.split(pipeline.manifest())
     validation = split[split["part"] == "validation"]
     assert validation["label"].value_counts().to_dict() == dict.fromkeys(RADIO_CLASSES, NUM // 20)
-    assert (validation["index"].tolist() == list(range(32, 40))) == (validate_on == "last")
+    assert (validation.index.tolist() == list(range(32, 40))) == (validate_on == "last")
 
 
 def test_a_run_on_a_table_reads_it_once(table, tmp_path, monkeypatch):

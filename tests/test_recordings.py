@@ -10,7 +10,7 @@ import soundfile
 from tfspec.audio.recordings import AUDIO_SUFFIXES, count_suffixes, is_recording, list_recordings
 from tfspec.base.errors import UserError
 from tfspec.data.check import check_folder
-from tfspec.data.manifest import from_class_folders, list_class_folders
+from tfspec.data.sources.class_folders import from_class_folders, list_class_folders
 
 SIGNAL = np.random.default_rng(0).uniform(-0.5, 0.5, 8000)
 

@@ -13,9 +13,9 @@ import tensorflow as tf
 from tfspec.augment import Gain, MixUp, OneOf, TimeMask
 from tfspec.base.errors import UserError
 from tfspec.data import SignalSequence, make_dataset
-from tfspec.data.dataset import ArrayReader, Epochs
-from tfspec.data.manifest import from_class_folders
-from tfspec.data.readers import AudioReader
+from tfspec.data.dataset import Epochs
+from tfspec.data.readers import ArrayReader, AudioReader
+from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.frontends import Spectrogram
 
 NAMES = ["a", "b", "c"]

@@ -21,8 +21,8 @@ from tfspec.augment import MixUp
 from tfspec.base.errors import UserError
 from tfspec.base.sources import code_of
 from tfspec.data import make_dataset, store
-from tfspec.data.dataset import ArrayReader, Epochs
-from tfspec.data.readers import AudioReader
+from tfspec.data.dataset import Epochs
+from tfspec.data.readers import ArrayReader, AudioReader
 from tfspec.data.sources.windows import WindowReader
 from tfspec.data.store import FeatureStore
 from tfspec.frontends import Decibel, Spectrogram, Standardize
@@ -258,7 +258,7 @@ def test_a_class_without_a_file_gives_its_own_code():
 def test_windows_and_arrays_have_identities(tmp_path, rng):
     windows = rng.standard_normal((70, 64, 3)).astype(np.float32)
     np.save(tmp_path / "X.npy", windows)
-    manifest = pd.DataFrame({"index": np.arange(70)[::-1]})
+    manifest = pd.DataFrame(index=np.arange(70)[::-1])
     for read, expected in (
         (WindowReader(tmp_path / "X.npy"), windows[::-1]),
         (ArrayReader(windows), windows),

@@ -18,9 +18,9 @@ from tfspec.data.dataset import Epochs
 from tfspec.data.sources.windows import (
     DICTIONARY,
     WindowReader,
+    inspect_windows,
     list_windows,
     shuffled_runs,
-    window_problems,
 )
 
 COLUMN = "label:simple"
@@ -51,7 +51,7 @@ def write(folder: Path, **changes) -> Path:
 
 def test_manifest_names_labels_people_and_times(tmp_path):
     manifest = list_windows(write(tmp_path), COLUMN)
-    assert list(manifest["index"]) == [*range(6)]
+    assert (manifest.index.name, list(manifest.index)) == ("window", [*range(6)])
     assert list(manifest["label"]) == ["sleep", "bicycling", "walking"] * 2
     assert list(manifest["group"]) == ["P001"] * 3 + ["P002"] * 3
     assert list(np.diff(manifest["time"])) == [30] * 5
@@ -69,7 +69,7 @@ def test_windows_are_read_in_any_order_and_precision(tmp_path, dtype):
     assert windows[:, 7, 1].tolist() == [4, 0, 5, 4]
     assert reader.window_bytes == 60 * np.dtype(dtype).itemsize
     with pytest.raises(UserError, match=r"X\.npy ends before window 6"):
-        reader(pd.DataFrame({"index": [5, 6]}))
+        reader(pd.DataFrame(index=[5, 6]))
 
 
 def test_neighbours_are_read_together(tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_neighbours_are_read_together(tmp_path, monkeypatch):
         )
 
     monkeypatch.setattr(Path, "open", lambda *a, **o: contextlib.nullcontext(counting(*a, **o)))
-    reader(pd.DataFrame({"index": [7, 21, 6, 20, 5, 39]}))
+    reader(pd.DataFrame(index=[7, 21, 6, 20, 5, 39]))
     assert [(place - seeks[0]) // reader.window_bytes for place in seeks] == [0, 15, 34]
 
 
@@ -171,13 +171,13 @@ def test_a_missing_folder(tmp_path):
 
 
 def test_windows_that_are_no_numbers_are_found(tmp_path):
+    folder = write(tmp_path, **arrays(2500))
     signals = np.zeros((2500, 4, 3), np.float16)
     signals[[0, 1023, 1024, 2499], 2, 1] = [np.nan, np.inf, -np.inf, np.nan]
     np.save(tmp_path / "X.npy", signals)
-    rows = pd.DataFrame({"index": [2499, 1, 1024, 1023, 0]}, index=[*"abcde"])
-    problems = window_problems(tmp_path / "X.npy", rows)
-    assert problems.notna().to_dict() == {"a": True, "b": False, "c": True, "d": True, "e": True}
-    assert problems["a"] == "holds NaN or infinity"
+    problem = inspect_windows(folder, list_windows(folder, COLUMN))["problem"]
+    assert [*problem.index[problem.notna()]] == [0, 1023, 1024, 2499]
+    assert (problem[0], problem[1]) == ("holds NaN or infinity", None)
 
 
 @some_examples
@@ -227,7 +227,7 @@ def sparse(path: Path, windows: int) -> Path:
 def peak_kilobytes(path: Path, windows: int) -> int:
     """Measure what reading 300 training batches adds to the memory in use, at its highest."""
     index = np.arange(windows)
-    manifest = pd.DataFrame({"index": index, "label": np.resize(["a", "b"], windows)})
+    manifest = pd.DataFrame({"label": np.resize(["a", "b"], windows)})
     epochs = Epochs(0, order=lambda seed: shuffled_runs(index, 14, seed))
     data = make_dataset(manifest, WindowReader(path), ["a", "b"], 32, None, epochs, batches_per_read=28)
     status = Path("/proc/self/status")

@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 
 from tfspec.data import make_dataset
-from tfspec.data.dataset import ArrayReader, Epochs, Examples
+from tfspec.data.dataset import Epochs, Examples
+from tfspec.data.readers import ArrayReader
 from tfspec.distributed.service import Service, start_dispatcher, start_worker
 from tfspec.pipelines import Rainforest
 

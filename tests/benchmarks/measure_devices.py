@@ -22,7 +22,8 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.data import make_dataset
-from tfspec.data.dataset import ArrayReader, Epochs
+from tfspec.data.dataset import Epochs
+from tfspec.data.readers import ArrayReader
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Decibel, Equalize, MelSpectrogram, MultiResolutionMel, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, conv2d, lstm, mac, pyramid, trace_conv2d, transfer

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfspec.data.manifest import from_class_folders, split_by_group
+from tfspec.data.sources.class_folders import from_class_folders
+from tfspec.data.splits import split_by_group
 from tfspec.pipelines import SpeechCommands
 
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from tfspec.data import make_dataset
-from tfspec.data.dataset import ArrayReader, Epochs
+from tfspec.data.dataset import Epochs
+from tfspec.data.readers import ArrayReader
 from tfspec.data.sources.windows import RUN_BYTES, RUNS, WindowReader, shuffled_runs
 
 WINDOW = (3000, 3)
@@ -33,7 +34,7 @@ def forget(path: Path) -> None:
 
 def windows_per_second(path: Path, num_windows: int, reader, order, batches_per_read: int) -> float:
     forget(path)  # which it does not where the file is still mapped
-    manifest = pd.DataFrame({"index": range(num_windows), "label": "a"})
+    manifest = pd.DataFrame({"label": "a"}, index=range(num_windows))
     epochs = Epochs(int(time.time()), order=order)
     data = make_dataset(manifest, reader(), ["a"], BATCH, None, epochs, batches_per_read=batches_per_read)
     start = time.perf_counter()

@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from tfspec.data import make_dataset
-from tfspec.data.dataset import ArrayReader, Epochs
+from tfspec.data.dataset import Epochs
 from tfspec.data.precompute import precompute
+from tfspec.data.readers import ArrayReader
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm
 

@@ -12,7 +12,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from tfspec.data.dataset import ArrayReader, Examples
+from tfspec.data.dataset import Examples
+from tfspec.data.readers import ArrayReader
 from tfspec.distributed.service import start_worker
 
 NAMES = ["a", "b"]

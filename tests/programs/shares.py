@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from tfspec import training
 from tfspec.data import SignalSequence, make_dataset
-from tfspec.data.dataset import ArrayReader, Epochs
+from tfspec.data.dataset import Epochs
+from tfspec.data.readers import ArrayReader
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Spectrogram
 

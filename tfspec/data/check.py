@@ -12,7 +12,9 @@ import pandas as pd
 from tfspec.audio.inspection import Inspection, inspect_all
 from tfspec.base.options import SPEAKER_PATTERN
 from tfspec.base.text import shown
-from tfspec.data.manifest import group_names, list_class_folders, name_problems
+from tfspec.data.problems import name_problems
+from tfspec.data.sources.class_folders import list_class_folders
+from tfspec.data.splits import group_names
 
 
 def check_folder(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.data.dataset import ArrayReader, Reader
+from tfspec.data.readers import ArrayReader, Reader
 
 MOST_SIGNALS = 200
 MOST_BYTES = 2**23
@@ -44,7 +44,7 @@ def keep_signals(
         >>> rows, signals = pd.DataFrame(index=[4, 7]), ArrayReader(np.eye(2), index=pd.Index([4, 7]))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     keep_signals(f"{folder}/signals.npz", [rows], lambda rows: signals, seed=0)
-        ...     open_signals(f"{folder}/signals.npz")(rows.loc[[7]]).tolist()
+        ...     open_signals(f"{folder}/signals.npz", rows.index)(rows.loc[[7]]).tolist()
         [[0.0, 1.0]]
     """
     signals, index = [], []
@@ -59,14 +59,15 @@ def keep_signals(
     if np.abs(kept).max(initial=0) <= np.finfo(np.float16).max:
         kept = kept.astype(np.float16)
     with written_beside(path) as temporary:
-        np.savez(temporary, signals=kept, index=np.concatenate(index))
+        np.savez(temporary, signals=kept, rows=np.concatenate(index))
 
 
-def open_signals(path: str | os.PathLike) -> ArrayReader:
+def open_signals(path: str | os.PathLike, index: pd.Index) -> ArrayReader:
     """Open what `keep_signals` wrote.
 
     Args:
         path: the file.
+        index: that of the manifest. Earlier versions kept places in it, and not its own values.
 
     Returns:
         A reader of the rows whose signals were kept, which its `index` names.
@@ -75,7 +76,7 @@ def open_signals(path: str | os.PathLike) -> ArrayReader:
         UserError: it is missing or damaged.
 
     Example:
-        >>> open_signals("missing.npz")
+        >>> open_signals("missing.npz", pd.Index([]))
         Traceback (most recent call last):
         tfspec.base.errors.UserError: missing.npz is missing: the run has kept no signals.
     """
@@ -83,6 +84,7 @@ def open_signals(path: str | os.PathLike) -> ArrayReader:
         raise UserError(f"{path} is missing: the run has kept no signals.")
     try:
         with np.load(path, allow_pickle=False) as kept:
-            return ArrayReader(kept["signals"], index=pd.Index(kept["index"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            rows = kept["rows"] if "rows" in kept else index[kept["index"]]
+            return ArrayReader(kept["signals"], index=pd.Index(rows))
+    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is damaged: {error}") from None

@@ -13,7 +13,8 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.augment import MixUp
-from tfspec.data.dataset import Epochs, Examples, Reader, apply_layers, check_epochs, draw_partners
+from tfspec.data.dataset import Epochs, Examples, apply_layers, check_epochs, draw_partners
+from tfspec.data.readers import Reader
 
 # Takes (samples,) and the sample rate and gives (samples,), as those of audiomentations do.
 Transform = Callable[[np.ndarray, int | None], np.ndarray]
@@ -47,7 +48,7 @@ class SignalSequence(keras.utils.PyDataset):
         ValueError: as in `make_dataset`, or layers are to run in forked processes.
 
     Example:
-        >>> from tfspec.data.dataset import ArrayReader
+        >>> from tfspec.data.readers import ArrayReader
         >>> frame = pd.DataFrame({"label": ["a", "b", "a"]})
         >>> batches = SignalSequence(frame, ArrayReader(np.zeros([3, 100])), ["a", "b"], batch_size=2)
         >>> [x.shape[0] for x, y in batches]

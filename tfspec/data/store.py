@@ -26,7 +26,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.sources import code_of, package_code
 from tfspec.base.threads import threads
-from tfspec.data.dataset import Reader, places_of, read_batches
+from tfspec.data.dataset import read_batches
+from tfspec.data.readers import Reader, places_of
 
 Dtype = Literal["float16", "float32"]
 Progress = Callable[[Iterable, int], Iterable]
@@ -81,7 +82,7 @@ class FeatureStore:
 
     Example:
         >>> import tempfile
-        >>> from tfspec.data.dataset import ArrayReader
+        >>> from tfspec.data.readers import ArrayReader
         >>> manifest, signals = pd.DataFrame({"label": ["a", "b", "a"]}), ArrayReader(np.zeros([3, 1000]))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     store = FeatureStore(folder, manifest, signals, frontends.Spectrogram(256, 128))

@@ -13,6 +13,7 @@ from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import recording_names
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.problems import with_problems
 from tfspec.data.tables import read_csv, to_numbers
 
 TEXT_COLUMNS = ("recording_id", "species_id", "songtype_id")
@@ -106,9 +107,9 @@ def list_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_se
             "end": start + slice_seconds,
             "label": rows["species_id"],
             "group": rows["recording_id"],
-            "problem": problem,
         }
     )
+    slices = with_problems(slices, lambda rows: problem[rows.index])
     return slices.join(rows.drop(columns=slices.columns, errors="ignore"))
 
 

@@ -14,6 +14,7 @@ from tfspec.audio.recordings import recording_names
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
 from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.problems import with_problems
 from tfspec.data.tables import read_csv, to_numbers
 
 # Columns of a manifest that are no classes, and that no class may be called.
@@ -77,7 +78,7 @@ def list_mixtures(
     names = pd.Series([*paths, *files[unlisted]], dtype=object)
     told += [f"no row in {csv.name}"] * len(unlisted)
     manifest = pd.DataFrame({"path": names, "group": names}).join(numbers)
-    return manifest.assign(problem=pd.Series(told, dtype=object))
+    return with_problems(manifest, lambda rows: [told[row] for row in rows.index])
 
 
 def class_columns(manifest: pd.DataFrame) -> list[str]:

@@ -23,7 +23,8 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import file_problem, walk_files, written_beside
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
-from tfspec.data.manifest import ClassFolders, class_folders, list_files
+from tfspec.data.problems import with_problems
+from tfspec.data.sources.class_folders import ClassFolders, class_folders, list_files
 from tfspec.data.sources.simulate import PICTURE_SHAPE
 from tfspec.data.tables import bounded_lines, not_csv, open_table
 
@@ -321,6 +322,56 @@ def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str]) -> C
     return dataclasses.replace(listing, manifest=listing.manifest.assign(group=listing.manifest["path"]))
 
 
+def inspect_picture_folders(
+    folder: str | os.PathLike,
+    classes: Sequence[str],
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> pd.DataFrame:
+    """List a folder of class folders, tell what is passed over, and decode every PNG file.
+
+    Args:
+        folder: as in `list_pictures`.
+        classes: as in `list_pictures`.
+        progress: wraps the iteration over so many files, to draw a bar.
+
+    Returns:
+        The manifest of `list_pictures` with the column `problem`: why a file cannot be used, None for a good
+        one.
+
+    Raises:
+        UserError: as in `list_pictures`.
+    """
+    listing = list_picture_folders(folder, classes)
+    listing.tell()
+
+    def problems(rows: pd.DataFrame) -> list[str | None]:
+        paths = [Path(folder, path) for path in rows["path"]]
+        return list(progress(threads().map(picture_problem, paths), len(paths)))
+
+    return with_problems(listing.manifest, problems)
+
+
+def table_manifest(labels: Iterable[str], source: str) -> pd.DataFrame:
+    """Make the manifest of pictures that lie in one array: of a table, or simulated.
+
+    Args:
+        labels: (pictures,).
+        source: what they come from; each picture is a group of its own, named by it and its number.
+
+    Returns:
+        Columns `label`, `group` and `problem`, None for all. Its index, called "index", is the picture's
+        place in the array.
+
+    Example:
+        >>> table_manifest(["Noises", "Squiggle"], "some")["group"].tolist()
+        ['some, 0', 'some, 1']
+    """
+    labels = [*labels]
+    index = pd.RangeIndex(len(labels), name="index")
+    manifest = pd.DataFrame({"label": labels, "group": [f"{source}, {i}" for i in index]}, index, object)
+    return with_problems(manifest, lambda rows: [None] * len(rows))
+
+
 def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     """Part the PNG files in a folder and those below it from the others."""
     pictures: list[Path] = []
@@ -415,42 +466,6 @@ def picture_problem(path: str | os.PathLike) -> str | None:
     except UserError as error:
         return str(error).removeprefix(f"{shown(path)}: ")
     return None
-
-
-def picture_problems(
-    paths: Sequence[Path], progress: Callable[[Iterable], Iterable] = iter
-) -> list[str | None]:
-    """Find what is wrong with PNG files, several at a time.
-
-    Args:
-        paths: the files.
-        progress: wraps the iteration, to draw a bar.
-
-    Returns:
-        As `picture_problem`, in order.
-
-    Example:
-        >>> picture_problems([Path("missing.png")])
-        ['no such file']
-    """
-    return list(progress(threads().map(picture_problem, paths)))
-
-
-@dataclass(frozen=True)
-class TableReader:
-    """Reads the pictures of a manifest's rows from a table, by the column `index`.
-
-    Args:
-        pictures: (rows, 64, 128), as `read_table` gives them.
-    """
-
-    pictures: np.ndarray
-    signal_shape = PICTURE_SHAPE
-    sample_rate = None
-
-    def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Give (rows, 64, 128) float32."""
-        return np.asarray(self.pictures[rows["index"].to_numpy()])
 
 
 @dataclass(frozen=True)

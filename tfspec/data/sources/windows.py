@@ -16,6 +16,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import file_problem
 from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.problems import with_problems
 from tfspec.data.tables import read_csv
 
 DICTIONARY = "annotation-label-dictionary.csv"
@@ -50,8 +51,8 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
         label_column: column of the dictionary that has the label of each annotation.
 
     Returns:
-        Columns `index`, the window's place in X.npy, `label`, `group`, the person, and `time`, in seconds,
-        since 1970 where T.npy has dates.
+        Columns `label`, `group`, the person, and `time`, in seconds, since 1970 where T.npy has dates. Its
+        index, called "window", is the window's place in X.npy.
 
     Raises:
         UserError: files are missing or damaged or don't match; all that is wrong is named at once.
@@ -64,7 +65,7 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
         ...     np.save(f"{folder}/pid.npy", ["P1", "P1"])
         ...     _ = Path(folder, DICTIONARY).write_text("annotation,label:simple\na1,sit\na2,walk\n")
         ...     list_windows(folder, "label:simple").values.tolist()
-        [[0, 'sit', 'P1', 0.0], [1, 'walk', 'P1', 30.0]]
+        [['sit', 'P1', 0.0], ['walk', 'P1', 30.0]]
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -94,7 +95,40 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
         columns["time"] = tried(_seconds, there["T"])
     if problems:
         raise UserError(f"{shown(folder)} cannot be used: {'; '.join(problems)}.")
-    return pd.DataFrame({"index": np.arange(len(there["X"])), **columns})
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(there["X"]), name="window"))
+
+
+def inspect_windows(
+    folder: str | os.PathLike,
+    manifest: pd.DataFrame,
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> pd.DataFrame:
+    """Read all of X.npy to find the windows that are no numbers.
+
+    Args:
+        folder: as in `list_windows`.
+        manifest: all that `list_windows` has found there.
+        progress: wraps the iteration over so many chunks, to draw a bar.
+
+    Returns:
+        The manifest with the column `problem`: why a window cannot be used, None for a good one.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/X.npy", np.array([1, np.nan, 3])[:, None, None])
+        ...     inspect_windows(folder, pd.DataFrame({"label": ["a", "b", "a"]}))["problem"].tolist()
+        [None, 'holds NaN or infinity', None]
+    """
+    path = Path(folder, "X.npy")
+    finite = np.empty(len(manifest), bool)
+    for start in progress(range(0, len(finite), CHUNK), -(-len(finite) // CHUNK)):
+        # Mapped anew, or all that was ever read would stay in memory
+        chunk = _mapped(path)[start : start + CHUNK]
+        finite[start : start + CHUNK] = np.isfinite(chunk).all(axis=(1, 2))
+    return with_problems(
+        manifest, lambda rows: [None if finite[i] else "holds NaN or infinity" for i in rows.index]
+    )
 
 
 def _mapped(path: Path) -> np.memmap:
@@ -194,7 +228,7 @@ def _seconds(times: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class WindowReader:
-    """Reads the windows of a manifest's rows from X.npy, by the column `index`.
+    """Reads the windows of a manifest's rows from X.npy, by the rows' index.
 
     A file of any size takes no more memory than the batch. Windows are read in the order of the file, and
     neighbours by one call: a map of the file would read them page by page, several times as slowly.
@@ -207,7 +241,7 @@ class WindowReader:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     np.save(f"{folder}/X.npy", np.arange(6, dtype=np.float16).reshape(3, 2, 1))
-        ...     WindowReader(Path(folder, "X.npy"))(pd.DataFrame({"index": [2, 0]})).tolist()
+        ...     WindowReader(Path(folder, "X.npy"))(pd.DataFrame(index=[2, 0])).tolist()
         [[[4.0], [5.0]], [[0.0], [1.0]]]
     """
 
@@ -234,12 +268,12 @@ class WindowReader:
     def identities(self, rows: pd.DataFrame) -> list[str]:
         """Give a text a row: its window's place in the file, and the file's size and time of change."""
         stat = self.path.stat()
-        return [f"{index} {stat.st_size} {stat.st_mtime_ns}" for index in rows["index"]]
+        return [f"{index} {stat.st_size} {stat.st_mtime_ns}" for index in rows.index]
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Give the windows of some rows, as (rows, samples, channels) float32."""
         offset, dtype, shape = self._layout
-        index = rows["index"].to_numpy()
+        index = rows.index.to_numpy()
         windows = np.empty((len(index), *shape), np.float32)
         order = np.argsort(index)
         breaks = np.flatnonzero(np.diff(index[order]) != 1) + 1
@@ -251,39 +285,6 @@ class WindowReader:
                     raise UserError(f"{self.path} ends before window {index[neighbours[-1]]}.")
                 windows[neighbours] = run
         return windows
-
-
-def window_problems(
-    path: Path,
-    manifest: pd.DataFrame,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
-) -> pd.Series:
-    """Read all of X.npy to find the windows that are no numbers.
-
-    Args:
-        path: X.npy.
-        manifest: column `index`.
-        progress: wraps the iteration over so many chunks, to draw a bar.
-
-    Returns:
-        Text a row, None for a good one.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     np.save(f"{folder}/X.npy", np.array([1, np.nan, 3])[:, None, None])
-        ...     window_problems(Path(folder, "X.npy"), pd.DataFrame({"index": range(3)})).tolist()
-        [None, 'holds NaN or infinity', None]
-    """
-    num_windows = len(_mapped(path))
-    finite = np.empty(num_windows, bool)
-    for start in progress(range(0, num_windows, CHUNK), -(-num_windows // CHUNK)):
-        # Mapped anew, or all that was ever read would stay in memory
-        chunk = _mapped(path)[start : start + CHUNK]
-        finite[start : start + CHUNK] = np.isfinite(chunk).all(axis=(1, 2))
-    problems = np.full(len(manifest), None, object)
-    problems[~finite[manifest["index"]]] = "holds NaN or infinity"
-    return pd.Series(problems, manifest.index, dtype=object)
 
 
 def shuffled_runs(index: np.ndarray, run: int, seed: int | Sequence[int], runs: int = RUNS) -> np.ndarray:
