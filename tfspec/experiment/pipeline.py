@@ -622,19 +622,23 @@ class Pipeline:
         )
         with strategy.scope():
             training.fit(
-                self._classifier(front_end, training.in_float32(backbone), split),
                 backbone,
-                replicas.distribute(strategy, make_training),
-                epochs,
-                replicas.distribute(strategy, make_validation),
+                self._classifier(front_end, training.in_float32(backbone), split),
+                training.Batches(
+                    replicas.distribute(strategy, make_training),
+                    replicas.distribute(strategy, make_validation),
+                    epochs,
+                ),
+                training.Training(
+                    self.phases(),
+                    self.loss(),
+                    self.optimizer,
+                    self.metrics(len(class_names)),
+                    self.patience,
+                    self.keep,
+                ),
                 progress,
-                self.phases(),
-                self.patience,
-                self.loss(),
-                self.optimizer,
                 verbose,
-                self.metrics(len(class_names)),
-                self.keep,
                 self.jit,
             )
 
