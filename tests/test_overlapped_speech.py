@@ -115,16 +115,16 @@ def test_a_submission_without_answers_is_filled_in_and_not_scored(tmp_path):
 
 KILLED_IN_THE_SECOND_MEMBER = """
 import json, os, signal, sys
-import keras
 from overlaps import small_network
 from tfspec.pipelines import OverlappedSpeech, overlapped_speech
+from tfspec.training import fitting
 
-class Kill(keras.callbacks.TerminateOnNaN):
+class Kill(fitting.StopOnNaN):
     def on_train_batch_end(self, batch, logs=None):
         if os.path.exists(sys.argv[2] + "/max/state-1.keras"):
             os.kill(os.getpid(), signal.SIGKILL)
 
-keras.callbacks.TerminateOnNaN = Kill
+fitting.StopOnNaN = Kill
 overlapped_speech.mac = small_network
 OverlappedSpeech(data=sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3])).train(verbose=0)
 """

@@ -78,16 +78,16 @@ def test_same_seed_same_losses(tones, run, tmp_path):
 
 KILLED_IN_EPOCH_3 = """
 import json, os, signal, sys
-import keras
 from tfspec.pipelines import SpeechCommands
+from tfspec.training import fitting
 
-class Kill(keras.callbacks.TerminateOnNaN):
+class Kill(fitting.StopOnNaN):
     def on_train_batch_end(self, batch, logs=None):
         if os.path.exists(sys.argv[2] + "/state-2.keras") and self.params["epochs"] and len(
             open(sys.argv[2] + "/history.csv").readlines()) == 3:
             os.kill(os.getpid(), signal.SIGKILL)
 
-keras.callbacks.TerminateOnNaN = Kill
+fitting.StopOnNaN = Kill
 SpeechCommands(data=sys.argv[1], out=sys.argv[2], epochs=4, validation_fraction=1 / 3, clip_seconds=0.3,
     batch_size=4, **json.loads(sys.argv[3])).train(verbose=0)
 """

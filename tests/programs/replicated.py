@@ -15,9 +15,9 @@ import tensorflow as tf
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from overlaps import small_network
 
-from tfspec import training
 from tfspec.models import conv2d
 from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
+from tfspec.training import fitting
 
 SMALL = {
     "speech_commands": (
@@ -66,7 +66,7 @@ def small(name: str, data: Path, **options):
     )
 
 
-class Kill(training.Keep):
+class Kill(fitting.Keep):
     """Kills the last worker in the third epoch."""
 
     def on_train_batch_end(self, batch, logs=None):
@@ -81,7 +81,7 @@ if __name__ == "__main__":
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     options = {"strategy": strategy}
     if "killed" in out:
-        training.Keep, options["epochs"] = Kill, 4
+        fitting.Keep, options["epochs"] = Kill, 4
     for name in names:
         run = small(name, Path(data), out=Path(out) / name, **options).train(verbose=2)
         print(f"{run.folder} has {run.metrics()['examples']} examples")

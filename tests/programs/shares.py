@@ -5,19 +5,18 @@ python shares.py STRATEGY
 
 import json
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec import training
 from tfspec.data import SignalSequence, make_dataset
 from tfspec.data.dataset import Epochs
 from tfspec.data.readers import ArrayReader
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Spectrogram
+from tfspec.training.keeping import Keep
 
 NAMES = ["a", "b", "c"]
 SIZES = (1, 4, 9, 11)
@@ -68,7 +67,7 @@ def dropped(strategy) -> list:
     model = keras.Sequential([keras.Input((256,)), keras.layers.Dropout(0.5)])
     left = []
     for epoch in (0, 0, 1):
-        keep = training.Keep(None, model, Path(), Epochs(5), None, None, 1)
+        keep = Keep(None, model, Epochs(5), None, None)
         keep.on_epoch_begin(epoch)
         run = tf.function(lambda: strategy.run(lambda: model(tf.ones([1, 256]), training=True)))
         left.append([part.numpy()[0].tolist() for part in strategy.experimental_local_results(run())])

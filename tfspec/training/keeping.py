@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -14,10 +15,19 @@ from tfspec.base.files import written_beside
 from tfspec.data.dataset import Epochs
 from tfspec.distributed import replicated as replicas
 from tfspec.models import Classifier
-from tfspec.training.progress import Phase, Progress
+from tfspec.training.progress import Progress
 
 DROPOUTS = 3
 """Number of their stream of random numbers; `Epochs` draws from others."""
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends an epoch whose loss is not finite. Keras's `TerminateOnNaN` does the same and prints it."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Look at the loss."""
+        if not np.isfinite(logs["loss"]):
+            self.model.stop_training = True
 
 
 class Keep(keras.callbacks.Callback):
@@ -30,9 +40,8 @@ class Keep(keras.callbacks.Callback):
         classifier: what is kept: around the backbone that trains, or around its twin in float32.
         backbone: what trains, maybe on several replicas.
         epochs: what numbers the epochs of the training data.
-        phase: the phase that trains.
         progress: of the training; this callback adds the epochs, and writes into its folder.
-        patience: epochs without a lower validation loss after which the phase stops.
+        is_over: whether to stop, asked after every epoch.
     """
 
     def __init__(
@@ -40,17 +49,15 @@ class Keep(keras.callbacks.Callback):
         classifier: Classifier,
         backbone: keras.Model,
         epochs: Epochs,
-        phase: Phase,
         progress: Progress,
-        patience: int,
+        is_over: Callable[[], bool],
     ):
         super().__init__()
-        self.epochs = epochs
-        self.backbone = backbone
         self.classifier = classifier
-        self.phase = phase
+        self.backbone = backbone
+        self.epochs = epochs
         self.progress = progress
-        self.patience = patience
+        self.is_over = is_over
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock, and what is random in this epoch: a function of the seed and the epoch alone."""
@@ -79,4 +86,4 @@ class Keep(keras.callbacks.Callback):
         with written_beside(self.progress.folder / "history.csv") as temporary:
             pd.DataFrame(self.progress.history).to_csv(temporary, index=False)
         self.progress.save(self.backbone)
-        self.model.stop_training = self.progress.is_over(self.phase, self.patience)
+        self.model.stop_training = self.is_over()

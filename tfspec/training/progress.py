@@ -10,36 +10,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
 
+from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
+from tfspec.training.recipe import Phase
 
 FILE = "progress.json"
 STATES = "state-*.keras"
 OLD_STATE = "state/backbone.keras"
 """Of earlier versions, which had `progress.json` beside it."""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of epochs with one learning-rate schedule.
-
-    Args:
-        epochs: largest number of epochs.
-        learning_rate: at the start.
-        learning_rate_end: part of it that a cosine over the epochs leaves at the end; 1 keeps it constant.
-        prepare: what is done to the backbone first, such as `models.freeze`.
-    """
-
-    epochs: int
-    learning_rate: float
-    learning_rate_end: float = 1.0
-    prepare: Callable[[keras.Model], None] | None = None
 
 
 @dataclass
@@ -144,12 +128,8 @@ class Progress:
         if self.state is None:
             return None
         path = self.folder / self.state
-        try:
+        with in_one_line(f"{path} cannot be loaded", f"remove {self.folder / FILE} to train this model anew"):
             return keras.saving.load_model(path, safe_mode=True)
-        except Exception as error:  # whatever a damaged file makes Keras raise
-            raise UserError(
-                f"{path} cannot be loaded: {error}. Remove {self.folder / FILE} to train this model anew."
-            ) from None
 
     def lowest(self, first_epoch: int = 0) -> int | None:
         """Number the epoch with the lowest validation loss, from `first_epoch` on."""

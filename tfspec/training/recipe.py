@@ -1,0 +1,97 @@
+"""What a training is to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfspec.data.dataset import Epochs, Order
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs with one learning-rate schedule.
+
+    Args:
+        epochs: largest number of epochs.
+        learning_rate: at the start.
+        learning_rate_end: part of it that a cosine over the epochs leaves at the end; 1 keeps it constant.
+        prepare: what is done to the backbone first, such as `models.freeze`.
+    """
+
+    epochs: int
+    learning_rate: float
+    learning_rate_end: float = 1.0
+    prepare: Callable[[keras.Model], None] | None = None
+
+    def rates(self, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
+        """Make the learning rates of the phase's steps.
+
+        Args:
+            steps_per_epoch: batches an epoch.
+
+        Example:
+            >>> rates = Phase(epochs=2, learning_rate=0.5, learning_rate_end=0.1).rates(steps_per_epoch=10)
+            >>> [round(float(rates(step)), 3) for step in (0, 10, 20)]
+            [0.5, 0.275, 0.05]
+        """
+        return keras.optimizers.schedules.CosineDecay(
+            self.learning_rate, self.epochs * steps_per_epoch, alpha=self.learning_rate_end
+        )
+
+
+def _cross_entropy() -> keras.losses.Loss:
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """How a backbone is trained, and what a pipeline's step `training` returns.
+
+    Args:
+        phases: what to train and how fast, in order.
+        loss: Keras loss on labels and logits, a mean over the examples; cross entropy by default.
+        optimizer: makes the optimizer of a phase from its learning rates.
+        metrics: what is measured in every epoch besides the loss, on labels and logits.
+        patience: epochs without a lower validation loss after which a phase stops; not if the last counts.
+        keep: the epoch whose model counts: that of the lowest validation loss, or the last.
+        weights: (rows,) weights of the training examples in the loss; None for equal ones.
+        order: of the training examples in each epoch, as in `Epochs`; None for permutations.
+        batches_per_read: training batches that are read together, as in `make_dataset`.
+
+    Example:
+        >>> Training([Phase(epochs=20, learning_rate=1e-3)]).metrics
+        ('accuracy',)
+    """
+
+    phases: Sequence[Phase]
+    loss: keras.losses.Loss = field(default_factory=_cross_entropy)
+    optimizer: Callable[[keras.optimizers.schedules.LearningRateSchedule], keras.optimizers.Optimizer] = (
+        keras.optimizers.Adam
+    )
+    metrics: Sequence[str | keras.metrics.Metric] = ("accuracy",)
+    patience: int = 2
+    keep: Literal["best", "last"] = "best"
+    weights: np.ndarray | None = None
+    order: Order | None = None
+    batches_per_read: int = 1
+
+
+class Batches(NamedTuple):
+    """What a backbone trains and is validated on.
+
+    Args:
+        train: batches ((batch, frames, bins, channels) features, (batch,) labels), as
+            `distributed.distribute` makes them under the strategy that trains.
+        validation: batches of the same.
+        epochs: what numbers the epochs of `train`.
+    """
+
+    train: tf.data.Dataset | tf.distribute.DistributedDataset
+    validation: tf.data.Dataset | tf.distribute.DistributedDataset
+    epochs: Epochs
