@@ -9,14 +9,14 @@ from rich.console import Console
 
 from tfspec.report import figures as report
 from tfspec.scores.calibration import score_distributions
-from tfspec.scores.classes import score
+from tfspec.scores.classes import score_classes
 
 NAMES = ["$\\frac$", "<script>alert(1)</script>", "[red]x[/red]"]
 
 
 @pytest.fixture
 def scores():
-    return score(np.array([0, 1, 1, 2]), np.eye(3)[[0, 1, 2, 2]], NAMES)
+    return score_classes(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]), NAMES)
 
 
 def _png(figure):

@@ -45,6 +45,7 @@ from tfspec.inference import long_recordings as detection
 from tfspec.inference.files import load_model, predict_files
 from tfspec.pipelines import PIPELINES, RadioSignals
 from tfspec.report import figures as report
+from tfspec.scores.types import Scores, SmoothedScores
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
 
@@ -531,7 +532,7 @@ def _print_run(run: Run) -> None:
         _print_scores(run.metrics("test"), run.evaluation_folder(part="test"))
 
 
-def _print_scores(scores: dict[str, Any], folder: Path) -> None:
+def _print_scores(scores: Scores, folder: Path) -> None:
     console.print(report.score_table(scores))
     console.print(
         f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f}, "
@@ -558,7 +559,7 @@ def _print_scores(scores: dict[str, Any], folder: Path) -> None:
     console.print(escape(f"Predictions and figures: {folder}"))
 
 
-def _intervals(scores: dict[str, Any]) -> str:
+def _intervals(scores: Scores | SmoothedScores) -> str:
     ends = {name: scores["intervals"][name] for name in ("accuracy", "macro_f1", "kappa")}
     return ", ".join(
         f"{name.replace('_f1', ' F1')} {low:.3f}–{high:.3f}" for name, (low, high) in ends.items()

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.modules import refuse_while_loading
 from tfspec.base.text import shown
-from tfspec.data.dataset import Examples, Reader, label_indices, read_batches, targets
+from tfspec.data.dataset import Examples, Reader, read_batches, targets
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.distributed import replicated as replicas
 from tfspec.export.exporting import export
@@ -29,8 +29,8 @@ from tfspec.export.quantization import Quantize
 from tfspec.inference.files import load_keras, predict_files
 from tfspec.models import Classifier, at_temperature
 from tfspec.report import figures as report
-from tfspec.scores import calibration as distributions
-from tfspec.scores import classes as evaluation
+from tfspec.scores.evaluation import Predicted, add_smoothed, evaluate
+from tfspec.scores.types import Scores
 from tfspec.training import Progress
 
 if TYPE_CHECKING:
@@ -185,9 +185,10 @@ class Run:
         """File, true label, predicted label and probabilities of every validation example."""
         return self._read_table("predictions.csv", ["predicted"])
 
-    def metrics(self, part: Literal["validation", "test"] = "validation") -> dict[str, Any]:
-        """Give the scores of a part, as `evaluation.score` does."""
-        return self._read_json(f"{self.evaluation_folder(part=part).relative_to(self.folder)}/metrics.json")
+    def metrics(self, part: Literal["validation", "test"] = "validation") -> Scores:
+        """Read the scores of a part."""
+        name = f"{self.evaluation_folder(part=part).relative_to(self.folder)}/metrics.json"
+        return cast(Scores, self._read_json(name))
 
     def _read_table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
         path = self.folder / name
@@ -231,7 +232,7 @@ class Run:
         data: str | os.PathLike | None = None,
         on_bad_file: Literal["stop", "skip"] | None = None,
         part: Literal["validation", "test"] = "validation",
-    ) -> dict[str, Any]:
+    ) -> Scores:
         """Score the best model on the validation or test part, or on all of another data set.
 
         Every example is predicted by the mean of all models, in cross validation by that of the models that
@@ -245,11 +246,7 @@ class Run:
             part: of the run's own data.
 
         Returns:
-            What `evaluation.score`, `distributions.score_distributions` and `distributions.score_members`
-            give, the latter by what was fitted to the validation part; with soft labels, the class of an
-            example is that of its largest share. The number of `groups` and `intervals`, as `score_groups`
-            gives them; with `data` also `groups_trained_on`; and where the pipeline smooths, the scores of
-            that as `smoothed`.
+            The scores, also kept in metrics.json.
 
         Raises:
             UserError: the data cannot be used, or has labels that the model does not know.
@@ -301,37 +298,19 @@ class Run:
 
     def _score(
         self, pipeline: Pipeline, manifest: pd.DataFrame, each: np.ndarray, held_out: bool
-    ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, pd.DataFrame]]:
-        """Score (members, rows, classes) probabilities; give the rows back with labels and predictions."""
+    ) -> tuple[pd.DataFrame, Scores, dict[str, pd.DataFrame]]:
+        """Score (members, rows, classes) probabilities; return the rows with labels and predictions."""
         names = self.classifier.class_names
-        shares, probabilities = _shares(manifest, names), np.nanmean(each, axis=0)
-        labels, members = shares.argmax(1), dict(zip(self.members, each, strict=True))
-        scores = {
-            **evaluation.score(labels, probabilities, names),
-            **distributions.score_distributions(shares, probabilities, self._prior),
-            **distributions.score_members(shares, members, None if held_out else self._fitted),
-        }
-        groups, scores["intervals"] = evaluation.score_groups(
-            labels, probabilities.argmax(1), manifest["group"], names
+        members = dict(zip(self.members, each, strict=True))
+        predicted = Predicted(
+            names, targets(manifest, names), members, pipeline.example_names(manifest), manifest["group"]
         )
-        scores["groups"] = len(groups)
-        soft, manifest = "label" not in manifest, manifest.assign(label=np.take(names, labels))
-        table = evaluation.predictions_table(
-            pipeline.example_names(manifest), probabilities, names, manifest["label"]
-        )
-        if soft:
-            table = table.join(pd.DataFrame(shares, columns=[f"true_{name}" for name in names]))
-        manifest = manifest.assign(predicted=table["predicted"])
+        found = evaluate(predicted, self._prior, None if held_out else self._fitted)
+        manifest = manifest.assign(**found.predictions[["label", "predicted"]])
         smoothed = pipeline.smooth(manifest, manifest if held_out else self._held_out(), names)
         if smoothed is not None:
-            table.insert(table.columns.get_loc("predicted") + 1, "smoothed", smoothed)
-            places = label_indices(table["smoothed"], names)
-            scores["smoothed"] = evaluation.score_classes(labels, places, names)
-            its_groups, scores["smoothed"]["intervals"] = evaluation.score_groups(
-                labels, places, manifest["group"], names
-            )
-            groups = groups.join(its_groups.drop(columns="examples", errors="ignore").add_prefix("smoothed_"))
-        return manifest, scores, {"predictions": table, "groups": groups.reset_index()}
+            found = add_smoothed(found, predicted, smoothed)
+        return manifest, found.scores, {"predictions": found.predictions, "groups": found.groups}
 
     def _predicted(self, part: str) -> list[tuple[list[str], pd.DataFrame]]:
         """Give the members that predict a part, each time with their rows."""
@@ -367,13 +346,13 @@ class Run:
         return _shares(_part(self.split, "train"), self.classifier.class_names).mean(0)
 
     @property
-    def _fitted(self) -> dict[str, Any]:
+    def _fitted(self) -> Scores:
         """The scores of the validation part, among them what was fitted to it."""
-        scores = self.metrics() if (self.folder / "metrics.json").exists() else {}
-        return scores if "tempered" in scores else self.evaluate()
+        scores = self.metrics() if (self.folder / "metrics.json").exists() else None
+        return scores if scores and "tempered" in scores else self.evaluate()
 
     def _write_evaluation(
-        self, folder: Path, scores: dict, tables: dict[str, pd.DataFrame], bad: pd.DataFrame | None
+        self, folder: Path, scores: Scores, tables: dict[str, pd.DataFrame], bad: pd.DataFrame | None
     ):
         with written_beside(folder / "metrics.json") as temporary:
             temporary.write_text(json.dumps(scores, indent=2))
@@ -382,7 +361,7 @@ class Run:
         if bad is not None:
             self._write_table(folder / "bad_files.csv", bad)
 
-    def _draw(self, pipeline: Pipeline, folder: Path, manifest: pd.DataFrame, scores: dict):
+    def _draw(self, pipeline: Pipeline, folder: Path, manifest: pd.DataFrame, scores: Scores):
         """Draw the confusion matrix, the calibration, the training and some examples."""
         figures = {
             "confusion_matrix": report.confusion_matrix_figure(scores),

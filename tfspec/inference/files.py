@@ -22,7 +22,7 @@ from tfspec.export.exporting import NOT_OURS, TFLiteClassifier
 from tfspec.inference.long_recordings import window_probabilities
 from tfspec.models import Classifier
 from tfspec.models.keras_file import check_keras_file
-from tfspec.scores import classes as evaluation
+from tfspec.scores.predictions import predictions_table
 from tfspec.training import Progress
 
 
@@ -104,7 +104,7 @@ def predict_files(
         bad = [f"{shown(name)} ({problem})" for name, problem in zip(names, problems, strict=True)]
         raise UserError(f"{len(bad)} of {len(files)} files cannot be used: {'; '.join(bad)}.")
     scores = np.concatenate(probabilities)
-    table = evaluation.predictions_table(pd.Series(names, name="file"), scores, model.class_names)
+    table = predictions_table(pd.Series(names, name="file"), scores, model.class_names)
     table.insert(1, "start", np.concatenate(starts))
     table["problem"] = pd.Series(problems, dtype=object)
     table["predicted"] = table["predicted"].astype(object).where(table["problem"].isna(), None)

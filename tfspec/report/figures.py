@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tfspec.base.text import shown
+from tfspec.scores.types import DistributionScores, LabelScores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,11 +44,11 @@ def track(items: Iterable, description: str, total: int) -> Iterable:
         yield from progress.track(items, total, description=description)
 
 
-def score_table(scores: dict[str, Any]) -> Table:
+def score_table(scores: LabelScores) -> Table:
     """Show precision, recall and F1 of every class.
 
     Args:
-        scores: from `evaluation.score`.
+        scores: from `scores.classes.score_classes`, or all of a part.
 
     Returns:
         A table for rich to print.
@@ -64,11 +65,11 @@ def score_table(scores: dict[str, Any]) -> Table:
     return table
 
 
-def confusion_matrix_figure(scores: dict[str, Any]) -> Figure:
+def confusion_matrix_figure(scores: LabelScores) -> Figure:
     """Draw the confusion matrix: counts written in, colour by share of the true class.
 
     Args:
-        scores: from `evaluation.score`.
+        scores: from `scores.classes.score_classes`, or all of a part.
 
     Returns:
         The figure.
@@ -91,11 +92,11 @@ def confusion_matrix_figure(scores: dict[str, Any]) -> Figure:
     return figure
 
 
-def calibration_figure(scores: dict[str, Any]) -> Figure:
+def calibration_figure(scores: DistributionScores) -> Figure:
     """Draw how large the predicted class's share is, against the probability that was predicted.
 
     Args:
-        scores: from `distributions.score_distributions`.
+        scores: from `scores.calibration.score_distributions`, or all of a part.
 
     Returns:
         The figure; on the diagonal, predictions are worth what they say. Larger dots are more examples.
