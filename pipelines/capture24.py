@@ -291,5 +291,10 @@ class Capture24(Pipeline):
         shown = manifest.groupby("label").head(10).sort_values("label", kind="stable", ignore_index=True)
         layers = keras.Sequential([VectorNorm(), self._log_spectrogram(max(self.frame_lengths))])
         pictures = np.asarray(layers(self.reader(shown)(shown)))[..., 0].transpose(0, 2, 1)
-        rows = {label: pictures[places] for label, places in shown.groupby("label").indices.items()}
-        return report.grid_figure(rows, "time", "frequency")
+        rows = shown.groupby("label").indices.items()
+        return report.examples_figure(
+            {
+                label: [report.Picture(pictures[place], "time", "frequency") for place in places]
+                for label, places in rows
+            }
+        )

@@ -182,5 +182,5 @@ class OverlappedSpeech(Pipeline):
 
     def draw_examples(self, features, titles):
         """Draw mel pictures of the shortest window."""
-        pictures = [example[..., 0].T for example in features]
-        return report.examples_figure(pictures, titles, "time", "mel band")
+        pictures = [report.Picture(example[..., 0].T, "time", "mel band") for example in features]
+        return report.examples_figure({title: [it] for title, it in zip(titles, pictures, strict=True)})

@@ -190,5 +190,5 @@ class Rainforest(Pipeline):
 
     def draw_examples(self, features, titles):
         """Draw mel pictures."""
-        pictures = [example[..., 0].T for example in features]
-        return report.examples_figure(pictures, titles, "time", "mel band")
+        pictures = [report.Picture(example[..., 0].T, "time", "mel band") for example in features]
+        return report.examples_figure({title: [it] for title, it in zip(titles, pictures, strict=True)})

@@ -264,8 +264,8 @@ class Pipeline:
 
     def draw_examples(self, features: np.ndarray, titles: Sequence[str]):
         """Draw (examples, frames, bins, channels) features as pictures."""
-        pictures = [self.picture(example) for example in features]
-        return report.examples_figure(pictures, titles, *self.picture_axes)
+        pictures = [report.Picture(self.picture(example), *self.picture_axes) for example in features]
+        return report.examples_figure({title: [it] for title, it in zip(titles, pictures, strict=True)})
 
     def picture(self, features: np.ndarray) -> np.ndarray:
         """Give the picture of one example's features, its first row to be at the bottom."""

@@ -454,11 +454,11 @@ class Run:
         read, _ = self._readable(row)
         signal = read(row)
         return report.view_figure(
-            self.pipeline.picture(np.asarray(models[0].front_end(signal))[0]),
+            report.Picture(
+                self.pipeline.picture(np.asarray(models[0].front_end(signal))[0]), *self.pipeline.picture_axes
+            ),
             str(self.pipeline.example_names(row).iloc[0]),
-            *self.pipeline.picture_axes,
-            names,
-            _probabilities(models, [signal]).mean(axis=0)[0],
+            dict(zip(names, _probabilities(models, [signal]).mean(axis=0)[0].tolist(), strict=True)),
             names[_shares(row, names).argmax()],
         )
 
