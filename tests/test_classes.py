@@ -14,14 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
-from tfspec.scores.classes import (
-    lwlrap,
-    predictions_table,
-    score,
-    score_classes,
-    score_groups,
-    score_multilabel,
-)
+from tfspec.scores.classes import score_classes
+from tfspec.scores.groups import score_groups
+from tfspec.scores.predictions import predictions_table
+from tfspec.scores.ranking import lwlrap, score_multilabel, score_ranking
 
 NAMES = ["a", "b", "c"]
 
@@ -30,7 +26,7 @@ def test_scores_are_those_of_scikit_learn(rng):
     labels = rng.integers(0, 3, 200)
     probabilities = rng.dirichlet(np.ones(3), 200)
     predicted = probabilities.argmax(1)
-    scores = score(labels, probabilities, NAMES)
+    scores = score_classes(labels, predicted, NAMES)
     assert scores["accuracy"] == metrics.accuracy_score(labels, predicted)
     assert np.isclose(scores["balanced_accuracy"], metrics.balanced_accuracy_score(labels, predicted))
     assert np.isclose(scores["macro_f1"], metrics.f1_score(labels, predicted, average="macro"))
@@ -44,7 +40,7 @@ def test_scores_are_those_of_scikit_learn(rng):
 
 
 def test_a_class_without_examples_or_predictions_is_no_error():
-    scores = score(np.array([0, 0]), np.array([[0.9, 0.1, 0], [0.8, 0.2, 0]]), NAMES)
+    scores = score_classes(np.array([0, 0]), np.array([0, 0]), NAMES)
     assert scores["per_class"]["c"] == {"precision": 0, "recall": 0, "f1": 0, "examples": 0}
     assert scores["balanced_accuracy"] == scores["macro_f1"] == 1
     assert len(scores["confusion_matrix"]) == 3
@@ -188,7 +184,7 @@ def test_only_the_order_counts_and_soft_labels_are_labels(rng):
 
 def test_one_label_an_example_gives_the_same_in_either_form(rng):
     labels, probabilities = rng.integers(0, 3, 200), rng.dirichlet(np.ones(3), 200)
-    scores = score(labels, probabilities, NAMES)
+    scores = score_ranking(labels, probabilities)
     several = score_multilabel(np.eye(3)[labels], probabilities, NAMES)
     for name in ("lwlrap", "macro_auc", "mean_average_precision"):
         assert scores[name] == several[name]
@@ -199,7 +195,7 @@ def test_one_label_an_example_gives_the_same_in_either_form(rng):
 
 
 def test_one_class_alone_cannot_be_ranked():
-    scores = score(np.array([0, 0]), np.array([[0.9, 0.1, 0], [0.2, 0.8, 0]]), NAMES)
+    scores = score_ranking(np.array([0, 0]), np.array([[0.9, 0.1, 0], [0.2, 0.8, 0]]))
     assert scores["lwlrap"] == 0.75
     assert scores["macro_auc"] is scores["mean_average_precision"] is None
     json.dumps(scores, allow_nan=False)
@@ -217,5 +213,5 @@ def test_import_needs_neither_scikit_learn_nor_matplotlib():
     """Keras imports both where they are, so all that can be seen is that tfspec does without."""
     script = "import sys; sys.modules.update(sklearn=None, matplotlib=None, librosa=None); import tfspec"
     subprocess.run(
-        [sys.executable, "-c", script + ", tfspec.scores.classes, tfspec.report.figures"], check=True
+        [sys.executable, "-c", script + ", tfspec.scores.evaluation, tfspec.report.figures"], check=True
     )

@@ -5,18 +5,20 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 from rich.console import Console
 
 from tfspec.report import figures as report
+from tfspec.report.figures import Picture
 from tfspec.scores.calibration import score_distributions
-from tfspec.scores.classes import score
+from tfspec.scores.classes import score_classes
 
 NAMES = ["$\\frac$", "<script>alert(1)</script>", "[red]x[/red]"]
 
 
 @pytest.fixture
 def scores():
-    return score(np.array([0, 1, 1, 2]), np.eye(3)[[0, 1, 2, 2]], NAMES)
+    return score_classes(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]), NAMES)
 
 
 def _png(figure):
@@ -65,8 +67,7 @@ def test_the_other_figures_can_be_drawn():
     for figure in (
         report.history_figure(history),
         report.waveform_figure(np.zeros(100), 10, "$"),
-        report.examples_figure([np.zeros((4, 5))] * 5, ["$"] * 5, "time", "bin"),
-        report.grid_figure({"$": [np.zeros((4, 5))] * 3, "b": [np.ones((4, 6))]}, "time", "bin", 3),
+        report.view_figure(Picture(np.zeros((4, 5))), "$", {"$": 0.2, "b": 0.8}, "$"),
     ):
         assert len(_png(figure)) > 1000
 
@@ -77,8 +78,27 @@ def test_history_shows_every_metric_loss_first():
     assert [axes.get_title() for axes in report.history_figure(history).axes] == ["loss", "accuracy", "kappa"]
 
 
-def test_grid_has_a_row_a_class_in_one_scale():
-    figure = report.grid_figure({"$a": [np.zeros((4, 5))] * 2, "b": [np.ones((4, 6))] * 12}, "time", "bin")
+def test_single_examples_stand_under_their_titles():
+    examples = {f"${i}": [Picture(np.full((4, 5), i), "hours", "mel band")] for i in range(5)}
+    figure = report.examples_figure(examples)
+    assert _png(figure).startswith(b"\x89PNG")
+    assert [axes.get_title() for axes in figure.axes] == [rf"\${i}" for i in range(5)] + [""] * 3
+    assert (figure.get_supxlabel(), figure.get_supylabel()) == ("hours", "mel band")
+
+
+def test_a_view_has_the_true_class_in_green_and_a_wrong_one_in_orange():
+    probabilities = {"$a": 0.1, "b": 0.7, "c": 0.2}
+    figure = report.view_figure(Picture(np.zeros((4, 5))), "x.wav", probabilities, "c")
+    _png(figure)
+    bars = figure.axes[1]
+    assert bars.get_title(loc="left") == "true: c\npredicted: b"
+    colours = [to_hex(patch.get_facecolor()) for patch in bars.patches]
+    assert colours == [to_hex(name) for name in ("lightgrey", "C1", "C2")]
+
+
+def test_several_examples_are_a_row_a_class_in_one_scale():
+    examples = {"$a": [Picture(np.zeros((4, 5)))] * 2, "b": [Picture(np.ones((4, 6)))] * 12}
+    figure = report.examples_figure(examples)
     grid = np.reshape(figure.axes, (2, 10))
     assert [[len(axes.images) for axes in row] for row in grid] == [[1] * 2 + [0] * 8, [1] * 10]
     assert [row[0].get_ylabel() for row in grid] == [r"\$a", "b"]

@@ -19,7 +19,7 @@ import pandas as pd
 from tfspec.experiment.run import Run
 from tfspec.inference.long_recordings import window_probabilities
 from tfspec.pipelines import Rainforest
-from tfspec.scores.classes import lwlrap
+from tfspec.scores.ranking import lwlrap
 
 HOP_SECONDS = 5.0
 CONFIGURATIONS: dict[str, dict] = {

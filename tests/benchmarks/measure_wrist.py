@@ -25,7 +25,8 @@ from tfspec.data.dataset import label_indices
 from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24
 from tfspec.pipelines.capture24 import PUBLISHED
-from tfspec.scores import classes as evaluation
+from tfspec.scores.classes import score_classes
+from tfspec.scores.groups import score_groups
 
 LABELS = ("coarse", "fine")
 FOLDS = {"test": 0, "cross_validation": 5}
@@ -82,8 +83,8 @@ def forest(folder: Path, common: dict) -> dict:
 
 def _score(table: pd.DataFrame, predicted, names: list[str]) -> dict:
     truth, places = (label_indices(pd.Series(column), names) for column in (table["label"], predicted))
-    scores = evaluation.score_classes(truth, places, names)
-    return {**scores, "intervals": evaluation.score_groups(truth, places, table["group"], names)[1]}
+    scores = score_classes(truth, places, names)
+    return {**scores, "intervals": score_groups(truth, places, table["group"], names)[1]}
 
 
 def numbers(scores: dict):

@@ -33,7 +33,7 @@ class MFCC(MelSpectrogram):
             torchaudio's `log_mels`), which has no `dynamic_range_db`.
         dct_type: type of the cosine transform, 1 to 4.
         dct_norm: "ortho" (librosa, torchaudio), "htk" (tf.signal) or None, scipy's unscaled one.
-        lifter: strength of liftering, librosa's `lifter`; 0 for none.
+        lifter: strength of liftering, librosa's `lifter`; 0 leaves the coefficients.
         mel_scale: "slaney" or "htk".
         area_norm: bands of unit area in Hz instead of unit height.
         straight_in: the unit in which the triangles' sides are straight, "hz" or "mel".
@@ -87,9 +87,46 @@ class MFCC(MelSpectrogram):
         dct_type: int = 2,
         dct_norm: str | None = "ortho",
         lifter: float = 0,
+        *,
+        mel_scale: str = "slaney",
+        area_norm: bool = True,
+        straight_in: str = "hz",
+        power: float = 2,
+        allow_empty_bands: bool = False,
+        frame_length: int = 512,
+        frame_step: int = 128,
+        fft_length: int | None = None,
+        window: str | tuple = "hann",
+        periodic: bool = True,
+        center: bool = True,
+        pad_mode: str = "constant",
+        pad_end: bool = False,
+        pad: int = 0,
+        window_place: str = "center",
         **kwargs,
     ):
-        super().__init__(sample_rate, num_mel_bins, lower_hz, upper_hz, **kwargs)
+        super().__init__(
+            sample_rate,
+            num_mel_bins,
+            lower_hz,
+            upper_hz,
+            mel_scale,
+            area_norm,
+            straight_in,
+            power,
+            allow_empty_bands,
+            frame_length=frame_length,
+            frame_step=frame_step,
+            fft_length=fft_length,
+            window=window,
+            periodic=periodic,
+            center=center,
+            pad_mode=pad_mode,
+            pad_end=pad_end,
+            pad=pad,
+            window_place=window_place,
+            **kwargs,
+        )
         self.num_coefficients = arguments.integer("num_coefficients", num_coefficients)
         self.dynamic_range_db = arguments.positive_or_none("dynamic_range_db", dynamic_range_db)
         self.compression = arguments.one_of("compression", compression, ("decibel", "log"))

@@ -17,8 +17,16 @@ class FrameMean(FrontEnd):
     takes the arguments of `Spectrogram`, beside whose bins it stands as one more.
 
     Args:
-        *args: as in `Spectrogram`, `frame_length` and so on.
-        **kwargs: as in `Spectrogram`.
+        frame_length: window length in samples.
+        frame_step: samples from one frame's start to the next one's.
+        fft_length: length in samples of the transform that the frames are to match; `frame_length` if None.
+        window: name of the window, any of `scipy.signal.get_window`'s: "hann", "hamming", ("kaiser", 8.6) …
+        periodic: periodic window; False for a symmetric one.
+        center: pad the signal by half a transform at both ends.
+        pad_mode: what `center` pads with: "constant", "reflect", "symmetric" or "edge".
+        pad_end: without `center`, append zeros so that signals shorter than a frame have one.
+        pad: zeros put on both sides before all else.
+        window_place: "start" or "center" of the transform, for a window shorter than it.
 
     Input shape:
         (batch, samples) or (batch, samples, channels).
@@ -34,8 +42,33 @@ class FrameMean(FrontEnd):
         [-1.0, -1.0, -1.0]
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        frame_length: int = 512,
+        frame_step: int = 128,
+        fft_length: int | None = None,
+        window: str | tuple = "hann",
+        periodic: bool = True,
+        center: bool = False,
+        pad_mode: str = "constant",
+        pad_end: bool = False,
+        pad: int = 0,
+        window_place: str = "start",
+        **kwargs,
+    ):
+        super().__init__(
+            frame_length,
+            frame_step,
+            fft_length,
+            window,
+            periodic,
+            center,
+            pad_mode,
+            pad_end,
+            pad,
+            window_place,
+            **kwargs,
+        )
         self._weights = (self._window_samples / self._window_samples.sum())[:, np.newaxis]
 
     @property

@@ -94,11 +94,31 @@ class MelSpectrogram(FrontEnd):
         power: float = 2,
         allow_empty_bands: bool = False,
         *,
+        frame_length: int = 512,
+        frame_step: int = 128,
+        fft_length: int | None = None,
+        window: str | tuple = "hann",
+        periodic: bool = True,
         center: bool = True,
+        pad_mode: str = "constant",
+        pad_end: bool = False,
+        pad: int = 0,
         window_place: str = "center",
         **kwargs,
     ):
-        super().__init__(center=center, window_place=window_place, **kwargs)
+        super().__init__(
+            frame_length,
+            frame_step,
+            fft_length,
+            window,
+            periodic,
+            center,
+            pad_mode,
+            pad_end,
+            pad,
+            window_place,
+            **kwargs,
+        )
         self.sample_rate = arguments.positive("sample_rate", sample_rate)
         self.num_mel_bins = arguments.integer("num_mel_bins", num_mel_bins)
         self.lower_hz = lower_hz
@@ -179,12 +199,13 @@ class MultiResolutionMel(MelSpectrogram):
         window_lengths: the windows' lengths in samples.
         frame_step: samples from one frame to the next.
         fft_length: length of all transforms in samples, at least that of the longest window.
-        window: name of the window, any of `scipy.signal.get_window`'s.
         mel_scale: "slaney" or "htk".
         area_norm: bands of unit area in Hz instead of unit height.
         straight_in: the unit in which the triangles' sides are straight, "hz" or "mel".
         power: exponent of the magnitude that bands gather.
         allow_empty_bands: let bands that lie between two bins of the transform be zero always.
+        window: name of the window, any of `scipy.signal.get_window`'s.
+        periodic: periodic window; False for a symmetric one.
 
     Input shape:
         (batch, samples) or (batch, samples, channels), in −1…1 for audio.
@@ -214,6 +235,12 @@ class MultiResolutionMel(MelSpectrogram):
         fft_length: int = 2048,
         mel_scale: str = "htk",
         area_norm: bool = False,
+        *,
+        straight_in: str = "hz",
+        power: float = 2,
+        allow_empty_bands: bool = False,
+        window: str | tuple = "hann",
+        periodic: bool = True,
         **kwargs,
     ):
         self.window_lengths = [arguments.integer("window_lengths", n) for n in window_lengths]
@@ -226,9 +253,14 @@ class MultiResolutionMel(MelSpectrogram):
             upper_hz,
             mel_scale,
             area_norm,
+            straight_in,
+            power,
+            allow_empty_bands,
             frame_length=max(self.window_lengths),
             frame_step=frame_step,
             fft_length=fft_length,
+            window=window,
+            periodic=periodic,
             center=True,
             pad_mode="reflect",
             pad_end=False,

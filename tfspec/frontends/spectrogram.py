@@ -53,8 +53,34 @@ class Spectrogram(FrontEnd):
         "tf": {**FrontEnd.PRESETS["tf"], "power": 1},
     }
 
-    def __init__(self, *args, power: float = 1, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        frame_length: int = 512,
+        frame_step: int = 128,
+        fft_length: int | None = None,
+        window: str | tuple = "hann",
+        periodic: bool = True,
+        center: bool = False,
+        pad_mode: str = "constant",
+        pad_end: bool = False,
+        pad: int = 0,
+        window_place: str = "start",
+        power: float = 1,
+        **kwargs,
+    ):
+        super().__init__(
+            frame_length,
+            frame_step,
+            fft_length,
+            window,
+            periodic,
+            center,
+            pad_mode,
+            pad_end,
+            pad,
+            window_place,
+            **kwargs,
+        )
         self.power = arguments.positive("power", power)
 
     @property

@@ -13,7 +13,7 @@ from tfspec.audio.opening import RecordingError
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.model import Model
 from tfspec.inference.long_recordings import recordings_rate, window_probabilities
-from tfspec.scores.classes import predictions_table
+from tfspec.scores.predictions import predictions_table
 
 
 def predict_files(

@@ -94,9 +94,11 @@ def _convolution(x, filters: int, kernel: int, strides: int = 1):
     )(x)
 
 
-def _dense(x, units: int, **options):
+def _dense(x, units: int, name: str | None = None, dtype: str | None = None):
     start = _start(x.shape[-1])
-    return layers.Dense(units, kernel_initializer=start, bias_initializer=start.clone(), **options)(x)
+    return layers.Dense(
+        units, kernel_initializer=start, bias_initializer=start.clone(), name=name, dtype=dtype
+    )(x)
 
 
 def _start(num_inputs: int) -> keras.initializers.Initializer:

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tfspec.base.text import shown
+from tfspec.scores.types import DistributionScores, LabelScores
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from rich.table import Table
 
 
-def score_table(scores: dict[str, Any]) -> Table:
+@dataclass(frozen=True)
+class Picture:
+    """Features as an image, and what its axes are.
+
+    Args:
+        image: (rows, columns); the first row is drawn at the bottom.
+        xlabel: what runs across.
+        ylabel: what runs up.
+    """
+
+    image: np.ndarray
+    xlabel: str = "time"
+    ylabel: str = "bin"
+
+
+def score_table(scores: LabelScores) -> Table:
     """Show precision, recall and F1 of every class.
 
     Args:
-        scores: from `evaluation.score`.
+        scores: from `scores.classes.score_classes`, or all of a part.
 
     Returns:
         A table for rich to print.
@@ -36,11 +54,11 @@ def score_table(scores: dict[str, Any]) -> Table:
     return table
 
 
-def confusion_matrix_figure(scores: dict[str, Any]) -> Figure:
+def confusion_matrix_figure(scores: LabelScores) -> Figure:
     """Draw the confusion matrix: counts written in, colour by share of the true class.
 
     Args:
-        scores: from `evaluation.score`.
+        scores: from `scores.classes.score_classes`, or all of a part.
 
     Returns:
         The figure.
@@ -63,11 +81,11 @@ def confusion_matrix_figure(scores: dict[str, Any]) -> Figure:
     return figure
 
 
-def calibration_figure(scores: dict[str, Any]) -> Figure:
+def calibration_figure(scores: DistributionScores) -> Figure:
     """Draw how large the predicted class's share is, against the probability that was predicted.
 
     Args:
-        scores: from `distributions.score_distributions`.
+        scores: from `scores.calibration.score_distributions`, or all of a part.
 
     Returns:
         The figure; on the diagonal, predictions are worth what they say. Larger dots are more examples.
@@ -146,105 +164,88 @@ def spectrogram_figure(
     return figure
 
 
-def examples_figure(
-    pictures: Sequence[np.ndarray], titles: Sequence[str], xlabel: str, ylabel: str
-) -> Figure:
-    """Draw pictures side by side, the first row of each at the bottom.
+def examples_figure(pictures: dict[str, Sequence[Picture]]) -> Figure:
+    """Draw pictures of each class: a row a class in one scale of colours, or single ones under their titles.
 
     Args:
-        pictures: each (rows, columns).
-        titles: one a picture.
-        xlabel: what the columns are.
-        ylabel: what the rows are.
+        pictures: of each class, by its name; at most ten a class are drawn.
 
     Returns:
         The figure.
     """
+    most = max(len(examples) for examples in pictures.values())
+    figure = _rows_of_examples(pictures, min(10, most)) if most > 1 else _titled_examples(pictures)
+    first = next(picture for examples in pictures.values() for picture in examples)
+    figure.supxlabel(first.xlabel)
+    figure.supylabel(first.ylabel)
+    return figure
+
+
+def _titled_examples(pictures: dict[str, Sequence[Picture]]) -> Figure:
     columns = min(4, len(pictures))
     rows = -(-len(pictures) // columns)
     figure = _figure(3.2 * columns, 2.4 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
-    for axes, picture, title in zip(grid.flat, pictures, titles, strict=False):
-        axes.imshow(picture, origin="lower", aspect="auto", interpolation="nearest")
-        axes.set_title(_plain(title), fontsize=10)
-        axes.set(xticks=[], yticks=[])
+    for axes, (name, (picture,)) in zip(grid.flat, pictures.items(), strict=False):
+        _draw(axes, picture)
+        axes.set_title(_plain(name), fontsize=10)
     for axes in grid.flat[len(pictures) :]:
         axes.axis("off")
-    figure.supxlabel(xlabel)
-    figure.supylabel(ylabel)
+    return figure
+
+
+def _rows_of_examples(pictures: dict[str, Sequence[Picture]], columns: int) -> Figure:
+    values = [np.ravel(picture.image) for examples in pictures.values() for picture in examples]
+    low, high = np.percentile(np.concatenate(values), [1, 99])
+    figure = _figure(1.1 * columns + 1, 1.1 * len(pictures) + 0.5)
+    grid = figure.subplots(len(pictures), columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[], frame_on=False)
+    for row, (name, examples) in zip(grid, pictures.items(), strict=True):
+        row[0].set_ylabel(_plain(name), rotation="horizontal", ha="right", va="center")
+        for axes, picture in zip(row, examples, strict=False):
+            _draw(axes, picture, vmin=low, vmax=high)
     return figure
 
 
 def view_figure(
-    picture: np.ndarray,
-    title: str,
-    xlabel: str,
-    ylabel: str,
-    class_names: Sequence[str],
-    probabilities: np.ndarray,
-    label: str | None = None,
+    picture: Picture, title: str, probabilities: dict[str, float], label: str | None = None
 ) -> Figure:
     """Draw one example beside the probabilities of its classes.
 
     Args:
-        picture: (rows, columns), the first row to be at the bottom.
+        picture: of the example.
         title: names the example.
-        xlabel: what the columns are.
-        ylabel: what the rows are.
-        class_names: all classes.
-        probabilities: (classes,).
+        probabilities: of each class, by its name.
         label: true class, in green where it was found and in orange where not; None if it is not known.
 
     Returns:
         The figure.
     """
-    names = [_plain(name) for name in class_names]
-    predicted = int(np.argmax(probabilities))
-    colours = ["lightgrey"] * len(names)
-    colours[predicted] = "C0" if label is None else "C1"
-    if label is not None and label in class_names:
-        colours[list(class_names).index(label)] = "C2"
-    figure = _figure(9, max(3.2, 0.3 * len(names)))
+    figure = _figure(9, max(3.2, 0.3 * len(probabilities)))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    left.imshow(picture, origin="lower", aspect="auto", interpolation="nearest")
-    left.set(xlabel=xlabel, ylabel=ylabel, xticks=[], yticks=[], title=_plain(title))
-    bars = right.barh(names, probabilities, color=colours)
-    right.bar_label(bars, [f"{value:.0%}" for value in probabilities], padding=3)
+    _draw(left, picture)
+    left.set(xlabel=picture.xlabel, ylabel=picture.ylabel, title=_plain(title))
+    predicted = max(probabilities, key=lambda name: probabilities[name])
+    found = {predicted: "C0" if label is None else "C1"}
+    colours = found if label is None else {**found, label: "C2"}
+    bars = right.barh(
+        [_plain(name) for name in probabilities],
+        list(probabilities.values()),
+        color=[colours.get(name, "lightgrey") for name in probabilities],
+    )
+    right.bar_label(bars, [f"{value:.0%}" for value in probabilities.values()], padding=3)
     right.set(xlim=(0, 1.15), xticks=[0, 0.5, 1], xlabel="probability")
     right.invert_yaxis()
     true = "" if label is None else f"true: {_plain(label)}\n"
-    right.set_title(f"{true}predicted: {names[predicted]}", loc="left", fontsize=11)
+    right.set_title(f"{true}predicted: {_plain(predicted)}", loc="left", fontsize=11)
     return figure
 
 
-def grid_figure(
-    pictures: dict[str, Sequence[np.ndarray]], xlabel: str, ylabel: str, columns: int = 10
-) -> Figure:
-    """Draw several small pictures of each class in a row, in one scale of colours.
-
-    Args:
-        pictures: of each class, by its name; each (rows, columns), the first row to be at the bottom.
-        xlabel: what a picture's columns are.
-        ylabel: what its rows are.
-        columns: pictures in a row; those beyond are not drawn.
-
-    Returns:
-        The figure.
-    """
-    figure = _figure(1.1 * columns + 1, 1.1 * len(pictures) + 0.5)
-    grid = figure.subplots(len(pictures), columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set(xticks=[], yticks=[], frame_on=False)
-    low, high = np.percentile(
-        np.concatenate([np.ravel(p) for row in pictures.values() for p in row]), [1, 99]
-    )
-    for row, (name, examples) in zip(grid, pictures.items(), strict=True):
-        row[0].set_ylabel(_plain(name), rotation="horizontal", ha="right", va="center")
-        for axes, picture in zip(row, examples, strict=False):
-            axes.imshow(picture, vmin=low, vmax=high, origin="lower", aspect="auto", interpolation="nearest")
-    figure.supxlabel(xlabel)
-    figure.supylabel(ylabel)
-    return figure
+def _draw(axes: Axes, picture: Picture, vmin: float | None = None, vmax: float | None = None) -> None:
+    image = picture.image
+    axes.imshow(image, vmin=vmin, vmax=vmax, origin="lower", aspect="auto", interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -5,30 +5,29 @@ The truth is (examples, classes) shares, each row with the sum 1: soft labels, o
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from tfspec.scores.types import BriefScores, CalibrationBin, DistributionScores, MemberScores
 
 SMALLEST = 1e-37
 """Probability next to zero, whose logarithm is finite; that of `models.ensemble`."""
 BINS = 10
 
 
-def score_distributions(shares: np.ndarray, probabilities: np.ndarray, prior: np.ndarray) -> dict[str, Any]:
+def score_distributions(
+    shares: np.ndarray, probabilities: np.ndarray, prior: np.ndarray
+) -> DistributionScores:
     """Compare predicted distributions with the true ones, in nats.
 
-    `cross_entropy` is the mean of −Σ p log q for shares p and probabilities q. No prediction brings it below
-    the mean `entropy` −Σ p log p of the labels; what is left above that is the Kullback-Leibler divergence
-    `kl`. `kl_uniform` and `kl_prior` are what the same probability for all classes, and the prior, would
-    have; the loss of a model that has learnt something is below both. `top_2_accuracy` is the part of the
-    examples whose largest share is among the two largest probabilities (of one class, scikit-learn's
-    `top_k_accuracy_score`).
+    No prediction brings the `cross_entropy` −Σ p log q below the `entropy` −Σ p log p of the labels; what is
+    left above it is the Kullback-Leibler divergence `kl`. The loss of a model that has learnt something is
+    below `kl_uniform` and `kl_prior`. With one class an example, `top_2_accuracy` is scikit-learn's
+    `top_k_accuracy_score`.
 
-    `calibration` groups the examples by their largest probability, in tenths: its mean `confidence`, the
-    mean `share` that the predicted class has, and the number of `examples`; tenths without any are left
-    out. `calibration_error` is the mean of their distances, each weighed by its examples (expected
-    calibration error: Guo et al., On calibration of modern neural networks, ICML 2017; with soft labels
-    the share stands for being right).
+    `calibration` groups the examples by their largest probability, in tenths. `calibration_error` is the mean
+    distance of `confidence` and `share`, each tenth weighed by its examples (expected calibration error: Guo
+    et al., On calibration of modern neural networks, ICML 2017; with soft labels the share stands for being
+    right).
 
     Args:
         shares: (examples, classes).
@@ -36,7 +35,7 @@ def score_distributions(shares: np.ndarray, probabilities: np.ndarray, prior: np
         prior: (classes,) such as the mean shares of the training part.
 
     Returns:
-        All of these. Ready for JSON.
+        The scores, ready for JSON.
 
     Raises:
         ValueError: shares and probabilities differ in shape.
@@ -69,20 +68,19 @@ def score_distributions(shares: np.ndarray, probabilities: np.ndarray, prior: np
 
 
 def score_members(
-    shares: np.ndarray, members: dict[str, np.ndarray], fitted: dict[str, Any] | None = None
-) -> dict[str, Any]:
+    shares: np.ndarray, members: dict[str, np.ndarray], fitted: MemberScores | None = None
+) -> MemberScores:
     """Score an ensemble's members one by one, and what a temperature and weights make of their mean.
 
     Args:
         shares: (examples, classes).
         members: (examples, classes) probabilities of each; rows of NaN for examples that it does not predict.
-        fitted: what this gave for examples that were held out: their temperature and weights are used. None
-            fits both to these examples, whose scores are then too good.
+        fitted: what this returned for examples that were held out: their temperature and weights are used.
+            None fits both to these examples, whose scores are then too good.
 
     Returns:
-        `accuracy`, `kl` and `calibration_error` of: the mean at the best `temperature`, as `tempered`; with
-        several members, each one, as `members`; and if all of them predict all examples, the mean with the
-        best `weights`, as `weighted`. Ready for JSON.
+        The scores, ready for JSON: `tempered`; with several members, each one, as `members`; and if all of
+        them predict all examples, the mean with the best weights, as `weighted`.
 
     Example:
         >>> shares = np.array([[1.0, 0.0], [0.0, 1.0]])
@@ -93,7 +91,7 @@ def score_members(
     each = np.stack(list(members.values()))
     mean = np.nanmean(each, axis=0)
     temperature = fitted["tempered"]["temperature"] if fitted else fit_temperature(shares, mean)
-    scores: dict[str, Any] = {
+    scores: MemberScores = {
         "tempered": {"temperature": temperature, **_brief(shares, tempered(mean, temperature))}
     }
     if len(each) > 1:
@@ -102,15 +100,18 @@ def score_members(
             its = ~np.isnan(probabilities[:, 0])
             scores["members"][name] = _brief(shares[its], probabilities[its])
     if len(each) > 1 and not np.isnan(each).any() and (not fitted or "weighted" in fitted):
-        weights = fitted["weighted"]["weights"] if fitted else None
-        weights = weights or dict(zip(members, fit_weights(shares, each).tolist(), strict=True))
+        weights = (
+            fitted["weighted"]["weights"]
+            if fitted
+            else dict(zip(members, fit_weights(shares, each).tolist(), strict=True))
+        )
         mean = np.tensordot([weights[name] for name in members], each, 1)
         scores["weighted"] = {"weights": weights, **_brief(shares, mean)}
     return scores
 
 
 def cross_entropy(shares: np.ndarray, probabilities: np.ndarray) -> float:
-    """Give the mean of −Σ p log q; a class without a share adds nothing, whatever its probability.
+    """Compute the mean of −Σ p log q; a class without a share adds nothing, whatever its probability.
 
     Args:
         shares: (examples, classes) p.
@@ -182,7 +183,7 @@ def fit_weights(shares: np.ndarray, probabilities: np.ndarray, steps: int = 1000
         steps: how often the weights are improved.
 
     Returns:
-        (models,), none negative, with the sum 1.
+        (models,), each 0…1, with the sum 1.
 
     Example:
         >>> shares = np.array([[1.0, 0.0], [0.0, 1.0]])
@@ -193,13 +194,13 @@ def fit_weights(shares: np.ndarray, probabilities: np.ndarray, steps: int = 1000
     share, each = shares[there] / len(shares), np.maximum(probabilities[:, there], SMALLEST)
     weights = np.full(len(each), 1 / len(each))
     for _ in range(steps):
-        parts = weights[:, np.newaxis] * each
-        weights = (parts / parts.sum(0)) @ share
+        mixed = weights[:, np.newaxis] * each
+        weights = (mixed / mixed.sum(0)) @ share
         weights /= weights.sum()
     return weights
 
 
-def _brief(shares: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+def _brief(shares: np.ndarray, probabilities: np.ndarray) -> BriefScores:
     scores = score_distributions(shares, probabilities, shares.mean(0))
     accuracy = float((shares.argmax(1) == probabilities.argmax(1)).mean())
     return {"accuracy": accuracy, "kl": scores["kl"], "calibration_error": scores["calibration_error"]}
@@ -209,7 +210,7 @@ def _log(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
 
 
-def _calibration(shares: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
+def _calibration(shares: np.ndarray, probabilities: np.ndarray) -> list[CalibrationBin]:
     predicted = probabilities.argmax(1)[:, np.newaxis]
     confidence, share = (np.take_along_axis(x, predicted, 1)[:, 0] for x in (probabilities, shares))
     tenth = np.minimum((confidence * BINS).astype(int), BINS - 1)

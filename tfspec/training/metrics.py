@@ -5,12 +5,12 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfspec.base.kappa import cohen_kappa
+
 
 @keras.saving.register_keras_serializable("tfspec")
 class CohenKappa(keras.metrics.Metric):
-    """Cohen's kappa of an epoch, as `sklearn.metrics.cohen_kappa_score`; 0 where that is not defined.
-
-    Agreement beyond what the same numbers of each class would give by chance.
+    """Cohen's kappa of an epoch, by the formula of `tfspec.base.kappa`.
 
     Args:
         num_classes: number of classes.
@@ -38,10 +38,8 @@ class CohenKappa(keras.metrics.Metric):
         )
 
     def result(self):
-        """Give kappa over all that was counted."""
-        total = tf.reduce_sum(self.confusion)
-        by_chance = tf.reduce_sum(tf.reduce_sum(self.confusion, 0) * tf.reduce_sum(self.confusion, 1)) / total
-        return tf.math.divide_no_nan(tf.linalg.trace(self.confusion) - by_chance, total - by_chance)
+        """Compute kappa over all that was counted."""
+        return cohen_kappa(self.confusion, keras.ops)
 
     def get_config(self):
         """Give the constructor's arguments."""

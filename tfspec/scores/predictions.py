@@ -1,0 +1,36 @@
+"""The table of what was predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+
+def predictions_table(
+    names: pd.Series, probabilities: np.ndarray, class_names: Sequence[str], labels: pd.Series | None = None
+) -> pd.DataFrame:
+    """Put each example's name, its true label if known, the predicted one and every probability in a row.
+
+    Args:
+        names: (examples,) what to call the examples, such as their files.
+        probabilities: (examples, classes).
+        class_names: in the order of the probabilities.
+        labels: (examples,) true labels.
+
+    Returns:
+        Columns: the names' own, `label` if given, `predicted`, and `p_<class>` for each class.
+
+    Example:
+        >>> files = pd.Series(["a.wav"], name="file")
+        >>> table = predictions_table(files, np.array([[0.2, 0.8]]), ["no", "yes"])
+        >>> table.values.tolist()
+        [['a.wav', 'yes', 0.2, 0.8]]
+    """
+    table = pd.DataFrame({str(names.name): names.to_numpy()})
+    if labels is not None:
+        table["label"] = labels.to_numpy()
+    table["predicted"] = np.asarray(class_names)[probabilities.argmax(1)]
+    columns = [f"p_{name}" for name in class_names]
+    return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)

@@ -1,0 +1,173 @@
+"""What scores are called, and what they measure: the layout of metrics.json."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class ClassScores(TypedDict):
+    """One class against all others."""
+
+    precision: float
+    """Share of what is predicted as this class that is of this class, 0…1; 0 where it is never predicted."""
+    recall: float
+    """Share of its examples that are found, 0…1; 0 where it has no examples."""
+    f1: float
+    """Harmonic mean of both, 0…1."""
+    examples: int
+    """Examples of the class."""
+
+
+class Summaries(TypedDict):
+    """One number for all classes, each."""
+
+    accuracy: float
+    """Share of the examples that are right, 0…1."""
+    balanced_accuracy: float
+    """Mean recall of the classes that are there, 0…1."""
+    macro_f1: float
+    """Mean F1 of the classes that are there, 0…1."""
+    kappa: float
+    """Cohen's kappa, −1…1: agreement beyond chance."""
+
+
+class LabelScores(Summaries):
+    """What the predicted classes are worth, whatever the probabilities."""
+
+    examples: int
+    """Examples that were scored."""
+    per_class: dict[str, ClassScores]
+    """By the name of the class, in the model's order."""
+    confusion_matrix: list[list[int]]
+    """Examples of each true class (row) by the predicted one (column), in the model's order."""
+
+
+class Ranking(TypedDict):
+    """How well classes and examples are ranked; null where there is nothing to rank."""
+
+    lwlrap: float | None
+    """Label-weighted label-ranking average precision, above 0…1; with one class an example, the mean
+    reciprocal rank."""
+    macro_auc: float | None
+    """Mean area under the ROC curve of the classes that are in some examples and not in all, 0…1."""
+    mean_average_precision: float | None
+    """Mean average precision of the same classes, 0…1."""
+
+
+class ClassRanking(TypedDict):
+    """How well the examples of one class are ranked; null where it is in no example, or in all."""
+
+    auc: float | None
+    """Area under the ROC curve, 0…1."""
+    average_precision: float | None
+    """Average precision, 0…1."""
+    examples: int
+    """Examples of the class."""
+
+
+class MultilabelScores(Ranking):
+    """Scores where an example may be of several classes, or of no class."""
+
+    examples: int
+    """Examples that were scored."""
+    per_class: dict[str, ClassRanking]
+    """By the name of the class."""
+
+
+class CalibrationBin(TypedDict):
+    """The examples whose largest probability lies in the same tenth."""
+
+    confidence: float
+    """Mean of their largest probabilities, 0…1."""
+    share: float
+    """Mean share that the predicted class has in truth, 0…1; with one class an example, the accuracy."""
+    examples: int
+    """How many they are, at least 1."""
+
+
+class DistributionScores(TypedDict):
+    """How well predicted distributions match the true ones; divergences and entropies in nats, from 0 up."""
+
+    kl: float
+    """Mean Kullback-Leibler divergence of the predicted distribution from the true one."""
+    cross_entropy: float
+    """Mean −Σ p log q for shares p and probabilities q; `entropy` and `kl` together."""
+    entropy: float
+    """Mean entropy of the labels, below which no prediction brings the cross-entropy."""
+    kl_uniform: float
+    """`kl` of the same probability for all classes."""
+    kl_prior: float
+    """`kl` of the prior."""
+    top_2_accuracy: float
+    """Share of the examples whose largest share is among the two largest probabilities, 0…1."""
+    calibration_error: float
+    """Expected calibration error, 0…1."""
+    calibration: list[CalibrationBin]
+    """The tenths of the largest probability in which there are examples, from the lowest up."""
+
+
+class BriefScores(TypedDict):
+    """What is said of a member, or of another mean of the members."""
+
+    accuracy: float
+    """Share of the examples that are right, 0…1."""
+    kl: float
+    """As in `DistributionScores`."""
+    calibration_error: float
+    """As in `DistributionScores`."""
+
+
+class TemperedScores(BriefScores):
+    """The mean of all members, its logits divided by a temperature."""
+
+    temperature: float
+    """0.01…100; above 1 the distributions get flatter, below 1 sharper."""
+
+
+class WeightedScores(BriefScores):
+    """The weighted mean of the members."""
+
+    weights: dict[str, float]
+    """By member, each 0…1, with the sum 1."""
+
+
+class _SomeMemberScores(TypedDict, total=False):
+    members: dict[str, BriefScores]
+    """Each member by itself, where there are several."""
+    weighted: WeightedScores
+    """With the best weights, where several members predict all examples."""
+
+
+class MemberScores(_SomeMemberScores):
+    """An ensemble's members one by one, and what a temperature and weights make of their mean."""
+
+    tempered: TemperedScores
+    """At the temperature with the lowest cross-entropy on the validation part."""
+
+
+Intervals = dict[str, list[float]]
+"""Lower and upper end, by the names of `Summaries`, of what another set of as many groups would have brought;
+empty where not every example's group is known."""
+
+
+class SmoothedScores(LabelScores):
+    """The same examples, their predictions smoothed over time."""
+
+    intervals: Intervals
+
+
+class _SomeScores(TypedDict, total=False):
+    smoothed: SmoothedScores
+    """Where the pipeline smooths."""
+    groups_trained_on: list[str]
+    """Groups of another data set that are in the training part too: their scores are too good."""
+    data: str
+    """Path of the other data set."""
+
+
+class Scores(LabelScores, Ranking, DistributionScores, MemberScores, _SomeScores):
+    """All scores of a part: what `evaluate` returns and metrics.json holds."""
+
+    groups: int
+    """Groups (persons, speakers, recordings) in the part; 0 where not every example's group is known."""
+    intervals: Intervals
