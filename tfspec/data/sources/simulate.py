@@ -19,6 +19,7 @@ import tensorflow as tf
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.options import Range, Seed, check_options
+from tfspec.base.threads import ahead
 
 RADIO_CLASSES = ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
 PUBLISHED_SNR = {"Squiggle": (0.1, 0.5), "Narrowband": (0.05, 0.4), "Narrowbanddrd": (0.05, 0.4)}
@@ -182,7 +183,8 @@ def radio_batches(
     """
     check_options(radio_batches, {"num": num, "seed": seed})
     check_snr(snr)
-    return (_numbered(np.arange(first, min(first + BATCH, num)), seed, snr) for first in range(0, num, BATCH))
+    make = lambda first: _numbered(np.arange(first, min(first + BATCH, num)), seed, snr)  # noqa: E731
+    return ahead(make, range(0, num, BATCH))  # as TensorFlow takes one core for most of it
 
 
 def kept_radio_pictures(
