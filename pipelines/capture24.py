@@ -14,7 +14,6 @@ from tfspec.augment import Compose, Gain, Rotation, TimeShift
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Count, Dropout, Hertz, Name, Range, Rate, Ratio, Share
 from tfspec.data.balance import sample_weights
-from tfspec.data.dataset import label_indices
 from tfspec.data.sources.windows import (
     RUN_BYTES,
     RUNS,
@@ -24,6 +23,7 @@ from tfspec.data.sources.windows import (
     shuffled_runs,
 )
 from tfspec.data.splits import draw_groups, folds
+from tfspec.data.targets import label_indices
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, pyramid

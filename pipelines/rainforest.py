@@ -15,10 +15,10 @@ from tfspec import augment
 from tfspec.base.errors import UserError
 from tfspec.base.options import LONGEST_SIGNAL, AnyCount, Batch, Count, Dropout, Name, Range, Rate, Ratio
 from tfspec.data.balance import balanced_order, sample_weights
-from tfspec.data.dataset import label_indices
 from tfspec.data.readers import AudioReader
 from tfspec.data.sources.annotations import list_annotations
 from tfspec.data.splits import folds
+from tfspec.data.targets import label_indices
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.models import freeze, transfer, unfreeze

@@ -23,7 +23,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec import training
-from tfspec.augment import MixUp, RandomLayer
+from tfspec.augment import Augmentation, MixUp, RandomLayer
 from tfspec.base import modules
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import TEMPORARY, written_beside
@@ -40,7 +40,9 @@ from tfspec.base.options import (
     check_seeds,
 )
 from tfspec.base.text import excerpt, shown
-from tfspec.data.dataset import Epochs, Examples, Order, make_dataset
+from tfspec.data.batches import make_dataset
+from tfspec.data.epochs import Epochs, Order
+from tfspec.data.examples import Examples
 from tfspec.data.precompute import precompute
 from tfspec.data.problems import name_problems
 from tfspec.data.readers import Reader
@@ -604,9 +606,7 @@ class Pipeline:
             self.batch_size,
             layer,
             epochs,
-            augment=augmentation,
-            augment_features=self.feature_augmentation(),
-            mix_up=self.mix_up(),
+            augmentation=Augmentation(augmentation, self.feature_augmentation(), self.mix_up()),
             sample_weight=self.example_weights(train),
             batches_per_read=self.batches_per_read,
             service=self._service(run_folder, name, "train"),

@@ -21,9 +21,11 @@ from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.modules import refuse_while_loading
 from tfspec.base.text import shown
-from tfspec.data.dataset import Examples, label_indices, read_batches, targets
+from tfspec.data.batches import read_batches
+from tfspec.data.examples import Examples
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.data.readers import Reader
+from tfspec.data.targets import label_indices, targets
 from tfspec.distributed import replicated as replicas
 from tfspec.export.exporting import export
 from tfspec.export.quantization import Quantize

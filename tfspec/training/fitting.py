@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.distributed import replicated as replicas
 from tfspec.models import Classifier
 from tfspec.training.keeping import Keep
