@@ -10,13 +10,16 @@ import tensorflow as tf
 from hypothesis import strategies as st
 
 from tfspec.audio.decoding import load_audio
-from tfspec.augment import Gain, MixUp, TimeMask
+from tfspec.augment import Augmentation, Gain, MixUp, TimeMask
 from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
-from tfspec.data.dataset import Epochs, Share, draw_partners, label_indices, targets
+from tfspec.data.epochs import Epochs
+from tfspec.data.plan import draw_partners
 from tfspec.data.precompute import precompute
 from tfspec.data.readers import ArrayReader, AudioReader
+from tfspec.data.slices import BatchSlice
 from tfspec.data.sources.class_folders import from_class_folders
+from tfspec.data.targets import label_indices, targets
 from tfspec.frontends import MFCC, Spectrogram
 
 NAMES = ["a", "b", "c"]
@@ -72,8 +75,7 @@ def test_types_and_static_shapes():
         4,
         Spectrogram(16, 8),
         Epochs(0),
-        augment=Gain(),
-        augment_features=TimeMask(3),
+        augmentation=Augmentation(Gain(), TimeMask(3)),
     ).element_spec
     assert (x.shape.as_list(), x.dtype) == ([None, 7, 9, 1], tf.float32)
     assert (y.shape.as_list(), y.dtype) == ([None], tf.int32)
@@ -117,8 +119,7 @@ def test_an_epoch_can_be_had_without_those_before():
             8,
             Spectrogram(16, 8),
             Epochs(0, first),
-            augment=Gain(),
-            augment_features=TimeMask(3),
+            augmentation=Augmentation(Gain(), TimeMask(3)),
         )
         return [np.concatenate([x for x, _ in epoch(augmented)]) for _ in range(count)]
 
@@ -128,7 +129,7 @@ def test_an_epoch_can_be_had_without_those_before():
 def test_augmentation_is_drawn_anew_for_each_batch_and_epoch():
     manifest = pd.DataFrame({"label": ["a"] * 8})
     ones = ArrayReader(np.ones([8, 64], np.float32))
-    data = make_dataset(manifest, ones, NAMES, 4, epochs=Epochs(0), augment=Gain())
+    data = make_dataset(manifest, ones, NAMES, 4, epochs=Epochs(0), augmentation=Augmentation(Gain()))
     signals = np.concatenate([x[:, 0] for _ in range(2) for x, _ in epoch(data)])
     assert len(np.unique(signals)) == 16
 
@@ -205,7 +206,7 @@ def test_signals_are_augmented_before_the_front_end_and_features_behind_it(rng):
     signals = rng.standard_normal((10, 64)).astype(np.float32)
     data = make_dataset(
         pd.DataFrame({"label": ["a"] * 10}), ArrayReader(signals), ["a"], 4, Spectrogram(16, 8),
-        Epochs(7), augment=LOUDER, augment_features=TimeMask(3),
+        Epochs(7), augmentation=Augmentation(LOUDER, TimeMask(3)),
     )  # fmt: skip
     for number in range(2):
         rows, all_seeds = Epochs(7, number).rows(10), Epochs(7, number).seeds(3)
@@ -223,10 +224,10 @@ def test_seeds_of_augmentation_are_never_the_same():
     np.testing.assert_array_equal(Epochs(1, 2).seeds(50), Epochs(1, 2).seeds(50))
 
 
-@pytest.mark.parametrize("where", ["augment", "augment_features", "mix_up"])
+@pytest.mark.parametrize("where", ["signals", "features", "mix_up"])
 def test_layers_that_draw_need_epochs(where):
     with pytest.raises(ValueError, match="need `epochs`"):
-        make_dataset(frame(10), CountingReader(), NAMES, 4, **{where: LOUDER})
+        make_dataset(frame(10), CountingReader(), NAMES, 4, augmentation=Augmentation(**{where: LOUDER}))
 
 
 # Mixing
@@ -238,7 +239,9 @@ def one_hot_frame(num_rows: int) -> pd.DataFrame:
     return pd.DataFrame(np.eye(num_rows), columns=classes).assign(row=range(num_rows))
 
 
-def mixed(num_rows=60, batch_size=7, read=None, epochs=None, mix_up=None, **options) -> tf.data.Dataset:
+def mixed(
+    num_rows=60, batch_size=7, read=None, epochs=None, mix_up=None, signals=None, features=None, **options
+) -> tf.data.Dataset:
     manifest = one_hot_frame(num_rows)
     return make_dataset(
         manifest,
@@ -246,7 +249,7 @@ def mixed(num_rows=60, batch_size=7, read=None, epochs=None, mix_up=None, **opti
         list(manifest.columns[:-1]),
         batch_size,
         epochs=epochs or Epochs(0),
-        mix_up=mix_up or MixUp(),
+        augmentation=Augmentation(signals, features, mix_up or MixUp()),
         **options,
     )
 
@@ -289,8 +292,8 @@ def test_only_what_is_mixed_in_is_read_for_it(batches_per_read):
 def test_what_is_mixed_in_goes_through_the_front_end_and_is_not_augmented(rng):
     signals = rng.standard_normal((30, 64)).astype(np.float32)
     front_end, mask = Spectrogram(16, 8), TimeMask(3)
-    options = {"read": ArrayReader(signals), "front_end": front_end, "augment": LOUDER}
-    data = mixed(30, 30, mix_up=MixUp(0.25, 0.25, probability=1), augment_features=mask, **options)
+    options = {"read": ArrayReader(signals), "front_end": front_end, "signals": LOUDER}
+    data = mixed(30, 30, mix_up=MixUp(0.25, 0.25, probability=1), features=mask, **options)
     (received, labels), rows, (seeds,) = epoch(data)[0], Epochs(0).rows(30), Epochs(0).seeds(1)
     partner = np.where(labels == 0.25)[1]
     own = mask(front_end(LOUDER(signals[rows], seed=seeds[0])), seed=seeds[1])
@@ -301,7 +304,7 @@ def test_what_is_mixed_in_goes_through_the_front_end_and_is_not_augmented(rng):
 
 @pytest.mark.parametrize("batches_per_read", [2, 100])
 def test_mixed_batches_that_are_read_together_are_the_same_batches(batches_per_read):
-    options = {"sample_weight": np.arange(60), "augment": Gain()}
+    options = {"sample_weight": np.arange(60), "signals": Gain()}
     for received, expected in zip(
         epoch(mixed(**options, batches_per_read=batches_per_read)), epoch(mixed(**options)), strict=True
     ):
@@ -311,7 +314,7 @@ def test_mixed_batches_that_are_read_together_are_the_same_batches(batches_per_r
 
 def test_a_mixed_epoch_can_be_had_without_those_before():
     def epochs(seed, first, count):
-        data = mixed(epochs=Epochs(seed, first), augment=Gain())
+        data = mixed(epochs=Epochs(seed, first), signals=Gain())
         return np.stack([parts(data)[0] for _ in range(count)])
 
     np.testing.assert_array_equal(epochs(0, 0, 4)[2:], epochs(0, 2, 2))
@@ -348,7 +351,9 @@ def test_mixed_batches_have_the_shapes_of_unmixed_ones(num_rows, batch_size, bat
 
 def test_labels_that_cannot_be_mixed():
     with pytest.raises(ValueError, match="MixUp needs labels that can be mixed"):
-        make_dataset(frame(9), CountingReader(), NAMES, 4, epochs=Epochs(0), mix_up=MixUp())
+        make_dataset(
+            frame(9), CountingReader(), NAMES, 4, epochs=Epochs(0), augmentation=Augmentation(mix_up=MixUp())
+        )
 
 
 # Targets, weights, orders
@@ -495,12 +500,12 @@ def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
 
 
 @pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), (2, 3)])
-def test_shares_are_together_the_whole_batches_augmented_alike(batches_per_read, count):
+def test_slices_are_together_the_whole_batches_augmented_alike(batches_per_read, count):
     num_rows, names = 13, ["a", "b"]
     frame = pd.DataFrame({"a": np.linspace(0, 1, num_rows), "b": 1 - np.linspace(0, 1, num_rows)})
     signals = np.random.default_rng(0).normal(size=(num_rows, 64)).astype(np.float32)
 
-    def batches(**share):
+    def batches(**which):
         made = make_dataset(
             frame,
             ArrayReader(signals),
@@ -508,16 +513,14 @@ def test_shares_are_together_the_whole_batches_augmented_alike(batches_per_read,
             4,
             Spectrogram(16, 8),
             Epochs(3),
-            augment=Gain(-20.0, 20.0),
-            augment_features=TimeMask(3),
-            mix_up=MixUp(probability=0.5),
+            augmentation=Augmentation(Gain(-20.0, 20.0), TimeMask(3), MixUp(probability=0.5)),
             sample_weight=np.arange(num_rows),
             batches_per_read=batches_per_read,
-            **share,
+            **which,
         )
         return [list(made.as_numpy_iterator()) for _ in range(2)]
 
-    shares = [batches(share=Share(number, count)) for number in range(count)]
+    shares = [batches(batch_slice=BatchSlice(number, count)) for number in range(count)]
     for epoch, whole in enumerate(batches()):
         assert len(whole) == 4
         for batch, expected in enumerate(whole):
@@ -526,3 +529,18 @@ def test_shares_are_together_the_whole_batches_augmented_alike(batches_per_read,
             assert max(sizes) - min(sizes) <= 1
             for received, wanted in zip(zip(*parts, strict=True), expected, strict=True):
                 np.testing.assert_allclose(np.concatenate(received), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_batches_are_those_that_earlier_versions_made():
+    """So that a run which one of them began goes on as it would have."""
+    epochs = Epochs(7, 3)
+    assert epochs.rows(6).tolist() == [4, 0, 3, 2, 5, 1]
+    assert epochs.seeds(1).tolist() == [[[1542248424, 1143365813], [545897512, 112095572]]]
+    assert epochs.mixing_seed().tolist() == [1255371100, 1743024643]
+    manifest = pd.DataFrame({"a": np.linspace(0, 1, 6), "b": np.linspace(1, 0, 6)})
+    read = ArrayReader(np.arange(1, 7, dtype=np.float32)[:, np.newaxis])
+    changed = Augmentation(Gain(-6.0, 6.0), mix_up=MixUp(0.1, 0.4, probability=0.5))
+    signals, labels = parts(make_dataset(manifest, read, ["a", "b"], 4, epochs=epochs, augmentation=changed))
+    expected = [7.4570804, 1.7063241, 2.0357735, 5.2477736, 11.478719, 1.8515176]
+    np.testing.assert_allclose(signals[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(labels[:, 0], [0.8, 0.11375015, 0.6, 0.4, 1, 0.2], rtol=1e-5)

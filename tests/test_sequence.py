@@ -1,3 +1,4 @@
+import dataclasses
 import multiprocessing
 import pickle
 import subprocess
@@ -10,10 +11,10 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from tfspec.augment import Gain, MixUp, OneOf, TimeMask
+from tfspec.augment import Augmentation, Gain, MixUp, OneOf, TimeMask
 from tfspec.base.errors import UserError
 from tfspec.data import SignalSequence, make_dataset
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.data.readers import ArrayReader, AudioReader
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.frontends import Spectrogram
@@ -21,8 +22,7 @@ from tfspec.frontends import Spectrogram
 NAMES = ["a", "b", "c"]
 LAYERS = {
     "front_end": Spectrogram(16, 8),
-    "augment": OneOf([Gain(-20.0, -10.0), Gain(10.0, 20.0)]),
-    "augment_features": TimeMask(3),
+    "augmentation": Augmentation(OneOf([Gain(-20.0, -10.0), Gain(10.0, 20.0)]), TimeMask(3)),
 }
 needs_fork = pytest.mark.skipif(
     multiprocessing.get_start_method() != "fork", reason="processes are not forked here"
@@ -83,7 +83,8 @@ def test_batches_are_those_of_the_dataset(rng, shuffle, layers, kind):
 def test_mixed_batches_are_those_of_the_dataset(rng, layers):
     manifest = pd.DataFrame(rng.uniform(size=(23, 3)), columns=NAMES)
     read = ArrayReader(rng.standard_normal((23, 64)).astype(np.float32))
-    options = {"mix_up": MixUp(), "sample_weight": rng.uniform(size=23), **layers}
+    augmentation = dataclasses.replace(layers.get("augmentation", Augmentation()), mix_up=MixUp())
+    options = {**layers, "sample_weight": rng.uniform(size=23), "augmentation": augmentation}
     sequence = SignalSequence(manifest, read, NAMES, 4, epochs=Epochs(5, 2), **options)
     data = make_dataset(manifest, read, NAMES, 4, epochs=Epochs(5, 2), **options)
     for _ in range(3):
@@ -123,7 +124,7 @@ def test_augmentation_is_another_in_each_epoch_and_batch():
         NAMES,
         4,
         epochs=Epochs(0),
-        augment=Gain(-9.0, 9.0),
+        augmentation=Augmentation(Gain(-9.0, 9.0)),
     )
     levels = [x[:, 0] for x, _ in sequence]
     sequence.on_epoch_end()
@@ -256,6 +257,7 @@ def test_layers_in_forked_processes_are_refused_before_they_hang(layer):
 
 
 SPAWN = """
+import dataclasses
 import multiprocessing
 import numpy as np
 import test_sequence as t

@@ -12,11 +12,12 @@ import tensorflow as tf
 from served import NAMES, numbered
 from tones import write_tones
 
-from tfspec.augment import Gain, MixUp
+from tfspec.augment import Augmentation, Gain, MixUp
 from tfspec.base.errors import UserError
 from tfspec.cli.main import main
 from tfspec.data import make_dataset
-from tfspec.data.dataset import Epochs, Share
+from tfspec.data.epochs import Epochs
+from tfspec.data.slices import BatchSlice
 from tfspec.distributed.service import Service
 from tfspec.pipelines import SpeechCommands
 
@@ -52,9 +53,12 @@ def two_workers():
         yield address
 
 
+CHANGED = Augmentation(Gain(-6.0, 6.0), mix_up=MixUp(0.1, 0.4, probability=0.5))
+
+
 def batches(source, service=None, batch_size=4, **options):
     manifest, read, weights = numbered(source)
-    options = {"augment": Gain(-6.0, 6.0), "mix_up": MixUp(0.1, 0.4, probability=0.5), **options}
+    options = {"augmentation": CHANGED, **options}
     return make_dataset(
         manifest, read, NAMES, batch_size, None, Epochs(3), sample_weight=weights, service=service, **options
     )
@@ -67,7 +71,8 @@ def in_order(data) -> list[list[np.ndarray]]:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"batches_per_read": 3}, {"share": Share(1, 3)}, {"augment": None, "mix_up": None}]
+    "options",
+    [{}, {"batches_per_read": 3}, {"batch_slice": BatchSlice(1, 3)}, {"augmentation": Augmentation()}],
 )
 def test_workers_make_the_batches_of_every_epoch(two_workers, options):
     source = json.dumps([50, False])
@@ -89,7 +94,7 @@ def test_every_example_comes_once_though_a_worker_is_killed():
     with Servers() as servers:
         address = servers.dispatcher()
         first, _ = servers.workers(2, *SERVED, address)
-        data = batches(source, Service(address, source), augment=None, mix_up=None)
+        data = batches(source, Service(address, source), augmentation=Augmentation())
         for epoch in range(3):
             came = []
             for signals, *_ in data:

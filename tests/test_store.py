@@ -17,11 +17,11 @@ import soundfile
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from tfspec.augment import MixUp
+from tfspec.augment import Augmentation, MixUp
 from tfspec.base.errors import UserError
 from tfspec.base.sources import code_of
 from tfspec.data import make_dataset, store
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.data.readers import ArrayReader, AudioReader
 from tfspec.data.sources.windows import WindowReader
 from tfspec.data.store import FeatureStore
@@ -120,7 +120,8 @@ def test_training_batches_are_those_of_an_array_and_resume(filled):
     shares = pd.DataFrame({"a": manifest["label"] == "a", "b": manifest["label"] == "b"}).astype(float)
 
     def epochs(read, first, count):
-        data = make_dataset(shares, read, ["a", "b"], 32, epochs=Epochs(4, first), mix_up=MixUp())
+        mixed = Augmentation(mix_up=MixUp())
+        data = make_dataset(shares, read, ["a", "b"], 32, epochs=Epochs(4, first), augmentation=mixed)
         return [batch for _ in range(count) for batch in data.as_numpy_iterator()]
 
     expected = epochs(array, 0, 3)

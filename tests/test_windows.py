@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.data.sources.windows import (
     DICTIONARY,
     WindowReader,

@@ -21,8 +21,10 @@ if __name__ == "__main__" and sys.argv[1:2] in (["alone"], ["worker"]):
 import numpy as np
 import pandas as pd
 
+from tfspec.augment import Augmentation
 from tfspec.data import make_dataset
-from tfspec.data.dataset import Epochs, Examples
+from tfspec.data.epochs import Epochs
+from tfspec.data.examples import Examples
 from tfspec.data.readers import ArrayReader
 from tfspec.distributed.service import Service, start_dispatcher, start_worker
 from tfspec.pipelines import Rainforest
@@ -57,7 +59,7 @@ def epoch_costs(service: Service | None = None) -> tuple[float, float, float]:
         BATCH,
         pipeline.front_end(),
         Epochs(0),
-        augment=pipeline.augmentation(),
+        augmentation=Augmentation(pipeline.augmentation()),
         service=service,
     )
     times = []

@@ -22,7 +22,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.data import make_dataset
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.data.readers import ArrayReader
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Decibel, Equalize, MelSpectrogram, MultiResolutionMel, Spectrogram, VectorNorm

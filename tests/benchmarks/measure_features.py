@@ -25,9 +25,9 @@ import pandas as pd
 import soundfile
 from threadpoolctl import threadpool_limits
 
-from tfspec.augment import MixUp
+from tfspec.augment import Augmentation, MixUp
 from tfspec.data import make_dataset
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.data.readers import AudioReader
 from tfspec.data.store import FeatureStore
 from tfspec.frontends import Decibel, FrequencyRamp, MultiResolutionMel, Standardize
@@ -116,7 +116,8 @@ def read(folder: Path, clips: int) -> None:
         manifest = pd.DataFrame(np.eye(2)[np.arange(count) % 2], columns=["a", "b"])
         store = FeatureStore(folder / "made_up", manifest, MadeUp(), keras.layers.Rescaling(1.0), "float16")
         store.fill()
-        data = make_dataset(manifest, store, ["a", "b"], BATCH, epochs=Epochs(0), mix_up=MixUp())
+        mixed = Augmentation(mix_up=MixUp())
+        data = make_dataset(manifest, store, ["a", "b"], BATCH, epochs=Epochs(0), augmentation=mixed)
         batches = data.repeat().take(BATCHES)
 
         def one_pass(store=store, batches=batches):

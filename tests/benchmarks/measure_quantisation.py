@@ -21,9 +21,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from tfspec.data import make_dataset
-from tfspec.data.dataset import label_indices
 from tfspec.data.readers import AudioReader
 from tfspec.data.sources.class_folders import from_class_folders
+from tfspec.data.targets import label_indices
 from tfspec.experiment.run import CALIBRATION_SIGNALS, Run
 from tfspec.export import TFLiteClassifier, export
 from tfspec.export.parity import SAME_TOP_CLASS

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.data import make_dataset
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.data.readers import ArrayReader
 from tfspec.data.sources.windows import RUN_BYTES, RUNS, WindowReader, shuffled_runs
 

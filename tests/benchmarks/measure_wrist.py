@@ -21,7 +21,7 @@ import pandas as pd
 from scipy import signal, stats
 from sklearn.ensemble import RandomForestClassifier
 
-from tfspec.data.dataset import label_indices
+from tfspec.data.targets import label_indices
 from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24
 from tfspec.pipelines.capture24 import PUBLISHED

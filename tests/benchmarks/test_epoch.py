@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tfspec.data import make_dataset
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.data.precompute import precompute
 from tfspec.data.readers import ArrayReader
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize

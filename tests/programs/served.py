@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from tfspec.data.dataset import Examples
+from tfspec.data.examples import Examples
 from tfspec.data.readers import ArrayReader
 from tfspec.distributed.service import start_worker
 

@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.data import SignalSequence, make_dataset
-from tfspec.data.dataset import Epochs
+from tfspec.data.epochs import Epochs
 from tfspec.data.readers import ArrayReader
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Spectrogram
@@ -45,8 +45,8 @@ def measured(strategy) -> list:
         weights = np.linspace(0.5, 2, size)
         data = replicas.distribute(
             strategy,
-            lambda size=size, weights=weights, **share: make_dataset(
-                *examples(size), sample_weight=weights, **share
+            lambda size=size, weights=weights, **which: make_dataset(
+                *examples(size), sample_weight=weights, **which
             ),
         )
         scores = model.evaluate(data, verbose=0, return_dict=True)

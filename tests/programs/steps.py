@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec import training
-from tfspec.data.dataset import WHOLE
+from tfspec.data.epochs import WHOLE
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Spectrogram
 
@@ -31,7 +31,7 @@ def one_step(precision: str, jit: str, kind: str) -> dict:
         rng = np.random.default_rng(0)
         signals, labels = rng.standard_normal((5, 400)).astype("float32"), rng.integers(0, 3, 5)
 
-        def batch(share=WHOLE):
+        def batch(batch_slice=WHOLE):
             return tf.data.Dataset.from_tensors((signals, labels))
 
         trained = replicas.replicated(model, LOSS, [], jit)

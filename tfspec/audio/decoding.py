@@ -63,7 +63,7 @@ def load_audio(
     if not 0 <= start < math.inf:
         raise UserError(f"A slice must start at 0 seconds or later. Received: {start} of {shown(path)}")
     with opened(path) as recording:
-        return _slice(recording, sample_rate or recording.sample_rate, num_samples, start, padding)
+        return read_slice(recording, sample_rate or recording.sample_rate, num_samples, start, padding)
 
 
 def load_beginning(
@@ -93,16 +93,24 @@ def load_beginning(
         tfspec.audio.opening.RecordingError: ...a.wav has NaN or infinite samples
     """
     with opened(path) as recording:
-        samples = _slice(recording, sample_rate, num_samples, 0.0, padding)
+        samples = read_slice(recording, sample_rate, num_samples, 0.0, padding)
         for block in recording.blocks(recording.position):
             _check_finite(block, path)
         return samples
 
 
-def _slice(
-    recording: Recording, rate: int, num_samples: int | None, start: float, padding: Padding
+def read_slice(
+    recording: Recording, rate: int, num_samples: int | None, start: float, padding: Padding = "edge"
 ) -> np.ndarray:
-    """Decode and resample what a slice needs, and cut it to the sample."""
+    """Read a slice of an open recording as `load_audio` does: decode what it needs, resample, cut it.
+
+    Args:
+        recording: from `opening.opened`.
+        rate: samples per second of the result.
+        num_samples: as in `load_audio`.
+        start: as in `load_audio`.
+        padding: as in `load_audio`.
+    """
     path, native_rate = recording.path, recording.sample_rate
     first = round(start * rate)
     margin = 0 if rate == native_rate else math.ceil(RESAMPLING_MARGIN_SECONDS * native_rate)
@@ -194,30 +202,7 @@ def audio_windows(
 def windows_of(
     recording: Recording, sample_rate: int, num_samples: int, hop: int, padding: Padding = "edge"
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut an open recording into windows.
-
-    Args:
-        recording: from `opening.opened`.
-        sample_rate: as in `audio_windows`.
-        num_samples: as in `audio_windows`.
-        hop: as in `audio_windows`.
-        padding: as in `audio_windows`.
-
-    Yields:
-        As `audio_windows` does.
-
-    Raises:
-        UserError: as in `load_audio`.
-
-    Example:
-        >>> import tempfile
-        >>> import soundfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     soundfile.write(f"{folder}/a.wav", np.zeros(8000), 8000)
-        ...     with opened(f"{folder}/a.wav") as recording:
-        ...         [start for start, window in windows_of(recording, 8000, 3000, hop=3000)]
-        [0, 3000, 5000]
-    """
+    """Cut an open recording, from `opening.opened`, into windows as `audio_windows` does."""
     # `samples` is what is still needed, and begins at `begin`; the next window begins at `start`.
     samples, begin, start = np.empty(0, np.float32), 0, 0
     for block in _resampled(recording, sample_rate):

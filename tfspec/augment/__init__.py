@@ -1,5 +1,6 @@
 """Keras layers that change signals and features at random, for training."""
 
+from tfspec.augment.augmentation import Augmentation
 from tfspec.augment.background import BackgroundNoise
 from tfspec.augment.base import Compose, OneOf, RandomLayer
 from tfspec.augment.mixing import MixUp
@@ -17,6 +18,7 @@ from tfspec.augment.waveform import (
 )
 
 __all__ = [
+    "Augmentation",
     "BackgroundNoise",
     "ColoredNoise",
     "Compose",

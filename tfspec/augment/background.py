@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 from pathlib import Path
 
 import keras
 import numpy as np
-import soxr
 import tensorflow as tf
 
-from tfspec.audio.opening import RecordingError, opened
+from tfspec.audio.decoding import read_slice
+from tfspec.audio.opening import opened
 from tfspec.audio.recordings import list_recordings
 from tfspec.augment.base import for_each, part_of, split, uniform
 from tfspec.augment.waveform import NoiseLayer
@@ -140,11 +139,7 @@ def _audio_files(folder: str) -> list[Path]:
 def _random_part(path: Path, sample_rate: float, seconds: float, place: float) -> np.ndarray:
     """Decode as much of a recording, from a place that is 0…1 of all that there are."""
     with opened(path) as recording:
-        native_rate = recording.sample_rate
-        frames = min(recording.frames, math.ceil(seconds * native_rate))
-        begin = int(place * (recording.frames - frames))
-        blocks = [block.mean(1) for block in recording.blocks(begin, begin + frames)]
-    samples = soxr.resample(np.concatenate(blocks), native_rate, sample_rate) if blocks else np.empty(0)
-    if not len(samples) or not np.isfinite(samples).all():
-        raise RecordingError(path, "no samples, or NaN or infinite ones", verb="has")
-    return samples
+        later = recording.frames / recording.sample_rate - seconds
+        if later <= 0:
+            return read_slice(recording, round(sample_rate), None, 0.0)
+        return read_slice(recording, round(sample_rate), round(seconds * sample_rate), place * later)

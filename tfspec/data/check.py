@@ -1,4 +1,4 @@
-"""What is wrong with a folder of recordings, before a run finds out."""
+"""What is wrong with a data set, before a run finds out."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pandas as pd
 from tfspec.audio.inspection import Inspection, inspect_all
 from tfspec.base.options import SPEAKER_PATTERN
 from tfspec.base.text import shown
-from tfspec.data.problems import name_problems
+from tfspec.data.problems import with_problems
 from tfspec.data.sources.class_folders import list_class_folders
+from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.splits import group_names
 
 
@@ -28,18 +29,14 @@ def check_folder(
 
     Args:
         folder: holds a folder of recordings per class.
-        sample_rate: the sample rate in Hz that all should have; the commonest one if None.
-        min_seconds: recordings below this length are too short.
+        sample_rate: as in `check_recordings`.
+        min_seconds: as in `check_recordings`.
         speaker_pattern: as `group_pattern` in `from_class_folders`.
         progress: wraps the iteration and is told its length, to draw a bar.
 
     Returns:
-        `recordings`, `speakers`, `without_speaker` (files in whose names the pattern finds none), `seconds`,
-        `sample_rate`, `classes` (name to count, 0 for an empty folder), `passed_over` (suffix to number of
-        files that are no recordings), and `problems`: `unreadable` (with the reason, which may be the file's
-        name), `silent` (nothing over −80 dB of full scale), `clipped` (over a
-        thousandth at full scale), `wrong_rate`, `too_short`, and `duplicates` (groups of files that decode
-        to the same samples, silent ones aside). Ready for JSON.
+        What `check_manifest` and `check_recordings` return, with 0 for the class of an empty folder; and
+        `passed_over`, suffix to number of files that are no recordings. Ready for JSON.
 
     Raises:
         UserError: the folder holds no recordings.
@@ -54,35 +51,116 @@ def check_folder(
         ['yes/0ab_nohash_0.wav: empty file']
     """
     listing = list_class_folders(folder, group_pattern=speaker_pattern)
-    manifest = listing.manifest
-    named_badly = name_problems(manifest)
-    paths = [Path(folder, path) for path in manifest["path"][named_badly.isna()]]
-    inspections = iter(inspect_all(paths, lambda results: progress(results, len(paths))))
-    found = pd.DataFrame(
-        [
-            vars(i) | {"path": shown(path), "silent": i.is_silent, "clipped": i.is_clipped}
-            for path, problem in zip(manifest["path"], named_badly, strict=True)
-            for i in [Inspection(path, problem) if problem else next(inspections)]
-        ]
+    manifest = with_inspections(listing.manifest, folder, progress)
+    found, of_sound = check_manifest(manifest), check_recordings(manifest, sample_rate, min_seconds)
+    return {
+        **found,
+        **of_sound,
+        "classes": dict(sorted({**found["classes"], **dict.fromkeys(listing.empty, 0)}.items())),
+        "passed_over": listing.passed_over,
+        "problems": {**found["problems"], **of_sound["problems"]},
+    }
+
+
+def with_inspections(
+    manifest: pd.DataFrame,
+    folder: str | os.PathLike,
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> pd.DataFrame:
+    """Decode the recordings of a manifest, and add what they are like.
+
+    Args:
+        manifest: column `path`, a recording a row.
+        folder: what the paths are relative to.
+        progress: wraps the iteration over so many recordings, to draw a bar.
+
+    Returns:
+        The manifest with the columns `problem`, `sample_rate`, `seconds`, `silent`, `clipped` and `digest`,
+        as `Inspection` has them.
+
+    Example:
+        >>> with_inspections(pd.DataFrame({"path": ["missing.wav"]}), ".")["problem"].tolist()
+        ['no such file']
+    """
+    inspections: dict[Any, Inspection] = {}
+
+    def problems(rows: pd.DataFrame) -> list[str | None]:
+        paths = [Path(folder, path) for path in rows["path"]]
+        found = inspect_all(paths, lambda results: progress(results, len(paths)))
+        inspections.update(zip(rows.index, found, strict=True))
+        return [inspection.problem for inspection in found]
+
+    manifest = with_problems(manifest, problems)
+    each = [inspections.get(row, Inspection("")) for row in manifest.index]
+    return manifest.assign(
+        sample_rate=[inspection.sample_rate for inspection in each],
+        seconds=[inspection.seconds for inspection in each],
+        silent=[inspection.is_silent for inspection in each],
+        clipped=[inspection.is_clipped for inspection in each],
+        digest=[inspection.digest for inspection in each],
     )
-    unreadable = found[found["problem"].notna()]
-    good = found[found["problem"].isna()]
+
+
+def check_manifest(manifest: pd.DataFrame) -> dict[str, Any]:
+    """Count what is in any manifest, and name what cannot be used.
+
+    Args:
+        manifest: column `problem`, as every source adds it; `group`; `label`, or a column of shares a class.
+
+    Returns:
+        `recordings` (rows), `speakers` (groups), `without_speaker` (rows without a group), `classes` (name to
+        count, or to the sum of its shares), and `problems`: `unreadable`, with the reason, which may be a
+        row's name.
+
+    Example:
+        >>> rows = {"label": ["a", "b"], "group": ["x", ""], "problem": [None, "holds NaN or infinity"]}
+        >>> check_manifest(pd.DataFrame(rows))["problems"]
+        {'unreadable': ['1: holds NaN or infinity']}
+    """
+    if "label" in manifest:
+        classes = manifest["label"].map(shown).value_counts()
+    else:
+        classes = manifest[class_columns(manifest)].sum().round(3).rename(shown)
+    bad = manifest["problem"].dropna()
+    return {
+        "recordings": len(manifest),
+        "speakers": len(group_names(manifest)),
+        "without_speaker": int((manifest["group"] == "").sum()),
+        "classes": dict(sorted(classes.to_dict().items())),
+        "problems": {
+            "unreadable": [
+                f"{n}: {shown(why)}" for n, why in zip(_names(manifest.loc[bad.index]), bad, strict=True)
+            ]
+        },
+    }
+
+
+def check_recordings(
+    manifest: pd.DataFrame, sample_rate: int | None = None, min_seconds: float = 0.1
+) -> dict[str, Any]:
+    """Say what is odd about recordings that can be decoded.
+
+    Args:
+        manifest: from `with_inspections`.
+        sample_rate: the sample rate in Hz that all should have; the commonest one if None.
+        min_seconds: recordings below this length are too short.
+
+    Returns:
+        `seconds` (of all), `sample_rate`, and `problems`: `silent` (nothing over −80 dB of full scale),
+        `clipped` (over a thousandth at full scale), `wrong_rate`, `too_short`, and `duplicates` (groups of
+        files that decode to the same samples, silent ones aside).
+    """
+    good = manifest[manifest["problem"].isna()]
+    good = good.assign(path=_names(good))
     if sample_rate is None and len(good):
         sample_rate = int(good["sample_rate"].mode()[0])
     wrong_rate = good[good["sample_rate"] != sample_rate]
     too_short = good[good["seconds"] < min_seconds]
     same = good[~good["silent"]].groupby("digest")["path"].agg(list)
-    empty = dict.fromkeys(listing.empty, 0)
     return {
-        "recordings": len(manifest),
-        "speakers": len(group_names(manifest)),
-        "without_speaker": int((manifest["group"] == "").sum()),
         "seconds": float(good["seconds"].sum()),
         "sample_rate": sample_rate,
-        "classes": dict(sorted((manifest["label"].map(shown).value_counts().to_dict() | empty).items())),
-        "passed_over": listing.passed_over,
         "problems": {
-            "unreadable": [f"{row.path}: {row.problem}" for row in unreadable.itertuples()],
             "silent": good["path"][good["silent"]].tolist(),
             "clipped": good["path"][good["clipped"]].tolist(),
             "wrong_rate": [f"{row.path}: {row.sample_rate} Hz" for row in wrong_rate.itertuples()],
@@ -90,3 +168,8 @@ def check_folder(
             "duplicates": sorted(" = ".join(paths) for paths in same[same.map(len) > 1]),
         },
     }
+
+
+def _names(manifest: pd.DataFrame) -> list[str]:
+    """Name rows by their files, or by their index where they have none."""
+    return [shown(name) for name in manifest.get("path", manifest.index)]

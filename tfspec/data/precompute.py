@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tfspec.data.dataset import read_batches
+from tfspec.data.batches import read_batches
 from tfspec.data.readers import ArrayReader, Reader
 
 BATCH = 64

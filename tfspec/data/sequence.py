@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import multiprocessing
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tfspec.augment import MixUp
-from tfspec.data.dataset import Epochs, Examples, apply_layers, check_epochs, draw_partners
+from tfspec.augment.augmentation import NO_AUGMENTATION, Augmentation
+from tfspec.data.epochs import Epochs, check_epochs
+from tfspec.data.examples import Examples
+from tfspec.data.plan import Draws, draw_partners
 from tfspec.data.readers import Reader
+from tfspec.data.stages import apply_layers
 
 # Takes (samples,) and the sample rate and gives (samples,), as those of audiomentations do.
 Transform = Callable[[np.ndarray, int | None], np.ndarray]
@@ -37,9 +39,7 @@ class SignalSequence(keras.utils.PyDataset):
         epochs: as in `make_dataset`.
         transform: changes one signal, before the layers: called with (samples,) and the reader's sample rate,
             gives (samples,). Whether it is random, and from which seed, is its own affair.
-        augment: as in `make_dataset`.
-        augment_features: as in `make_dataset`.
-        mix_up: as in `make_dataset`; what is mixed in is not transformed either.
+        augmentation: as in `make_dataset`; what is mixed in is not transformed either.
         sample_weight: as in `make_dataset`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
 
@@ -65,25 +65,19 @@ class SignalSequence(keras.utils.PyDataset):
         epochs: Epochs | None = None,
         *,
         transform: Transform | None = None,
-        augment: keras.Layer | None = None,
-        augment_features: keras.Layer | None = None,
-        mix_up: MixUp | None = None,
+        augmentation: Augmentation = NO_AUGMENTATION,
         sample_weight: np.ndarray | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_epochs(epochs, augment, augment_features, mix_up)
+        check_epochs(epochs, augmentation)
         self.examples = Examples(manifest, read, class_names, sample_weight)
         self.batch_size = batch_size
         self.epochs = epochs
         self.transform = transform
-        self.layers: dict[str, Any] = {
-            "augment": augment,
-            "front_end": front_end,
-            "augment_features": augment_features,
-            "mix_up": mix_up,
-        }
-        self.has_layers = any(layer is not None for layer in self.layers.values())
+        self.front_end = front_end
+        self.augmentation = augmentation
+        self.has_layers = front_end is not None or bool(augmentation.layers)
         if self.use_multiprocessing and self.has_layers and multiprocessing.get_start_method() == "fork":
             raise ValueError(
                 "TensorFlow stands still in a forked process: layers do not go with `use_multiprocessing`. "
@@ -97,7 +91,7 @@ class SignalSequence(keras.utils.PyDataset):
         self.seeds = np.zeros([len(self), 2, 2]) if self.epochs is None else self.epochs.seeds(len(self))
         self.mixing = {}
         if self.epochs is not None:
-            drawn = draw_partners(self.layers["mix_up"], self.rows, self.epochs.mixing_seed())
+            drawn = draw_partners(self.augmentation.mix_up, self.rows, self.epochs.mixing_seed())
             self.mixing = {name: values.numpy() for name, values in drawn.items()}
 
     def on_epoch_end(self):
@@ -125,14 +119,15 @@ class SignalSequence(keras.utils.PyDataset):
             signals = np.stack([self.transform(signal, rate) for signal in batch[0]]).astype(np.float32)
             batch = signals, *batch[1:]
         if self.has_layers:
-            place = np.array([0, len(batch[0])])
-            made = self._apply_layers(batch, mixing, self.seeds[index], place)
+            draws = Draws(self.seeds[index], np.array([0, len(batch[0])]))
+            made = self._apply_layers(batch, mixing, draws)
             batch = tuple(part.numpy() for part in made)
         return batch
 
     @functools.cached_property
     def _apply_layers(self) -> Callable:
-        return tf.function(functools.partial(apply_layers, **self.layers), reduce_retracing=True)
+        layers = functools.partial(apply_layers, front_end=self.front_end, augmentation=self.augmentation)
+        return tf.function(layers, reduce_retracing=True)
 
     def __getstate__(self) -> dict:
         """Leave out the compiled function, which a process makes for itself."""

@@ -26,7 +26,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.sources import code_of, package_code
 from tfspec.base.threads import threads
-from tfspec.data.dataset import read_batches
+from tfspec.data.batches import read_batches
 from tfspec.data.readers import Reader, places_of
 
 Dtype = Literal["float16", "float32"]

@@ -85,7 +85,7 @@ def not_csv(path: Path, why: str) -> UserError:
 def _filled(row: list[str], columns: int, path: Path, line: int) -> list[str]:
     if len(row) > columns:
         raise not_csv(path, f"line {line} has {len(row)} cells, the header {columns}")
-    return row + [""] * (columns - len(row))
+    return row if len(row) == columns else row + [""] * (columns - len(row))
 
 
 def _check_columns(path: Path, header: list[str]) -> None:

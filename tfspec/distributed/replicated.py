@@ -24,7 +24,7 @@ import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.options import Strategy
-from tfspec.data.dataset import Share
+from tfspec.data.slices import BatchSlice
 
 Jit = Literal["auto", "on", "off"]
 LOST = "Collective ops is aborted|CompleteInstance|heartbeat|coordination service"
@@ -145,14 +145,14 @@ def describe(strategy: tf.distribute.Strategy, batch_size: int) -> dict[str, Any
             f"batch_size must be at least {replicas}, the number of replicas. Received: {batch_size}"
         )
     machines = getattr(strategy.extended, "_num_workers", 1)
-    per_machine = [Share(number, machines).size(batch_size) for number in range(machines)]
+    per_machine = [BatchSlice(number, machines).size(batch_size) for number in range(machines)]
     local = replicas // machines
     return {
         "strategy": next((name for name, kind in KINDS.items() if isinstance(strategy, kind)), "none"),
         "machines": machines,
         "replicas": replicas,
         "batch_size": batch_size,
-        "shares": [Share(number, local).size(size) for size in per_machine for number in range(local)],
+        "shares": [BatchSlice(number, local).size(size) for size in per_machine for number in range(local)],
     }
 
 
@@ -165,7 +165,7 @@ def distribute(
 
     Args:
         strategy: of `open_strategy`.
-        make: makes the batches, or with `share=…` one share of each, such as
+        make: makes the batches, or with `batch_slice=…` one share of each, such as
             `functools.partial(make_dataset, …)`.
 
     Returns:
@@ -173,7 +173,7 @@ def distribute(
 
     Example:
         >>> batches = tf.data.Dataset.range(8).batch(4)
-        >>> [x.shape[0] for x in distribute(open_strategy("none"), lambda share=None: batches)]
+        >>> [x.shape[0] for x in distribute(open_strategy("none"), lambda batch_slice=None: batches)]
         [4, 4]
     """
     if strategy.num_replicas_in_sync == 1:
@@ -181,7 +181,7 @@ def distribute(
     lengths: list[tf.Tensor] = []
 
     def of_this_machine(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        data = make(share=Share(context.input_pipeline_id, context.num_input_pipelines))
+        data = make(batch_slice=BatchSlice(context.input_pipeline_id, context.num_input_pipelines))
         lengths.append(data.cardinality())
         return _parted(data, context.num_replicas_in_sync // context.num_input_pipelines)
 
@@ -195,7 +195,7 @@ def _parted(data: tf.data.Dataset, replicas: int) -> tf.data.Dataset:
 
     def parts(*batch):
         total = tf.shape(batch[0], tf.int64)[0]
-        sizes = tf.stack([Share(number, replicas).size(total) for number in range(replicas)])
+        sizes = tf.stack([BatchSlice(number, replicas).size(total) for number in range(replicas)])
         ends = tf.cumsum(sizes)
         return tf.data.Dataset.zip(*map(tf.data.Dataset.from_tensor_slices, (ends - sizes, ends))).map(
             lambda start, end: tuple(values[start:end] for values in batch)

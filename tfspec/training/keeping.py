@@ -12,13 +12,11 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.base.files import written_beside
-from tfspec.data.dataset import Epochs
+from tfspec.base.streams import Stream, epoch_generator
+from tfspec.data.epochs import Epochs
 from tfspec.distributed import replicated as replicas
 from tfspec.models import Classifier
 from tfspec.training.progress import Progress
-
-DROPOUTS = 3
-"""Number of their stream of random numbers; `Epochs` draws from others."""
 
 
 class StopOnNaN(keras.callbacks.Callback):
@@ -62,7 +60,7 @@ class Keep(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock, and what is random in this epoch: a function of the seed and the epoch alone."""
         self.epochs.number = epoch  # Keras may have looked at a batch before
-        rng = np.random.default_rng([self.epochs.seed, epoch, DROPOUTS])
+        rng = epoch_generator(self.epochs.seed, epoch, Stream.DROPOUT)
         num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         # Of dropouts; Keras does not save them
         states = [each for each in self.backbone.variables if each.path.endswith("seed_generator_state")]

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec.data.dataset import Epochs, Order
+from tfspec.data.epochs import Epochs, Order
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,74 @@
+"""What is to be learnt of the rows of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tfspec.base.errors import UserError, listed
+from tfspec.base.text import excerpt, normalized
+
+
+def targets(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
+    """Look up what is to be learnt: each row's class, or how much of each class it has.
+
+    Args:
+        manifest: column `label`; or without one, a column of numbers a class, named as it.
+        class_names: labels in the order of the model's logits.
+
+    Returns:
+        (rows,) int32, or (rows, classes) float32.
+
+    Raises:
+        UserError: a label is not among the class names, or columns of classes are missing or hold what is no
+            number.
+
+    Example:
+        >>> targets(pd.DataFrame({"yes": [0.75], "no": [0.25]}), ["no", "yes"])
+        array([[0.25, 0.75]], dtype=float32)
+    """
+    if "label" in manifest:
+        return label_indices(manifest["label"], class_names)
+    class_names = [*map(normalized, class_names)]
+    manifest = manifest.rename(columns=normalized)
+    if missing := [name for name in class_names if name not in manifest]:
+        raise UserError(
+            f"The manifest has neither a column `label` nor one for each class: {', '.join(missing)} missing."
+        )
+    shares = manifest[list(class_names)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
+    if not np.isfinite(shares).all():
+        bad = manifest.index[~np.isfinite(shares).all(1)]
+        raise UserError(f"The classes' columns must hold finite numbers. They do not in row {bad[0]}.")
+    return shares
+
+
+def label_indices(labels: pd.Series, class_names: Sequence[str]) -> np.ndarray:
+    """Look up each label's place among the class names.
+
+    Args:
+        labels: (examples,) text.
+        class_names: labels in the order of the model's logits.
+
+    Returns:
+        (examples,) int32.
+
+    Raises:
+        UserError: a label is not among the class names.
+
+    Example:
+        >>> label_indices(pd.Series(["b", "a"]), ["a", "b"]).tolist()
+        [1, 0]
+    """
+    known = {normalized(name): place for place, name in [*enumerate(class_names)][::-1]}
+    known |= {name: place for place, name in enumerate(class_names)}  # as earlier models spell them
+    different = pd.Index(labels.unique(), dtype=object)
+    places = [known.get(label, known.get(normalized(str(label)), -1)) for label in different]
+    index = np.array(places, np.int32)[different.get_indexer(labels)]
+    if (index < 0).any():
+        unknown = [excerpt(label) for label in sorted(map(str, set(labels[index < 0])))]
+        raise UserError(
+            f"Unknown labels: {listed(unknown)}. The model's classes are: {', '.join(class_names)}."
+        )
+    return index
