@@ -59,7 +59,7 @@ class Rainforest(Pretrained, Recordings):
 
     num_folds: Annotated[int, Range(2, 10_000)] = 5
     """Models that are trained, each on the recordings of all folds but one."""
-    sample_rate: Annotated[int, Range(2 * HIGHEST_HERTZ, 10_000_000)] = 48000  # type: ignore[assignment]
+    sample_rate: Annotated[int, Range(2 * HIGHEST_HERTZ, 10_000_000)] = 48000
     """Samples per second that recordings are resampled to."""
     slice_seconds: Annotated[float, Range(0, 3600, without_low=True)] = 10.0
     """Length of the slice round each annotation."""

@@ -13,7 +13,18 @@ from tfspec import augment
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.options import (
-    SPEAKER_PATTERN, AnyCount, Count, Expression, Fraction, Hertz, Name, Range, Rate, Ratio, Seconds, Sha256,
+    SPEAKER_PATTERN,
+    AnyCount,
+    Count,
+    Expression,
+    Fraction,
+    Hertz,
+    Name,
+    Range,
+    Rate,
+    Ratio,
+    Seconds,
+    Sha256,
 )  # fmt: skip
 from tfspec.base.progress import bar
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
@@ -55,7 +66,7 @@ class SpeechCommands(Recordings):
     """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
     validation_fraction: Fraction = 0.2
     """Part of the recordings that validates; rounded to a fraction that the speakers or files allow."""
-    sample_rate: Hertz = 22050  # type: ignore[assignment]
+    sample_rate: Hertz = 22050
     """Samples per second that recordings are resampled to."""
     clip_seconds: Seconds = 0.8
     """Length that recordings are cut or padded to."""
@@ -93,13 +104,11 @@ class SpeechCommands(Recordings):
 
     def on_data(self, data):
         """Take other recordings as they are."""
-        return replace(self, data=data, download=False)
+        return replace(super().on_data(data), download=False)
 
     def manifest(self):
         """List the recordings and decode each, after fetching them if asked to."""
-        return inspect_class_folders(
-            self._folder, self.classes, self.speaker_pattern, bar("Checking files")
-        )
+        return inspect_class_folders(self._folder, self.classes, self.speaker_pattern, bar("Checking files"))
 
     @property
     def groups_may_overlap(self):

@@ -11,12 +11,14 @@ from tfspec.audio.recordings import counted
 from tfspec.cli.printing import console
 from tfspec.distributed import replicated as replicas
 from tfspec.experiment.run import Run
+from tfspec.experiment.steps import Steps
 from tfspec.report.figures import score_table
+from tfspec.scores.types import Scores, SmoothedScores
 
 
-def print_run(run: Run) -> None:
+def print_run(run: Run, pipeline: Steps) -> None:
     """Say what a run came to, on all of its parts."""
-    if not replicas.is_chief(run.pipeline.open_devices()):
+    if not replicas.is_chief(replicas.open_strategy(pipeline.strategy)):
         return  # all workers have the same scores
     print_scores(run.metrics(), run.folder)
     if run.has_test_part:
@@ -24,7 +26,7 @@ def print_run(run: Run) -> None:
         print_scores(run.metrics("test"), run.evaluation_folder(part="test"))
 
 
-def print_scores(scores: dict[str, Any], folder: Path) -> None:
+def print_scores(scores: Scores, folder: Path) -> None:
     """Say how good a model is, and where the details are."""
     console.print(score_table(scores))
     console.print(
@@ -52,7 +54,7 @@ def print_scores(scores: dict[str, Any], folder: Path) -> None:
     console.print(escape(f"Predictions and figures: {folder}"))
 
 
-def _intervals(scores: dict[str, Any]) -> str:
+def _intervals(scores: Scores | SmoothedScores) -> str:
     ends = {name: scores["intervals"][name] for name in ("accuracy", "macro_f1", "kappa")}
     return ", ".join(
         f"{name.replace('_f1', ' F1')} {low:.3f}–{high:.3f}" for name, (low, high) in ends.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ MOST_BYTES = 2**23
 def keep_signals(
     path: str | os.PathLike,
     parts: Sequence[pd.DataFrame],
-    make_reader: Callable[[pd.DataFrame], Reader],
+    read: Reader,
     seed: int,
 ) -> None:
     """Write a file with some signals of each part, drawn at random.
@@ -33,7 +33,7 @@ def keep_signals(
     Args:
         path: the file, called .npz; written whole or not at all.
         parts: rows of one manifest, each with an index of its own.
-        make_reader: makes what reads the signals of some rows.
+        read: reads their signals.
         seed: same seed, same signals.
 
     Raises:
@@ -43,13 +43,12 @@ def keep_signals(
         >>> import tempfile
         >>> rows, signals = pd.DataFrame(index=[4, 7]), ArrayReader(np.eye(2), index=pd.Index([4, 7]))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     keep_signals(f"{folder}/signals.npz", [rows], lambda rows: signals, seed=0)
+        ...     keep_signals(f"{folder}/signals.npz", [rows], signals, seed=0)
         ...     open_signals(f"{folder}/signals.npz", rows.index)(rows.loc[[7]]).tolist()
         [[0.0, 1.0]]
     """
     signals, index = [], []
     for rows in parts:
-        read = make_reader(rows)
         signal_bytes = np.dtype(np.float16).itemsize * int(np.prod(read.signal_shape))
         count = min(len(rows), MOST_SIGNALS, max(1, MOST_BYTES // signal_bytes))
         chosen = rows.sample(count, random_state=seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import pandas as pd
@@ -28,10 +30,12 @@ def examples_of(steps: Steps, rows: pd.DataFrame, front_end: keras.Layer) -> Fig
         front_end: layer from signals to features.
     """
     by_class = rows.groupby("label", sort=False).head(steps.examples_per_class)
-    by_class = by_class[by_class["label"].isin(by_class["label"].unique()[:MOST_CLASSES])]
-    signals = steps.reader()(by_class)
-    pictures = [steps.picture(*both) for both in zip(signals, np.asarray(front_end(signals)), strict=True)]
-    return figures.examples_figure(pictures, list(by_class["label"]))
+    shown = by_class[by_class["label"].isin(by_class["label"].unique()[:MOST_CLASSES])]
+    signals = steps.reader()(shown)
+    pictures: dict[str, Sequence[figures.Picture]] = {}
+    for label, signal, features in zip(shown["label"], signals, np.asarray(front_end(signals)), strict=True):
+        pictures[label] = [*pictures.get(label, []), steps.picture(signal, features)]
+    return figures.examples_figure(pictures)
 
 
 def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") -> Figure:
@@ -63,7 +67,6 @@ def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") 
     return figures.view_figure(
         steps.picture(signal[0], features[0]),
         str(example_names(row).iloc[0]),
-        classes,
-        probabilities(models, [signal]).mean(axis=0)[0],
+        dict(zip(classes, probabilities(models, [signal]).mean(axis=0)[0].tolist(), strict=True)),
         classes[truth if truth.ndim == 0 else truth.argmax()],
     )

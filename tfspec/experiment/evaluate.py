@@ -86,17 +86,16 @@ def fitted_scores(steps: Steps, run: Run) -> Scores:
         steps: the pipeline of the run.
         run: the run; a part that has not been scored, or was by an earlier version, is scored.
     """
-    scores = run.metrics() if (run.folder / "metrics.json").exists() else {}
-    return scores if "tempered" in scores else evaluate(steps, run)
+    if (run.folder / "metrics.json").exists() and "tempered" in (scores := run.metrics()):
+        return scores
+    return evaluate(steps, run)
 
 
 def _found(steps: Steps, run: Run, asked: Asked, rows: pd.DataFrame, fitted: Scores | None) -> Evaluation:
     """Predict rows and score them; without anything fitted before, they are the held-out ones."""
     names = run.classifier.class_names
     truth = targets(rows, names)
-    predicted = Predicted(
-        names, truth, predict_rows(steps, run, asked), example_names(rows), rows["group"]
-    )
+    predicted = Predicted(names, truth, predict_rows(steps, run, asked), example_names(rows), rows["group"])
     found = evaluation.evaluate(predicted, _prior(run), fitted)
     rows = rows.assign(label=np.take(names, predicted.labels), predicted=list(found.predictions["predicted"]))
     smoothed = steps.smooth(rows, rows if fitted is None else _held_out(steps, run), names)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tfspec.base.files import clear_temporaries
+from tfspec.base.options import Quantize
 from tfspec.experiment.evaluate import fitted_scores
 from tfspec.experiment.members import check_finished, members_of
 from tfspec.experiment.predicting import read_signals, readable
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.export.exporting import export
-from tfspec.export.quantization import Quantize
 from tfspec.models import Classifier, at_temperature
 
 CALIBRATION_SIGNALS = 1000
@@ -57,4 +57,6 @@ def _tempered(steps: Steps, run: Run) -> Classifier:
     """Return the run's model with its logits divided by the temperature that suits the validation part."""
     model = run.classifier
     backbone = at_temperature(model.backbone, fitted_scores(steps, run)["tempered"]["temperature"])
-    return Classifier(model.front_end, backbone, model.class_names, model.signal_shape, model.sample_rate)
+    return Classifier(
+        model.front_end, backbone, model.class_names, model.signal_shape, model.sample_rate, model.takes
+    )

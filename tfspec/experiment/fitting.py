@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,10 +15,10 @@ import tensorflow as tf
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.progress import say
+from tfspec.base.quiet import quiet_program
 from tfspec.data import Epochs, make_dataset
 from tfspec.data.readers import Reader
-from tfspec.distributed.devices import open_strategy
-from tfspec.distributed.replicated import distribute
+from tfspec.distributed.replicated import distribute, open_strategy
 from tfspec.distributed.service import Service
 from tfspec.experiment.features import kept_features
 from tfspec.experiment.members import Member, members_of
@@ -27,7 +26,7 @@ from tfspec.experiment.reference import source_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import described
 from tfspec.experiment.steps import Steps
-from tfspec.inference.files import load_keras
+from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier, ensemble
 from tfspec.training import Batches, Progress, Training, fit, in_float32, in_precision
 
@@ -64,7 +63,9 @@ def _join(folder: Path, names: Sequence[str]) -> None:
     """Make one model of all members, which averages their probabilities."""
     first, *others = (load_keras(folder / name / "best.keras") for name in names)
     joined = ensemble([first.backbone, *(other.backbone for other in others)])
-    whole = Classifier(first.front_end, joined, first.class_names, first.signal_shape, first.sample_rate)
+    whole = Classifier(
+        first.front_end, joined, first.class_names, first.signal_shape, first.sample_rate, first.takes
+    )
     with written_beside(folder / "best.keras") as temporary:
         whole.save(temporary)
 
@@ -97,7 +98,7 @@ def _fit_side_by_side(steps: Steps, folder: Path, names: Sequence[str]) -> None:
 def _start(steps: Steps, folder: Path, name: str) -> subprocess.Popen:
     """Start a process that trains one member; it ends when this one does."""
     order = {"pipeline": source_of(steps), "options": steps.options(), "folder": str(folder), "member": name}
-    command = [sys.executable, "-m", "tfspec.experiment.member"]
+    command = quiet_program("tfspec.experiment.member")
     process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
     assert process.stdin
     process.stdin.write(json.dumps(order) + "\n")

@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from tfspec.base.errors import UserError
 from tfspec.base.files import TEMPORARY, clear_temporaries
 from tfspec.base.modules import refuse_while_loading
+from tfspec.base.options import Quantize
 from tfspec.base.progress import say, silenced
 from tfspec.data.kept import keep_signals
 from tfspec.data.store import FeatureStore
-from tfspec.distributed import devices
+from tfspec.distributed import replicated as devices
 from tfspec.experiment.drawing import view
 from tfspec.experiment.evaluate import evaluate
 from tfspec.experiment.exporting import export_run
@@ -30,7 +31,6 @@ from tfspec.experiment.reference import reference_to
 from tfspec.experiment.run import KEPT_SIGNALS, Run, Scored
 from tfspec.experiment.splitting import checked_split
 from tfspec.experiment.steps import Steps
-from tfspec.export.quantization import Quantize
 from tfspec.scores.types import Scores
 
 

@@ -15,7 +15,7 @@ from tfspec.data.readers import Reader
 from tfspec.experiment.members import Member
 from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.steps import Steps
-from tfspec.inference.files import load_keras
+from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier
 
 Asked = Sequence[tuple[Sequence[str], pd.DataFrame]]

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,8 +21,10 @@ from tfspec.base.progress import say
 from tfspec.base.text import shown
 from tfspec.data.kept import open_signals
 from tfspec.data.readers import ArrayReader
-from tfspec.inference.files import load_keras, predict_files
+from tfspec.inference.files import predict_files
+from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier
+from tfspec.scores.types import Scores
 
 UNANSWERED = "unanswered"
 """Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
@@ -46,7 +48,8 @@ class Run:
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         self.config = self._read_json("config.json")
-        if not isinstance(self.config.get("pipeline"), str) or not isinstance(self.config.get("options"), dict):
+        kinds = {"pipeline": str, "options": dict}
+        if not all(isinstance(self.config.get(name), kind) for name, kind in kinds.items()):
             raise UserError(f"{self.folder / 'config.json'} is damaged: it lacks `pipeline` or `options`.")
 
     # What a training writes
@@ -140,12 +143,13 @@ class Run:
         """Name, true label, predicted label and probabilities of every validation example."""
         return self._read_table("predictions.csv", ["predicted"])
 
-    def metrics(self, part: Scored = "validation") -> dict[str, Any]:
+    def metrics(self, part: Scored = "validation") -> Scores:
         """Return the scores of a part."""
-        return self._read_json(str((self.evaluation_folder(part=part) / "metrics.json").relative_to(self.folder)))
+        file = self.evaluation_folder(part=part) / "metrics.json"
+        return cast(Scores, self._read_json(str(file.relative_to(self.folder))))
 
     def kept_signals(self) -> ArrayReader:
-        """Return the reader of the signals that are kept for when the data is gone; its index has their rows."""
+        """Return what reads the signals that were kept for when the data is gone, by their rows."""
         return open_signals(self.folder / KEPT_SIGNALS, self.split.index)
 
     def figure(self, name: str) -> Path:

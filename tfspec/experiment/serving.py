@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tfspec.data.batches import Examples
+from tfspec.data.examples import Examples
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run

@@ -7,7 +7,8 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.progress import say
 from tfspec.base.text import excerpt, shown
-from tfspec.data.splits import group_names, name_problems, shared_groups
+from tfspec.data.problems import name_problems
+from tfspec.data.splits import group_names, shared_groups
 from tfspec.experiment.steps import Steps
 
 LISTED = 100

@@ -168,9 +168,7 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
         """
         return None
 
-    def write_results(
-        self, run: Run, predict: Callable[[pd.DataFrame], dict[str, np.ndarray]]
-    ) -> None:
+    def write_results(self, run: Run, predict: Callable[[pd.DataFrame], dict[str, np.ndarray]]) -> None:
         """Write what else a run is to leave, once it is trained and scored.
 
         Args:

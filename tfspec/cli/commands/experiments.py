@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +11,7 @@ from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.base.options import SPEAKER_PATTERN, Expression, Hertz, Quantize, Range, Strategy
+from tfspec.base.options import SPEAKER_PATTERN, Expression, Hertz, Name, Quantize, Range, Strategy
 from tfspec.base.progress import bar
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def train(pipeline: Pipeline) -> None:
     """Train a pipeline: `tfspec train NAME [options]`, NAME one of the built-in ones or a Python file."""
     from tfspec.cli.summaries import print_run
 
-    print_run(pipeline.train())
+    print_run(pipeline.train(), pipeline)
 
 
 def prepare(pipeline: Pipeline) -> None:
@@ -42,6 +43,7 @@ def evaluate(
     data: Path | None = None,
     part: Literal["validation", "test"] = "validation",
     on_bad_file: Literal["stop", "skip"] | None = None,
+    pipeline: Name | None = None,
     json: bool = False,
 ) -> None:
     """Score a run's best model again, or on another data set.
@@ -51,34 +53,39 @@ def evaluate(
         data: data set of the same kind, scored whole; the run's own if not given.
         part: of the run's own data.
         on_bad_file: stop if a file of `data` cannot be used, or leave these out; as in training if not given.
+        pipeline: Python file of the run's pipeline, where that has moved or changed.
         json: print one JSON document and nothing else.
     """
     from tfspec.cli.printing import print_json
     from tfspec.cli.summaries import print_scores
+    from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
 
     trained = Run(run)
-    scores = trained.evaluate(data, on_bad_file, part)
+    scores = pipeline_of(trained, pipeline).evaluate(trained, data, on_bad_file, part)
     if json:
         print_json(scores)
     else:
         print_scores(scores, trained.evaluation_folder(data, part))
 
 
-def resume(run: Positional[Path], strategy: Strategy | None = None) -> None:
+def resume(run: Positional[Path], strategy: Strategy | None = None, pipeline: Name | None = None) -> None:
     """Go on with a run that was interrupted; it ends as if it never was.
 
     Args:
         run: run folder.
         strategy: devices to train on; as the run began if not given.
+        pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
     from tfspec.cli.summaries import print_run
+    from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
 
     begun = Run(run)
+    made_by = pipeline_of(begun, pipeline)
     if strategy:
-        begun.pipeline.strategy = strategy
-    print_run(begun.resume())
+        made_by = dataclasses.replace(made_by, strategy=strategy)
+    print_run(made_by.resume(begun), made_by)
 
 
 def view(
@@ -86,6 +93,7 @@ def view(
     example: Annotated[int, Range(0, 10**9)] = 0,
     part: Literal["validation", "test"] = "validation",
     out: Path | None = None,
+    pipeline: Name | None = None,
 ) -> None:
     """Draw an example beside the probabilities of its classes.
 
@@ -94,23 +102,30 @@ def view(
         example: its place in predictions.csv, from 0.
         part: of the run's own data.
         out: png, pdf or svg file to write; figures/view_EXAMPLE.png in the run folder if not given.
+        pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
     if out and out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UserError(f"The picture must be a png, pdf or svg file. Received: {out}")
     from rich.markup import escape
 
     from tfspec.cli.printing import console
+    from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
 
     trained = Run(run)
-    figure = trained.view(example, part)
+    figure = pipeline_of(trained, pipeline).view(trained, example, part)
     path = out or trained.evaluation_folder(part=part) / "figures" / f"view_{example}.png"
     with written_beside(path) as temporary:
         figure.savefig(temporary)
     console.print(escape(f"Drawn: {path}"))
 
 
-def export(run: Positional[Path], quantize: Quantize = "none", calibrated: bool = False) -> None:
+def export(
+    run: Positional[Path],
+    quantize: Quantize = "none",
+    calibrated: bool = False,
+    pipeline: Name | None = None,
+) -> None:
     """Write a SavedModel and a TFLite file that take the raw signal, and prove them on the validation part.
 
     Args:
@@ -119,12 +134,15 @@ def export(run: Positional[Path], quantize: Quantize = "none", calibrated: bool 
             activations in int8 too, calibrated on the training part. The front end stays in float32.
         calibrated: divide the logits by the temperature that suits the validation part best, so that
             probabilities are worth what they say.
+        pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
     from tfspec.cli.printing import console
     from tfspec.cli.summaries import print_parity
+    from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
 
-    parity = Run(run).export(quantize, calibrated)
+    trained = Run(run)
+    parity = pipeline_of(trained, pipeline).export(trained, quantize, calibrated)
     if parity["tflite"]["quantize"] != quantize:
         console.print("A backbone with a loop has no int8 activations: quantised as with --quantize dynamic")
     print_parity(parity, run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def data_server(
         port: to listen on; any that is free if not given.
         dispatcher: grpc://host:port of the dispatcher, for a worker.
         host: name of this machine to those that train.
-        pipeline: Python file of the pipeline that trains, for a worker, if it is not a built-in one.
+        pipeline: Python file of the pipeline that trains, for a worker, where that has moved or changed.
     """
     if (role == "worker") != (dispatcher is not None):
         raise UserError("A worker, and only a worker, needs --dispatcher grpc://host:port.")
@@ -42,22 +43,11 @@ def data_server(
     if dispatcher is None:
         server = start_dispatcher(port)
     else:
-        _know(pipeline)
-        from tfspec.experiment.run import open_examples
+        from tfspec.experiment.serving import open_examples
 
-        server = start_worker(dispatcher, host, port, open_examples)
+        server = start_worker(dispatcher, host, port, functools.partial(open_examples, pipeline=pipeline))
     print(f"The {role} listens at grpc://{host}:{server._address.rpartition(':')[2]}", flush=True)
     threading.Event().wait()  # the server's own `join` is deaf to interrupts
-
-
-def _know(pipeline: str | None) -> None:
-    """Make a pipeline of the user's own known by its name."""
-    from tfspec.experiment.registry import find_pipeline
-    from tfspec.pipelines import PIPELINES
-
-    if pipeline:
-        found = find_pipeline(pipeline)
-        PIPELINES[found.name] = found
 
 
 def launch_workers(arguments: Sequence[str]) -> None:

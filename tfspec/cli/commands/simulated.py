@@ -30,8 +30,8 @@ def demo(out: Path | None = None) -> None:
         augment=("turns",),
     )
     run = pipeline.train()
-    print_run(run)
-    print_parity(run.export(), run.folder)
+    print_run(run, pipeline)
+    print_parity(pipeline.export(run), run.folder)
     _use(run.folder / "export" / "model.tflite", pipeline.seed, pipeline.snr)
 
 
