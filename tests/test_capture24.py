@@ -15,6 +15,7 @@ from wrists import HERTZ, write_people
 
 from tfspec import UserError
 from tfspec.data.sources.windows import DICTIONARY
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.inference import predict_files
 from tfspec.pipelines import Capture24
@@ -66,8 +67,8 @@ def test_what_a_run_leaves(run):
 
 def test_a_run_is_what_its_folder_holds(run):
     again = Run(run.folder)
-    assert again.pipeline.test == 2
-    assert again.evaluate(part="test") == json.loads(
+    assert pipeline_of(again).test == 2
+    assert pipeline_of(again).evaluate(again, part="test") == json.loads(
         (run.evaluation_folder(part="test") / "metrics.json").read_text()
     )
 
@@ -90,14 +91,14 @@ def test_cross_validation_scores_everybody(wrists, tmp_path):
 
 
 def test_export_takes_raw_windows(run):
-    parity = run.export()
+    parity = pipeline_of(run).export(run)
     assert parity["tflite"]["same_top_class"] == 1
     with pytest.raises(UserError, match=r"signals of shape \(200, 3\), not recordings"):
         predict_files(run.classifier, ["some.wav"])
 
 
 def test_other_people_can_be_scored(run, tmp_path):
-    scores = run.evaluate(write_people(tmp_path / "others", people=2, seed=1))
+    scores = pipeline_of(run).evaluate(run, write_people(tmp_path / "others", people=2, seed=1))
     assert scores["examples"] == 36
     assert "smoothed" in scores
 
@@ -343,4 +344,4 @@ def test_windows_of_another_length_are_refused_and_both_lengths_named(run, wrist
     shutil.copytree(wrists, tmp_path / "other")
     np.save(tmp_path / "other" / "X.npy", np.zeros((144, samples, 3), np.float32))
     with pytest.raises(UserError, match=rf"takes signals of shape \(200, 3\).*have \({samples}, 3\)"):
-        run.evaluate(tmp_path / "other")
+        pipeline_of(run).evaluate(run, tmp_path / "other")

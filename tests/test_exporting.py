@@ -24,6 +24,7 @@ from tones import write_tones
 from tfspec.base.errors import UserError
 from tfspec.cli import main as cli
 from tfspec.experiment import run as run_module
+from tfspec.experiment.registry import pipeline_of
 from tfspec.export import TFLiteClassifier, export, exporting
 from tfspec.export.metadata import write_metadata
 from tfspec.export.parity import SAME_TOP_CLASS
@@ -467,7 +468,7 @@ def run(tmp_path_factory):
 
 def test_a_run_calibrates_on_its_training_part(run, monkeypatch):
     monkeypatch.setattr(run_module, "export", lambda *arguments: arguments)
-    _, _, signals, quantize, calibration = run.export("int8")
+    _, _, signals, quantize, calibration = pipeline_of(run).export(run, "int8")
     assert quantize == "int8"
     signals, calibration = np.concatenate(list(signals)), np.concatenate(list(calibration))
     assert (len(signals), len(calibration)) == (4, 8)

@@ -212,5 +212,5 @@ def test_pipelines_refuse_before_anything_is_read(make, said):
 def test_members_have_the_last_seeds():
     pipeline = SpeechCommands(seed=2**31 - 2, num_members=2)
     members = pipeline.members(pd.DataFrame({"part": ["train"]}))
-    assert [member.pipeline.seed for member in members.values()] == [2**31 - 2, 2**31 - 1]
+    assert [member.seed for member in members.values()] == [2**31 - 2, 2**31 - 1]
     check_seeds(2**31 - 2, 2)

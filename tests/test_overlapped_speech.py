@@ -15,6 +15,8 @@ from scipy.special import rel_entr
 from scipy.stats import entropy
 
 from tfspec import UserError
+from tfspec.experiment.members import members_of
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.export import TFLiteClassifier, export
 from tfspec.inference.loading import load_keras
@@ -47,8 +49,8 @@ def run(overlaps, tmp_path_factory):
 
 
 def test_a_network_with_each_pooling_is_trained_from_its_own_seed(run):
-    assert list(run.members) == MEMBERS
-    assert [member.pipeline.seed for member in run.members.values()] == [0, 1]
+    assert list(members_of(pipeline_of(run), run.split)) == MEMBERS
+    assert [member.seed for member in members_of(pipeline_of(run), run.split).values()] == [0, 1]
     assert run.split["part"].value_counts().to_dict() == {"train": 9, "validation": 3, "test": 5}
     poolings = [
         {layer.name.split("_")[0] for layer in load_keras(run.folder / name / "best.keras").backbone.layers}
@@ -110,7 +112,7 @@ def test_a_submission_without_answers_is_filled_in_and_not_scored(tmp_path):
     assert (run.split["part"] == "unanswered").sum() == 3
     assert len(pd.read_csv(run.folder / "PredictionFinal.csv")) == 3
     assert [path.name for path in (run.folder / "SubResult").iterdir()] == ["max.csv"]
-    assert run.evaluate(data)["examples"] == 8
+    assert pipeline_of(run).evaluate(run, data)["examples"] == 8
 
 
 KILLED_IN_THE_SECOND_MEMBER = """
@@ -137,7 +139,7 @@ def test_a_killed_ensemble_resumed_ends_as_an_undisturbed_one(run, overlaps, tmp
     assert done.returncode == -9
     assert Progress.load(folder / "average").finished
     assert Progress.load(folder / "max").state == "state-1.keras"
-    resumed = Run(folder).resume(verbose=0)
+    resumed = pipeline_of(opened := Run(folder)).resume(opened, verbose=0)
     columns = ["member", "epoch", "loss", "val_loss"]
     pd.testing.assert_frame_equal(resumed.history[columns], run.history[columns], check_exact=True)
     for name in MEMBERS:

@@ -18,7 +18,9 @@ from tfspec.audio.decoding import load_audio
 from tfspec.cli import main as cli
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.data.store import FeatureStore
-from tfspec.experiment import pipeline
+from tfspec.experiment import features
+from tfspec.experiment.members import members_of
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.inference import predict_files
 from tfspec.inference.loading import load_keras, load_model
@@ -64,8 +66,8 @@ def test_speakers_are_on_one_side(run):
 
 def test_a_run_is_what_its_folder_holds(run):
     again = Run(run.folder)
-    assert again.pipeline.clip_seconds == 0.3
-    assert again.evaluate() == json.loads((run.folder / "metrics.json").read_text())
+    assert pipeline_of(again).clip_seconds == 0.3
+    assert pipeline_of(again).evaluate(again) == json.loads((run.folder / "metrics.json").read_text())
 
 
 def test_same_seed_same_losses(tones, run, tmp_path):
@@ -106,7 +108,7 @@ def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, change
     assert not (folder / "metrics.json").exists()
     with pytest.raises(UserError, match="exists and is not empty"):
         SpeechCommands(data=tones, out=folder, **options).train()
-    resumed = Run(folder).resume(verbose=0)
+    resumed = pipeline_of(opened := Run(folder)).resume(opened, verbose=0)
     columns = [name for name in undisturbed.history if name not in ("member", "seconds")]
     pd.testing.assert_frame_equal(resumed.history[columns], undisturbed.history[columns], check_exact=True)
     for received, expected in zip(
@@ -123,38 +125,43 @@ def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, change
 
 def test_resuming_a_finished_run_changes_nothing(run):
     before = (run.folder / "last.keras").stat().st_mtime_ns
-    assert Run(run.folder).resume(verbose=0).metrics() == run.metrics()
+    assert pipeline_of(opened := Run(run.folder)).resume(opened, verbose=0).metrics() == run.metrics()
     assert (run.folder / "last.keras").stat().st_mtime_ns == before
 
 
 @pytest.fixture(scope="module")
-def folds(tones, tmp_path_factory):
+def folds_pipeline(tones, tmp_path_factory):
     @dataclass(kw_only=True)
     class Folds(SpeechCommands):
         def split(self, manifest):
             fold = pd.factorize(manifest["group"])[0] - 1  # the first speaker tests
             return manifest.assign(fold=fold, part=np.where(fold < 0, "test", "train"))
 
-    return Folds(data=tones, out=tmp_path_factory.mktemp("runs") / "folds", **OPTIONS).train(verbose=0)
+    return Folds(data=tones, out=tmp_path_factory.mktemp("runs") / "folds", **OPTIONS)
 
 
-def test_cross_validation_trains_a_model_a_fold_and_predicts_with_the_others(folds):
+@pytest.fixture(scope="module")
+def folds(folds_pipeline):
+    return folds_pipeline.train(verbose=0)
+
+
+def test_cross_validation_trains_a_model_a_fold_and_predicts_with_the_others(folds, folds_pipeline):
     for name, others in (("fold_0", "speaker1"), ("fold_1", "speaker2")):
         assert (folds.folder / name / "best.keras").exists()
-        validation = folds.members[name].split.query("part == 'validation'")
+        validation = members_of(folds_pipeline, folds.split)[name].split.query("part == 'validation'")
         assert set(validation["group"]) == {others}
     assert set(folds.history["member"]) == {"fold_0", "fold_1"}
     assert len(folds.predictions) == 8
     model = load_keras(folds.folder / "fold_1" / "best.keras")
     row = folds.predictions.iloc[-1]
-    signal = load_audio(folds.pipeline.data / row["file"], 22050, model.signal_shape[0])
+    signal = load_audio(folds_pipeline.data / row["file"], 22050, model.signal_shape[0])
     expected = row[["p_high", "p_low"]].astype(float)
     np.testing.assert_allclose(model.probabilities(signal[np.newaxis])[0], expected, rtol=1e-4)
 
 
-def test_the_test_part_and_new_files_are_predicted_by_the_mean_of_all_folds(folds):
+def test_the_test_part_and_new_files_are_predicted_by_the_mean_of_all_folds(folds, folds_pipeline):
     assert folds.metrics("test")["examples"] == 4
-    files = [folds.pipeline.data / path for path in folds.split.query("part == 'test'")["path"]]
+    files = [folds_pipeline.data / path for path in folds.split.query("part == 'test'")["path"]]
     received = folds.predict(files)[["p_high", "p_low"]]
     members = [load_keras(folds.folder / name / "best.keras") for name in ("fold_0", "fold_1")]
     expected = np.mean([predict_files(m, files)[["p_high", "p_low"]] for m in members], axis=0)
@@ -163,13 +170,13 @@ def test_the_test_part_and_new_files_are_predicted_by_the_mean_of_all_folds(fold
     np.testing.assert_allclose(tested[["p_high", "p_low"]], expected, rtol=1e-4)
 
 
-def test_folds_are_finished_one_by_one(folds, tmp_path):
+def test_folds_are_finished_one_by_one(folds, folds_pipeline, tmp_path):
     folder = tmp_path / "folds"
     shutil.copytree(folds.folder, folder)
     shutil.rmtree(folder / "fold_1")
     (folder / "best.keras").unlink()
     before = (folder / "fold_0" / "best.keras").stat().st_mtime_ns
-    resumed = Run(folder, folds.pipeline).resume(verbose=0)
+    resumed = folds_pipeline.resume(Run(folder), verbose=0)
     assert (folder / "fold_0" / "best.keras").stat().st_mtime_ns == before
     assert resumed.metrics() == folds.metrics()
 
@@ -201,35 +208,35 @@ def test_members_train_side_by_side_and_one_that_fails_stops_none(ensemble, tmp_
         shutil.rmtree(folder / name)
     (folder / "best.keras").unlink()
     (folder / "seed_1").write_text("in the way")
-    run = Run(folder, dataclasses.replace(ensemble.pipeline, processes=2))
+    run, pipeline = Run(folder), dataclasses.replace(pipeline_of(ensemble), processes=2)
     with pytest.raises(UserError, match=r"1 of 2 models failed.*: seed_1 \(exit code 1\)"):
-        run.resume(verbose=0)
+        pipeline.resume(run, verbose=0)
     assert "FileExistsError" in capfd.readouterr().err
     assert (folder / "seed_0" / "best.keras").exists()
     (folder / "seed_1").unlink()
-    assert run.resume(verbose=0).metrics() == ensemble.metrics()
+    assert pipeline.resume(run, verbose=0).metrics() == ensemble.metrics()
     columns = ["member", "loss", "val_loss"]
     pd.testing.assert_frame_equal(run.history[columns], ensemble.history[columns], check_exact=True)
 
 
-def test_members_are_named_by_fold_and_seed(folds):
-    pipeline = dataclasses.replace(folds.pipeline, num_members=2, seed=5)
-    members = pipeline.members(folds.split)
-    assert [(name, m.pipeline.seed, m.fold) for name, m in members.items()] == [
+def test_members_are_named_by_fold_and_seed(folds, folds_pipeline):
+    pipeline = dataclasses.replace(folds_pipeline, num_members=2, seed=5)
+    members = members_of(pipeline, folds.split)
+    assert [(name, m.seed, m.fold) for name, m in members.items()] == [
         ("fold_0_seed_5", 5, 0), ("fold_0_seed_6", 6, 0), ("fold_1_seed_5", 5, 1), ("fold_1_seed_6", 6, 1),
     ]  # fmt: skip
     with pytest.raises(UserError, match=r"num_members must be a whole number from 1 to 1,000. Received: 0"):
-        dataclasses.replace(folds.pipeline, num_members=0)
+        dataclasses.replace(folds_pipeline, num_members=0)
 
 
 def test_features_on_disk_give_the_same_run_and_serve_the_next(tones, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "FEATURE_BYTES_IN_MEMORY", 0)
+    monkeypatch.setattr(features, "BYTES_IN_MEMORY", 0)
     again = SpeechCommands(data=tones, out=tmp_path / "again", **OPTIONS).train(verbose=0)
     assert list(again.history["loss"]) == list(run.history["loss"])
     (shard,) = (tmp_path / "features").glob("*/*.tfrecord")
     written = shard.stat().st_mtime_ns
     monkeypatch.undo()
-    monkeypatch.setattr(pipeline, "precompute", None)
+    monkeypatch.setattr(features, "precompute", None)
     SpeechCommands(data=tones, out=tmp_path / "next", **{**OPTIONS, "learning_rate": 1e-4}).train(verbose=0)
     assert shard.stat().st_mtime_ns == written
     assert len(list((tmp_path / "features").iterdir())) == 1
@@ -261,15 +268,15 @@ def test_what_is_made_batch_by_batch_cannot_be_prepared(tones):
 def test_split_by_file_says_so_and_warns(tones, tmp_path, capsys):
     SpeechCommands(data=tones, out=tmp_path / "run", split_by="file", **OPTIONS).train(verbose=0)
     said = capsys.readouterr().out
-    assert "Split by file" in said
+    assert "3 groups are on both sides" in said
     assert "too good" in said
 
 
 def test_split_by_speaker_counts_both_sides(tones, tmp_path, capsys):
     SpeechCommands(data=tones, out=tmp_path / "run", **OPTIONS).train(verbose=0)
     said = capsys.readouterr().out
-    assert "8 recordings of 2 speakers in train" in said
-    assert "4 recordings of 1 speakers in validation" in said
+    assert "8 examples of 2 groups in train" in said
+    assert "4 examples of 1 groups in validation" in said
 
 
 def test_an_overlap_of_speakers_is_refused(tones, tmp_path):
@@ -332,25 +339,25 @@ def test_an_existing_run_is_not_overwritten(tones, run):
 
 
 def test_other_data_is_scored_whole_and_known_speakers_are_named(run, tones):
-    scores = run.evaluate(tones)
+    scores = pipeline_of(run).evaluate(run, tones)
     assert scores["examples"] == 12
     assert len(scores["groups_trained_on"]) == 2
     assert scores["data"] == str(tones)
     assert (run.evaluation_folder(tones) / "predictions.csv").exists()
 
 
-def test_each_evaluation_has_a_folder_of_its_own(folds, tones, tmp_path):
+def test_each_evaluation_has_a_folder_of_its_own(folds, folds_pipeline, tones, tmp_path):
     before = folds.metrics(), folds.metrics("test")
     for site in ("a", "b"):
         shutil.copytree(tones, tmp_path / site / "test")
     shutil.rmtree(tmp_path / "b" / "test" / "high")
-    first = folds.evaluate(tmp_path / "a" / "test")
-    second = folds.evaluate(tmp_path / "b" / "test")
+    first = folds_pipeline.evaluate(folds, tmp_path / "a" / "test")
+    second = folds_pipeline.evaluate(folds, tmp_path / "b" / "test")
     assert (first["examples"], second["examples"]) == (12, 6)
     assert (folds.metrics(), folds.metrics("test")) == before
     folders = [folds.evaluation_folder(tmp_path / site / "test") for site in ("a", "b")]
     assert [json.loads((f / "metrics.json").read_text())["examples"] for f in folders] == [12, 6]
-    assert folds.evaluate(tmp_path / "a" / "test") == first
+    assert folds_pipeline.evaluate(folds, tmp_path / "a" / "test") == first
     assert sorted((folds.folder / "evaluations").iterdir()) == sorted(
         [*folders, folds.evaluation_folder(part="test")]
     )
@@ -360,7 +367,7 @@ def test_other_data_with_unknown_labels_is_refused(run, tones, tmp_path):
     (tmp_path / "middle").mkdir()
     soundfile.write(tmp_path / "middle" / "x_nohash_0.wav", np.zeros(8000), 16000)
     with pytest.raises(UserError, match=r"Unknown labels: middle.*high, low"):
-        run.evaluate(tmp_path)
+        pipeline_of(run).evaluate(run, tmp_path)
 
 
 @pytest.mark.parametrize(("rate", "channels", "seconds"), [(8000, 1, 0.05), (44100, 2, 0.5), (16000, 1, 3.0)])
@@ -388,7 +395,7 @@ def test_a_hop_classifies_a_long_recording_window_by_window(run, tmp_path):
 
 
 def test_export_and_every_kind_of_model_predicts_the_same(run, tones):
-    parity = run.export()
+    parity = pipeline_of(run).export(run)
     assert parity["tflite"]["signals"] == 4
     assert json.loads((run.folder / "export" / "parity.json").read_text()) == parity
     file = next(tones.rglob("*.wav"))
@@ -402,8 +409,8 @@ def test_export_and_every_kind_of_model_predicts_the_same(run, tones):
 
 def test_a_calibrated_export_divides_the_logits_by_the_temperature(ensemble):
     rows = ensemble.split[ensemble.split["part"] == "validation"]
-    signals = ensemble.pipeline.reader(rows)(rows)
-    ensemble.export(calibrated=True)
+    signals = pipeline_of(ensemble).reader()(rows)
+    pipeline_of(ensemble).export(ensemble, calibrated=True)
     received = load_model(ensemble.folder / "export" / "model.tflite").probabilities(signals)
     temperature = ensemble.metrics()["tempered"]["temperature"]
     logits = np.log(ensemble.predictions[["p_high", "p_low"]].to_numpy()) / temperature
@@ -441,18 +448,19 @@ def test_radio_signals_run_and_come_back(tmp_path):
         0
     )
     assert run.classifier.class_names == ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
-    assert Run(run.folder).evaluate() == json.loads((run.folder / "metrics.json").read_text())
+    assert pipeline_of(opened := Run(run.folder)).evaluate(opened) == json.loads(
+        (run.folder / "metrics.json").read_text()
+    )
     with pytest.raises(UserError, match=r"x.wav \(no such file\)"):
         run.predict(["x.wav"])
     with pytest.raises(UserError, match="no known class: run"):
-        run.evaluate(tmp_path)
+        pipeline_of(run).evaluate(run, tmp_path)
 
 
 def test_keywords_are_augmented_as_asked_and_the_lstm_by_default():
     def layers(**options):
-        pipeline = SpeechCommands(data=".", **options)
-        found = [pipeline.augmentation(), pipeline.feature_augmentation()]
-        return [type(layer).__name__ for chain in found if chain is not None for layer in chain.layers]
+        found = SpeechCommands(data=".", **options).augmentation()
+        return [type(layer).__name__ for chain in found.layers for layer in chain.layers]
 
     assert layers() == ["PitchShift", "TimeShift"]
     assert layers(model="conv2d") == layers(augment=()) == []
@@ -461,9 +469,9 @@ def test_keywords_are_augmented_as_asked_and_the_lstm_by_default():
 
 def test_features_that_nobody_reads_are_not_computed(tones, tmp_path, monkeypatch):
     computed = []
-    make = pipeline.precompute
+    make = features.precompute
     monkeypatch.setattr(
-        pipeline, "precompute", lambda rows, *rest: computed.append(list(rows["part"])) or make(rows, *rest)
+        features, "precompute", lambda rows, *rest: computed.append(list(rows["part"])) or make(rows, *rest)
     )
     for name, augment in (("augmented", ("shift",)), ("plain", ())):
         SpeechCommands(data=tones, out=tmp_path / name, augment=augment, **OPTIONS).train(verbose=0)
@@ -476,9 +484,10 @@ def test_what_is_not_finished_says_so(tones, run, tmp_path):
     progress = json.loads((folder / "progress.json").read_text())
     (folder / "progress.json").write_text(json.dumps({**progress, "finished": False}))
     unfinished = Run(folder)
-    for ask in (unfinished.evaluate, unfinished.export, unfinished.view, lambda: load_model(folder)):
+    pipeline = pipeline_of(unfinished)
+    for ask in (pipeline.evaluate, pipeline.export, pipeline.view, lambda run: load_model(run.folder)):
         with pytest.raises(UserError, match="is not finished: `tfspec resume"):
-            ask()
+            ask(unfinished)
 
 
 @pytest.mark.parametrize("left", [[], [".config.1234.part.json"], [".config.0a1b2c3d-99.part.json"]])
@@ -494,7 +503,7 @@ def test_a_run_killed_before_it_was_one_can_begin_again(tones, run, tmp_path, le
 def test_a_run_killed_before_its_split_was_written_is_resumed(tones, run, tmp_path):
     (tmp_path / "run").mkdir()
     shutil.copy(run.folder / "config.json", tmp_path / "run")
-    resumed = Run(tmp_path / "run").resume(verbose=0)
+    resumed = pipeline_of(opened := Run(tmp_path / "run")).resume(opened, verbose=0)
     assert (resumed.folder / "split.csv").read_text() == (run.folder / "split.csv").read_text()
     assert resumed.metrics() == run.metrics()
 
@@ -505,7 +514,7 @@ def test_a_run_of_an_earlier_version_is_finished_or_goes_on(run, tmp_path):
         shutil.copytree(run.folder, folder)
         (folder / "progress.json").unlink()
         (folder / "signals.npz").unlink()
-    assert Run(finished).evaluate() == run.metrics()
+    assert pipeline_of(opened := Run(finished)).evaluate(opened) == run.metrics()
     history = json.loads((run.folder / "progress.json").read_text())["history"]
     backbone = load_keras(run.folder / "last.keras").backbone
     backbone.compile("adam", "sparse_categorical_crossentropy")
@@ -513,7 +522,7 @@ def test_a_run_of_an_earlier_version_is_finished_or_goes_on(run, tmp_path):
     backbone.save(unfinished / ".state.4321.old" / "backbone.keras")
     progress = {"phase": 0, "first_epoch": 0, "history": history[:1]}
     (unfinished / ".state.4321.old" / "progress.json").write_text(json.dumps(progress))
-    resumed = Run(unfinished).resume(verbose=0)
+    resumed = pipeline_of(opened := Run(unfinished)).resume(opened, verbose=0)
     assert len(resumed.history) == 2
     assert not list(unfinished.glob("*state*")) and not list(unfinished.glob(".*"))
 
@@ -523,17 +532,17 @@ def test_export_and_view_where_the_data_no_longer_is(tones, tmp_path, capsys):
     shutil.copytree(tones, data)
     options = {**OPTIONS, "model": "conv2d", "clip_seconds": 0.5}
     run = SpeechCommands(data=data, out=tmp_path / "run", **options).train(verbose=0)
-    with_data = run.export("int8")["saved_model"]["signals"]
+    with_data = pipeline_of(run).export(run, "int8")["saved_model"]["signals"]
     shutil.rmtree(data)
     gone = Run(run.folder)
-    assert gone.export("int8")["saved_model"]["signals"] == with_data == 4
+    assert pipeline_of(gone).export(gone, "int8")["saved_model"]["signals"] == with_data == 4
     assert "4 kept signals stand for it" in capsys.readouterr().out
-    assert gone.view(1).axes
+    assert pipeline_of(gone).view(gone, 1).axes
     with pytest.raises(UserError, match="no such file"):
-        gone.evaluate()
+        pipeline_of(gone).evaluate(gone)
     (run.folder / "signals.npz").unlink()
     with pytest.raises(UserError, match=r"signals\.npz is missing"):
-        gone.export()
+        pipeline_of(gone).export(gone)
 
 
 def test_what_is_kept_of_large_signals_is_bounded(tmp_path):
@@ -544,7 +553,7 @@ def test_what_is_kept_of_large_signals_is_bounded(tmp_path):
             return np.full((len(rows), 100_000), 3e5, np.float32)
 
     keep_signals(
-        tmp_path / "signals.npz", [pd.DataFrame(index=range(1000))] * 2, lambda rows: Large(), seed=0
+        tmp_path / "signals.npz", [pd.DataFrame(index=range(1000))] * 2, Large(), seed=0
     )
     assert (tmp_path / "signals.npz").stat().st_size < 4 * 2**23 + 10_000
     kept = open_signals(tmp_path / "signals.npz", pd.RangeIndex(1000))
@@ -580,7 +589,7 @@ def test_a_damaged_run_folder_is_one_line(run, tmp_path, file, content):
     shutil.copytree(run.folder, folder)
     (folder / file).write_bytes(content)
     with pytest.raises(UserError) as error:
-        Run(folder).evaluate()
+        pipeline_of(opened := Run(folder)).evaluate(opened)
     assert str(folder) in str(error.value)
 
 
@@ -588,10 +597,10 @@ def test_data_that_names_no_speakers_is_scored_without_groups(run, tones, tmp_pa
     for number, path in enumerate(sorted(tones.rglob("*.wav"))):
         (tmp_path / "data" / path.parent.name).mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / "data" / path.parent.name / f"_{number}.wav")
-    scores = run.evaluate(tmp_path / "data")
+    scores = pipeline_of(run).evaluate(run, tmp_path / "data")
     assert scores["examples"] == 12
     assert (scores["groups"], scores["intervals"], scores["groups_trained_on"]) == (0, {}, [])
-    assert scores["accuracy"] == run.evaluate(tones)["accuracy"]
+    assert scores["accuracy"] == pipeline_of(run).evaluate(run, tones)["accuracy"]
     cli.main(["evaluate", str(run.folder), "--data", str(tmp_path / "data")])
     assert "no scores of groups, no intervals" in capsys.readouterr().out
     with pytest.raises(UserError, match="speaker"):

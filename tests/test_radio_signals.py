@@ -15,6 +15,8 @@ from tfspec.cli import main as cli
 from tfspec.data.sources import pictures, simulate
 from tfspec.data.sources.pictures import write_table
 from tfspec.data.sources.simulate import RADIO_CLASSES, radio_pictures
+from tfspec.experiment.members import members_of
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.inference import predict_files
 from tfspec.pipelines import RadioSignals
@@ -65,7 +67,7 @@ def test_simulated_signals_are_numbered_and_simulated_once(run, monkeypatch):
     rows = run.split.iloc[[3, 30]]
     expected = radio_pictures(list(rows["label"]), np.array([[0, 3], [0, 30]]))
     monkeypatch.setattr(simulate, "radio_batches", None)
-    np.testing.assert_allclose(run.pipeline.reader(rows)(rows), expected, atol=1e-6)
+    np.testing.assert_allclose(pipeline_of(run).reader(rows)(rows), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -79,10 +81,10 @@ def test_all_members_train_on_the_data_that_split_csv_describes(tmp_path, proces
         out=tmp_path / "run",
         **SMALL,
     ).train(verbose=0)
-    assert [member.pipeline.seed for member in members.members.values()] == [5, 6]
+    assert [member.seed for member in members_of(pipeline_of(members), members.split).values()] == [5, 6]
     rows = members.split
     expected = radio_pictures(list(rows["label"]), np.array([[5, index] for index in rows.index]))
-    for member in members.members.values():
+    for member in members_of(pipeline_of(members), members.split).values():
         np.testing.assert_allclose(member.pipeline.reader(rows)(rows), expected, atol=1e-6)
     assert len(list((tmp_path / ".tables").iterdir())) == 1
     assert {name.partition(",")[0] for name in rows["group"]} == {"simulated with seed 5"}
@@ -98,7 +100,7 @@ def test_the_seed_of_the_data_and_that_of_the_run_are_two_things(tmp_path):
 
 
 def test_other_tables_and_folders_are_scored(run, table, folder, drawn):
-    of_table, of_folder = run.evaluate(table), run.evaluate(folder)
+    of_table, of_folder = pipeline_of(run).evaluate(run, table), pipeline_of(run).evaluate(run, folder)
     assert of_table["examples"] == of_folder["examples"] == NUM
     assert of_table["groups_trained_on"] == of_folder["groups_trained_on"] == []
     by_table = pd.read_csv(run.evaluation_folder(table) / "predictions.csv")
@@ -112,7 +114,7 @@ def test_other_tables_and_folders_are_scored(run, table, folder, drawn):
 
 def test_single_pictures_are_classified(run, folder):
     files = sorted(folder.rglob("*.png"))[:3]
-    run.evaluate(folder)
+    pipeline_of(run).evaluate(run, folder)
     found = predict_files(run.classifier, files)
     expected = pd.read_csv(run.evaluation_folder(folder) / "predictions.csv").head(3)
     columns = [f"p_{name}" for name in RADIO_CLASSES]
@@ -140,7 +142,7 @@ def test_a_run_on_a_table_reads_it_once(table, tmp_path, monkeypatch):
     run = RadioSignals(data=table, out=tmp_path / "run", **SMALL).train(verbose=0)
     assert run.metrics()["examples"] == 8
     again = Run(run.folder)
-    assert again.evaluate() == run.metrics()
+    assert pipeline_of(again).evaluate(again) == run.metrics()
     RadioSignals(data=table, out=tmp_path / "other").manifest()
     assert len(parsed) == 1
     assert (tmp_path / ".tables").is_dir()
@@ -198,11 +200,11 @@ def test_efficientnet_takes_pictures_in_0_to_1():
 
 
 def test_export_takes_pictures(run):
-    assert run.export()["tflite"]["same_top_class"] == 1
+    assert pipeline_of(run).export(run)["tflite"]["same_top_class"] == 1
 
 
 def test_view_names_both_labels_and_every_probability(run):
-    figure = run.view(example=5)
+    figure = pipeline_of(run).view(run, example=5)
     left, right = figure.axes
     row = run.predictions.iloc[5]
     assert right.get_title(loc="left") == f"true: {row['label']}\npredicted: {row['predicted']}"
@@ -211,7 +213,7 @@ def test_view_names_both_labels_and_every_probability(run):
     np.testing.assert_allclose(bars, [row[f"p_{name}"] for name in RADIO_CLASSES], atol=1e-5)
     assert left.images[0].get_array().shape == (64, 128)
     with pytest.raises(UserError, match=r"has 8 examples, numbered from 0\. Received: 8"):
-        run.view(8)
+        pipeline_of(run).view(run, 8)
 
 
 def test_commands(run, tmp_path, capsys):

@@ -6,6 +6,8 @@ import pytest
 from scenes import HERTZ, RATE, write_scenes
 
 from tfspec import UserError
+from tfspec.experiment.members import members_of
+from tfspec.experiment.registry import pipeline_of
 from tfspec.models import conv2d
 from tfspec.pipelines import Rainforest, rainforest
 
@@ -30,7 +32,7 @@ def run(scenes, tmp_path_factory):
 
 def test_every_annotation_is_predicted_by_the_fold_that_has_not_heard_its_recording(run):
     assert len(run.predictions) == 8
-    for name, member in run.members.items():
+    for name, member in members_of(pipeline_of(run), run.split).items():
         assert member.split.groupby("part")["group"].nunique().to_dict() == {
             "test": 1,
             "train": 2,
@@ -115,6 +117,6 @@ def test_rare_species_count_as_much_as_common_ones(scenes):
 
 def test_other_recordings_are_scored_whole_and_cannot_be_trained_on_without_a_train_part(run, tmp_path):
     write_scenes(tmp_path / "other", "test", 2)
-    assert run.evaluate(tmp_path / "other")["examples"] == 4
+    assert pipeline_of(run).evaluate(run, tmp_path / "other")["examples"] == 4
     with pytest.raises(UserError, match=r"no train_tp\.csv"):
         Rainforest(data=tmp_path / "other", out=tmp_path / "run", **SMALL).train()

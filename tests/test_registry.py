@@ -10,7 +10,8 @@ import pytest
 from tfspec.base.errors import UserError
 from tfspec.base.modules import PREFIX, load_file, refuse_while_loading
 from tfspec.cli import main as cli
-from tfspec.experiment.registry import find_pipeline
+from tfspec.experiment.members import members_of
+from tfspec.experiment.registry import find_pipeline, pipeline_of
 from tfspec.experiment.run import Run
 
 MINE = """
@@ -80,7 +81,7 @@ def test_members_of_a_file_called_as_a_module_train_side_by_side(tone_folder, tm
     data = ["--data", str(tone_folder), "--validation-fraction", "0.34", "--out", str(tmp_path / "run")]
     cli.main([*command, *data])
     run = Run(tmp_path / "run", find_pipeline(str(tmp_path / "json.py"))(data=tone_folder, num_members=2))
-    assert list(run.members) == ["seed_0", "seed_1"]
+    assert list(members_of(pipeline_of(run), run.split)) == ["seed_0", "seed_1"]
     assert json.loads((run.folder / "metrics.json").read_text())["examples"] == 4
     assert run.classifier.front_end.layers[-1].__class__.__module__.startswith(PREFIX)
 

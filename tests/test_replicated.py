@@ -16,6 +16,8 @@ from tones import write_tones
 from wrists import write_people
 
 from tfspec.distributed.launcher import launch
+from tfspec.experiment.members import members_of
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.inference.loading import load_keras
 from tfspec.training import Progress
@@ -48,15 +50,15 @@ def one_device(data, tmp_path_factory):
 
 
 def assert_same(folder: Path, expected: Run):
-    received = Run(folder, expected.pipeline)
+    received = Run(folder, pipeline_of(expected))
     # Over several replicas Keras's batch norm takes a variance as the difference of two large numbers
     tolerance = (
-        1e-4 if expected.pipeline.name in ("radio_signals", "capture24", "overlapped_speech") else 1e-5
+        1e-4 if pipeline_of(expected).name in ("radio_signals", "capture24", "overlapped_speech") else 1e-5
     )
     columns = [name for name in expected.history if name not in ("member", "seconds")]
     close = functools.partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance)
     close(received.history[columns], expected.history[columns])
-    for name in expected.members:
+    for name in members_of(pipeline_of(expected), expected.split):
         weights = [load_keras(run.folder / name / "last.keras").weights for run in (received, expected)]
         for mine, theirs in zip(*weights, strict=True):
             close(mine, theirs, err_msg=mine.path)

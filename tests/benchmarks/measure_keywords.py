@@ -17,6 +17,7 @@ import pandas as pd
 
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.splits import split_by_group
+from tfspec.experiment.registry import pipeline_of
 from tfspec.pipelines import SpeechCommands
 
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
@@ -51,10 +52,10 @@ def main(data: Path, out: Path, names: list[str]) -> None:
         if augmentations:
             options = {**options, "augment": tuple(n for n in augmentations if n != "none")}
         run = SpeechCommands(data=out / "train", out=out / name, **options).train(verbose=2)
-        validation = run.evaluate()
-        test = run.evaluate(out / "test")
+        validation = pipeline_of(run).evaluate(run)
+        test = pipeline_of(run).evaluate(run, out / "test")
         assert not test["groups_trained_on"]
-        tflite = run.export()["tflite"]
+        tflite = pipeline_of(run).export(run)["tflite"]
         history = run.history
         row = {
             "configuration": name,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.pipelines import OverlappedSpeech
 
@@ -39,7 +40,7 @@ def main(data: Path, out: Path, names: list[str]) -> None:
     for name in names:
         folder = out / name.replace(", ", "-").replace(" ", "-")
         if (folder / "config.json").exists():
-            run = Run(folder).resume(verbose=2)
+            run = pipeline_of(opened := Run(folder)).resume(opened, verbose=2)
         else:
             run = OverlappedSpeech(data=data, out=folder, **CONFIGURATIONS[name]).train(verbose=2)
         results = out / "results.csv"

@@ -24,6 +24,7 @@ from tfspec.data import make_dataset
 from tfspec.data.readers import AudioReader
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.targets import label_indices
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import CALIBRATION_SIGNALS, Run
 from tfspec.export import TFLiteClassifier, export
 from tfspec.export.parity import SAME_TOP_CLASS
@@ -142,7 +143,7 @@ def examples(run: Run, part: str) -> tuple[np.ndarray, np.ndarray]:
     manifest = run.split.query("part == @part")
     manifest = manifest.sample(min(CALIBRATION_SIGNALS, len(manifest)), random_state=0).reset_index(drop=True)
     names = run.classifier.class_names
-    dataset = make_dataset(manifest, run.pipeline.reader(manifest), names, 64)
+    dataset = make_dataset(manifest, pipeline_of(run).reader(manifest), names, 64)
     return np.concatenate([signals for signals, _ in dataset]), label_indices(manifest["label"], names)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.inference.long_recordings import window_probabilities
 from tfspec.pipelines import Rainforest
@@ -39,7 +40,7 @@ def main(data: Path, weights: Path, out: Path, names: list[str]) -> None:
         folder = out / name.replace(", ", "-").replace(" ", "-")
         options = {"weights": weights, "num_folds": 3, "head_epochs": 3, **CONFIGURATIONS[name]}
         if (folder / "config.json").exists():
-            run = Run(folder).resume(verbose=2)
+            run = pipeline_of(opened := Run(folder)).resume(opened, verbose=2)
         else:
             run = Rainforest(data=data, out=folder, **options).train(verbose=2)
         row = {"configuration": name}
@@ -59,7 +60,7 @@ def recordings_lwlrap(run: Run) -> float:
     test = run.split[run.split["part"] == "test"]
     truth, scores = [], []
     for path, rows in test.groupby("path"):
-        _, windows = window_probabilities(run.classifier, run.pipeline.data / path, HOP_SECONDS)
+        _, windows = window_probabilities(run.classifier, pipeline_of(run).data / path, HOP_SECONDS)
         truth.append([name in set(rows["label"]) for name in names])
         scores.append(windows.max(axis=0))
     return lwlrap(np.array(truth), np.array(scores))

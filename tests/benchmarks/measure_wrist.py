@@ -22,6 +22,7 @@ from scipy import signal, stats
 from sklearn.ensemble import RandomForestClassifier
 
 from tfspec.data.targets import label_indices
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24
 from tfspec.pipelines.capture24 import PUBLISHED
@@ -57,7 +58,9 @@ def network(folder: Path, common: dict, name: str) -> dict:
     """Cross-validate a network, or go on with it."""
     if not (folder / "metrics.json").exists():
         started = (folder / "config.json").exists()
-        Run(folder).resume(2) if started else Capture24(**common, out=folder, **NETWORKS[name]).train(2)
+        pipeline_of(opened := Run(folder)).resume(opened, 2) if started else Capture24(
+            **common, out=folder, **NETWORKS[name]
+        ).train(2)
     return Run(folder).metrics()
 
 

@@ -41,6 +41,7 @@ from tones import write_tones
 from wrists import write_people
 
 from tfspec.base.files import TEMPORARY
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, SpeechCommands
 from tfspec.report import figures as report
@@ -91,7 +92,7 @@ def training(make: Callable[[Path, Path], object], data: Callable[[Path], object
 
     def resume(data, folder):
         if (folder / "run" / "config.json").exists():
-            Run(folder / "run", make(data, folder / "run")).resume(verbose=0)
+            pipeline_of(opened := Run(folder / "run", make(data, folder / "run"))).resume(opened, verbose=0)
         else:
             train(data, folder)
 
@@ -192,8 +193,8 @@ KINDS = {
     "windows": training(wrist, write_people),
     "mixtures": training(mixtures, lambda folder: write_overlaps(folder, train=8, test=3)),
     "prepare": Kind(tones, nothing, prepare_features, prepare_features),
-    "export": done_with_a_run(lambda run: run.export()),
-    "evaluate": done_with_a_run(lambda run: run.evaluate(run.pipeline.data)),
+    "export": done_with_a_run(lambda run: pipeline_of(run).export(run)),
+    "evaluate": done_with_a_run(lambda run: pipeline_of(run).evaluate(run, pipeline_of(run).data)),
 }
 
 

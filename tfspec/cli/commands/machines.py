@@ -38,8 +38,6 @@ def data_server(
         raise UserError("A worker, and only a worker, needs --dispatcher grpc://host:port.")
     from tfspec.distributed.service import check_address, start_dispatcher, start_worker
 
-    if dispatcher is not None:
-        check_address(dispatcher)
     if dispatcher is None:
         server = start_dispatcher(port)
     else:
