@@ -368,7 +368,9 @@ def table_manifest(labels: Iterable[str], source: str) -> pd.DataFrame:
     """
     labels = [*labels]
     index = pd.RangeIndex(len(labels), name="index")
-    manifest = pd.DataFrame({"label": labels, "group": [f"{source}, {i}" for i in index]}, index, object)
+    manifest = pd.DataFrame(
+        {"label": labels, "group": [f"{source}, {i}" for i in index]}, index, dtype=object
+    )
     return with_problems(manifest, lambda rows: [None] * len(rows))
 
 
