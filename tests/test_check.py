@@ -1,11 +1,12 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from tfspec.base.errors import UserError
-from tfspec.data.check import check_folder
+from tfspec.data.check import check_folder, check_manifest, with_inspections
 
 NO_PROBLEMS = {
     "unreadable": [],
@@ -163,3 +164,25 @@ def test_progress_sees_every_recording_and_how_many_there_will_be(tone_folder):
     check_folder(tone_folder, progress=progress)
     assert len(seen) == 12
     assert {total for _, total in seen} == {12}
+
+
+def test_any_manifest_is_counted_and_what_cannot_be_used_named():
+    windows = pd.DataFrame(
+        {"label": ["sit", "walk"], "group": ["P1", ""], "problem": [None, "holds NaN"]}, [7, 9]
+    )
+    found = check_manifest(windows)
+    assert found == {
+        "recordings": 2,
+        "speakers": 1,
+        "without_speaker": 1,
+        "classes": {"sit": 1, "walk": 1},
+        "problems": {"unreadable": ["9: holds NaN"]},
+    }
+    shares = pd.DataFrame({"path": ["a", "b"], "group": ["a", "b"], "yes": [0.25, 1], "no": [0.75, 0]})
+    assert check_manifest(shares.assign(problem=None))["classes"] == {"no": 0.75, "yes": 1.25}
+
+
+def test_a_bad_name_is_told_and_the_file_not_tried(tone_folder):
+    manifest = pd.DataFrame({"path": ["high/bad\x1b.wav", "missing.wav"]})
+    problem = with_inspections(manifest, tone_folder)["problem"].tolist()
+    assert problem == ["the name holds the character \\x1b; rename it", "no such file"]

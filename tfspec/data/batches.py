@@ -79,6 +79,7 @@ def make_dataset(
             epochs, or labels that cannot be mixed.
 
     Example:
+        >>> from tfspec.data.readers import ArrayReader
         >>> frame = pd.DataFrame({"label": ["a", "b", "a"]})
         >>> read = ArrayReader(np.zeros([3, 100]))
         >>> [x.shape[0] for x, y in make_dataset(frame, read, ["a", "b"], batch_size=2)]
@@ -113,6 +114,7 @@ def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.da
         Batches (batch, *signal_shape) float32.
 
     Example:
+        >>> from tfspec.data.readers import ArrayReader
         >>> frame = pd.DataFrame({"label": ["a", "b", "a"]})
         >>> [x.shape[0] for x in read_batches(frame, ArrayReader(np.zeros([3, 100])), 2)]
         [2, 1]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import written_beside
+from tfspec.base.files import HIDDEN_PREFIXES, written_beside
 from tfspec.base.options import Sha256, check_options
 
 if TYPE_CHECKING:
@@ -345,5 +345,5 @@ def _refuse_too_much(members: list[zipfile.ZipInfo], most: int, source: str):
 
 
 def _content(target: Path) -> Path:
-    entries = [p for p in target.iterdir() if not p.name.startswith((".", "__MACOSX"))]
+    entries = [p for p in target.iterdir() if not p.name.startswith(HIDDEN_PREFIXES)]
     return entries[0] if len(entries) == 1 and entries[0].is_dir() else target

@@ -148,8 +148,14 @@ class FeatureStore:
     @property
     def shards(self) -> list[Path]:
         """Paths of the shards, in order."""
-        count = -(-self.num_rows // self.rows_per_shard)
-        return [self.folder / f"features-{i:05}-of-{count:05}.tfrecord" for i in range(count)]
+        return [self._shard(number) for number in range(self._num_shards)]
+
+    @property
+    def _num_shards(self) -> int:
+        return -(-self.num_rows // self.rows_per_shard)
+
+    def _shard(self, number: int) -> Path:
+        return self.folder / f"features-{number:05}-of-{self._num_shards:05}.tfrecord"
 
     @property
     def missing(self) -> list[int]:
@@ -174,18 +180,22 @@ class FeatureStore:
         if not missing:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        clear_temporaries(self.folder)
-        for part in self.folder.glob(".*.part.tfrecord"):
-            if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
-                part.unlink(missing_ok=True)
+        self._clear_abandoned()
         rows = np.concatenate([self._rows_of(shard) for shard in missing])
         self._check_space(len(rows))
-        with written_beside(self.folder / "store.json") as part:
-            part.write_text(json.dumps(self._description, indent=2))
+        with written_beside(self.folder / "store.json") as temporary:
+            temporary.write_text(json.dumps(self._description, indent=2))
         records = iter(progress(self._records(rows), len(rows)))
         for shard in missing:
             self._write(self.shards[shard], list(itertools.islice(records, len(self._rows_of(shard)))))
         next(records, None)  # so that the bar ends
+
+    def _clear_abandoned(self) -> None:
+        """Remove what killed processes were writing: of this machine at once, of others after a while."""
+        clear_temporaries(self.folder)
+        for temporary in self.folder.glob(".*.part.tfrecord"):
+            if time.time() - temporary.stat().st_mtime > ABANDONED_SECONDS:
+                temporary.unlink(missing_ok=True)
 
     def _records(self, rows: np.ndarray) -> Iterator[bytes]:
         """Compute the features of some records, each as bytes."""
@@ -208,7 +218,7 @@ class FeatureStore:
     def _write(self, path: Path, records: Sequence[bytes]) -> None:
         """Write a shard that is whole or not there."""
         try:
-            with written_beside(path) as part, tf.io.TFRecordWriter(os.fspath(part)) as writer:
+            with written_beside(path) as temporary, tf.io.TFRecordWriter(os.fspath(temporary)) as writer:
                 for record in records:
                     writer.write(record)
                 writer.close()  # here, where an error is seen before the file gets its name
@@ -247,27 +257,29 @@ class FeatureStore:
                 )
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Give the features of some rows, by their index, as (rows, *signal_shape) float32."""
+        """Read the features of some rows, by their index, as (rows, *signal_shape) float32."""
         places = self._places[places_of(rows, self._index)]
         features = np.empty((len(rows), *self.signal_shape), np.float32)
         workers = min(len(rows), os.cpu_count() or 1)
 
         def read(chosen: np.ndarray):
-            record = np.empty(self.signal_shape, self.dtype)
-            shard = places[chosen] // self.rows_per_shard
-            for together in np.split(chosen, np.flatnonzero(np.diff(shard)) + 1):
-                path = paths[places[together[0]] // self.rows_per_shard]
-                with path.open("rb", buffering=0) as file:
-                    for i in together:
-                        number = int(places[i]) % self.rows_per_shard
-                        file.seek(number * (HEADER_BYTES + self.row_bytes + CHECKSUM_BYTES) + HEADER_BYTES)
-                        if file.readinto(record.data) != self.row_bytes:
-                            raise UserError(f"{path} ends before record {number}. Delete it, and fill again.")
-                        features[i] = record
+            shards = places[chosen] // self.rows_per_shard
+            for together in np.split(chosen, np.flatnonzero(np.diff(shards)) + 1):
+                self._read_shard(places[together], together, features)
 
-        paths = self.shards
         list(threads().map(read, np.array_split(np.argsort(places), workers)))
         return features
+
+    def _read_shard(self, places: np.ndarray, rows: np.ndarray, features: np.ndarray) -> None:
+        """Read the records at some places, all in one shard, into these rows of the features."""
+        path = self._shard(int(places[0]) // self.rows_per_shard)
+        record = np.empty(self.signal_shape, self.dtype)
+        with path.open("rb", buffering=0) as file:
+            for row, number in zip(rows, (places % self.rows_per_shard).tolist(), strict=True):
+                file.seek(number * (HEADER_BYTES + self.row_bytes + CHECKSUM_BYTES) + HEADER_BYTES)
+                if file.readinto(record.data) != self.row_bytes:
+                    raise UserError(f"{path} ends before record {number}. Delete it, and fill again.")
+                features[row] = record
 
 
 def _code(layer: keras.Layer, read: Reader) -> Iterator[bytes]:

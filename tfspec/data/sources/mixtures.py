@@ -138,8 +138,8 @@ def write_predictions(
         list(shares), axis=1
     )
     filled.insert(0, ids.name, ids.to_numpy())
-    with written_beside(path) as part:
-        filled.to_csv(part, index=False, lineterminator="\n")
+    with written_beside(path) as temporary:
+        filled.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def _read_table(path: Path) -> tuple[pd.Series, pd.DataFrame]:

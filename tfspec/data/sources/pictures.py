@@ -86,11 +86,11 @@ def read_table(
     fingerprint = [*_fingerprint(path), *classes]
     labels = _kept_labels(kept, fingerprint)
     if labels is None:
-        with written_beside(kept) as part:
-            part.mkdir()
-            labels = _parse(path, classes, part / "pixels.f32", progress)
+        with written_beside(kept) as temporary:
+            temporary.mkdir()
+            labels = _parse(path, classes, temporary / "pixels.f32", progress)
             index = {"fingerprint": fingerprint, "labels": labels}
-            (part / "index.json").write_text(json.dumps(index))
+            (temporary / "index.json").write_text(json.dumps(index))
     return np.memmap(kept / "pixels.f32", np.float32, "r", shape=(len(labels), *PICTURE_SHAPE)), labels
 
 
@@ -261,7 +261,7 @@ def write_table(path: str | os.PathLike, batches: Iterable[tuple[np.ndarray, Seq
         path: the table.
         batches: (rows, 64, 128) pictures in 0…1, and (rows,) labels.
     """
-    with written_beside(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with written_beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join([*map(str, range(NUM_PIXELS)), LABELS]) + "\n")
         row = ",".join(["%.6f"] * NUM_PIXELS) + ",%s\n"  # finer than the 8 bits of image files
         for pictures, labels in batches:
@@ -368,7 +368,9 @@ def table_manifest(labels: Iterable[str], source: str) -> pd.DataFrame:
     """
     labels = [*labels]
     index = pd.RangeIndex(len(labels), name="index")
-    manifest = pd.DataFrame({"label": labels, "group": [f"{source}, {i}" for i in index]}, index, object)
+    manifest = pd.DataFrame(
+        {"label": labels, "group": [f"{source}, {i}" for i in index]}, index, dtype=object
+    )
     return with_problems(manifest, lambda rows: [None] * len(rows))
 
 
