@@ -13,5 +13,5 @@ def threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="tfspec-decode")
 
 
-if hasattr(os, "register_at_fork"):  # a forked process has the pool but none of its threads
+if hasattr(os, "register_at_fork"):  # a forked process has the pool but not its threads
     os.register_at_fork(after_in_child=threads.cache_clear)

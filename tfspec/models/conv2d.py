@@ -18,7 +18,7 @@ def conv2d(feature_shape: Sequence[int | None], num_classes: int, dropout: float
         feature_shape: (frames, bins, channels), at least 18 frames and bins; frames may be None for any
             number.
         num_classes: number of logits.
-        dropout: part of each convolution's outputs that is dropped in training.
+        dropout: share of each convolution's outputs that is dropped in training.
 
     Returns:
         A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
