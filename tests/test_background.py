@@ -134,8 +134,8 @@ def test_folders_that_cannot_be_used_are_refused(content, tmp_path):
     message = {
         "missing": "must be a folder of recordings. Received: folder='.*noise'",
         "a file": "must be a folder of recordings. Received: folder='.*noise'",
-        "empty": "must hold recordings. Received: folder='.*noise', which holds none",
-        "no audio": "must hold recordings. Received: folder='.*noise', which holds none",
+        "empty": "must hold recordings. Received: folder='.*noise', which holds no recordings",
+        "no audio": "must hold recordings. Received: folder='.*noise', which holds no recordings",
         "broken": "a.wav cannot be decoded: ",
         "no samples": "a.wav has no samples",
         "nan": "a.wav has .*NaN",

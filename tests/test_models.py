@@ -198,7 +198,7 @@ def test_wrong_number_of_class_names_is_refused(names):
 @all_backbones
 @pytest.mark.parametrize("other", [(27, 41, 1), (27, 40, 2), (28, 40, 1)])
 def test_backbone_for_other_features_is_refused(make, other):
-    with pytest.raises(ValueError, match="must take what the front end gives") as error:
+    with pytest.raises(ValueError, match="must take what the front end returns") as error:
         small_classifier(backbone=make(other, 3))
     assert str((None, *FEATURES)) in str(error.value)
     assert str((None, *other)) in str(error.value)

@@ -67,9 +67,10 @@ class BackgroundNoise(NoiseLayer):
         measure: str = "peak",
         max_seconds: float = 600.0,
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(min_snr_db, max_snr_db, measure, probability, **kwargs)
+        super().__init__(min_snr_db, max_snr_db, measure, probability, seed, **kwargs)
         self.folder = os.fspath(folder)
         self.sample_rate = arguments.positive("sample_rate", sample_rate)
         self.max_seconds = arguments.positive("max_seconds", max_seconds)
@@ -95,7 +96,7 @@ class BackgroundNoise(NoiseLayer):
 
     @functools.cached_property
     def _recordings(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Give all samples in a row, and where each recording begins and how long it is."""
+        """Return all samples in a row, and where each recording begins and how long it is."""
         paths = _audio_files(self.folder)
         rng = np.random.default_rng(0)
         share = max(self.max_seconds / len(paths), LEAST_SHARE_SECONDS)
@@ -115,7 +116,6 @@ class BackgroundNoise(NoiseLayer):
             )
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "folder": self.folder,
@@ -128,11 +128,13 @@ def _audio_files(folder: str) -> list[Path]:
     """List a folder's recordings, in an order that is the same everywhere."""
     if not Path(folder).is_dir():
         raise UserError(
-            f"`folder` must be a folder of recordings. Received: folder={folder!r}, which is none"
+            f"`folder` must be a folder of recordings. Received: folder={folder!r}, which is no folder"
         )
     paths, _ = list_recordings(folder)
     if not paths:
-        raise UserError(f"`folder` must hold recordings. Received: folder={folder!r}, which holds none")
+        raise UserError(
+            f"`folder` must hold recordings. Received: folder={folder!r}, which holds no recordings"
+        )
     return sorted(paths)
 
 

@@ -19,7 +19,7 @@ class RandomLayer(keras.layers.Layer):
     """Base of the augmentations: draws parameters for each example, then applies them.
 
     A subclass says how parameters are drawn (`draw`) and what they do (`transform`). Calling it in eager
-    mode, in `Dataset.map`, under XLA or in a model is the same, and the same seed gives the same. Under a
+    mode, in `Dataset.map`, under XLA or in a model is the same, and the same seed draws the same. Under a
     distribution strategy every replica draws its own. Whatever the precision policy, the arithmetic is
     float32.
 
@@ -30,7 +30,8 @@ class RandomLayer(keras.layers.Layer):
 
     Args:
         probability: how likely each example is changed, 0…1.
-        seed: for calls that are given none: same seed, same sequence of draws. None: others each time.
+        seed: for calls without a seed of their own: same seed, same sequence of draws. None: other draws
+            each time.
 
     Call arguments:
         x: (batch, …), float32.
@@ -119,7 +120,7 @@ class RandomLayer(keras.layers.Layer):
         return self._get_call_context().entry_layer is self if training is None else training
 
     def _own_seed(self, seed):
-        """Give (2,) that differ from replica to replica."""
+        """Return (2,) that differ from replica to replica."""
         seed = tf.cast(self._seeds.next() if seed is None else seed, tf.int32)
         replica = tf.distribute.get_replica_context()
         if replica is None or replica.num_replicas_in_sync == 1:
@@ -127,21 +128,21 @@ class RandomLayer(keras.layers.Layer):
         return tf.random.fold_in(seed, replica.replica_id_in_sync_group, alg="philox")
 
     def compute_output_shape(self, input_shape):
-        """Give the input's shape."""
         return input_shape
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "probability": self.probability, "seed": self.seed}
 
 
 class _Several(RandomLayer):
     """Layers that draw and apply together."""
 
-    def __init__(self, layers: Sequence[RandomLayer], probability: float = 1.0, **kwargs):
-        super().__init__(probability, **kwargs)
+    def __init__(
+        self, layers: Sequence[RandomLayer], probability: float = 1.0, seed: int | None = None, **kwargs
+    ):
+        super().__init__(probability, seed, **kwargs)
         if wrong := [layer for layer in layers if not getattr(layer, "can_be_chained", False)]:
-            raise ValueError(f"`layers` must be tfspec.augment layers, none a MixUp. Received: {wrong}")
+            raise ValueError(f"`layers` must be tfspec.augment layers, and not MixUp. Received: {wrong}")
         self.layers = list(layers)
         self.input_spec = next((layer.input_spec for layer in self.layers if layer.input_spec), None)
 
@@ -151,7 +152,6 @@ class _Several(RandomLayer):
         return {str(i): layer.sample(batch, seeds[i]) for i, layer in enumerate(self.layers)}
 
     def get_config(self):
-        """Give the constructor's arguments."""
         layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
         return {**super().get_config(), "layers": layers}
 
@@ -207,9 +207,10 @@ class OneOf(_Several):
         layers: Sequence[RandomLayer],
         weights: Sequence[float] | None = None,
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(layers, probability, **kwargs)
+        super().__init__(layers, probability, seed, **kwargs)
         self.choice_weights = [1.0] * len(self.layers) if weights is None else [float(w) for w in weights]
         if (
             len(self.choice_weights) != len(self.layers)
@@ -217,7 +218,7 @@ class OneOf(_Several):
             or not 0 < sum(self.choice_weights) < float("inf")
         ):
             raise ValueError(
-                "`layers` must not be empty, and `weights` one number a layer, none below 0, not all 0. "
+                "`layers` must not be empty, and `weights` one number a layer, 0 or more, not all 0. "
                 f"Received: {len(self.layers)} layers, weights={weights}"
             )
 
@@ -242,15 +243,14 @@ class OneOf(_Several):
         return for_each(one, (x, params), x)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "weights": self.choice_weights}
 
 
-# Philox by name: by default XLA takes another algorithm, and so gives other numbers.
+# Philox by name: by default XLA takes another algorithm, and so draws other numbers.
 
 
 def split(seed: tf.Tensor, count: int = 2) -> list[tf.Tensor]:
-    """Give several seeds for one."""
+    """Derive several seeds from one."""
     return tf.unstack(tf.random.split(seed, count, alg="philox"))
 
 
@@ -265,21 +265,21 @@ def integers(shape: Sequence, seed: tf.Tensor, lowest: int, highest: int) -> tf.
 
 
 def part_of(whole: int | tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:
-    """Give int32 below `whole`, as far from 0 as the fraction, 0…1, says."""
+    """Return int32 below `whole`, as far from 0 as the fraction, 0…1, says."""
     part = tf.cast(fraction * tf.cast(whole, tf.float32), tf.int32)
     return tf.minimum(part, whole - 1)  # the product may have been rounded up
 
 
 def for_each(function: Callable[[Any], tf.Tensor], parts: Any, x: tf.Tensor) -> tf.Tensor:
-    """Apply a function to the parts of one example after another, to give a tensor of the shape of x."""
+    """Apply a function to the parameters of one example after another; what comes out has the shape of x."""
     signature = tf.TensorSpec(x.shape[1:], x.dtype)
     return tf.cond(
-        tf.equal(tf.size(x), 0),  # what an empty loop gives has no shape
+        tf.equal(tf.size(x), 0),  # what an empty loop returns has no shape
         lambda: x,
         lambda: tf.map_fn(function, parts, fn_output_signature=signature),
     )
 
 
 def along(values: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """Give (batch,) values the rank of x, so that each example has its own."""
+    """Raise (batch,) values to the rank of x, so that each example has its own."""
     return tf.reshape(values, [-1, *[1] * (len(x.shape) - 1)])

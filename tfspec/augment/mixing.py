@@ -31,7 +31,7 @@ class MixUp(RandomLayer):
         seed: (2,) integers that all draws of this call come from.
         training: as in `RandomLayer`.
         partners: (x₂, labels₂) of the same shapes, to be mixed in, such as a batch that has not been
-            augmented. None: each example gets another one of its batch, none twice.
+            augmented. None: each example gets another one of its batch, and no example serves twice.
 
     Output shape:
         (x, labels), float32, as they came. The only example of a batch is mixed with itself.
@@ -55,9 +55,10 @@ class MixUp(RandomLayer):
         max_weight: float = 0.25,
         alpha: float | None = None,
         probability: float = 0.75,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(probability, **kwargs)
+        super().__init__(probability, seed, **kwargs)
         self.min_weight = arguments.between("min_weight", min_weight, 0, 1)
         self.max_weight = arguments.between("max_weight", max_weight, 0, 1)
         arguments.ends("min_weight", min_weight, "max_weight", max_weight)
@@ -83,7 +84,7 @@ class MixUp(RandomLayer):
         Args:
             x: (x, labels), as in a call.
             params: what `sample` gave.
-            partners: (x₂, labels₂); None for those in `params`.
+            partners: (x₂, labels₂); None for the partners in `params`.
 
         Returns:
             (x, labels).
@@ -108,7 +109,6 @@ class MixUp(RandomLayer):
         return self.apply(x, self.sample(tf.shape(x[1])[0], self._own_seed(seed)), partners)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "min_weight": self.min_weight,
@@ -118,14 +118,14 @@ class MixUp(RandomLayer):
 
 
 def _float_pair(name: str, data: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """Give (x, labels) in float32, or say what is wrong with them."""
+    """Return (x, labels) in float32, or say what is wrong with them."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ValueError(f"MixUp's `{name}` must be a pair (x, labels). Received: {type(data).__name__}")
     x, labels = (tf.convert_to_tensor(part) for part in data)
     if not labels.dtype.is_floating:
         raise ValueError(
             "MixUp needs labels that can be mixed: (batch, classes) float32, such as "
-            f"tf.one_hot(labels, num_classes) gives. Received: {name} with {labels.dtype.name} labels"
+            f"tf.one_hot(labels, num_classes) returns. Received: {name} with {labels.dtype.name} labels"
         )
     if len(x.shape) < 2 or len(labels.shape) != 2:
         raise ValueError(

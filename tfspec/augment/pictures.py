@@ -15,7 +15,7 @@ class Rendering(RandomLayer):
     """Draws spectrograms as other programs might have.
 
     Time runs up or down and frequency to the right or to the left. All bins move by the same random number;
-    those that leave on one side enter on the other, as in the spectrum of complex samples. Each pixel is
+    what leaves on one side enters on the other, as in the spectrum of complex samples. Each pixel is
     mixed with its neighbours in time and in frequency, as resampling does, and gets Gaussian noise. Some
     pictures are folded: their values rise up to a level and fall beyond it, as the luminance of rainbow
     colours does. Some are inverted. Monotone changes of contrast are left to `Equalize`, which undoes them.
@@ -50,9 +50,10 @@ class Rendering(RandomLayer):
         fold: float = 0.1,
         invert: float = 0.15,
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(probability, **kwargs)
+        super().__init__(probability, seed, **kwargs)
         self.max_blur = arguments.between("max_blur", max_blur, 0, 1 / 3)
         self.max_noise = arguments.between("max_noise", max_noise, 0, 1)
         self.fold = arguments.between("fold", fold, 0, 1)
@@ -86,7 +87,6 @@ class Rendering(RandomLayer):
         return tf.where(along(params["inverted"], x), low + high - x, x)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         names = ("max_blur", "max_noise", "fold", "invert")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

@@ -1,4 +1,4 @@
-"""The waveform augmentations on librosa and colorednoise, for those who work with NumPy.
+"""The waveform augmentations on librosa and colorednoise, for work with NumPy.
 
 They have the names and parameters of the layers, and are called with one signal, as audiomentations' are:
 `transform(samples, sample_rate)`. `Compose` and `OneOf` take audiomentations' transforms too. The tests hold
@@ -58,7 +58,7 @@ class Transform:
         raise NotImplementedError
 
     def __call__(self, samples: np.ndarray, sample_rate: float) -> np.ndarray:
-        """Give (samples,) float32, changed or not."""
+        """Return (samples,) float32, changed or not."""
         samples = np.asarray(samples, np.float32)
         if samples.ndim != 1:
             raise ValueError(f"`samples` must be one signal, (samples,). Received: shape {samples.shape}")
@@ -94,7 +94,7 @@ class ColoredNoise(Transform):
         return {"snr_db": self.rng.uniform(*self.snr_db), "noise_seed": self.rng.integers(2**32)}
 
     def apply(self, samples, sample_rate, params):
-        """Add noise, which silence gets none of."""
+        """Add noise; silence stays silent."""
         import colorednoise
 
         rng = np.random.default_rng(params["noise_seed"])
@@ -153,7 +153,7 @@ class PitchShift(Transform):
 
 
 class TimeShift(Transform):
-    """As `tfspec.augment.TimeShift`, the sample rate given with each call.
+    """As `tfspec.augment.TimeShift`, the sample rate an argument of each call.
 
     Example:
         >>> TimeShift(0.5).apply(np.array([1.0, 2.0, 3.0]), 16000, {"shift_seconds": 1 / 16000})
@@ -239,7 +239,7 @@ class Compose(Transform):
     Args:
         transforms: of this module, of audiomentations, or any function of (samples, sample_rate).
         probability: how likely a signal goes through them at all.
-        seed: for that.
+        seed: for this choice.
 
     Example:
         >>> augment = Compose([GaussianNoise(), PitchShift(probability=0.5), TimeShift(0.1)])

@@ -37,8 +37,10 @@ class Rotation(RandomLayer):
         [[[0.0, 1.0, 0.0]]]
     """
 
-    def __init__(self, max_degrees: float = 15.0, probability: float = 1.0, **kwargs):
-        super().__init__(probability, **kwargs)
+    def __init__(
+        self, max_degrees: float = 15.0, probability: float = 1.0, seed: int | None = None, **kwargs
+    ):
+        super().__init__(probability, seed, **kwargs)
         self.input_spec = keras.InputSpec(ndim=3, axes={2: 3})
         self.max_degrees = arguments.between("max_degrees", max_degrees, 0, 180)
 
@@ -63,5 +65,4 @@ class Rotation(RandomLayer):
         return x + tf.matmul(x, turned)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "max_degrees": self.max_degrees}

@@ -14,8 +14,8 @@ from tfspec.base import arguments
 class SpectrogramLayer(RandomLayer):
     """Base: takes features, and has something to fill gaps with."""
 
-    def __init__(self, fill: float | str = 0.0, probability: float = 1.0, **kwargs):
-        super().__init__(probability, **kwargs)
+    def __init__(self, fill: float | str = 0.0, probability: float = 1.0, seed: int | None = None, **kwargs):
+        super().__init__(probability, seed, **kwargs)
         self.input_spec = keras.InputSpec(ndim=4)
         if isinstance(fill, str):
             self.fill: float | str = arguments.one_of("fill", fill, ("mean",))
@@ -23,11 +23,10 @@ class SpectrogramLayer(RandomLayer):
             self.fill = arguments.between("fill", fill, -float("inf"))
 
     def filling(self, x: tf.Tensor) -> tf.Tensor:
-        """Give what x's gaps are filled with: a number, or the mean of each example's channels."""
+        """Return what x's gaps are filled with: a number, or the mean of each example's channels."""
         return tf.reduce_mean(x, [1, 2], keepdims=True) if self.fill == "mean" else tf.constant(self.fill)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "fill": self.fill}
 
 
@@ -42,14 +41,15 @@ class _Mask(SpectrogramLayer):
         num_masks: int = 1,
         fill: float | str = 0.0,
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(fill, probability, **kwargs)
+        super().__init__(fill, probability, seed, **kwargs)
         self.max_width = arguments.integer("max_width", max_width, 0)
         self.num_masks = arguments.integer("num_masks", num_masks)
 
     def draw(self, batch, seed):
-        """Draw each mask's `width`, and its `place`, 0…1 of those where it fits; both (batch, masks)."""
+        """Draw each mask's `width`, and its `place`, 0…1 of the places where it fits; both (batch, masks)."""
         width, place = split(seed)
         shape = [batch, self.num_masks]
         return {"width": integers(shape, width, 0, self.max_width), "place": uniform(shape, place)}
@@ -64,7 +64,6 @@ class _Mask(SpectrogramLayer):
         return tf.where(_on_axis(masked, self.axis), self.filling(x), x)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "max_width": self.max_width, "num_masks": self.num_masks}
 
 
@@ -73,7 +72,7 @@ class TimeMask(_Mask):
     """Masks stretches of time in all bins and channels (SpecAugment, D. S. Park et al., Interspeech 2019).
 
     Each mask of each example has a width of its own, uniform in 0…max_width, both included, and its place is
-    uniform among those where it fits. Masks may overlap. SpecAugment's own widths, and torchaudio's, are
+    uniform among the places where it fits. Masks may overlap. SpecAugment's own widths, and torchaudio's, are
     below the largest: there `max_width` is one more for the same widths.
 
     Args:
@@ -107,7 +106,7 @@ class FrequencyMask(_Mask):
     """Masks bands of frequency in all frames and channels (SpecAugment, D. S. Park et al., Interspeech 2019).
 
     Each mask of each example has a width of its own, uniform in 0…max_width, both included, and its place is
-    uniform among those where it fits. Masks may overlap.
+    uniform among the places where it fits. Masks may overlap.
 
     Args:
         max_width: largest width in bins, included; cut to the number of bins.
@@ -162,8 +161,15 @@ class RandomCrop(SpectrogramLayer):
                [1., 2.]], dtype=float32)
     """
 
-    def __init__(self, padding: int = 32, fill: float | str = 0.0, probability: float = 1.0, **kwargs):
-        super().__init__(fill, probability, **kwargs)
+    def __init__(
+        self,
+        padding: int = 32,
+        fill: float | str = 0.0,
+        probability: float = 1.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(fill, probability, seed, **kwargs)
         self.padding = arguments.integer("padding", padding)
 
     def draw(self, batch, seed):
@@ -187,10 +193,9 @@ class RandomCrop(SpectrogramLayer):
         return x
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "padding": self.padding}
 
 
 def _on_axis(values: tf.Tensor, axis: int) -> tf.Tensor:
-    """Give (batch, length) values four axes, the length on the one named."""
+    """Reshape (batch, length) values to four axes, the length on the one named."""
     return values[:, :, tf.newaxis, tf.newaxis] if axis == 1 else values[:, tf.newaxis, :, tf.newaxis]

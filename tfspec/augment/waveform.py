@@ -19,8 +19,8 @@ CURVES = ("constant", "fade", "cosine", "sine")
 class WaveformLayer(RandomLayer):
     """Base: takes one channel or several, and what is drawn holds for all of a signal's channels."""
 
-    def __init__(self, probability: float = 1.0, **kwargs):
-        super().__init__(probability, **kwargs)
+    def __init__(self, probability: float = 1.0, seed: int | None = None, **kwargs):
+        super().__init__(probability, seed, **kwargs)
         self.input_spec = keras.InputSpec(min_ndim=2, max_ndim=3)
 
 
@@ -33,9 +33,10 @@ class NoiseLayer(WaveformLayer):
         max_snr_db: float = 20.0,
         measure: str = "peak",
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(probability, **kwargs)
+        super().__init__(probability, seed, **kwargs)
         arguments.ends("min_snr_db", min_snr_db, "max_snr_db", max_snr_db)
         self.min_snr_db = float(min_snr_db)
         self.max_snr_db = float(max_snr_db)
@@ -46,7 +47,7 @@ class NoiseLayer(WaveformLayer):
         raise NotImplementedError
 
     def noise_for(self, x: tf.Tensor, params: Parameters) -> tf.Tensor:
-        """Give noise of any level, of the shape of x."""
+        """Return noise of any level, of the shape of x."""
         raise NotImplementedError
 
     def draw(self, batch, seed):
@@ -60,7 +61,6 @@ class NoiseLayer(WaveformLayer):
         return noise.added(x, self.noise_for(x, params), params["snr_db"], self.measure)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "min_snr_db": self.min_snr_db,
@@ -97,7 +97,7 @@ class GaussianNoise(_SpectralNoise):
         max_snr_db: greatest one; the ratio is drawn uniformly between.
         measure: what the ratio is of. "peak", as published for the rainforest recordings: the largest
             absolute sample of the noise is that of the signal divided by 10^(snr / 20). "rms", the usual
-            definition: so are the root mean squares. Peaks of noise are some 13 dB above its RMS level, those
+            definition: so are the root mean squares. Peaks of noise are some 13 dB above its RMS level, peaks
             of most recordings 10 to 25.
         probability: how likely each signal is changed.
         seed: as in `RandomLayer`.
@@ -184,13 +184,13 @@ class ColoredNoise(_SpectralNoise):
         max_snr_db: float = 20.0,
         measure: str = "peak",
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(min_snr_db, max_snr_db, measure, probability, **kwargs)
+        super().__init__(min_snr_db, max_snr_db, measure, probability, seed, **kwargs)
         self.exponent = arguments.between("exponent", exponent, -4, 4)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "exponent": self.exponent}
 
 
@@ -219,9 +219,14 @@ class Gain(WaveformLayer):
     """
 
     def __init__(
-        self, min_gain_db: float = -10.0, max_gain_db: float = 10.0, probability: float = 1.0, **kwargs
+        self,
+        min_gain_db: float = -10.0,
+        max_gain_db: float = 10.0,
+        probability: float = 1.0,
+        seed: int | None = None,
+        **kwargs,
     ):
-        super().__init__(probability, **kwargs)
+        super().__init__(probability, seed, **kwargs)
         arguments.ends("min_gain_db", min_gain_db, "max_gain_db", max_gain_db)
         self.min_gain_db = float(min_gain_db)
         self.max_gain_db = float(max_gain_db)
@@ -235,7 +240,6 @@ class Gain(WaveformLayer):
         return x * along(10 ** (params["gain_db"] / 20), x)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "min_gain_db": self.min_gain_db, "max_gain_db": self.max_gain_db}
 
 
@@ -274,9 +278,10 @@ class VolumeControl(Gain):
         max_gain_db: float = 10.0,
         curves: Sequence[str] = CURVES,
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(min_gain_db, max_gain_db, probability, **kwargs)
+        super().__init__(min_gain_db, max_gain_db, probability, seed, **kwargs)
         if isinstance(curves, str) or not curves or not set(curves) <= set(CURVES):
             raise ValueError(f"`curves` must be a list of some of {CURVES}. Received: curves={curves!r}")
         self.curves = tuple(curves)
@@ -300,7 +305,6 @@ class VolumeControl(Gain):
         return x * tf.reshape(gain, [-1, samples, *[1] * (len(x.shape) - 2)])
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "curves": self.curves}
 
 
@@ -337,9 +341,10 @@ class TimeShift(WaveformLayer):
         sample_rate: float,
         wrap: bool = True,
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(probability, **kwargs)
+        super().__init__(probability, seed, **kwargs)
         self.max_shift_seconds = arguments.between("max_shift_seconds", max_shift_seconds, 0)
         self.sample_rate = arguments.positive("sample_rate", sample_rate)
         self.wrap = bool(wrap)
@@ -354,7 +359,6 @@ class TimeShift(WaveformLayer):
         return _each_channel(functools.partial(timing.shift, wrap=self.wrap), x, params["shift"])
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "max_shift_seconds": self.max_shift_seconds,
@@ -398,9 +402,10 @@ class PitchShift(WaveformLayer):
         max_semitones: int = 4,
         frame_length: int = 2560,
         probability: float = 1.0,
+        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(probability, **kwargs)
+        super().__init__(probability, seed, **kwargs)
         self.supports_jit = False
         self.min_semitones = arguments.integer("min_semitones", min_semitones, -12, 12)
         self.max_semitones = arguments.integer("max_semitones", max_semitones, -12, 12)
@@ -421,7 +426,6 @@ class PitchShift(WaveformLayer):
         return _each_channel(shift, x, params["semitones"])
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "min_semitones": self.min_semitones,

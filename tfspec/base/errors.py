@@ -22,7 +22,7 @@ def user_error_in(text: str) -> UserError | None:
         text: the message of the other error.
 
     Returns:
-        The error anew; None where there is none in the text.
+        The error anew; None where the text holds no error.
 
     Example:
         >>> user_error_in("Error in user-defined function: UserError: a.wav cannot be decoded")

@@ -28,7 +28,7 @@ TEMPORARY = re.compile(
 
 @contextlib.contextmanager
 def written_beside(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path beside `path` and rename it to `path` once the block succeeds.
+    """Yield a temporary path beside `path` and rename it to `path` once the block succeeds.
 
     A file or a folder may be written there. Whoever reads `path` sees the old content or the new,
     never half of it; a failing block leaves no trace. A folder takes two renames to replace another: between
@@ -70,7 +70,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def clear_temporaries(folder: str | os.PathLike, of_all_processes: bool = False) -> list[Path]:
-    """Remove what killed processes were writing with `written_beside`, in a folder and those below it.
+    """Remove what killed processes were writing with `written_beside`, in a folder and the folders below it.
 
     Where the kill came between the two renames that replace a folder, the old one gets its name back.
 
@@ -153,7 +153,7 @@ def file_problem(path: str | os.PathLike) -> str | None:
 
 
 def walk_files(folder: str | os.PathLike) -> Iterator[Path]:
-    """Find what stands in a folder and those below it, linked ones too, but each folder once.
+    """Find what stands in a folder and the folders below it, linked ones too, but each folder once.
 
     Hidden names, and macOS's `__MACOSX`, are passed over.
 

@@ -50,7 +50,7 @@ class Range:
     without_high: bool = False
 
     def __contains__(self, value: float) -> bool:
-        """Say whether a value lies in the range; NaN lies in none."""
+        """Say whether a value lies in the range; NaN lies in no range."""
         above = value > self.low if self.without_low else value >= self.low
         below = value < self.high if self.without_high else value <= self.high
         return above and below
@@ -115,9 +115,9 @@ Hertz = Annotated[int, Range(1, 10_000_000)]
 Fraction = Annotated[float, Range(0, 1, without_low=True, without_high=True)]
 """A part of a whole that leaves something."""
 Share = Annotated[float, Range(0, 1)]
-"""A part of a whole, maybe none or all of it."""
+"""A share of a whole, 0…1."""
 Dropout = Annotated[float, Range(0, 1, without_high=True)]
-"""A part of a whole that may be none but never all of it."""
+"""A share of a whole, from 0 to below 1."""
 Rate = Annotated[float, Range(0, 1000, without_low=True)]
 """A learning rate."""
 Ratio = Annotated[float, Range(0, 1000)]
@@ -150,11 +150,11 @@ def check_options(target: Callable, values: Mapping[str, Any]) -> dict[str, Any]
         values: the options, by name.
 
     Returns:
-        The same options, as their annotations have them: paths from text and tuples from lists, as JSON gives
+        The same options, as their annotations have them: paths from text and tuples from lists, as JSON has
         them.
 
     Raises:
-        UserError: a value is of another type, not in its range or, of a `Literal`, not among those allowed.
+        UserError: a value is of another type, not in its range, or not what a `Literal` allows.
 
     Example:
         >>> def train(epochs: Annotated[int, Range(1, 100)], out: Path | None = None): ...
@@ -223,7 +223,7 @@ def limits(hint: Any) -> list[Any]:
 
 
 def _as(value: Any, hint: Any) -> Any:
-    """Give the value as its annotation has it; one of `REFUSALS` if that cannot be."""
+    """Convert the value to what its annotation says; one of `REFUSALS` if that cannot be."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         value = _as(value, arguments[0])
@@ -248,7 +248,7 @@ def _as(value: Any, hint: Any) -> Any:
 
 
 def _first(value: Any, hints: tuple[Any, ...]) -> Any:
-    """Give the value as the first of several annotations that takes it."""
+    """Convert the value to the first of several annotations that takes it."""
     for hint in hints:
         try:
             return _as(value, hint)

@@ -15,11 +15,11 @@ TFSPEC = Path(__file__).parents[1]
 
 
 def code_of(kinds: Iterable[type]) -> Iterator[bytes]:
-    """Give the code of some classes: of the modules they and their bases are in, and of what these import.
+    """Collect the code of some classes: of the modules they and their bases are in, and of what these import.
 
     Code that is installed, and tfspec's own, is not followed further than to the classes' modules; of Keras,
-    TensorFlow and NumPy the version tells enough. A class without a file, as in a notebook, gives its own
-    source, or its compiled code.
+    TensorFlow and NumPy the version tells enough. Of a class without a file, as in a notebook, it is the
+    source of the class, or its compiled code.
 
     Args:
         kinds: the classes.
@@ -42,7 +42,7 @@ def code_of(kinds: Iterable[type]) -> Iterator[bytes]:
 
 
 def package_code(package: ModuleType) -> Iterator[bytes]:
-    """Give the sources of all modules of a package, in order.
+    """Return the sources of all modules of a package, in order.
 
     Args:
         package: an imported one.
@@ -65,7 +65,7 @@ def _file(module: ModuleType | None) -> Path | None:
 
 
 def _follow(module: ModuleType | None, files: set[Path]) -> None:
-    """Add a module's file and, where it is not installed, those of the modules that it takes names from."""
+    """Add a module's file and, where it is not installed, the files of modules that it takes names from."""
     path = _file(module)
     if path is None or path in files:
         return

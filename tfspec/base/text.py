@@ -93,7 +93,7 @@ def excerpt(text: object, most: int = 60) -> str:
         most: how many of its characters are shown.
 
     Returns:
-        One line, as `shown` gives it.
+        One line, as `shown` returns it.
 
     Example:
         >>> excerpt("a" * 1000, most=3)

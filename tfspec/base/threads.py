@@ -42,5 +42,5 @@ def ahead(make: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Res
         yield waiting.popleft().result()
 
 
-if hasattr(os, "register_at_fork"):  # a forked process has the pool but none of its threads
+if hasattr(os, "register_at_fork"):  # a forked process has the pool but not its threads
     os.register_at_fork(after_in_child=threads.cache_clear)

@@ -46,8 +46,8 @@ def decibels(
 def smoothed(energy: tf.Tensor, coefficient: float) -> tf.Tensor:
     """First-order recursive mean over time, s[t] = (1 − c) · s[t − 1] + c · e[t] from s[−1] = 1.
 
-    Without a recursion: the sum over the last m frames gives that over 2m, until what is left out weighs
-    less than float32 resolves.
+    Without a recursion: from the sum over the last m frames follows the sum over 2m, until what is left out
+    weighs less than float32 resolves.
 
     Args:
         energy: (batch, frames, bins, channels) float32.

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 GREATEST_FLOAT = float(np.finfo(np.float32).max)
 LOUDEST = 2.0**32
-"""Magnitude from which powers of 65,536 samples, and 2**31 times those of 4,096, are within float32."""
+"""Magnitude from which powers of 65,536 samples, and 2**31 times the powers of 4,096, are within float32."""
 FAINTEST = 2.0**-100
 """Magnitude; numbers over it differ by more than the least normal one."""
 
@@ -37,10 +37,10 @@ def turned_down(x: tf.Tensor, greatest: float, axis: Iterable[int]) -> tf.Tensor
 
 
 def tamed(signal: tf.Tensor) -> tf.Tensor:
-    """Make signals such that any front end gives something finite, and the same everywhere.
+    """Make signals such that what any front end computes is finite, and the same everywhere.
 
-    A signal whose peak is over 2**32 (of 32-bit integers none is) is turned down to that as a whole, what is
-    below 2**-100 becomes zero, as does what is not finite. All else stays as it is, bit for bit.
+    A signal whose peak is over 2**32 (no 32-bit integer reaches it) is turned down to this peak as a whole,
+    what is below 2**-100 becomes zero, as does what is not finite. All else stays as it is, bit for bit.
 
     Args:
         signal: (batch, …) float32.

@@ -90,7 +90,7 @@ def mel_filter_bank(
         lower_hz: lower edge of the first filter.
         upper_hz: upper edge of the last filter.
         scale: "slaney" or "htk".
-        area_norm: give each filter unit area in Hz (librosa's `norm="slaney"`) instead of unit height.
+        area_norm: scale each filter to unit area in Hz (librosa's `norm="slaney"`) instead of unit height.
         straight_in: the unit in which the triangles' sides are straight lines, "hz" or "mel".
 
     Returns:

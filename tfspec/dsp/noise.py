@@ -51,11 +51,11 @@ def colored(seed: tf.Tensor, shape: Any, exponent: float) -> tf.Tensor:
 def uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:
     """Numbers from 0 up to 1, eagerly, in a graph and under XLA the same.
 
-    `tf.random.stateless_uniform` gives others under XLA: unless told which algorithm, and even then, for the
-    two make numbers of different bits.
+    `tf.random.stateless_uniform` draws other numbers under XLA: unless told which algorithm, and even
+    then, for the two make numbers of different bits.
 
     Args:
-        shape: what to give, integers or tensors.
+        shape: of the result, integers or tensors.
         seed: (2,) int32.
 
     Returns:
@@ -110,7 +110,7 @@ def added(signal: tf.Tensor, noise: tf.Tensor, snr_db: tf.Tensor, measure: str) 
         noise: the same shape, of any level.
         snr_db: (batch,) how many dB the noise, as it is added, is below the signal.
         measure: what is so many dB below: "peak", the largest absolute sample, or "rms", the usual ratio of
-            powers. Peaks of noise are some 13 dB above its RMS level, those of a tone 3 dB, so "peak" gives a
+            powers. Peaks of noise are some 13 dB above its RMS level, peaks of a tone 3 dB, so "peak" makes a
             tone the weaker noise, and a recording of clicks the stronger.
 
     Returns:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 
 def window(name: str | tuple, length: int, periodic: bool = True) -> np.ndarray:
-    """Window by name, as `scipy.signal.get_window` gives it.
+    """Window by name, as `scipy.signal.get_window` returns it.
 
     Args:
         name: any of scipy's, such as "hann", "hamming", "blackman" or "rectangular"; with its parameters
@@ -189,7 +189,7 @@ def _without_repeated(x: tf.Tensor, axis: int, block: Any, total: Any) -> tf.Ten
 
 
 def _length(x: tf.Tensor, axis: int) -> Any:
-    """Give the length of an axis: an integer where it is known, else a tensor."""
+    """Return the length of an axis: an integer where it is known, else a tensor."""
     return tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
 
 
@@ -206,7 +206,7 @@ def raised(power: tf.Tensor, exponent: float) -> tf.Tensor:
 
     Args:
         power: squared magnitudes, any shape, float32.
-        exponent: 2 leaves the power, 1 gives the magnitude.
+        exponent: 2 leaves the power, 1 makes it the magnitude.
 
     Returns:
         magnitude ** exponent, the same shape.

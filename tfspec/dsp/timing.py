@@ -152,7 +152,7 @@ def _with_pitch(pairs, pair_semitones, signal, semitones):
     writing = _hann(written)
     overlapping = tf.reduce_sum(tf.square(tf.reshape(writing, [2, step])), axis=0)
     writing *= tf.cast(written / read, tf.float32) / tf.tile(overlapping, [2])
-    # The companion is back by read / 2, whole samples: the rest of that way is each bin's own frequency's
+    # The companion is back by read / 2, whole samples: the rest of the way is each bin's own frequency's
     rest = 2 ** (semitones / 12) * tf.cast(step, tf.float32) - tf.cast(read // 2, tf.float32)
     angle = 2 * np.pi / tf.cast(read, tf.float32) * rest * _count(num_bins)
     correction = tf.complex(tf.cos(angle), tf.sin(angle))
@@ -215,7 +215,7 @@ def _turned(spectra, advances, phase):
 
 
 def _unit(z):
-    """Divide complex numbers by their magnitude; 0 gives 1, so that a phase survives silence."""
+    """Divide complex numbers by their magnitude; 0 becomes 1, so that a phase survives silence."""
     z = z + 1e-18
     power = tf.square(tf.math.real(z)) + tf.square(tf.math.imag(z))
     return z * tf.cast(tf.math.rsqrt(tf.maximum(power, 1e-37)), tf.complex64)

@@ -29,7 +29,7 @@ class FrontEnd(FloatLayer):
 
     A subclass says what becomes of each frame's power spectrum (`from_power`), what becomes of the whole
     (`from_frames`) and how many bins that leaves (`num_bins`). Whatever the precision policy, the arithmetic
-    is float32, and what one example gives never depends on the others in its batch.
+    is float32, and the features of one example never depend on the others in its batch.
 
     Args:
         frame_length: window length in samples.
@@ -43,7 +43,7 @@ class FrontEnd(FloatLayer):
         pad_mode: what `center` pads with: "constant" (zeros, librosa), "reflect" (torch), "symmetric" or
             "edge" (torch's "replicate").
         pad_end: without `center`, append zeros so that the last frame starts in the signal's last step and
-            signals shorter than a frame give one, as in `tf.signal.stft(…, pad_end=True)`.
+            signals shorter than a frame have one, as in `tf.signal.stft(…, pad_end=True)`.
         pad: zeros put on both sides before all else, as in torchaudio.
         window_place: where a window shorter than the transform lies in it: "start", zeros following
             (tf.signal), or "center", zeros on both sides (librosa, torch). It moves the frames.
@@ -153,7 +153,7 @@ class FrontEnd(FloatLayer):
         raise NotImplementedError
 
     def from_frames(self, features: tf.Tensor) -> tf.Tensor:
-        """Turn what `from_power` gave of whole signals, (batch, frames, bins), into the features."""
+        """Turn what `from_power` returned of whole signals, (batch, frames, bins), into the features."""
         return features
 
     def call(self, signal):
@@ -196,7 +196,7 @@ class FrontEnd(FloatLayer):
         return features if len(features.shape) == 4 else features[..., tf.newaxis]
 
     def _from_block(self, signal):
-        """Compute (rows, frames, bins) of a few signals, or of a part of one."""
+        """Compute (rows, frames, bins) of a few signals, or of a stretch of one."""
         power = spectral.power_spectrogram(signal, self._window_samples, self.frame_step, self.fft_length)
         return self.from_power(power)
 
@@ -230,7 +230,7 @@ class FrontEnd(FloatLayer):
         )
 
     def _num_frames(self, samples: int | None) -> int | None:
-        """Count the frames of a signal, or say why there are none."""
+        """Count the frames of a signal, or say why it has no frame."""
         if samples is None:
             return None
         if samples < self._shortest:
@@ -242,16 +242,16 @@ class FrontEnd(FloatLayer):
 
     @property
     def num_views(self) -> int:
-        """Feature channels that one channel of the signal gives."""
+        """Feature channels that one channel of the signal becomes."""
         return 1
 
     def compute_output_shape(self, input_shape):
-        """Give (batch, frames, bins, channels) for (batch, samples[, channels])."""
+        """Return (batch, frames, bins, channels) for (batch, samples[, channels])."""
         batch, samples, *channels = input_shape
         return (batch, self._num_frames(samples), self.num_bins, self.num_views * (channels or [1])[0])
 
     def frame_times(self, num_frames: int, sample_rate: float) -> np.ndarray:
-        """Give the time of the middle of each frame.
+        """Compute the time of the middle of each frame.
 
         Args:
             num_frames: how many frames.
@@ -264,7 +264,7 @@ class FrontEnd(FloatLayer):
         return (np.arange(num_frames) * self.frame_step + first) / sample_rate
 
     def bin_frequencies(self, sample_rate: float) -> np.ndarray:
-        """Give the frequency of each bin of the transform.
+        """Compute the frequency of each bin of the transform.
 
         Args:
             sample_rate: samples per second.
@@ -275,7 +275,6 @@ class FrontEnd(FloatLayer):
         return np.arange(self.fft_length // 2 + 1) * sample_rate / self.fft_length
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "frame_length": self.frame_length,

@@ -20,7 +20,7 @@ class MFCC(MelSpectrogram):
     With the defaults equal to `librosa.feature.mfcc(y=x, sr=sample_rate, n_mfcc=num_coefficients,
     n_fft=512, hop_length=128).T`: power spectrum of centred, zero-padded frames, mel filters on Slaney's
     scale with unit area, decibels with a floor `dynamic_range_db` below each clip's own peak, orthonormal
-    DCT-II. `preset("librosa")`, `preset("torchaudio")` and `preset("tf")` have those libraries' defaults.
+    DCT-II. `preset("librosa")`, `preset("torchaudio")` and `preset("tf")` have these libraries' defaults.
 
     Args:
         num_coefficients: how many coefficients are kept.
@@ -46,7 +46,7 @@ class MFCC(MelSpectrogram):
         periodic: periodic window; False for a symmetric one.
         center: pad the signal by half a transform at both ends.
         pad_mode: what `center` pads with: "constant", "reflect", "symmetric" or "edge".
-        pad_end: without `center`, append zeros so that signals shorter than a frame give one.
+        pad_end: without `center`, append zeros so that signals shorter than a frame have one.
         pad: zeros put on both sides before all else.
         window_place: "start" or "center" of the transform, for a window shorter than it.
 
@@ -158,7 +158,6 @@ class MFCC(MelSpectrogram):
         return tf.tensordot(levels, self._dct, 1)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "num_coefficients": self.num_coefficients,
@@ -224,7 +223,7 @@ class Deltas(FloatLayer):
         return tf.concat([features, *derivatives], axis=2)
 
     def compute_output_shape(self, input_shape):
-        """Give the input's shape with more bins."""
+        """Return the input's shape with more bins."""
         batch, frames, bins, channels = input_shape
         if self.mode == "interp" and frames is not None and frames < self.width:
             raise ValueError(self._too_few(frames))
@@ -237,5 +236,4 @@ class Deltas(FloatLayer):
         )
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "orders": self.orders, "width": self.width, "mode": self.mode}

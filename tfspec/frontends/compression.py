@@ -15,7 +15,6 @@ class Compression(FloatLayer):
     """Base: what one value becomes leaves the shape as it is."""
 
     def compute_output_shape(self, input_shape):
-        """Give the input's shape."""
         return input_shape
 
 
@@ -76,7 +75,6 @@ class Decibel(Compression):
         )
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "floor": self.floor,
@@ -120,7 +118,6 @@ class Log(Compression):
         return tf.math.log(tf.maximum(tf.cast(features, tf.float32) + self.offset, self.floor))
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "floor": self.floor, "offset": self.offset}
 
 
@@ -187,7 +184,6 @@ class PCEN(Compression):
         return compression.pcen(energy, self.gain, self.bias, self.power, coefficient, self.floor)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "sample_rate": self.sample_rate,

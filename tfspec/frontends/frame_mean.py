@@ -77,5 +77,5 @@ class FrameMean(FrontEnd):
         return 1
 
     def _from_block(self, signal):
-        """Compute (rows, frames, 1) of a few signals, or of a part of one."""
+        """Compute (rows, frames, 1) of a few signals, or of a stretch of one."""
         return tf.matmul(tf.signal.frame(signal, self.frame_length, self.frame_step), self._weights)

@@ -19,7 +19,7 @@ class MelSpectrogram(FrontEnd):
     """Energy in bands equally wide in pitch.
 
     With the defaults equal to `librosa.feature.melspectrogram(y=x, sr=22050, n_fft=512, hop_length=128).T`.
-    `preset("librosa")`, `preset("torchaudio")` and `preset("tf")` have those libraries' defaults; they differ
+    `preset("librosa")`, `preset("torchaudio")` and `preset("tf")` have these libraries' defaults; they differ
     in frames, mel scale, norm, padding, and whether bands gather power or magnitude. Follow it with `Decibel`
     or `Log`.
 
@@ -42,7 +42,7 @@ class MelSpectrogram(FrontEnd):
         periodic: periodic window; False for a symmetric one.
         center: pad the signal by half a transform at both ends.
         pad_mode: what `center` pads with: "constant", "reflect", "symmetric" or "edge".
-        pad_end: without `center`, append zeros so that signals shorter than a frame give one.
+        pad_end: without `center`, append zeros so that signals shorter than a frame have one.
         pad: zeros put on both sides before all else.
         window_place: "start" or "center" of the transform, for a window shorter than it.
 
@@ -167,7 +167,6 @@ class MelSpectrogram(FrontEnd):
         return tf.tensordot(spectral.raised(power, self.power), self.filter_bank, 1)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "sample_rate": self.sample_rate,
@@ -275,7 +274,7 @@ class MultiResolutionMel(MelSpectrogram):
 
     @property
     def num_views(self) -> int:
-        """Feature channels that one channel of the signal gives."""
+        """Feature channels that one channel of the signal becomes."""
         return len(self.window_lengths)
 
     def _from_block(self, signal):
@@ -289,7 +288,6 @@ class MultiResolutionMel(MelSpectrogram):
         return tf.stack(views, axis=-1)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         config = super().get_config()
         for fixed in ("frame_length", "center", "pad_mode", "pad", "pad_end", "window_place"):
             del config[fixed]

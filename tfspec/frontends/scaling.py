@@ -17,7 +17,7 @@ GREATEST_TO_SQUARE = 2.0**50
 
 
 class Scaling(FloatLayer):
-    """Base: the shape stays, and the axes that share one scale are given.
+    """Base: the shape stays, and the axes that share one scale are an argument.
 
     Args:
         axis: (1, 2, 3) for the whole picture, (1, 2) for each channel, (1,) for each bin over time.
@@ -28,11 +28,9 @@ class Scaling(FloatLayer):
         self.axis = arguments.axes("axis", axis)
 
     def compute_output_shape(self, input_shape):
-        """Give the input's shape."""
         return input_shape
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "axis": self.axis}
 
 
@@ -86,7 +84,6 @@ class Standardize(Scaling):
         return centred / (spectral.raised(variance, 1) + self.epsilon * gain)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "deviation": self.deviation, "epsilon": self.epsilon}
 
 
@@ -131,7 +128,6 @@ class MinMax(Scaling):
         return self.lower + (features - smallest) / extent * (self.upper - self.lower)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "lower": self.lower, "upper": self.upper}
 
 
@@ -171,11 +167,9 @@ class FrequencyRamp(FloatLayer):
         return tf.cast(features, tf.float32) + ramp[:, np.newaxis]
 
     def compute_output_shape(self, input_shape):
-        """Give the input's shape."""
         return input_shape
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "lower": self.lower, "upper": self.upper}
 
 
@@ -215,7 +209,7 @@ class Equalize(FloatLayer):
         return tf.ensure_shape(tf.reshape(equalized, shape), features.shape)
 
     def _quantiles(self, values):
-        """Give (batch, 15) of (batch, values), the smallest and the largest included."""
+        """Return (batch, 15) of (batch, values), the smallest and the largest included."""
         last = tf.shape(values)[1] - 1
         ends = np.arange(-self.LIMIT, self.LIMIT + self.STEP / 2, self.STEP)
         levels = np.array([0.0, *(0.5 + 0.5 * math.erf(end / math.sqrt(2)) for end in ends[1:-1]), 1.0])
@@ -227,7 +221,6 @@ class Equalize(FloatLayer):
         return lower + part * (tf.gather(ordered, tf.minimum(below + 1, last), axis=-1) - lower)
 
     def compute_output_shape(self, input_shape):
-        """Give the input's shape."""
         return input_shape
 
 
@@ -240,8 +233,8 @@ class Resize(FloatLayer):
     `skimage.transform.resize(x, …, order=1, mode="edge", anti_aliasing=False)`.
 
     Args:
-        frames: number of frames to give.
-        bins: number of bins to give.
+        frames: number of frames that come out.
+        bins: number of bins that come out.
         antialias: where an axis shrinks, average over all that becomes one pixel, not just the nearest two.
 
     Input shape:
@@ -275,11 +268,10 @@ class Resize(FloatLayer):
         return features
 
     def compute_output_shape(self, input_shape):
-        """Give (batch, frames, bins, channels)."""
+        """Return (batch, frames, bins, channels)."""
         return (input_shape[0], self.frames, self.bins, input_shape[3])
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "frames": self.frames,

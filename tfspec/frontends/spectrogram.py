@@ -28,7 +28,7 @@ class Spectrogram(FrontEnd):
         periodic: periodic window; False for a symmetric one.
         center: pad the signal by half a transform at both ends.
         pad_mode: what `center` pads with: "constant", "reflect", "symmetric" or "edge".
-        pad_end: without `center`, append zeros so that signals shorter than a frame give one.
+        pad_end: without `center`, append zeros so that signals shorter than a frame have one.
         pad: zeros put on both sides before all else.
         window_place: "start" or "center" of the transform, for a window shorter than it.
         power: exponent of the magnitude: 1 magnitude, 2 power.
@@ -93,5 +93,4 @@ class Spectrogram(FrontEnd):
         return spectral.raised(power, self.power)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "power": self.power}

@@ -39,9 +39,8 @@ class VectorNorm(FloatLayer):
         return tf.concat([signal, norm], axis=-1) if self.keep_axes else norm
 
     def compute_output_shape(self, input_shape):
-        """Give (batch, …, channels)."""
+        """Return (batch, …, channels)."""
         return (*input_shape[:-1], input_shape[-1] + 1 if self.keep_axes else 1)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "keep_axes": self.keep_axes}

@@ -2,12 +2,13 @@
 
 from tfspec.models.bin_statistics import bin_statistics
 from tfspec.models.classifier import Classifier
-from tfspec.models.conv2d import conv2d, trace_conv2d
+from tfspec.models.conv2d import conv2d
 from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
 from tfspec.models.mac import mac
 from tfspec.models.pyramid import pyramid
 from tfspec.models.temperature import at_temperature
+from tfspec.models.trace_conv2d import trace_conv2d
 from tfspec.models.transfer import freeze, transfer, unfreeze
 
 __all__ = [

@@ -77,5 +77,5 @@ class FrameStatistics(layers.Layer):
         return tf.stack([mean, tf.sqrt(variance), *ends], axis=1)
 
     def compute_output_shape(self, input_shape):
-        """Give (batch, 4, bins, channels)."""
+        """Return (batch, 4, bins, channels)."""
         return (input_shape[0], 4, *input_shape[2:])

@@ -78,20 +78,20 @@ class Classifier(keras.Model):
             None not in pair and pair[0] != pair[1] for pair in zip(features, expected, strict=True)
         ):
             raise ValueError(
-                "The backbone must take what the front end gives. "
+                "The backbone must take what the front end returns. "
                 f"Received: features of shape {features}, a backbone for {expected}"
             )
         logits = self.backbone.compute_output_shape(features)
         if logits[-1] != len(self.class_names):
             raise ValueError(
-                f"The backbone must give one logit a class. Received: {logits[-1]} logits, "
+                f"The backbone must return one logit a class. Received: {logits[-1]} logits, "
                 f"class_names={self.class_names}"
             )
         self.front_end.build(input_shape)
         self.built = True
 
     def call(self, signal, training=None):
-        """Give the logits of (batch, *signal_shape) signals; NaN for those that are not finite."""
+        """Compute the logits of (batch, *signal_shape) signals; NaN for signals that are not finite."""
         signal = tf.cast(signal, tf.float32)
         logits = self.backbone(self.front_end(finite.tamed(signal)), training=training)
         return finite.or_nan(logits, finite.all_finite(signal))
@@ -108,11 +108,10 @@ class Classifier(keras.Model):
         return keras.ops.convert_to_numpy(keras.ops.softmax(self(signal, training=False)))
 
     def compute_output_shape(self, input_shape):
-        """Give (batch, classes)."""
+        """Return (batch, classes)."""
         return (input_shape[0], len(self.class_names))
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {
             **super().get_config(),
             "front_end": keras.saving.serialize_keras_object(self.front_end),

@@ -64,5 +64,5 @@ class MeanProbability(keras.layers.Layer):
         return tf.math.log(tf.maximum(mean, SMALLEST))
 
     def compute_output_shape(self, input_shape):
-        """Give (batch, classes)."""
+        """Return (batch, classes)."""
         return input_shape[0]

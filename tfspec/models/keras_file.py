@@ -37,8 +37,8 @@ def check_keras_file(path: str | os.PathLike) -> None:
 
     Raises:
         ValueError: the zip is damaged or lacks a part, it would unpack to far more than it is, or its config
-            is none of a Classifier or asks for more weights than it holds. Other exceptions, too, say that it
-            is damaged.
+            is not a Classifier's or asks for more weights than it holds. Other exceptions, too, say that
+            it is damaged.
 
     Example:
         >>> import tempfile

@@ -46,7 +46,7 @@ def mac(
         num_classes: number of logits.
         width: filters of the first group; all other widths are multiples of it.
         pooling: "average" or "max", in all places.
-        dropout: part of the values before the last batch norm that is dropped in training.
+        dropout: share of the values before the last batch norm that is dropped in training.
 
     Returns:
         A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.

@@ -27,7 +27,7 @@ def pyramid(feature_shape: Sequence[int], num_classes: int, dropout: float = 0.0
     Args:
         feature_shape: (frames, bins, channels), any number of each.
         num_classes: number of logits.
-        dropout: part of the last block's means that is left out in training; none in the benchmark's network.
+        dropout: share of the last block's means that is left out in training; 0 in the benchmark's network.
 
     Returns:
         A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.

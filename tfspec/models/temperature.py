@@ -14,7 +14,7 @@ def at_temperature(backbone: keras.Model, temperature: float) -> keras.Model:
     Args:
         backbone: from features to logits.
         temperature: above 1 the probabilities get nearer to one another, below 1 further apart; such as that
-            of `distributions.fit_temperature`.
+            of `scores.calibration.fit_temperature`.
 
     Returns:
         A `keras.Model` from the same features to (batch, classes) float32 logits.
@@ -63,9 +63,7 @@ class Temperature(keras.layers.Layer):
         return tf.cast(logits, tf.float32) / self.temperature
 
     def compute_output_shape(self, input_shape):
-        """Give the input's shape."""
         return input_shape
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "temperature": self.temperature}

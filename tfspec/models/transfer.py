@@ -1,6 +1,6 @@
 """Networks that learnt to see on ImageNet, as backbones.
 
-Features in 0…1, as `MinMax` gives them, are their pictures: frames are the rows, bins the columns. One
+Features in 0…1, as `MinMax` returns them, are their pictures: frames are the rows, bins the columns. One
 channel is repeated for red, green and blue, which for the first convolution is the same as summing its
 kernel over the three. Three channels are red, green and blue. Any other number goes through a 1 × 1
 convolution that trains with the head and starts as the mean of the channels.
@@ -34,7 +34,7 @@ class Network(NamedTuple):
     make: Callable[..., keras.Model]
     scale_pixels: Callable
     weights_url: str
-    weights_md5: str | None  # Keras knows none for MobileNetV2
+    weights_md5: str | None  # Keras knows no checksum for MobileNetV2
 
 
 STORAGE = "https://storage.googleapis.com"
@@ -89,7 +89,7 @@ def transfer(
         num_classes: number of logits.
         weights: "imagenet" downloads them once, into Keras's cache; the path of a file with the weights of
             Keras's network without its top (`include_top=False`); None draws them at random.
-        dropout: part of the pooled features that is dropped in training.
+        dropout: share of the pooled features that is dropped in training.
 
     Returns:
         A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
@@ -181,7 +181,7 @@ def unfreeze(backbone: keras.Model) -> None:
 class ImageNetPixels(FloatLayer):
     """Features in 0…1 to the pixels that a network of keras.applications takes.
 
-    They become pictures of 0…255 and then whatever the network's `preprocess_input` makes of those: blue,
+    They become pictures of 0…255 and then whatever the network's `preprocess_input` makes of them: blue,
     green, red less ImageNet's means for ResNet50, -1…1 for MobileNetV2, no change for EfficientNet, which
     scales by itself.
 
@@ -214,11 +214,10 @@ class ImageNetPixels(FloatLayer):
         return NETWORKS[self.network].scale_pixels(pixels)
 
     def compute_output_shape(self, input_shape):
-        """Give (batch, frames, bins, 3)."""
+        """Return (batch, frames, bins, 3)."""
         return (*input_shape[:-1], 3)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "network": self.network}
 
 
@@ -233,7 +232,7 @@ def _load_weights(base: keras.Model, network: str, weights: str | os.PathLike) -
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one for every layer that a wrong file lacks
             base.load_weights(path)
-    except Exception as error:  # of Keras, h5py or zipfile, which don't agree on any
+    except Exception as error:  # of Keras, h5py or zipfile, which have no base in common
         raise UserError(
             f"{path} does not hold the weights of {network} without its top: {_first_line(error)} "
             f"Keras's own are at {url}"
@@ -258,7 +257,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _mend_normalization(base: keras.Model) -> None:
-    """Square what EfficientNet's file gives as ImageNet's variance: it is the standard deviation.
+    """Square what EfficientNet's file holds as ImageNet's variance: it is the standard deviation.
 
     Keras mends that by one more layer, but only in the networks for which it downloads the file itself
     (tensorflow/tensorflow#49930).

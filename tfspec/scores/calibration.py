@@ -115,7 +115,7 @@ def cross_entropy(shares: np.ndarray, probabilities: np.ndarray) -> float:
 
     Args:
         shares: (examples, classes) p.
-        probabilities: (examples, classes) q, those below 1e-37 taken for that.
+        probabilities: (examples, classes) q, at least 1e-37 in the logarithm.
 
     Returns:
         In nats.

@@ -20,7 +20,7 @@ def predictions_table(
         labels: (examples,) true labels.
 
     Returns:
-        Columns: the names' own, `label` if given, `predicted`, and `p_<class>` for each class.
+        Columns: the names' own, `label` if they are known, `predicted`, and `p_<class>` for each class.
 
     Example:
         >>> files = pd.Series(["a.wav"], name="file")

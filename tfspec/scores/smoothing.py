@@ -48,7 +48,7 @@ class HiddenMarkov:
         Args:
             labels: (windows,) true classes, in any order of the windows.
             predicted: (windows,) predicted classes, of windows that the classifier was not trained on: on
-                those it was, it errs too rarely.
+                windows that it was, it errs too rarely.
             groups: (windows,) person of each window.
             times: (windows,) seconds.
             max_gap: seconds from one window of a person to the next beyond which nothing is known of what

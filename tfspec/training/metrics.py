@@ -42,5 +42,4 @@ class CohenKappa(keras.metrics.Metric):
         return cohen_kappa(self.confusion, keras.ops)
 
     def get_config(self):
-        """Give the constructor's arguments."""
         return {**super().get_config(), "num_classes": self.num_classes}
