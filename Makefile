@@ -1,19 +1,33 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint slow benchmark clean
+.PHONY: demo test quick lint ruff types imports slow benchmark clean
 
 demo: $(VENV)/installed
 	$(BIN)/tfspec demo
 
-test: lint
-	$(BIN)/pytest -n 2 --dist loadfile
+# What must hold before anything is merged. The linters run side by side, then the tests in two processes.
+test: $(VENV)/installed-test
+	$(MAKE) --jobs=2 lint
+	$(BIN)/pytest $(IN_TWO)
 
-lint: $(VENV)/installed-test
+# What one runs while working: ruff, and the tests that start no process, train nothing and trace no graph.
+quick: ruff
+	$(BIN)/pytest $(IN_TWO) -m 'quick and not slow'
+
+lint: ruff types imports
+
+ruff: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-test
 	$(BIN)/mypy
+
+imports: $(VENV)/installed-test
 	$(BIN)/lint-imports
 
 slow: $(VENV)/installed-test

@@ -1,7 +1,14 @@
+import os
+import statistics
+from collections import defaultdict
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # there are as many processes as cores
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import numpy as np
 import pytest
+from quick import is_quick
 from tones import write_tones
 
 
@@ -14,3 +21,13 @@ def rng() -> np.random.Generator:
 def tone_folder(tmp_path) -> Path:
     """Two classes, three speakers."""
     return write_tones(tmp_path / "tones", {"high": 2000, "low": 300}, speakers=3)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what is quick, and begin with the files of which least is: what is long shall not come last."""
+    files = defaultdict(list)
+    for item in items:
+        if quick := is_quick(item):
+            item.add_marker("quick")
+        files[item.path].append(quick)
+    items.sort(key=lambda item: statistics.mean(files[item.path]))

@@ -19,6 +19,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from forked import run_code
 from tones import write_tones
 
 from tfspec.base.errors import UserError
@@ -168,7 +169,7 @@ if (child := os.fork()) == 0:
     os._exit(0 if (model.probabilities(signals) == expected).all() else 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    subprocess.run([sys.executable, "-c", script, str(exported[1] / "model.tflite")], check=True)
+    run_code(script, exported[1] / "model.tflite")
 
 
 @pytest.mark.parametrize("shape", [(), (4000,), (2, 3999), (2, 4000, 1), (2, 0), (0, 3999)])

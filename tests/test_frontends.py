@@ -1,8 +1,6 @@
 import contextlib
 import functools
 import json
-import subprocess
-import sys
 from functools import partial
 
 import keras
@@ -12,6 +10,7 @@ import scipy.signal
 import tensorflow as tf
 from agreement import assert_same, assert_same_spectrum
 from ai_edge_litert.interpreter import Interpreter
+from forked import run_code
 
 import tfspec.frontends
 from tfspec.frontends import (
@@ -189,7 +188,7 @@ def from_new_process(tmp_path_factory):
     module = tf.Module()
     module.features = tf.function(features, [tf.TensorSpec([None, *shape]) for shape in shapes])
     tf.saved_model.save(module, str(folder / "traced"))
-    subprocess.run([sys.executable, "-c", LOAD_AND_CALL, folder], check=True)
+    run_code(LOAD_AND_CALL, folder)
     return {kind: np.load(folder / f"{kind}.npz") for kind in ("loaded", "exported", "traced")}
 
 

@@ -2,14 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from forked import run_code
 from overlaps import HERTZ, small_network, write_overlaps
 from scipy.special import rel_entr
 from scipy.stats import entropy
@@ -134,9 +132,7 @@ OverlappedSpeech(data=sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3])).t
 
 def test_a_killed_ensemble_resumed_ends_as_an_undisturbed_one(run, overlaps, tmp_path):
     folder = tmp_path / "killed"
-    script = [sys.executable, "-c", KILLED_IN_THE_SECOND_MEMBER]
-    done = subprocess.run([*script, overlaps, folder, json.dumps(SMALL)], cwd=Path(__file__).parent)
-    assert done.returncode == -9
+    run_code(KILLED_IN_THE_SECOND_MEMBER, overlaps, folder, json.dumps(SMALL), status=-9)
     assert Progress.load(folder / "average").finished
     assert Progress.load(folder / "max").state == "state-1.keras"
     resumed = pipeline_of(opened := Run(folder)).resume(opened, verbose=0)

@@ -2,14 +2,13 @@
 
 import os
 import struct
-import subprocess
-import sys
 import tracemalloc
 import zlib
 
 import numpy as np
 import pandas as pd
 import pytest
+from forked import run_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -279,8 +278,7 @@ pictures.read_table(sys.argv[1], ["Squiggle", "Narrowband"], sys.argv[2])
 
 def test_a_kill_while_parsing_leaves_nothing_that_is_taken_for_a_table(path):
     frame().to_csv(path, index=False)
-    done = subprocess.run([sys.executable, "-c", KILLED, path, path.parent / "cache"])
-    assert done.returncode == -9
+    run_code(KILLED, path, path.parent / "cache", status=-9)
     received, labels = read(path)
     np.testing.assert_allclose(received, values(frame()), atol=1e-6)
     assert len(labels) == 3

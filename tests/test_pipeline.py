@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from forked import run_code
 from tones import write_tones
 
 from tfspec import UserError
@@ -102,8 +103,7 @@ def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, change
     options = {**OPTIONS, "epochs": 4, **changes}
     undisturbed = SpeechCommands(data=tones, out=tmp_path / "undisturbed", **options).train(verbose=0)
     folder = tmp_path / "killed"
-    done = subprocess.run([sys.executable, "-c", KILLED_IN_EPOCH_3, tones, folder, json.dumps(changes)])
-    assert done.returncode == -9
+    run_code(KILLED_IN_EPOCH_3, tones, folder, json.dumps(changes), status=-9)
     assert json.loads((folder / "progress.json").read_text())["state"] == "state-2.keras"
     assert not (folder / "metrics.json").exists()
     with pytest.raises(UserError, match="exists and is not empty"):

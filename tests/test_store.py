@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import soundfile
 import tensorflow as tf
+from forked import run_code
 from hypothesis import strategies as st
 
 from tfspec.augment import Augmentation, MixUp
@@ -300,7 +301,7 @@ def run(script: str, *arguments) -> subprocess.CompletedProcess:
 
 
 def test_after_a_kill_only_what_was_not_finished_is_computed(filled, recordings, tmp_path):
-    assert run(KILLED, recordings, tmp_path).returncode == -signal.SIGKILL
+    run_code(KILLED, recordings, tmp_path, status=-signal.SIGKILL)
     again = of(recordings, tmp_path)
     assert again.missing == [2, 3]
     before, bars = contents(again.folder), []

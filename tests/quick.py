@@ -1,0 +1,43 @@
+"""Which tests are quick, told from their code, so that nobody keeps a list."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from types import CodeType
+
+import pytest
+
+SLOW = {
+    *("subprocess", "launch", "multiprocessing", "run_code", "NotebookClient"),  # starts a process
+    *("train", "resume", "fit", "main"),  # trains, or may
+    *("function", "jit_compile", "Dataset", "Model", "Sequential", "make_dataset"),  # traces a graph
+    *("export", "save", "load_model", "TFLiteConverter", "tflite_model", "testmod"),
+}
+"""Names of what takes seconds."""
+
+
+def is_quick(item: pytest.Function) -> bool:
+    """Whether a test, its fixtures and the functions of its file that these call name nothing slow."""
+    fixtures = (getattr(item.module, name, None) for name in item.fixturenames)
+    return not any(_is_slow(each, set()) for each in (item.function, *fixtures))
+
+
+def _is_slow(function: Callable | None, seen: set) -> bool:
+    test = getattr(function, "hypothesis", None)
+    function = test.inner_test if test else inspect.unwrap(function)
+    if not inspect.isfunction(function) or function in seen:
+        return False
+    seen.add(function)
+    names = set(_names(function.__code__))
+    called = (function.__globals__.get(name) for name in names)
+    return bool(names & SLOW) or any(
+        _is_slow(each, seen) for each in called if getattr(each, "__module__", None) == function.__module__
+    )
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+        elif isinstance(constant, tuple):  # the names of keyword arguments
+            yield from (each for each in constant if isinstance(each, str))
