@@ -29,6 +29,7 @@ from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.files import written_beside
 from tfspec.base.options import Expression, Hertz, Host, Name, Port, Range, Ratio, Seconds, Seed, Share
 from tfspec.base.text import UNWRITABLE, shown, shown_lines
+from tfspec.borrowed import port_of
 from tfspec.cli.parsing import parse, parse_call
 from tfspec.data.check import check_folder
 from tfspec.data.manifest import SPEAKER_PATTERN
@@ -347,7 +348,7 @@ def data_server(
         server = start_dispatcher(port)
     else:
         server = start_worker(dispatcher, host, port, open_examples)
-    print(f"The {role} listens at grpc://{host}:{server._address.rpartition(':')[2]}", flush=True)
+    print(f"The {role} listens at grpc://{host}:{port_of(server)}", flush=True)
     threading.Event().wait()  # the server's own `join` is deaf to interrupts
 
 
