@@ -75,7 +75,7 @@ def _first_of_each(strategy: tf.distribute.Strategy, batches: Iterator) -> Any:
 def tell_length(data: tf.distribute.DistributedDataset, length: tf.Tensor) -> None:
     """Tell how many batches there are, which Keras takes for the steps of an epoch.
 
-    Sets `DistributedDataset._cardinality`, where TensorFlow counts the slices of one machine, several a batch.
+    Sets `DistributedDataset._cardinality`: TensorFlow counts the slices of one machine, several a batch.
     """
     data._cardinality = length
 
