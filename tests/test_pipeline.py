@@ -552,9 +552,7 @@ def test_what_is_kept_of_large_signals_is_bounded(tmp_path):
         def __call__(self, rows):
             return np.full((len(rows), 100_000), 3e5, np.float32)
 
-    keep_signals(
-        tmp_path / "signals.npz", [pd.DataFrame(index=range(1000))] * 2, Large(), seed=0
-    )
+    keep_signals(tmp_path / "signals.npz", [pd.DataFrame(index=range(1000))] * 2, Large(), seed=0)
     assert (tmp_path / "signals.npz").stat().st_size < 4 * 2**23 + 10_000
     kept = open_signals(tmp_path / "signals.npz", pd.RangeIndex(1000))
     assert kept.signals.max() == 3e5  # which half precision does not hold

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec import borrowed
 from tfspec.base import arguments
 from tfspec.dsp import noise
 
@@ -117,7 +118,7 @@ class RandomLayer(keras.layers.Layer):
 
     def _augments(self, training):
         """Tell whether to augment. Were True the default, Keras would take it for the layers that follow."""
-        return self._get_call_context().entry_layer is self if training is None else training
+        return borrowed.is_called_by_itself(self) if training is None else training
 
     def _own_seed(self, seed):
         """Return (2,) that differ from replica to replica."""

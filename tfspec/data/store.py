@@ -26,6 +26,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.sources import code_of, package_code
 from tfspec.base.threads import threads
+from tfspec.borrowed import all_layers
 from tfspec.data.batches import read_batches
 from tfspec.data.readers import Reader, places_of
 
@@ -286,8 +287,7 @@ def _code(layer: keras.Layer, read: Reader) -> Iterator[bytes]:
     """Give the code of all that makes numbers."""
     for package in (dsp, frontends, audio):
         yield from package_code(package)
-    layers = layer._flatten_layers(include_self=True, recursive=True)
-    yield from code_of({type(each) for each in (*layers, read)})
+    yield from code_of({type(each) for each in (*all_layers(layer), read)})
 
 
 def _configuration(layer: keras.Layer) -> Any:

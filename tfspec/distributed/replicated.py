@@ -22,6 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec import borrowed
 from tfspec.base.errors import UserError
 from tfspec.base.options import Strategy
 from tfspec.data.slices import BatchSlice
@@ -144,7 +145,7 @@ def describe(strategy: tf.distribute.Strategy, batch_size: int) -> dict[str, Any
         raise UserError(
             f"batch_size must be at least {replicas}, the number of replicas. Received: {batch_size}"
         )
-    machines = getattr(strategy.extended, "_num_workers", 1)
+    machines = 1 if replicas == 1 else replicas // len(strategy.extended.worker_devices)
     per_machine = [BatchSlice(number, machines).size(batch_size) for number in range(machines)]
     local = replicas // machines
     return {
@@ -186,7 +187,7 @@ def distribute(
         return _parted(data, context.num_replicas_in_sync // context.num_input_pipelines)
 
     data = strategy.distribute_datasets_from_function(of_this_machine)
-    data._cardinality = lengths[0]  # Keras takes it for the number of steps; TensorFlow does not count these
+    borrowed.tell_length(data, lengths[0])
     return data
 
 
@@ -304,6 +305,7 @@ class Replicated(keras.Model):
     def __init__(self, model: keras.Model):
         super().__init__()
         self.model = model
+        borrowed.build_from_one_replica(self)
 
     def compile(self, loss, metrics, jit: bool = False):
         """Compile with the model's optimizer, which is given the gradient of the whole batch.
@@ -317,10 +319,9 @@ class Replicated(keras.Model):
             UserError: there is a batch norm, which exchanges its statistics, and XLA is to compile it.
         """
         super().compile(self.model.optimizer, loss, metrics=metrics, jit_compile=False)
-        inner: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        inner._all_reduce_sum_gradients = list  # `train_step` has summed over the replicas
+        borrowed.leave_gradients(self.optimizer)  # `train_step` has summed over the replicas
         self.optimizer.build(self.model.trainable_variables)
-        for layer in self.model._flatten_layers():
+        for layer in borrowed.all_layers(self.model):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
                 if jit:
@@ -377,7 +378,9 @@ class Replicated(keras.Model):
 
     def _measured(self, x, y, y_pred, weight, loss, size):
         """Count in the metrics; what is given is only shown, the mean over the replicas."""
-        self._loss_tracker.update_state(tf.math.divide_no_nan(loss, size), sample_weight=size)
+        self.metrics[0].update_state(  # the loss
+            tf.math.divide_no_nan(loss, size), sample_weight=size
+        )
         metrics = self.compute_metrics(x, y, y_pred, sample_weight=weight)
         if not isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
             return metrics
@@ -402,13 +405,3 @@ class Replicated(keras.Model):
 
         strategy = self.distribute_strategy
         return np.concatenate([predictions(batch).numpy() for batch in data])
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Build the metrics from the first replica's share; Keras would reduce the shares first."""
-        for _, _, batches in iterator:
-            data_batch = tf.nest.map_structure(
-                lambda values: self.distribute_strategy.experimental_local_results(values)[0], next(batches)
-            )
-            break
-        with self.distribute_strategy.scope():
-            self._symbolic_build(data_batch=data_batch)

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.errors import UserError
+from tfspec.borrowed import name_function
 
 TAKE = "tfspec.take"
 HEARTBEAT_SECONDS = 1
@@ -124,7 +125,7 @@ def start_worker(
             rows = opened(source.decode())
         return rows.take(*positions)
 
-    _register(TAKE, take)
+    name_function(TAKE, take)
     config = tf.data.experimental.service.WorkerConfig(
         dispatcher_address=check_address(dispatcher).removeprefix("grpc://"),
         worker_address=f"{host}:{port or '%port%'}",
@@ -151,18 +152,3 @@ def check_address(address: str) -> str:
     if not match or not 0 < int(match[1]) < 2**16:
         raise UserError(f"The address of a data service is grpc://host:port. Received: {address!r}")
     return address
-
-
-def _register(name: str, function: Callable) -> None:
-    """Name a function for the graphs of other processes, for as long as this one lives.
-
-    TensorFlow has no public way to choose the name that `tf.numpy_function` puts in a graph.
-    """
-    from tensorflow.python.ops import script_ops
-
-    script_ops._py_funcs._funcs[name] = function
-    _KEPT[name] = function
-
-
-_KEPT: dict[str, Callable] = {}
-"""TensorFlow's own references to the functions are weak."""

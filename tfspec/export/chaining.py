@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 import flatbuffers
-from ai_edge_litert import schema_py_generated as schema
+
+from tfspec.borrowed import tflite_schema
+
+schema = tflite_schema()
 
 
 def chain(models: Iterable[bytes]) -> bytes:
@@ -24,7 +28,7 @@ def chain(models: Iterable[bytes]) -> bytes:
     return bytes(builder.Output())
 
 
-def _append(first: schema.ModelT, second: schema.ModelT) -> schema.ModelT:
+def _append(first: Any, second: Any) -> Any:
     """Let the first model, which is changed, go on with the second."""
     _renumber(second, len(first.buffers), len(first.operatorCodes), len(first.subgraphs) - 1)
     (given,), (taken,) = first.signatureDefs, second.signatureDefs
@@ -44,7 +48,7 @@ def _append(first: schema.ModelT, second: schema.ModelT) -> schema.ModelT:
     return first
 
 
-def _join(head: schema.SubGraphT, tail: schema.SubGraphT, places: dict[int, int]) -> None:
+def _join(head: Any, tail: Any, places: dict[int, int]) -> None:
     """Let the first graph, which is changed, go on with the second.
 
     The places say which tensors of the first the second one's inputs are; the second one's other tensors'
@@ -62,7 +66,7 @@ def _join(head: schema.SubGraphT, tail: schema.SubGraphT, places: dict[int, int]
     head.operators += tail.operators
 
 
-def _renumber(model: schema.ModelT, buffers: int, codes: int, subgraphs: int) -> None:
+def _renumber(model: Any, buffers: int, codes: int, subgraphs: int) -> None:
     """Raise a model's references to buffers, operator codes and subgraphs by so many."""
     for graph in model.subgraphs:
         for tensor in graph.tensors:

@@ -19,7 +19,6 @@ from typing import get_args
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from flatbuffers.number_types import Uint8Flags, Uint32Flags
 from flatbuffers.table import Table
 
@@ -27,6 +26,9 @@ from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
 from tfspec.base.model import Takes
+from tfspec.borrowed import tflite_schema
+
+schema = tflite_schema()
 
 ENTRY = b"TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
@@ -204,7 +206,7 @@ def _has_checksum(data: bytes) -> bool:
     return announced or CHECKSUM_MARK in data[-CHECKSUM_BYTES:]
 
 
-class _Buffer(schema.BufferT):
+class _Buffer(schema.BufferT):  # type: ignore[name-defined]
     """A buffer aligned to 16 bytes, as TFLite's schema asks and the classes made from it do not do."""
 
     def __init__(self, data: np.ndarray | None):

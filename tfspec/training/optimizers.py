@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from tfspec import borrowed
 from tfspec.base import arguments
 
 
@@ -51,7 +52,7 @@ class CoupledSGD(keras.optimizers.SGD):
         rate, momentum, decay = (
             ops.cast(x, variable.dtype) for x in (learning_rate, self.momentum, self.decay)
         )
-        remembered = self.momentums[self._get_variable_index(variable)]
+        remembered = self.momentums[borrowed.variable_index(self, variable)]
         self.assign(remembered, momentum * remembered + ops.cast(gradient, variable.dtype) + decay * variable)
         self.assign_sub(variable, rate * remembered)
 

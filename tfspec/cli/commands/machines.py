@@ -6,7 +6,7 @@ import functools
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional
 
@@ -36,15 +36,16 @@ def data_server(
     """
     if (role == "worker") != (dispatcher is not None):
         raise UserError("A worker, and only a worker, needs --dispatcher grpc://host:port.")
-    from tfspec.distributed.service import check_address, start_dispatcher, start_worker
+    from tfspec.borrowed import port_of
+    from tfspec.distributed.service import start_dispatcher, start_worker
 
     if dispatcher is None:
-        server = start_dispatcher(port)
+        server: Any = start_dispatcher(port)
     else:
         from tfspec.experiment.serving import open_examples
 
         server = start_worker(dispatcher, host, port, functools.partial(open_examples, pipeline=pipeline))
-    print(f"The {role} listens at grpc://{host}:{server._address.rpartition(':')[2]}", flush=True)
+    print(f"The {role} listens at grpc://{host}:{port_of(server)}", flush=True)
     threading.Event().wait()  # the server's own `join` is deaf to interrupts
 
 
