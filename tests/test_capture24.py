@@ -15,8 +15,11 @@ from wrists import HERTZ, write_people
 
 from tfspec import UserError
 from tfspec.data.sources.windows import DICTIONARY
+from tfspec.experiment.drawing import examples_of
+from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
+from tfspec.experiment.splitting import usable
 from tfspec.inference import predict_files
 from tfspec.pipelines import Capture24
 from tfspec.pipelines.capture24 import PUBLISHED, PUBLISHED_TEST
@@ -126,10 +129,10 @@ def test_people_are_parted_by_name_number_or_fraction(wrists, options, people):
 @pytest.mark.parametrize(("folds", "models"), [(3, 3), ("leave_one_out", 6)])
 def test_cross_validation_holds_every_person_out_once(wrists, folds, models):
     pipeline = Capture24(data=wrists, test=2, **{**SMALL, "cross_validation": folds})
-    members = pipeline.members(pipeline.split(pipeline.manifest()))
+    members = members_of(pipeline, pipeline.split(pipeline.manifest()))
     assert len(members) == models
     held_out = []
-    for _, split, _ in members.values():
+    for _, _, split, _ in members.values():
         assert split.groupby("group")["part"].nunique().max() == 1
         assert split.loc[split["part"] == "test", "group"].nunique() == 2
         held_out += split.loc[split["part"] == "validation", "group"].unique().tolist()
@@ -160,7 +163,7 @@ def test_the_published_people_test_where_they_are():
     assert published.groupby("part")["group"].nunique().to_dict() == {"train": 100, "validation": 51}
 
 
-def test_the_published_features_and_recipe(rng):
+def test_the_published_features_and_recipe(rng, wrists):
     pipeline = Capture24(**PUBLISHED)
     signals = rng.normal(0, 0.3, (2, 3000, 3)).astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(signals, 120, axis=1)[:, ::48]
@@ -172,8 +175,9 @@ def test_the_published_features_and_recipe(rng):
     model = pipeline.backbone((61, 61, 3), 5)
     assert sum(np.size(weights) for weights in model.trainable_weights) == 2_776_357
     assert not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)
-    assert pipeline.augmentation() is None
-    (phase,) = pipeline.phases()
+    assert not pipeline.augmentation().layers
+    rows = pd.DataFrame({"label": ["a", "b"]})
+    (phase,) = dataclasses.replace(pipeline, data=wrists).training(rows, ["a", "b"]).phases
     assert (phase.learning_rate, phase.learning_rate_end, phase.epochs) == (3e-4, 1, 5)
     assert (pipeline.batch_size, pipeline.validation_batch_size, pipeline.keep) == (32, 1024, "last")
 
@@ -226,21 +230,21 @@ def test_spectra_of_several_lengths_share_their_middles():
 def test_frames_last_as_long_and_reach_as_high_at_any_rate(sample_rate, samples, max_hz, bins):
     pipeline = Capture24(sample_rate=sample_rate, max_hz=max_hz)
     assert [length / sample_rate for length in pipeline.frame_lengths] == [1.2, 6.4]
-    assert pipeline.step / sample_rate == 1
     assert pipeline.front_end().compute_output_shape((None, samples, 3)) == (None, 31, bins, 4)
 
 
 @pytest.mark.parametrize(("model", "layers"), [("bin_statistics", 2), ("pyramid", 3)])
 def test_augmentation_turns_and_scales_and_may_shift(wrists, model, layers):
     pipeline = Capture24(data=wrists, model=model, **SMALL)
-    assert len(pipeline.augmentation().layers) == layers
-    windows = pipeline.reader(None)(pd.DataFrame(index=range(40)))
-    changed = pipeline.augmentation()(windows, seed=[0, 1]).numpy()
+    chain = pipeline.augmentation().signals
+    assert len(chain.layers) == layers
+    windows = pipeline.reader()(pd.DataFrame(index=range(40)))
+    changed = chain(windows, seed=[0, 1]).numpy()
     before, after = (np.sort(np.linalg.norm(x, axis=2), axis=1) for x in (windows, changed))
     gain = (after / before).mean(axis=1)
     np.testing.assert_allclose(after, before * gain[:, np.newaxis], rtol=1e-4)
     assert 10 ** (-1.3 / 20) <= gain.min() < 0.95 and 1.05 < gain.max() <= 10 ** (1.3 / 20)
-    assert Capture24(augment=False).augmentation() is None
+    assert not Capture24(augment=False).augmentation().layers
 
 
 def test_all_bad_windows_are_listed_or_left_out(tmp_path):
@@ -257,9 +261,9 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
         Capture24(data=data, on_bad_file="skip", **SMALL).train()
     np.save(data / "X.npy", signals)
     pipeline = Capture24(data=data, on_bad_file="skip", **SMALL)
-    manifest, bad = pipeline.usable(pipeline.manifest())
+    manifest, bad = usable(pipeline)
     assert (len(manifest), list(bad.index)) == (142, [5, 77])
-    assert np.isfinite(pipeline.reader(manifest)(manifest)).all()
+    assert np.isfinite(pipeline.reader()(manifest)).all()
 
 
 @pytest.mark.parametrize(
@@ -288,20 +292,21 @@ def test_options_that_cannot_be(wrists, tmp_path, options, said):
 def test_ten_spectrograms_of_the_norm_are_drawn_of_each_class(wrists, examples):
     pipeline = Capture24(data=wrists, examples=examples, **SMALL)
     manifest = pipeline.manifest()
-    grid = np.reshape(pipeline.examples_figure(manifest, pipeline.front_end()).axes, (3, 10))
+    grid = np.reshape(examples_of(pipeline, manifest, pipeline.front_end()).axes, (3, 10))
     assert [row[0].get_ylabel() for row in grid] == ["running", "sitting", "walking"]
     drawn = np.array(grid[2, 0].images[0].get_array())
     assert drawn.shape == (13, 18)
     first = manifest[manifest["label"] == "walking"].iloc[[0]]
-    norm = np.linalg.norm(pipeline.reader(manifest)(first)[0], axis=1)
+    norm = np.linalg.norm(pipeline.reader()(first)[0], axis=1)
     frame = np.abs(np.fft.rfft(norm[:24] * np.hanning(25)[:24]))
     assert np.allclose(drawn[:, 0], np.log(frame + 0.03), atol=1e-2) == (examples == "first")
 
 
 def test_rare_activities_weigh_more_on_request(wrists):
-    manifest = pd.DataFrame({"label": ["a"] * 3 + ["b"]})
-    assert Capture24().example_weights(manifest) is None
-    np.testing.assert_allclose(Capture24(balance=True).example_weights(manifest), [2 / 3] * 3 + [2])
+    rows = pd.DataFrame({"label": ["a"] * 3 + ["b"]})
+    assert Capture24(data=wrists).training(rows, ["a", "b"]).weights is None
+    weights = Capture24(data=wrists, balance=True).training(rows, ["a", "b"]).weights
+    np.testing.assert_allclose(weights, [2 / 3] * 3 + [2])
 
 
 @pytest.mark.parametrize(

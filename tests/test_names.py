@@ -21,6 +21,7 @@ from tfspec.data.sources.pictures import list_pictures
 from tfspec.data.sources.windows import DICTIONARY, list_windows
 from tfspec.data.splits import draw_groups
 from tfspec.data.targets import label_indices, targets
+from tfspec.experiment.splitting import usable
 from tfspec.pipelines import SpeechCommands
 
 FORMS = [("NFC", "NFD"), ("NFD", "NFC")]
@@ -119,12 +120,12 @@ def is_printable(text: str) -> bool:
 
 def test_bad_names_are_told_and_can_be_skipped(bad, tmp_path, capsys):
     pipeline = SpeechCommands(data=tmp_path, on_bad_file="skip")
-    good, told = pipeline.usable(pipeline.manifest())
+    good, told = usable(pipeline)
     assert good["path"].tolist() == ["no/a_2.wav", "no/b_2.wav", "yes/a_1.wav", "yes/b_1.wav"]
     assert "rename it" in told["problem"].item()
     assert is_printable(told.to_csv())
     with pytest.raises(UserError, match=r"1 of 5 examples cannot be used.*rename it") as error:
-        SpeechCommands(data=tmp_path).usable(pipeline.manifest())
+        usable(SpeechCommands(data=tmp_path))
     assert is_printable(str(error.value))
 
 
@@ -143,7 +144,7 @@ def test_a_bad_class_folder_makes_its_files_bad(bad, tmp_path):
     sound(tmp_path / "moved" / "c_1.wav")
     (tmp_path / "moved").rename(folder)
     pipeline = SpeechCommands(data=tmp_path, on_bad_file="skip")
-    good, told = pipeline.usable(pipeline.manifest())
+    good, told = usable(pipeline)
     assert pipeline.class_names(good) == ["no", "yes"]
     assert len(told) == 1
     assert is_printable(json.dumps(check_folder(tmp_path), ensure_ascii=False))

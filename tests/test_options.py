@@ -13,6 +13,7 @@ from tfspec.base import options
 from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, check_seeds
 from tfspec.cli.parsing import parse, parse_call
+from tfspec.experiment.members import members_of
 from tfspec.pipelines import OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
 
 
@@ -211,6 +212,6 @@ def test_pipelines_refuse_before_anything_is_read(make, said):
 
 def test_members_have_the_last_seeds():
     pipeline = SpeechCommands(seed=2**31 - 2, num_members=2)
-    members = pipeline.members(pd.DataFrame({"part": ["train"]}))
+    members = members_of(pipeline, pd.DataFrame({"part": ["train"]}))
     assert [member.seed for member in members.values()] == [2**31 - 2, 2**31 - 1]
     check_seeds(2**31 - 2, 2)

@@ -155,7 +155,7 @@ def test_an_ensemble_of_macs_is_exported_as_one_file_of_each_kind(overlaps, tmp_
     networks = [mac((160, 160, 4), 3, 1, pooling) for pooling in ("average", "max")]
     classifier = Classifier(pipeline.front_end(), ensemble(networks), NAMES, (16000,), 16000)
     rows = pipeline.manifest()
-    signals = pipeline.reader(rows)(rows)
+    signals = pipeline.reader()(rows)
     parity = export(classifier, tmp_path / "export", [signals])
     assert parity["saved_model"]["largest_difference"] < 1e-5
     assert parity["tflite"]["largest_difference"] < 1e-4
@@ -167,14 +167,13 @@ def test_an_ensemble_of_macs_is_exported_as_one_file_of_each_kind(overlaps, tmp_
 
 def test_the_order_of_augmentation_and_what_it_leaves_out(overlaps):
     pipeline = OverlappedSpeech(data=overlaps)
-    chain = pipeline.feature_augmentation().layers
+    chain = pipeline.augmentation().features.layers
     assert [type(layer).__name__ for layer in chain] == ["FrequencyMask", "TimeMask", "RandomCrop"]
     assert [chain[0].max_width, chain[0].num_masks] == [32, 1]
     assert [chain[1].max_width, chain[1].num_masks, chain[2].padding] == [12, 2, 32]
-    mix = pipeline.mix_up()
+    mix = pipeline.augmentation().mix_up
     assert (mix.min_weight, mix.max_weight, mix.probability) == (0.05, 0.25, 0.75)
-    bare = OverlappedSpeech(data=overlaps, augment=())
-    assert bare.feature_augmentation() is bare.mix_up() is None
+    assert not OverlappedSpeech(data=overlaps, augment=()).augmentation().layers
 
 
 @pytest.mark.parametrize(

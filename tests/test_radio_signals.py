@@ -67,7 +67,7 @@ def test_simulated_signals_are_numbered_and_simulated_once(run, monkeypatch):
     rows = run.split.iloc[[3, 30]]
     expected = radio_pictures(list(rows["label"]), np.array([[0, 3], [0, 30]]))
     monkeypatch.setattr(simulate, "radio_batches", None)
-    np.testing.assert_allclose(pipeline_of(run).reader(rows)(rows), expected, atol=1e-6)
+    np.testing.assert_allclose(pipeline_of(run).reader()(rows), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -85,17 +85,17 @@ def test_all_members_train_on_the_data_that_split_csv_describes(tmp_path, proces
     rows = members.split
     expected = radio_pictures(list(rows["label"]), np.array([[5, index] for index in rows.index]))
     for member in members_of(pipeline_of(members), members.split).values():
-        np.testing.assert_allclose(member.pipeline.reader(rows)(rows), expected, atol=1e-6)
+        np.testing.assert_allclose(member.steps.reader()(rows), expected, atol=1e-6)
     assert len(list((tmp_path / ".tables").iterdir())) == 1
     assert {name.partition(",")[0] for name in rows["group"]} == {"simulated with seed 5"}
 
 
 def test_the_seed_of_the_data_and_that_of_the_run_are_two_things(tmp_path):
-    assert RadioSignals(seed=3).data_seed == 3
+    assert RadioSignals(seed=3, num_train=4).manifest()["group"][0] == "simulated with seed 3, 0"
     both = RadioSignals(seed=3, data_seed=7, num_train=4, num_validation=4, out=tmp_path / "run")
     rows = both.manifest().iloc[[2]]
     np.testing.assert_allclose(
-        both.reader(rows)(rows), radio_pictures(rows["label"], np.array([[7, 2]])), atol=1e-6
+        both.reader()(rows), radio_pictures(rows["label"], np.array([[7, 2]])), atol=1e-6
     )
 
 
@@ -177,14 +177,14 @@ def test_options_that_cannot_be(options, said, tmp_path):
 
 def test_masks_are_the_published_ones():
     """Four strips up to 15 of 128 columns wide, three up to 15 of 64 rows high."""
-    layer = RadioSignals(augment=("masks",)).feature_augmentation()
+    layer = RadioSignals(augment=("masks",)).augmentation().features
     x = np.random.default_rng(0).normal(size=(300, 64, 128, 1)).astype(np.float32)
     changed = layer(x, seed=[1, 2], training=True).numpy() != x
     columns, rows = changed.all(1).sum(1), changed.all(2).sum(1)
     assert 15 < columns.max() <= 60 and 15 < rows.max() <= 45
     assert columns.mean() == pytest.approx(4 * 7.5, rel=0.2)
     assert rows.mean() == pytest.approx(3 * 7.5, rel=0.25)
-    assert RadioSignals(augment=()).feature_augmentation() is RadioSignals(augment=()).augmentation() is None
+    assert not RadioSignals(augment=()).augmentation().layers
 
 
 def test_efficientnet_takes_pictures_in_0_to_1():

@@ -8,6 +8,7 @@ from scenes import HERTZ, RATE, write_scenes
 from tfspec import UserError
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
+from tfspec.experiment.splitting import usable
 from tfspec.models import conv2d
 from tfspec.pipelines import Rainforest, rainforest
 
@@ -47,7 +48,7 @@ def test_every_annotation_is_predicted_by_the_fold_that_has_not_heard_its_record
 def test_slices_hold_their_annotation(scenes):
     pipeline = Rainforest(data=scenes, **SMALL)
     manifest = pipeline.manifest()
-    signals = pipeline.reader(manifest)(manifest)
+    signals = pipeline.reader()(manifest)
     assert signals.shape == (10, RATE // 2)
     loudest = np.abs(np.fft.rfft(signals)).argmax(axis=1) * 2
     assert loudest.tolist() == [HERTZ[label] for label in manifest["label"]]
@@ -76,9 +77,7 @@ def test_all_bad_annotations_are_listed_at_once(scenes, tmp_path):
     with pytest.raises(UserError, match=r"2 of 8 examples cannot be used: .*train0.*; .*99") as error:
         Rainforest(data=tmp_path, out=tmp_path / "run", **SMALL).train()
     assert "--on-bad-file skip" in str(error.value)
-    manifest, bad = Rainforest(data=tmp_path, on_bad_file="skip", **SMALL).usable(
-        Rainforest(data=tmp_path, **SMALL).manifest()
-    )
+    manifest, bad = usable(Rainforest(data=tmp_path, on_bad_file="skip", **SMALL))
     assert (len(manifest), len(bad)) == (6, 2)
 
 
@@ -99,20 +98,21 @@ def test_options_that_cannot_be(scenes, tmp_path, options, said):
 
 def test_augmentation_changes_training_signals_alone_and_can_be_left_out(scenes, rng):
     signals = rng.normal(0, 0.1, (4, RATE)).astype(np.float32)
-    chain = Rainforest(data=scenes, **SMALL).augmentation()
+    chain = Rainforest(data=scenes, **SMALL).augmentation().signals
     assert (chain(signals, seed=[0, 1]).numpy() != signals).any(axis=1).all()
-    assert Rainforest(data=scenes, augment=False, **SMALL).augmentation() is None
+    assert not Rainforest(data=scenes, augment=False, **SMALL).augmentation().layers
 
 
 def test_rare_species_count_as_much_as_common_ones(scenes):
-    manifest = pd.DataFrame({"label": ["3"] * 9 + ["10"]})
-    weights = Rainforest(data=scenes, balance="weights", **SMALL).example_weights(manifest)
-    assert weights[:9].sum() == pytest.approx(weights[9])
-    pipeline = Rainforest(data=scenes, balance="sampling", **SMALL)
-    assert pipeline.example_weights(manifest) is None
-    drawn = np.concatenate([pipeline.order(manifest)((0, number)) for number in range(100)])
+    rows = pd.DataFrame({"label": ["3"] * 9 + ["10"]})
+    weighted, sampled, plain = (
+        Rainforest(data=scenes, balance=balance, **SMALL).training(rows, ["3", "10"])
+        for balance in ("weights", "sampling", "none")
+    )
+    assert weighted.weights[:9].sum() == pytest.approx(weighted.weights[9])
+    assert sampled.weights is plain.weights is weighted.order is plain.order is None
+    drawn = np.concatenate([sampled.order((0, number)) for number in range(100)])
     assert 400 < np.sum(drawn == 9) < 600
-    assert Rainforest(data=scenes, balance="none", **SMALL).order(manifest) is None
 
 
 def test_other_recordings_are_scored_whole_and_cannot_be_trained_on_without_a_train_part(run, tmp_path):

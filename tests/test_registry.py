@@ -11,6 +11,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.modules import PREFIX, load_file, refuse_while_loading
 from tfspec.cli import main as cli
 from tfspec.experiment.members import members_of
+from tfspec.experiment.reference import source_of
 from tfspec.experiment.registry import find_pipeline, pipeline_of
 from tfspec.experiment.run import Run
 
@@ -43,7 +44,7 @@ def test_a_file_replaces_no_module(tmp_path, name):
     assert pipeline.name == "mine"
     assert {key for key in sys.modules if sys.modules[key] is not before.get(key)} == {pipeline.__module__}
     assert pipeline.__module__.startswith(PREFIX)
-    assert pipeline().source() == str(tmp_path / name)
+    assert source_of(pipeline()) == str(tmp_path / name)
     assert find_pipeline(str(tmp_path / name)) is pipeline
     assert {path.name for path in tmp_path.iterdir()} == {name}
 
@@ -80,7 +81,7 @@ def test_members_of_a_file_called_as_a_module_train_side_by_side(tone_folder, tm
     command = ["train", str(tmp_path / "json.py"), "--num-members", "2", "--processes", "2", "--epochs", "1"]
     data = ["--data", str(tone_folder), "--validation-fraction", "0.34", "--out", str(tmp_path / "run")]
     cli.main([*command, *data])
-    run = Run(tmp_path / "run", find_pipeline(str(tmp_path / "json.py"))(data=tone_folder, num_members=2))
+    run = Run(tmp_path / "run")
     assert list(members_of(pipeline_of(run), run.split)) == ["seed_0", "seed_1"]
     assert json.loads((run.folder / "metrics.json").read_text())["examples"] == 4
     assert run.classifier.front_end.layers[-1].__class__.__module__.startswith(PREFIX)
@@ -105,7 +106,7 @@ def test_a_pipeline_of_a_notebook_has_no_file_for_another_process():
         names,
     )
     with pytest.raises(UserError, match="Put it into a Python file of its own, or give processes=1"):
-        names["Own"]().source()
+        source_of(names["Own"]())
 
 
 GOOD_HEAD = "from tfspec.pipelines import SpeechCommands\n"

@@ -21,7 +21,6 @@ if __name__ == "__main__" and sys.argv[1:2] in (["alone"], ["worker"]):
 import numpy as np
 import pandas as pd
 
-from tfspec.augment import Augmentation
 from tfspec.data import make_dataset
 from tfspec.data.epochs import Epochs
 from tfspec.data.examples import Examples
@@ -59,7 +58,7 @@ def epoch_costs(service: Service | None = None) -> tuple[float, float, float]:
         BATCH,
         pipeline.front_end(),
         Epochs(0),
-        augmentation=Augmentation(pipeline.augmentation()),
+        augmentation=pipeline.augmentation(),
         service=service,
     )
     times = []

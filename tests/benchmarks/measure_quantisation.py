@@ -143,7 +143,7 @@ def examples(run: Run, part: str) -> tuple[np.ndarray, np.ndarray]:
     manifest = run.split.query("part == @part")
     manifest = manifest.sample(min(CALIBRATION_SIGNALS, len(manifest)), random_state=0).reset_index(drop=True)
     names = run.classifier.class_names
-    dataset = make_dataset(manifest, pipeline_of(run).reader(manifest), names, 64)
+    dataset = make_dataset(manifest, pipeline_of(run).reader(), names, 64)
     return np.concatenate([signals for signals, _ in dataset]), label_indices(manifest["label"], names)
 
 

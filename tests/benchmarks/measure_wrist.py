@@ -70,7 +70,7 @@ def forest(folder: Path, common: dict) -> dict:
     split = pipeline.split(pipeline.manifest())
     names, path = pipeline.class_names(split), folder / "predictions.csv"
     if not path.exists():
-        features = hand_made(pipeline.reader(split)(split), pipeline.sample_rate)
+        features = hand_made(pipeline.reader()(split), pipeline.sample_rate)
         predicted = np.empty(len(split), object)
         for fold in range(FOLDS["cross_validation"]):
             held_out = (split["fold"] == fold).to_numpy()

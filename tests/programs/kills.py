@@ -41,7 +41,7 @@ from tones import write_tones
 from wrists import write_people
 
 from tfspec.base.files import TEMPORARY
-from tfspec.experiment.registry import pipeline_of
+from tfspec.experiment.pipeline import Pipeline
 from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, SpeechCommands
 from tfspec.report import figures as report
@@ -75,7 +75,6 @@ def without_tracing_and_drawing():
         "calibration_figure",
         "history_figure",
         "examples_figure",
-        "grid_figure",
     ):
         setattr(report, name, lambda *_, **__: Figure(figsize=(1, 1)))
 
@@ -92,18 +91,18 @@ def training(make: Callable[[Path, Path], object], data: Callable[[Path], object
 
     def resume(data, folder):
         if (folder / "run" / "config.json").exists():
-            pipeline_of(opened := Run(folder / "run", make(data, folder / "run"))).resume(opened, verbose=0)
+            make(data, folder / "run").resume(Run(folder / "run"), verbose=0)
         else:
             train(data, folder)
 
     return Kind(data, nothing, train, resume)
 
 
-def done_with_a_run(action: Callable[[Run], object]) -> Kind:
+def done_with_a_run(action: Callable[[Pipeline, Run], object]) -> Kind:
     """Kill what is done with a finished run; it is done again."""
 
     def act(data, folder):
-        action(Run(folder / "run", keywords(data, folder / "run")))
+        action(keywords(data, folder / "run"), Run(folder / "run"))
 
     def prepare(data, folder):
         keywords(data, folder / "run").train(verbose=0)
@@ -193,8 +192,8 @@ KINDS = {
     "windows": training(wrist, write_people),
     "mixtures": training(mixtures, lambda folder: write_overlaps(folder, train=8, test=3)),
     "prepare": Kind(tones, nothing, prepare_features, prepare_features),
-    "export": done_with_a_run(lambda run: pipeline_of(run).export(run)),
-    "evaluate": done_with_a_run(lambda run: pipeline_of(run).evaluate(run, pipeline_of(run).data)),
+    "export": done_with_a_run(lambda pipeline, run: pipeline.export(run)),
+    "evaluate": done_with_a_run(lambda pipeline, run: pipeline.evaluate(run, pipeline.data)),
 }
 
 

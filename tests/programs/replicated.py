@@ -6,7 +6,7 @@ python replicated.py STRATEGY DATA OUT NAME…
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -57,8 +57,10 @@ def small(name: str, data: Path, **options):
                     layer.rate = 0.0
             return made
 
-        def optimizer(self, learning_rate):  # Adam makes steps of rounding errors where a gradient is nothing
-            return keras.optimizers.SGD(learning_rate, momentum=0.9, clipnorm=0.1)
+        def training(self, examples, class_names):
+            """Adam makes steps of rounding errors where a gradient is nothing."""
+            training = super().training(examples, class_names)
+            return replace(training, optimizer=lambda rate: keras.optimizers.SGD(rate, 0.9, clipnorm=0.1))
 
     where = {} if name == "radio_signals" else {"data": data / name}
     return Dry(

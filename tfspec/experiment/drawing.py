@@ -29,8 +29,10 @@ def examples_of(steps: Steps, rows: pd.DataFrame, front_end: keras.Layer) -> Fig
         rows: of a manifest, with the column `label`.
         front_end: layer from signals to features.
     """
-    by_class = rows.groupby("label", sort=False).head(steps.examples_per_class)
-    shown = by_class[by_class["label"].isin(by_class["label"].unique()[:MOST_CLASSES])]
+    if steps.examples == "random":
+        rows = rows.sample(frac=1, random_state=steps.seed)
+    shown = rows.groupby("label").head(steps.examples_per_class).sort_values("label", kind="stable")
+    shown = shown[shown["label"].isin(shown["label"].unique()[:MOST_CLASSES])]
     signals = steps.reader()(shown)
     pictures: dict[str, Sequence[figures.Picture]] = {}
     for label, signal, features in zip(shown["label"], signals, np.asarray(front_end(signals)), strict=True):

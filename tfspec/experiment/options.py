@@ -19,6 +19,8 @@ class RunOptions:
     """Run folder to write; runs/NAME-TIME if not given."""
     on_bad_file: Literal["stop", "skip"] = "stop"
     """Stop before training if any file cannot be used, or leave these out and list them in the run folder."""
+    examples: Literal["first", "random"] = "first"
+    """Which examples of each class are drawn."""
     num_members: Annotated[int, Range(1, 1000)] = 1
     """Models that are trained, each from a seed of its own; their probabilities are averaged."""
     seed: Seed = 0

@@ -22,12 +22,14 @@ def reference_to(steps: Steps) -> dict[str, Any]:
         steps: the pipeline.
 
     Returns:
-        Its name as `pipeline`; if that is not known to all, also its `file` and the file's `sha256`, as far
-        as it is in one: a notebook's pipeline is not.
+        Its name as `pipeline`; if that is not known to all, also its `file`, None if it is in no file, as in
+        a notebook, and the file's `sha256`.
     """
     for entry in metadata.entry_points(group=ENTRY_POINTS, name=steps.name):
         if entry.value == f"{type(steps).__module__}:{type(steps).__name__}":
             return {"pipeline": steps.name}
+    if "<locals>" in type(steps).__qualname__:  # nobody finds what a function defines
+        return {"pipeline": steps.name, "file": None}
     try:
         file = Path(inspect.getfile(type(steps))).resolve()
         return {"pipeline": steps.name, "file": str(file), "sha256": checksum(file)}
