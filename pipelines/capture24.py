@@ -101,6 +101,11 @@ class Capture24(Windows):
             return tuple(2 * max(1, round(seconds * self.sample_rate / 2)) for seconds in FRAME_SECONDS)
         return (self.frame_length,) if isinstance(self.frame_length, int) else self.frame_length
 
+    @property
+    def step(self) -> int:
+        """Samples from one frame's start to the next one's."""
+        return max(1, round(STEP_SECONDS * self.sample_rate)) if self.frame_step is None else self.frame_step
+
     def check_windows(self, samples, channels):
         """Refuse windows shorter than a frame, or without three axes."""
         if samples < max(self.frame_lengths):
@@ -134,9 +139,8 @@ class Capture24(Windows):
     @property
     def _frames(self) -> dict[str, Any]:
         """Where frames are: those of several lengths share their middles."""
-        step = max(1, round(STEP_SECONDS * self.sample_rate)) if self.frame_step is None else self.frame_step
         several = {"center": True, "pad_mode": "reflect"} if len(self.frame_lengths) > 1 else {}
-        return {"frame_step": step, **several}
+        return {"frame_step": self.step, **several}
 
     def _log_spectrogram(self, frame_length: int) -> keras.Sequential:
         spectrogram = Spectrogram(frame_length, **self._frames)
