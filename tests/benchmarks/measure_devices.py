@@ -24,6 +24,7 @@ import tensorflow as tf
 from tfspec.data import make_dataset
 from tfspec.data.epochs import Epochs
 from tfspec.data.readers import ArrayReader
+from tfspec.distributed import devices
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Decibel, Equalize, MelSpectrogram, MultiResolutionMel, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, conv2d, lstm, mac, pyramid, trace_conv2d, transfer
@@ -122,7 +123,7 @@ def main(num_replicas: int = 2, steps: int = 4, names: Sequence[str] = tuple(MOD
     for name in names:
         for in_model in (True, False):
             for kind in ("none", "mirrored"):
-                strategy = replicas.open_strategy(kind)
+                strategy = devices.open_strategy(kind)
                 fresh, again = step_seconds(strategy, *MODELS[name], in_model, steps)
                 place = "model" if in_model else "dataset"
                 print(

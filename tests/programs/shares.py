@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfspec.data import SignalSequence, make_dataset
 from tfspec.data.epochs import Epochs
 from tfspec.data.readers import ArrayReader
+from tfspec.distributed import devices
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Spectrogram
 from tfspec.training.keeping import Keep
@@ -79,7 +80,7 @@ if __name__ == "__main__":
     if kind == "mirrored":
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    strategy = replicas.open_strategy(kind)
+    strategy = devices.open_strategy(kind)
     with strategy.scope():
         found = {"measured": measured(strategy)}
         if kind != "multi_worker":

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfspec import training
 from tfspec.data.epochs import WHOLE
+from tfspec.distributed import devices
 from tfspec.distributed import replicated as replicas
 from tfspec.frontends import Spectrogram
 
@@ -17,7 +18,7 @@ LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def one_step(precision: str, jit: str, kind: str) -> dict:
-    strategy = replicas.open_strategy(kind)
+    strategy = devices.open_strategy(kind)
     keras.utils.set_random_seed(0)
     with strategy.scope(), training.in_precision(precision):
         front_end = Spectrogram(32, 16)

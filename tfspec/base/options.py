@@ -138,7 +138,7 @@ underscore."""
 Quantize = Literal["none", "float16", "dynamic", "int8"]
 """What becomes of the backbone in a TFLite file."""
 Strategy = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]
-"""Devices to train on, as in `distributed.replicated.open_strategy`."""
+"""Devices to train on, as in `distributed.devices.open_strategy`."""
 
 
 def check_options(target: Callable, values: Mapping[str, Any]) -> dict[str, Any]:

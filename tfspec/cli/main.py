@@ -71,7 +71,7 @@ def _is_of_tensorflow(error: Exception) -> bool:
 
 def _fail_in_graph(error: Any) -> None:
     """Tell what a user can put right of what reaches us as the text of a TensorFlow error."""
-    from tfspec.distributed.replicated import is_lost
+    from tfspec.distributed.devices import is_lost
 
     if cause := user_error_in(error.message):
         _fail(str(cause))

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from tfspec.audio.recordings import counted
 from tfspec.cli.printing import console
-from tfspec.distributed import replicated as replicas
+from tfspec.distributed import devices
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.report.figures import score_table
@@ -18,7 +18,7 @@ from tfspec.scores.types import Scores, SmoothedScores
 
 def print_run(run: Run, pipeline: Steps) -> None:
     """Say what a run came to, on all of its parts."""
-    if not replicas.is_chief(replicas.open_strategy(pipeline.strategy)):
+    if not devices.is_chief(devices.open_strategy(pipeline.strategy)):
         return  # all workers have the same scores
     print_scores(run.metrics(), run.folder)
     if run.has_test_part:
@@ -78,16 +78,13 @@ def print_parity(parity: dict[str, Any], folder: Path) -> None:
 def print_check(result: dict[str, Any]) -> None:
     """List what `tfspec check` found."""
     classes = ", ".join(f"{name} {count}" for name, count in result["classes"].items())
-    console.print(
-        escape(
-            f"{result['recordings']} recordings, {result['speakers']} speakers, {result['seconds']:.0f} s, "
-            f"{result['sample_rate']} Hz\nclasses: {classes}"
-        )
-    )
+    sound = f", {result['seconds']:.0f} s, {result['sample_rate']} Hz" if "seconds" in result else ""
+    counts = f"{result['recordings']} recordings, {result['speakers']} speakers{sound}"
+    console.print(escape(f"{counts}\nclasses: {classes}"))
     if without := result["without_speaker"]:
         console.print(f"without speaker: {without}")
-    if result["passed_over"]:
-        console.print(escape(f"passed over: {counted(result['passed_over'])}"))
+    if passed_over := result.get("passed_over"):
+        console.print(escape(f"passed over: {counted(passed_over)}"))
     for name, found in result["problems"].items():
         console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}")
         for entry in found:

@@ -18,7 +18,8 @@ from tfspec.base.progress import say
 from tfspec.base.quiet import quiet_program
 from tfspec.data import Epochs, make_dataset
 from tfspec.data.readers import Reader
-from tfspec.distributed.replicated import distribute, open_strategy
+from tfspec.distributed.devices import open_strategy
+from tfspec.distributed.replicated import distribute
 from tfspec.distributed.service import Service
 from tfspec.experiment.features import kept_features
 from tfspec.experiment.members import Member, members_of

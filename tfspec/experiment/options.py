@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tfspec.base.options import AnyCount, Batch, Count, Name, Range, Rate, Ratio, Seed
-from tfspec.distributed.replicated import Jit, Strategy
+from tfspec.base.options import AnyCount, Batch, Count, Name, Range, Rate, Ratio, Seed, Strategy
+from tfspec.distributed.devices import Jit
 from tfspec.training import Precision
 
 

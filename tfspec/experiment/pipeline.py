@@ -19,7 +19,7 @@ from tfspec.base.options import Quantize
 from tfspec.base.progress import say, silenced
 from tfspec.data.kept import keep_signals
 from tfspec.data.store import FeatureStore
-from tfspec.distributed import replicated as devices
+from tfspec.distributed import devices
 from tfspec.experiment.drawing import view
 from tfspec.experiment.evaluate import evaluate
 from tfspec.experiment.exporting import export_run

@@ -37,6 +37,23 @@ def checked_split(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
     return split, bad
 
 
+def inspected(steps: Steps) -> pd.DataFrame:
+    """List the examples of a pipeline, each with what is wrong with it.
+
+    Args:
+        steps: the pipeline.
+
+    Returns:
+        The manifest with the column `problem`, None for a good row. A name that cannot be printed is as bad
+        as a file that cannot be read.
+    """
+    manifest = steps.manifest()
+    problems = name_problems(manifest)
+    if "problem" in manifest:
+        problems = problems.where(problems.notna(), manifest["problem"])
+    return manifest.assign(problem=problems.where(problems.notna(), None))
+
+
 def usable(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
     """List the examples of a pipeline, and part those that can be used from those that cannot.
 
@@ -44,19 +61,14 @@ def usable(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
         steps: the pipeline.
 
     Returns:
-        The good rows without the column `problem`; and the bad ones, without what no table can hold. A name
-        that cannot be printed is as bad as a file that cannot be read.
+        The good rows without the column `problem`; and the bad ones, without what no table can hold.
 
     Raises:
         UserError: there are bad ones and `on_bad_file` is "stop", or no good ones.
     """
-    manifest = steps.manifest()
-    problems = name_problems(manifest)
-    if "problem" in manifest:
-        problems = problems.fillna(manifest["problem"])
-        manifest = manifest.drop(columns="problem")
-    bad = manifest.assign(problem=problems)[problems.notna()]
-    bad = bad.map(lambda cell: shown(cell) if isinstance(cell, str) else cell)
+    manifest = inspected(steps)
+    is_bad = manifest["problem"].notna()
+    bad = manifest[is_bad].map(lambda cell: shown(cell) if isinstance(cell, str) else cell)
     named = [f"{excerpt(name)} ({why})" for name, why in zip(example_names(bad), bad["problem"], strict=True)]
     which = listed(named, LISTED, "; ")
     if len(bad) == len(manifest):
@@ -66,7 +78,7 @@ def usable(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
             f"{len(bad)} of {len(manifest)} examples cannot be used: {which}. Mend or remove them, or "
             "give --on-bad-file skip."
         )
-    return manifest[problems.isna()], bad
+    return manifest[~is_bad].drop(columns="problem"), bad
 
 
 def example_names(manifest: pd.DataFrame) -> pd.Series:

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.distributed import replicated as replicas
+from tfspec.distributed.devices import Jit
+from tfspec.distributed.replicated import replicated
 from tfspec.models import Classifier
 from tfspec.training.keeping import Keep, StopOnNaN
 from tfspec.training.progress import Progress
@@ -26,7 +27,7 @@ def fit(
     recipe: Training,
     progress: Progress,
     verbose: int | str = "auto",
-    jit: replicas.Jit = "auto",
+    jit: Jit = "auto",
 ) -> None:
     """Train the backbone until the validation loss stops falling, phase after phase.
 
@@ -57,7 +58,7 @@ def fit(
             _compile(backbone, recipe, phase, _length(batches.train), jit)
         is_over = functools.partial(progress.is_over, phase, recipe.patience)
         if not is_over():
-            trained = replicas.replicated(backbone, recipe.loss, recipe.metrics, jit)
+            trained = replicated(backbone, recipe.loss, recipe.metrics, jit)
             trained.fit(
                 batches.train,
                 validation_data=batches.validation,
@@ -74,9 +75,7 @@ def fit(
     _finish(recipe, progress)
 
 
-def _compile(
-    backbone: keras.Model, recipe: Training, phase: Phase, steps_per_epoch: int, jit: replicas.Jit
-) -> None:
+def _compile(backbone: keras.Model, recipe: Training, phase: Phase, steps_per_epoch: int, jit: Jit) -> None:
     if phase.prepare:
         phase.prepare(backbone)
     optimizer = recipe.optimizer(phase.rates(steps_per_epoch))

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfspec.base.files import written_beside
 from tfspec.base.streams import Stream, epoch_generator
 from tfspec.data.epochs import Epochs
-from tfspec.distributed import replicated as replicas
+from tfspec.distributed.replicated import assign_to_replicas
 from tfspec.models import Classifier
 from tfspec.training.progress import Progress
 
@@ -65,7 +65,7 @@ class Keep(keras.callbacks.Callback):
         # Of dropouts; Keras does not save them
         states = [each for each in self.backbone.variables if each.path.endswith("seed_generator_state")]
         seeds = rng.integers(2**32, size=(len(states), num_replicas, 2), dtype=np.uint32)
-        replicas.assign_to_replicas(states, seeds)
+        assign_to_replicas(states, seeds)
         self.start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):

@@ -153,23 +153,33 @@ def check(
     sample_rate: Hertz | None = None,
     min_seconds: Annotated[float, Range(0, 86_400)] = 0.1,
     speaker_pattern: Expression = SPEAKER_PATTERN,
+    pipeline: Name | None = None,
     json: bool = False,
 ) -> None:
-    """List what is wrong with a folder of class folders before a run finds out. Exit code 1 if anything is.
+    """List what is wrong with a data set before a run finds out. Exit code 1 if anything is.
 
     Args:
-        folder: holds a folder of recordings per class.
+        folder: holds a folder of recordings per class, or what the pipeline takes as `--data`.
         sample_rate: the sample rate that all should have; the commonest one if not given.
         min_seconds: recordings below this length are too short.
         speaker_pattern: regular expression with a group for the speaker, matched at the start of file names.
+        pipeline: name or Python file of the pipeline whose data it is; class folders if not given, of which
+            the options above tell more.
         json: print one JSON document and nothing else.
     """
     from tfspec.cli.printing import print_json
     from tfspec.cli.summaries import print_check
-    from tfspec.data.check import check_folder
 
-    progress = bar("Checking files")
-    result = check_folder(folder, sample_rate, min_seconds, speaker_pattern, progress)
+    if pipeline is None:
+        from tfspec.data.check import check_folder
+
+        result = check_folder(folder, sample_rate, min_seconds, speaker_pattern, bar("Checking files"))
+    else:
+        from tfspec.data.check import check_manifest
+        from tfspec.experiment.registry import find_pipeline
+        from tfspec.experiment.splitting import inspected
+
+        result = check_manifest(inspected(find_pipeline(pipeline)().on_data(folder)))
     if json:
         print_json(result)
     else:
