@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tfspec.base.errors import UserError
     from tfspec.data import ArrayReader, AudioReader, Epochs, SignalSequence, make_dataset
     from tfspec.experiment.pipeline import Pipeline
+    from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
     from tfspec.inference import load_model, predict_files
     from tfspec.training import losses, optimizers
@@ -39,6 +40,7 @@ __all__ = [
     "make_dataset",
     "models",
     "optimizers",
+    "pipeline_of",
     "predict_files",
 ]
 
@@ -60,6 +62,7 @@ __getattr__, __dir__ = lazy(
         "make_dataset": "tfspec.data:make_dataset",
         "models": "tfspec.models",
         "optimizers": "tfspec.training.optimizers",
+        "pipeline_of": "tfspec.experiment.registry:pipeline_of",
         "predict_files": "tfspec.inference:predict_files",
     },
 )
