@@ -21,6 +21,7 @@ from tfspec.base.errors import UserError
 from tfspec.cli import main as cli
 from tfspec.cli.printing import console, print_json
 from tfspec.data import from_class_folders
+from tfspec.experiment.reference import checksum
 from tfspec.inference import load_model, predict_files
 from tfspec.pipelines import speech_commands
 from tfspec.report import figures as report
@@ -210,7 +211,9 @@ def test_check_finds_nothing_or_exits_with_1(capsys, folder, tmp_path):
     assert "a/x.wav: Format not recognised" in capsys.readouterr().out
 
 
-def test_a_pipeline_of_the_users_own_trains_and_is_not_run_from_its_config(capsys, folder, tmp_path):
+def test_a_pipeline_of_the_users_own_is_remembered_and_asked_for_where_it_has_changed(
+    capsys, folder, tmp_path
+):
     file = tmp_path / "mine.py"
     file.write_text(
         "from dataclasses import dataclass\n"
@@ -225,8 +228,19 @@ def test_a_pipeline_of_the_users_own_trains_and_is_not_run_from_its_config(capsy
     out = tmp_path / "run"
     cli.main(["train", str(file), "--data", str(folder / "data"), "--out", str(out), *OPTIONS[:4]])
     assert json.loads((out / "config.json").read_text())["options"]["clip_seconds"] == 0.2
+    for command in ("evaluate", "resume", "export", "view"):
+        cli.main([command, str(out)])
     capsys.readouterr()
-    assert "made by the pipeline 'mine'" in _fails(capsys, "evaluate", out)
+    file.write_text(file.read_text() + "# changed\n")
+    assert "which has changed since. Give the file" in _fails(capsys, "evaluate", out)
+    cli.main(["evaluate", str(out), "--pipeline", str(file)])
+    file.unlink()
+    assert "which is no longer there" in _fails(capsys, "export", out)
+    config = json.loads((out / "config.json").read_text())
+    (out / "mine.py").write_text("raise SystemExit('this file came with the run')")
+    changed = {"file": str(out / "mine.py"), "sha256": checksum(out / "mine.py")}
+    (out / "config.json").write_text(json.dumps({**config, **changed}))
+    assert "which lies in the run folder itself" in _fails(capsys, "evaluate", out)
 
 
 def test_the_installed_command_keeps_standard_error_clean(tmp_path):

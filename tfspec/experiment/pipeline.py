@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 import tensorflow as tf
 from matplotlib.figure import Figure
 
@@ -29,7 +30,7 @@ from tfspec.experiment.members import members_of
 from tfspec.experiment.predicting import predict_rows
 from tfspec.experiment.reference import reference_to
 from tfspec.experiment.run import KEPT_SIGNALS, Run, Scored
-from tfspec.experiment.splitting import checked_split
+from tfspec.experiment.splitting import checked_split, described
 from tfspec.experiment.steps import Steps
 from tfspec.scores.types import Scores
 
@@ -63,7 +64,7 @@ class Pipeline(Steps):
             described = devices.describe(strategy, self.batch_size)
             run = Run.create(folder, {**reference_to(self), "options": self.options(), "devices": described})
             say(f"Run folder: {folder}")
-            run.write_split(split, bad)
+            _tell_split(run, split, bad)
             return finish(self, run, verbose)
 
     def prepare(self) -> FeatureStore:
@@ -121,7 +122,7 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
     with silenced(verbose == 0):
         clear_temporaries(run.folder, of_all_processes=True)
         if not (run.folder / "split.csv").exists():  # killed before it was written
-            run.write_split(*checked_split(steps))
+            _tell_split(run, *checked_split(steps))
         described = devices.describe(strategy, steps.batch_size)
         say("Devices: " + ", ".join(f"{name} {value}" for name, value in described.items()))
         fit_members(steps, run, verbose)
@@ -163,6 +164,12 @@ def _new_folder(steps: Steps) -> Path:
         hint = f"`tfspec resume {folder}` goes on with it. " if (folder / "config.json").exists() else ""
         raise UserError(f"{folder} exists and is not empty. {hint}Give another --out, or remove it.")
     return folder
+
+
+def _tell_split(run: Run, split: pd.DataFrame, bad: pd.DataFrame) -> None:
+    """Write a split, and say what it holds."""
+    run.write_split(split, bad)
+    say(described(split))
 
 
 def _copied(run: Run) -> Run:

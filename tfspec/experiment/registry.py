@@ -116,12 +116,18 @@ def _remembered(run: Run) -> str:
             f"{run.folder} was made by the pipeline {name!r}, which is neither one of "
             f"{', '.join(pipeline_names())} nor in a file. Give its Python file: --pipeline FILE."
         )
-    problem = None if Path(file).is_file() else "is no longer there"
-    if problem is None and checksum(Path(file)) != run.config.get("sha256"):
-        problem = "has changed since"
-    if problem:
+    if problem := _file_problem(run, Path(file)):
         raise UserError(
             f"{run.folder} was made by the pipeline in {file}, which {problem}. "
             "Give the file that it is to be used with: --pipeline FILE."
         )
     return file
+
+
+def _file_problem(run: Run, file: Path) -> str | None:
+    """Say why a file is not to be run without being asked for; None if it is the one that trained."""
+    if run.folder.resolve() in file.resolve().parents:  # where a folder from somebody else could bring code
+        return "lies in the run folder itself"
+    if not file.is_file():
+        return "is no longer there"
+    return None if checksum(file) == run.config.get("sha256") else "has changed since"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 from tfspec.base.errors import UserError, listed
-from tfspec.base.progress import say
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import group_names, shared_groups
@@ -33,7 +32,6 @@ def checked_split(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
     split = steps.split(manifest)
     for fold_split in folds_of(split).values():
         _check(fold_split, steps.groups_may_overlap)
-    say(described(split))
     return split, bad
 
 
