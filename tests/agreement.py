@@ -26,17 +26,17 @@ def assert_same_power(received, expected):
 
 
 def golden() -> dict[str, np.ndarray]:
-    """Give PyTorch's features; tests/golden/make_golden.py lists them."""
+    """Return PyTorch's features; tests/golden/make_golden.py lists them."""
     return dict(np.load(Path(__file__).with_name("golden") / "torch.npz"))
 
 
 def short(golden) -> np.ndarray:
-    """Give the (1, 3200) samples that most of the golden features are made of."""
+    """Return the (1, 3200) samples that most of the golden features are made of."""
     return golden["signal"][np.newaxis, slice(*golden["short_range"])]
 
 
 def loud_quiet_and_silent(samples: int, seed: int) -> np.ndarray:
-    """Give (samples,) of noise and a chirp, a third of it 60 dB quieter, a stretch of it silent."""
+    """Return (samples,) of noise and a chirp, a third of it 60 dB quieter, a stretch of it silent."""
     rng = np.random.default_rng(seed)
     time = np.arange(samples) / samples
     signal = 0.1 * rng.standard_normal(samples) + 0.5 * np.sin(0.8 * samples * time**2)
@@ -58,6 +58,6 @@ def transforms(draw, longest=520):
 
 
 def as_librosa(transform: dict) -> dict:
-    """Give librosa's names to a transform's parameters."""
+    """Return librosa's names to a transform's parameters."""
     names = {"fft_length": "n_fft", "frame_length": "win_length", "frame_step": "hop_length"}
     return {names.get(name, name): value for name, value in transform.items()}

@@ -17,7 +17,7 @@ SAMPLES, ROWS, COLUMNS = 196_608, 384, 512
 
 
 def simulate(label: str, rng: np.random.Generator) -> np.ndarray:
-    """Give a complex series."""
+    """Return a complex series."""
     noise = rng.normal(0, 13, (SAMPLES, 2))
     amplitude = 13 * rng.uniform(*{"Squiggle": (0.1, 0.5)}.get(label, (0.05, 0.4))) * (label != "Noises")
     drift = np.full(SAMPLES, rng.uniform(-0.0075, 0.0075) / 1024)
@@ -34,7 +34,7 @@ def simulate(label: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def power(series: np.ndarray, window: np.ndarray | float = 1.0) -> np.ndarray:
-    """Give (384, 512), time and frequency."""
+    """Return (384, 512), time and frequency."""
     rows = series.reshape(ROWS, COLUMNS) * window
     return np.abs(np.fft.fftshift(np.fft.fft(rows), axes=1)) ** 2
 

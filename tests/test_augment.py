@@ -71,7 +71,7 @@ SEED = tf.constant([3, 14])
 
 
 def inputs(name: str, batch: int = 6) -> np.ndarray:
-    """Give signals, features, or signals of vectors."""
+    """Return signals, features, or signals of vectors."""
     shape = next(shape for kind, shape in SHAPES if name in kind)
     return np.random.default_rng(0).uniform(0.1, 1, (batch, *shape)).astype(np.float32)
 

@@ -21,7 +21,7 @@ def record(path, samples, rate=RATE, **options):
 
 @pytest.fixture
 def folder(tmp_path, rng):
-    """Give a folder of three recordings, of tones that tell place and recording by their amplitude."""
+    """Return a folder of three recordings, of tones that tell place and recording by their amplitude."""
     for i, samples in enumerate((9000, 12_000, 30_000)):
         ramp = np.arange(samples) / 100_000 + 0.3 * i + 0.01
         record(tmp_path / "noise" / f"{i}" / "ramp.wav", ramp, subtype="FLOAT")

@@ -257,7 +257,7 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
     ):
         Capture24(data=data, out=tmp_path / "run", **SMALL).train()
     np.save(data / "X.npy", np.full_like(signals, np.nan))
-    with pytest.raises(UserError, match=r"None of the 144 .* 99 \(holds NaN or infinity\) and 44 more"):
+    with pytest.raises(UserError, match=r"144 of 144 .* 99 \(holds NaN or infinity\) and 44 more"):
         Capture24(data=data, on_bad_file="skip", **SMALL).train()
     np.save(data / "X.npy", signals)
     pipeline = Capture24(data=data, on_bad_file="skip", **SMALL)

@@ -195,7 +195,7 @@ def test_mfcc_by_preset_is_the_librarys(preset):
 
 
 def derivatives(layer, features):
-    """Give what a layer appends to (frames, bins)."""
+    """Return what a layer appends to (frames, bins)."""
     received = layer(features[np.newaxis, ..., np.newaxis])[0, ..., 0].numpy()
     np.testing.assert_array_equal(received[:, : features.shape[1]], features)
     return np.split(received[:, features.shape[1] :], layer.orders, axis=1)

@@ -255,7 +255,7 @@ EVIL = "robin\x1b[2J\r\u2028\x9b\udc80 Zaunkönig 🐦"
 
 
 def _written(monkeypatch, encoding: str, call) -> str:
-    """Give what is written to a standard output of some encoding, which must hold no control characters."""
+    """Return what is written to a standard output of some encoding, which must hold no control characters."""
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding))
     monkeypatch.setattr(cli, "_run", lambda _: call())

@@ -15,7 +15,7 @@ LEVELS = np.array([0, -60, 40, -200])
 
 
 def pictures(rng, *shape) -> np.ndarray:
-    """Give (4, …) powers, each over 100 dB, that differ by 240 dB."""
+    """Return (4, …) powers, each over 100 dB, that differ by 240 dB."""
     levels = rng.uniform(-100, 0, (4, *shape)) + LEVELS.reshape(4, *[1] * len(shape))
     return (10 ** (levels / 10)).astype(np.float32)
 

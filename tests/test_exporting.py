@@ -281,7 +281,7 @@ def test_a_tflite_file_that_takes_or_gives_something_else(tmp_path, function, sh
 
 
 def _sounds(count):
-    """Give (count, 4000) signals, in turns noise, a steady tone and a rising one, and which each is."""
+    """Return (count, 4000) signals, in turns noise, a steady tone and a rising one, and which each is."""
     rng = np.random.default_rng(0)
     kind = np.arange(count) % 3
     seconds = np.arange(4000) / 8000
@@ -292,7 +292,7 @@ def _sounds(count):
 
 @functools.cache
 def _trained(features, model):
-    """Give a classifier that tells the sounds apart."""
+    """Return a classifier that tells the sounds apart."""
     classifier = _classifier(features, model)
     signals, labels = _sounds(150)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -316,7 +316,7 @@ def _front_end(graph):
 
 
 def _types_of_matrices(tree):
-    """Give the types of the large constants with several axes: those of the front end, and the others."""
+    """Return the types of the large constants with several axes: those of the front end, and the others."""
     main = tree.subgraphs[0]
     front_end = _front_end(main)
     types = {True: set(), False: set()}

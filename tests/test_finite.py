@@ -64,7 +64,7 @@ def _classifier(name):
 
 
 def _signals(shape):
-    """Give signals by name: with something not finite, and finite ones at both ends of what there is."""
+    """Return signals by name: with something not finite, and finite ones at both ends of what there is."""
     rng = np.random.default_rng(0)
     noise = rng.uniform(-1, 1, shape).astype(np.float32)
     signs = np.sign(noise)
@@ -94,7 +94,7 @@ def _signals(shape):
 
 @functools.cache
 def _batch(shape):
-    """Give all signals in a random order, so that neighbours would be seen, and which can be used."""
+    """Return all signals in a random order, so that neighbours would be seen, and which can be used."""
     unusable, usable = _signals(shape)
     order = np.random.default_rng(1).permutation(len(usable) + len(unusable))
     return np.stack([*usable.values(), *unusable.values()])[order], order < len(usable)

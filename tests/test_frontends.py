@@ -86,14 +86,14 @@ all_layers = pytest.mark.parametrize("name", LAYERS)
 
 
 def inputs(name: str, seed: int = 0) -> np.ndarray:
-    """Give three signals for a front end, three pictures for a scaling."""
+    """Return three signals for a front end, three pictures for a scaling."""
     noise = np.random.default_rng(seed).standard_normal((3, 1600) if name in FRONT_ENDS else (3, 7, 12, 2))
     return (0.1 * noise if name in FRONT_ENDS else noise**2).astype(np.float32)
 
 
 @functools.cache
 def example(name: str):
-    """Give a layer, its input and what the layer makes of that."""
+    """Return a layer, its input and what the layer makes of that."""
     layer, x = LAYERS[name](), inputs(name)
     return layer, x, layer(x)
 

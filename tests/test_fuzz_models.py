@@ -18,7 +18,7 @@ SEEDS = {"few": range(150), "many": range(150, 2000)}
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Give each kind of file: its content and what the model in it answers."""
+    """Return each kind of file: its content and what the model in it answers."""
     keras.utils.set_random_seed(0)
     front_end = keras.Sequential([Spectrogram(128, 64, power=2), Decibel(), Standardize()])
     classifier = Classifier(front_end, conv2d((None, 65, 1), 2), ["no", "yes"], (1500,), 8000)

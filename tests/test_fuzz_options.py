@@ -89,7 +89,7 @@ def _construct_any(case, data):
 
 
 def _parse_any(target, data, option):
-    """Give an option any texts; a null cannot be on a command line."""
+    """Fill an option with any texts; a null cannot be on a command line."""
     values = [text.replace("\0", "") for text in data.draw(st.lists(TEXTS | NUMBERS.map(_text), max_size=3))]
     parser = parse if isinstance(target, type) else parse_call
     with contextlib.suppress(UserError):

@@ -89,7 +89,7 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def read_or_refused(read, *arguments) -> str | None:
-    """Give the error's message; whatever else is raised, or warned of, fails the test."""
+    """Return the error's message; whatever else is raised, or warned of, fails the test."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:

@@ -17,7 +17,7 @@ LAYERS = (keras.layers.Conv2D, keras.layers.BatchNormalization, keras.layers.Den
 
 
 def numbers(shape, offset: int) -> np.ndarray:
-    """Give the same numbers as in golden/make_mac.py."""
+    """Return the same numbers as in golden/make_mac.py."""
     places = np.arange(offset, offset + np.prod(shape), dtype=np.int64)
     return (places * places % 100003 / 50001 - 1).reshape(shape)
 

@@ -17,7 +17,7 @@ def pictures(rng, examples=7, frames=40, bins=30, channels=2) -> np.ndarray:
 
 
 def masked_lines(layer, x) -> np.ndarray:
-    """Give (examples, length) of what is zero along a mask's axis, in all of the other axes or in none."""
+    """Return (examples, length) of what is zero along a mask's axis, in all of the other axes or in none."""
     lines = np.moveaxis(np.asarray(layer(x, seed=SEED)) == 0, MASKS[type(layer)], 1)
     lines = lines.reshape(*lines.shape[:2], -1)
     assert (lines.all(-1) == lines.any(-1)).all()

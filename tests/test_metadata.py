@@ -52,7 +52,7 @@ def saved(tmp_path, data):
 
 
 def without_checksum(data):
-    """Give the file as another program would have written it: the zip's comment empty."""
+    """Return the file as another program would have written it: the zip's comment empty."""
     return data[: -CHECKSUM_BYTES - 2] + bytes(2)
 
 

@@ -12,7 +12,7 @@ SEED = tf.constant([5, 3])
 
 
 def data(rng, examples=8, shape=(6, 5, 2)):
-    """Give pictures and soft labels of three classes."""
+    """Return pictures and soft labels of three classes."""
     x = rng.standard_normal((examples, *shape)).astype(np.float32)
     return x, rng.dirichlet(np.ones(3), examples).astype(np.float32)
 

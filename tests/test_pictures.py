@@ -340,7 +340,7 @@ def test_other_sizes_are_averaged_over_areas(tmp_path, size):
 
 
 def broken_files(folder, grey):
-    """Give files and what is said of each."""
+    """Return files and what is said of each."""
     good = save(folder / "good.png", grey).read_bytes()
     huge = bytearray(good)
     huge[16:24] = struct.pack(">II", 2**31 - 1, 2**31 - 1)

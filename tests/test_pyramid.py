@@ -16,7 +16,7 @@ EVERY = 13
 
 
 def numbers(shape, offset: int) -> np.ndarray:
-    """Give the same numbers as in golden/make_pyramid.py."""
+    """Return the same numbers as in golden/make_pyramid.py."""
     places = np.arange(offset, offset + np.prod(shape), dtype=np.int64)
     return (places * places % 100003 / 50001 - 1).reshape(shape)
 

@@ -34,7 +34,7 @@ LOSSY = (
 
 @pytest.fixture(scope="module")
 def drawn():
-    """Give pictures of another simulator, and their labels."""
+    """Return pictures of another simulator, and their labels."""
     found, labels = validation_set(("log power, min-max",), NUM, seed=0)
     return found["log power, min-max"], [RADIO_CLASSES[label] for label in labels]
 

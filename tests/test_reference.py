@@ -27,7 +27,7 @@ NAMES = [
 
 @pytest.fixture
 def clip(rng):
-    """Give two seconds of a tone in noise, not of full scale."""
+    """Return two seconds of a tone in noise, not of full scale."""
     return (0.2 * np.sin(np.arange(2 * RATE)) + 0.05 * rng.standard_normal(2 * RATE)).astype(np.float32)
 
 

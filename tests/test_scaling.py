@@ -12,7 +12,7 @@ AXES = [(1, 2, 3), (1, 2), (1,), (2,)]
 
 
 def pictures(rng) -> np.ndarray:
-    """Give (3, 50, 20, 2) decibels whose scales differ 100000-fold."""
+    """Return (3, 50, 20, 2) decibels whose scales differ 100000-fold."""
     return rng.normal(-70, 20, (3, 50, 20, 2)) * np.array([1e-2, 1, 1e3]).reshape(3, 1, 1, 1)
 
 

@@ -34,7 +34,7 @@ def frame(num_rows: int) -> pd.DataFrame:
 
 
 def numbered(num_rows: int) -> ArrayReader:
-    """Give row 3 the signal (3, 3, …)."""
+    """Read the signal (3, 3, …) for row 3."""
     return ArrayReader(np.tile(np.arange(num_rows, dtype=np.float32)[:, np.newaxis], (1, 64)), 8000)
 
 

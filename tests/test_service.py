@@ -65,7 +65,7 @@ def batches(source, service=None, batch_size=4, **options):
 
 
 def in_order(data) -> list[list[np.ndarray]]:
-    """Give the batches of an epoch, in an order that they have by what they hold."""
+    """Return the batches of an epoch, in an order that they have by what they hold."""
     made = [[part.numpy() for part in batch] for batch in data]
     return sorted(made, key=lambda batch: batch[-1].tolist())
 

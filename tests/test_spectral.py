@@ -129,14 +129,14 @@ WEIGHTS = np.random.default_rng(1).standard_normal((FRAME_LENGTH, 2, 3)).astype(
 
 
 def frame_features(signal):
-    """Give (rows, frames, 2, 3) that tell every sample of a frame from every other."""
+    """Return (rows, frames, 2, 3) that tell every sample of a frame from every other."""
     frames = tf.signal.frame(signal, FRAME_LENGTH, FRAME_STEP)
     return tf.sin(tf.einsum("bts,skc->btkc", frames, WEIGHTS))
 
 
 @functools.cache
 def blocked(block_frames: int, known: bool, jit_compile: bool):
-    """Give a function from signal and slope to features and gradient, block by block."""
+    """Return a function from signal and slope to features and gradient, block by block."""
 
     def features_and_gradient(signal, slope):
         with tf.GradientTape() as tape:

@@ -22,7 +22,7 @@ WORDS = Path(__file__).parents[2] / "shared" / "data" / "speech_commands"
 
 
 def rolled(signal, samples, wrap):
-    """Give numpy.roll of each row, the wrapped part zeroed by a roll of zeros and ones."""
+    """Return numpy.roll of each row, the wrapped part zeroed by a roll of zeros and ones."""
     length = signal.shape[1]
     result = np.stack([np.roll(row, by) for row, by in zip(signal, samples, strict=True)])
     if not wrap:
@@ -89,7 +89,7 @@ def librosas(signal, semitones):
 
 
 def steady(hertz, semitones):
-    """Give a tone of harmonics up to 18 kHz, wherever it is shifted."""
+    """Return a tone of harmonics up to 18 kHz, wherever it is shifted."""
     return harmonics(2 * np.pi * hertz * SECONDS, hertz, semitones)
 
 
@@ -114,7 +114,7 @@ def harmonics(phase, hertz, semitones):
 
 
 def spectral_convergence(received, expected):
-    """Give the distance between magnitudes by that of the expected ones from zero, the ends left out."""
+    """Return the distance between magnitudes by that of the expected ones from zero, the ends left out."""
     received, expected = (
         abs(librosa.stft(signal[4096:-4096].astype(np.float32), n_fft=2048))
         for signal in (received, expected)
@@ -127,7 +127,7 @@ def decibels(received, expected):
 
 
 def cents_off(signal, hertz):
-    """Give how far the spectral peak nearest to a frequency is from it."""
+    """Return how far the spectral peak nearest to a frequency is from it."""
     inside = signal[RATE // 5 : -RATE // 5]
     magnitude = np.log(abs(np.fft.rfft(inside * np.hanning(len(inside)), 8 * RATE)))
     near = int(8 * hertz) - 16

@@ -70,7 +70,7 @@ def batch_norms(model):
 
 
 def acquaint(backbone, features):
-    """Give the batch norms that are not frozen the statistics of these features."""
+    """Set the batch norms that are not frozen to the statistics of these features."""
     for layer in [*batch_norms(base_of(backbone)), *batch_norms(backbone)]:
         layer.momentum = 0
     backbone(features, training=True)
@@ -198,7 +198,7 @@ def test_logits_are_float32_under_mixed_precision(features):
 
 
 def state_of(base):
-    """Give all weights but the seeds of dropout."""
+    """Return all weights but the seeds of dropout."""
     return {w.path: w.numpy() for w in base.weights}
 
 
@@ -393,7 +393,7 @@ def test_efficientnets_file_gives_the_numbers_that_keras_download_gives(tmp_path
 
 
 def sounds(count):
-    """Give (count, 4000) signals, in turns noise, a steady tone and a rising one, and which each is."""
+    """Return (count, 4000) signals, in turns noise, a steady tone and a rising one, and which each is."""
     rng = np.random.default_rng(0)
     kind = np.arange(count) % 3
     seconds = np.arange(4000) / 8000
@@ -408,7 +408,7 @@ def classifier_of(backbone):
 
 
 def with_fitted_head(backbone):
-    """Give a classifier whose last layer scikit-learn fits to some sounds."""
+    """Return a classifier whose last layer scikit-learn fits to some sounds."""
     classifier = classifier_of(backbone)
     signals, kinds = sounds(60)
     features = classifier.front_end(signals)

@@ -13,7 +13,7 @@ SEED = tf.constant([1, 6])
 
 @pytest.fixture
 def signals(rng):
-    """Give (12, 6000) of noise and tones, as loud as speech or as little as its background."""
+    """Return (12, 6000) of noise and tones, as loud as speech or as little as its background."""
     tones = np.sin(np.arange(6000) * rng.uniform(0.01, 2, (12, 1)))
     levels = 10 ** (rng.uniform(-60, 0, (12, 1)) / 20)
     return tf.constant(levels * (tones + 0.1 * rng.standard_normal((12, 6000))), tf.float32)

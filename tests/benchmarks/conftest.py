@@ -11,7 +11,7 @@ SPINNING_SECONDS = 0.1
 
 @pytest.fixture
 def medians(benchmark, capsys):
-    """Give a function that times callables in turns and returns the median seconds of each, by name."""
+    """Return a function that times callables in turns and returns the median seconds of each, by name."""
 
     def measure(rounds=9, **callables):
         for call in callables.values():

@@ -66,7 +66,7 @@ class MadeUp:
 
 
 def cost(call: Callable) -> tuple[float, float, float]:
-    """Give seconds, CPU seconds and the peak of memory in MB."""
+    """Return seconds, CPU seconds and the peak of memory in MB."""
     Path("/proc/self/clear_refs").write_text("5")  # the peak is now what there is
     before, wall, cpu = resident("VmRSS"), time.perf_counter(), time.process_time()
     call()

@@ -124,7 +124,7 @@ def consume(dataset, clips):
 
 
 def medians(calls):
-    """Give the median seconds a batch of each call."""
+    """Return the median seconds a batch of each call."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(26):
         for name, call in calls.items():

@@ -91,7 +91,7 @@ def _score(table: pd.DataFrame, predicted, names: list[str]) -> dict:
 
 
 def numbers(scores: dict):
-    """Give kappa and macro F1 with their intervals as text, raw and smoothed."""
+    """Return kappa and macro F1 with their intervals as text, raw and smoothed."""
     for way, its_scores in (("", scores), ("smoothed ", scores["smoothed"])):
         for score in ("kappa", "macro_f1"):
             low, high = its_scores["intervals"][score]

@@ -25,7 +25,7 @@ MEL = {"n_fft": 2048, "hop_length": 512, "n_mels": 128, "fmin": 84, "fmax": 1505
 
 @functools.cache
 def original_chain() -> reference.Compose:
-    """Give the transforms of one process."""
+    """Return the transforms of one process."""
     return reference.Compose(
         [
             reference.OneOf([reference.GaussianNoise(), reference.PinkNoise()]),
@@ -47,7 +47,7 @@ def original(clip: np.ndarray) -> np.ndarray:
 
 
 def ours(signals: tf.Tensor, seeds: tf.Tensor):
-    """Give a dataset of (32, 563, 128, 1) pictures."""
+    """Return a dataset of (32, 563, 128, 1) pictures."""
     chain = augment.Compose(
         [
             augment.OneOf([augment.GaussianNoise(), augment.PinkNoise()]),
@@ -70,7 +70,7 @@ def ours(signals: tf.Tensor, seeds: tf.Tensor):
 
 @pytest.fixture(scope="module")
 def clips():
-    """Give clips with notes and noise in them."""
+    """Return clips with notes and noise in them."""
     rng = np.random.default_rng(0)
     time = np.arange(RATE * SECONDS) / RATE
     notes = np.sin(2 * np.pi * rng.uniform(200, 5000, (CLIPS, 1)) * time) * (np.sin(9 * time) > 0)

@@ -12,7 +12,7 @@ from tfspec.data.readers import AudioReader
 
 @pytest.fixture(scope="module", params=["wav", "flac"])
 def recordings(request, tmp_path_factory):
-    """Give 512 one-second recordings of noise at 16 kHz."""
+    """Return 512 one-second recordings of noise at 16 kHz."""
     folder = tmp_path_factory.mktemp(request.param)
     rng = np.random.default_rng(0)
     names = [f"{i}.{request.param}" for i in range(512)]

@@ -35,7 +35,7 @@ EVERY = 41
 
 
 def numbers(shape, offset: int) -> np.ndarray:
-    """Give numbers in −1…1 without a pattern: the places' squares, modulo a prime."""
+    """Return numbers in −1…1 without a pattern: the places' squares, modulo a prime."""
     places = np.arange(offset, offset + np.prod(shape), dtype=np.int64)
     return (places * places % 100003 / 50001 - 1).reshape(shape)
 
@@ -81,7 +81,7 @@ class Mac(nn.Module):
 
 
 def fill(model: nn.Module) -> None:
-    """Give every weight a number by its place, large enough that signals neither die nor explode."""
+    """Set every weight to a number by its place, large enough that signals neither die nor explode."""
     kept = {name: value for name, value in model.state_dict().items() if value.ndim}
     for place, (name, value) in enumerate(kept.items()):
         drawn = numbers(value.shape, 1000 * place)

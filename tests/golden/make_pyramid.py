@@ -34,7 +34,7 @@ EVERY = 13
 
 
 def numbers(shape, offset: int) -> np.ndarray:
-    """Give numbers in −1…1 without a pattern: the places' squares, modulo a prime."""
+    """Return numbers in −1…1 without a pattern: the places' squares, modulo a prime."""
     places = np.arange(offset, offset + np.prod(shape), dtype=np.int64)
     return (places * places % 100003 / 50001 - 1).reshape(shape)
 
@@ -62,7 +62,7 @@ class Pyramid(nn.Module):
 
 
 def fill(model: Pyramid) -> None:
-    """Give every weight a number by its place, large enough that signals neither die nor explode."""
+    """Set every weight to a number by its place, large enough that signals neither die nor explode."""
     for i, block in enumerate(model.blocks):
         convolution, norm = block[0], block[1]
         fan_in = convolution.weight[0].numel()

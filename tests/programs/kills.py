@@ -120,11 +120,11 @@ class Light:
     """A front end and a network that take no time: what is tested is what is written, and in which order."""
 
     def front_end(self):
-        """Give the signal as it is."""
+        """Return the signal as it is."""
         return keras.layers.Reshape(self.feature_shape)
 
     def backbone(self, feature_shape, num_classes):
-        """Give a network that is random in training too."""
+        """Return a network that is random in training too."""
         layers = [keras.layers.Flatten(), keras.layers.Dropout(0.25), keras.layers.Dense(num_classes)]
         return keras.Sequential([keras.Input(feature_shape), *layers])
 
@@ -267,7 +267,7 @@ def outcome(folder: Path) -> dict[str, str]:
 
 
 def content(path: Path) -> str:
-    """Give a file's content without times and dates."""
+    """Return a file's content without times and dates."""
     if path.suffix == ".keras":
         return weights(path)
     if path.name == "history.csv":
@@ -294,7 +294,7 @@ def content(path: Path) -> str:
 
 
 def weights(path: Path) -> str:
-    """Give all numbers of a model; its layers' names count the layers that the process has made before."""
+    """Return all numbers of a model; its layers' names count the layers that the process has made before."""
     arrays: list[bytes] = []
 
     def add(_, item):

@@ -100,7 +100,7 @@ def _bytes_at(file: BinaryIO, place: int, count: int) -> bytes:
 
 
 def _after_id3(file: BinaryIO, place: int) -> int:
-    """Give the place behind the ID3v2 tags that stand at a place."""
+    """Return the place behind the ID3v2 tags that stand at a place."""
     while (tag := _bytes_at(file, place, 10))[:3] == b"ID3" and len(tag) == 10:
         size = functools.reduce(lambda total, byte: total << 7 | byte & 127, tag[6:10], 0)
         place += 10 + size + (10 if tag[5] & 16 else 0)
@@ -108,7 +108,7 @@ def _after_id3(file: BinaryIO, place: int) -> int:
 
 
 def _end_without_tags(file: BinaryIO) -> int:
-    """Give the place where ID3v1 and APE tags at the end begin."""
+    """Return the place where ID3v1 and APE tags at the end begin."""
     end = file.seek(0, 2)
     if end >= 128 and _bytes_at(file, end - 128, 3) == b"TAG":
         end -= 128
@@ -146,7 +146,7 @@ def _chunked(file: BinaryIO, begin: int, end: int, magic: bytes) -> Contents:
 
 
 def _chunks(file: BinaryIO, begin: int, end: int, magic: bytes) -> Iterator[tuple[bytes, int, int, int]]:
-    """Give each chunk's name and place, and where its content begins and how long it is."""
+    """Return each chunk's name and place, and where its content begins and how long it is."""
     layout, place, even = LAYOUTS[magic]
     place += begin
     size = struct.calcsize(layout)
@@ -302,7 +302,7 @@ def _crc8(data: bytes) -> int:
 
 @functools.cache
 def _crc16_shift(level: int) -> np.ndarray:
-    """Give for each checksum what it becomes once 2**level bytes of zeros follow."""
+    """Compute what each checksum becomes once 2**level bytes of zeros follow."""
     if level:
         half = _crc16_shift(level - 1)
         return half[half]

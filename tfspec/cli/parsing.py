@@ -93,7 +93,7 @@ def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
 
 
 def _for_tyro(target: Callable) -> dict[str, Any]:
-    """Give annotations by which tyro shows the ranges, and leaves numbers and paths to `check_options`."""
+    """Return annotations by which tyro shows the ranges, and leaves numbers and paths to `check_options`."""
     hints = typing.get_type_hints(target, include_extras=True)
     return {name: _shown(hint) for name, hint in hints.items()}
 

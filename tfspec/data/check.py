@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 from tfspec.audio.inspection import Inspection, inspect_all
 from tfspec.base.options import SPEAKER_PATTERN
+from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import shown
 from tfspec.data.problems import with_problems
 from tfspec.data.sources.class_folders import list_class_folders
@@ -23,7 +23,7 @@ def check_folder(
     sample_rate: int | None = None,
     min_seconds: float = 0.1,
     speaker_pattern: str = SPEAKER_PATTERN,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    progress: Tracker = untracked,
 ) -> dict[str, Any]:
     """Inspect every recording of a folder of class folders.
 
@@ -65,7 +65,7 @@ def check_folder(
 def with_inspections(
     manifest: pd.DataFrame,
     folder: str | os.PathLike,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    progress: Tracker = untracked,
 ) -> pd.DataFrame:
     """Decode the recordings of a manifest, and add what they are like.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 import keras
 import numpy as np
 import pandas as pd
 
+from tfspec.base.progress import Tracker, untracked
 from tfspec.data.batches import read_batches
 from tfspec.data.readers import ArrayReader, Reader
 
@@ -19,7 +18,7 @@ def precompute(
     read: Reader,
     layer: keras.Layer,
     dtype: str = "float32",
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    progress: Tracker = untracked,
 ) -> ArrayReader:
     """Read all signals of a manifest and keep what a layer makes of them in memory.
 

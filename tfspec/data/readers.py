@@ -34,7 +34,7 @@ class Reader(Protocol):
         """Samples per second, None where that means nothing."""
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Give the signals of some rows, as (rows, *signal_shape) float32."""
+        """Return the signals of some rows, as (rows, *signal_shape) float32."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class ArrayReader:
         return self.signals.shape[1:]
 
     def identities(self, rows: pd.DataFrame) -> list[str]:
-        """Give a text a row: the checksum of its signal."""
+        """Return a text for each row: the checksum of its signal."""
         return [hashlib.blake2b(self.signals[i].tobytes()).hexdigest() for i in self._places(rows)]
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Give the signals of some rows, as (rows, *signal_shape) float32."""
+        """Return the signals of some rows, as (rows, *signal_shape) float32."""
         return np.asarray(self.signals[self._places(rows)], np.float32)
 
     def _places(self, rows: pd.DataFrame) -> np.ndarray:
@@ -115,7 +115,7 @@ class AudioReader:
         return (self.num_samples,)
 
     def identities(self, rows: pd.DataFrame) -> list[str]:
-        """Give a text a row: name, size, time of change and slice of its recording, and how it is decoded.
+        """Return a text for each row: name, size, time of change and slice of its recording, and how it is decoded.
 
         Raises:
             UserError: a recording is missing.

@@ -244,7 +244,7 @@ def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = Tr
 
 
 def _fewest_parts(validation_fraction: float) -> int:
-    """Give how many equal parts there must be for one of them to be the validation part."""
+    """Return how many equal parts there must be for one of them to be the validation part."""
     if not 0 < validation_fraction <= 0.5:
         raise UserError(
             f"The validation part must be above 0 and at most 0.5. Received: {validation_fraction}"
@@ -253,7 +253,7 @@ def _fewest_parts(validation_fraction: float) -> int:
 
 
 def _nearest_fraction(validation_fraction: float, most_parts: int) -> Fraction:
-    """Give the validation part as so many of so many equal parts."""
+    """Return the validation part as so many of so many equal parts."""
     finest = max(_fewest_parts(validation_fraction), min(MAX_PARTS, int(most_parts)))
     return Fraction(validation_fraction).limit_denominator(finest)
 

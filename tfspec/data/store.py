@@ -9,7 +9,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ from tfspec import audio, dsp, frontends
 from tfspec._version import __version__
 from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries, written_beside
+from tfspec.base.progress import Tracker, untracked
 from tfspec.base.sources import code_of, package_code
 from tfspec.base.threads import threads
 from tfspec.borrowed import all_layers
@@ -31,7 +32,6 @@ from tfspec.data.batches import read_batches
 from tfspec.data.readers import Reader, places_of
 
 Dtype = Literal["float16", "float32"]
-Progress = Callable[[Iterable, int], Iterable]
 
 FORMAT = 1
 """To be raised when the files are laid out otherwise."""
@@ -49,11 +49,7 @@ class Source(Reader, Protocol):
     """Reader that can tell whether what it reads has changed."""
 
     def identities(self, rows: pd.DataFrame) -> Sequence[str]:
-        """Give a text a row, which changes when the row's signal does."""
-
-
-def _in_order(items: Iterable, total: int) -> Iterable:
-    return items
+        """Return a text for each row, which changes when the row's signal does."""
 
 
 class FeatureStore:
@@ -166,7 +162,7 @@ class FeatureStore:
     def _rows_of(self, shard: int) -> range:
         return range(self.num_rows)[shard * self.rows_per_shard : (shard + 1) * self.rows_per_shard]
 
-    def fill(self, progress: Progress = _in_order) -> None:
+    def fill(self, progress: Tracker = untracked) -> None:
         """Check the shards that are there, and compute those that are missing.
 
         Args:
@@ -284,14 +280,14 @@ class FeatureStore:
 
 
 def _code(layer: keras.Layer, read: Reader) -> Iterator[bytes]:
-    """Give the code of all that makes numbers."""
+    """Return the code of all that makes numbers."""
     for package in (dsp, frontends, audio):
         yield from package_code(package)
     yield from code_of({type(each) for each in (*all_layers(layer), read)})
 
 
 def _configuration(layer: keras.Layer) -> Any:
-    """Give a layer's configuration without what differs from one object to the next."""
+    """Return a layer's configuration without what differs from one object to the next."""
 
     def plain(value):
         if isinstance(value, dict):

@@ -98,5 +98,5 @@ def _check_columns(path: Path, header: list[str]) -> None:
 
 
 def to_numbers(cells: pd.Series) -> pd.Series:
-    """Give the numbers that are spelt in some cells, NaN for what is none."""
+    """Return the numbers that are spelt in some cells, NaN for what is none."""
     return pd.to_numeric(cells, errors="coerce").astype(float)

@@ -162,7 +162,7 @@ def is_lost(error: tf.errors.OpError) -> bool:
 
 
 def elsewhere() -> Path:
-    """Give a worker that is not the chief a folder to write to, which goes when the process ends."""
+    """Make a folder for a worker that is not the chief to write to, which goes when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="tfspec-worker-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder / "run"  # what lies beside it, such as kept features, goes too

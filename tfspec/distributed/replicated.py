@@ -70,7 +70,7 @@ def _parted(data: tf.data.Dataset, replicas: int) -> tf.data.Dataset:
 
 
 def replicated(backbone: keras.Model, loss: Any, metrics: Sequence[Any], jit: Jit = "auto") -> keras.Model:
-    """Give what trains a compiled model under the strategy whose scope this is in.
+    """Return what trains a compiled model under the strategy whose scope this is in.
 
     Args:
         backbone: compiled with its optimizer, loss and metrics.
@@ -95,7 +95,7 @@ def replicated(backbone: keras.Model, loss: Any, metrics: Sequence[Any], jit: Ji
 
 
 def assign_to_replicas(variables: Sequence[keras.Variable], values: np.ndarray) -> None:
-    """Give each replica's copy of some variables values of its own.
+    """Set each replica's copy of some variables to values of its own.
 
     Args:
         variables: of one shape, made in the scope of the current strategy.
@@ -197,7 +197,7 @@ class Replicated(keras.Model):
         return self._measured(x, y, y_pred, weight, loss * whole, size)
 
     def _gradients_of_share(self, x, y, weight):
-        """Give the predictions, and what the share adds to the whole batch's loss and gradients."""
+        """Return the predictions, and what the share adds to the whole batch's loss and gradients."""
         with tf.GradientTape() as tape:
             y_pred = self._outputs(x, training=True)
             loss = self.compute_loss(x, y, y_pred, weight, training=True)

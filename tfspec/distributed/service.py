@@ -28,7 +28,7 @@ class Rows(Protocol):
     """Gives what is known of rows, such as an `Examples`."""
 
     def take(self, rows: np.ndarray, partners: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
-        """Give an array for each thing that is known, one row a position."""
+        """Return an array for each thing that is known, one row a position."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tfspec.base.errors import UserError, listed
+from tfspec.base.errors import UserError, unusable
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import group_names, shared_groups
 from tfspec.experiment.steps import Steps
-
-LISTED = 100
-"""Bad examples that an error names: of windows there may be thousands."""
 
 
 def checked_split(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -67,15 +64,12 @@ def usable(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
     manifest = inspected(steps)
     is_bad = manifest["problem"].notna()
     bad = manifest[is_bad].map(lambda cell: shown(cell) if isinstance(cell, str) else cell)
-    named = [f"{excerpt(name)} ({why})" for name, why in zip(example_names(bad), bad["problem"], strict=True)]
-    which = listed(named, LISTED, "; ")
+    named = zip(map(excerpt, example_names(bad)), bad["problem"], strict=True)
     if len(bad) == len(manifest):
-        raise UserError(f"None of the {len(manifest)} examples can be used: {which}.")
+        raise unusable("examples", named, len(manifest))
     if len(bad) and steps.on_bad_file == "stop":
-        raise UserError(
-            f"{len(bad)} of {len(manifest)} examples cannot be used: {which}. Mend or remove them, or "
-            "give --on-bad-file skip."
-        )
+        remedy = "Mend or remove them, or give --on-bad-file skip."
+        raise unusable("examples", named, len(manifest), remedy)
     return manifest[~is_bad].drop(columns="problem"), bad
 
 

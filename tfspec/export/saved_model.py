@@ -86,6 +86,6 @@ def weights_of(*layers: keras.Layer) -> tf.Module:
 
 @contextlib.contextmanager
 def _plainly_named() -> Iterator[Path]:
-    """Give a path for a SavedModel: TensorFlow takes one with [, ], * or ? as a pattern."""
+    """Return a path for a SavedModel: TensorFlow takes one with [, ], * or ? as a pattern."""
     with tempfile.TemporaryDirectory(prefix="tfspec-") as folder:
         yield Path(folder, "saved_model")

@@ -103,7 +103,7 @@ def _converter(function, *layers: keras.Layer) -> tf.lite.TFLiteConverter:
 
 
 def _features(classifier: Classifier, signals: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """Give features one by one, as the converter wants them."""
+    """Return features one by one, as the converter wants them."""
     batch = None
     for batch in signals:
         for features in classifier.front_end(finite.tamed(batch)).numpy():

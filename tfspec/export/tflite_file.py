@@ -72,12 +72,12 @@ class TFLiteClassifier:
         self._idle.append(runner)  # one that raised is not used again
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give what a copy and another process need: the file, not the interpreters."""
+        """Return what a copy and another process need: the file, not the interpreters."""
         return {**vars(self), "_idle": []}
 
 
 def _signal_shape(runner: Any, num_classes: int) -> tuple[int, ...]:
-    """Give the shape of one signal; the file must show on silence that it gives what it should."""
+    """Return the shape of one signal; the file must show on silence that it gives what it should."""
     details = runner.get_input_details()
     if list(details) != ["signal"] or list(runner.get_output_details()) != ["probabilities"]:
         raise ValueError(

@@ -34,7 +34,7 @@ class KLDivergence(keras.losses.Loss):
         super().__init__(name=name, **kwargs)
 
     def call(self, y_true, y_pred):
-        """Give (batch,) divergences."""
+        """Return (batch,) divergences."""
         logits = tf.convert_to_tensor(y_pred)
         shares = tf.cast(y_true, logits.dtype)
         return tf.reduce_sum(tf.math.xlogy(shares, shares) - shares * tf.nn.log_softmax(logits), axis=-1)

@@ -57,7 +57,7 @@ class CoupledSGD(keras.optimizers.SGD):
         self.assign_sub(variable, rate * remembered)
 
     def get_config(self):
-        """Give the constructor's arguments."""
+        """Return the constructor's arguments."""
         config = super().get_config()
         for fixed in ("nesterov", "weight_decay"):
             del config[fixed]

@@ -33,7 +33,7 @@ def in_precision(precision: Precision) -> Iterator[None]:
 
 
 def in_float32(backbone: keras.Model) -> keras.Model:
-    """Give a model that computes all in float32, with the same weights.
+    """Return a model that computes all in float32, with the same weights.
 
     Args:
         backbone: from `in_precision`.

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,7 @@ from tfspec.audio.recordings import AUDIO_SUFFIXES, count_suffixes, counted, lis
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import HIDDEN_PREFIXES
 from tfspec.base.options import SPEAKER_PATTERN
+from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import normalized, shown
 from tfspec.data.problems import with_problems
 
@@ -130,7 +131,7 @@ def inspect_class_folders(
     folder: str | os.PathLike,
     classes: Sequence[str] | None = None,
     group_pattern: str = SPEAKER_PATTERN,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    progress: Tracker = untracked,
 ) -> pd.DataFrame:
     """List a folder of class folders, tell what is passed over, and decode every recording.
 

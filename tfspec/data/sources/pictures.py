@@ -21,6 +21,7 @@ import tensorflow as tf
 from tfspec.audio.recordings import counted
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import file_problem, walk_files, written_beside
+from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.problems import with_problems
@@ -49,7 +50,7 @@ def read_table(
     path: str | os.PathLike,
     classes: Sequence[str],
     cache: str | os.PathLike,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    progress: Tracker = untracked,
 ) -> tuple[np.ndarray, list[str]]:
     """Read a CSV table of pictures; what was parsed is kept, for the next time.
 
@@ -95,7 +96,7 @@ def read_table(
 
 
 def _fingerprint(path: Path) -> list:
-    """Give what changes when the table does, without reading all of it."""
+    """Return what changes when the table does, without reading all of it."""
     status, digest = path.stat(), hashlib.sha256()
     with path.open("rb") as file:
         digest.update(file.read(FINGERPRINT_BYTES))
@@ -105,7 +106,7 @@ def _fingerprint(path: Path) -> list:
 
 
 def _kept_labels(kept: Path, fingerprint: list) -> list[str] | None:
-    """Give the labels of a table that was parsed before; None if it was not, or has changed since."""
+    """Return the labels of a table that was parsed before; None if it was not, or has changed since."""
     try:
         index = json.loads((kept / "index.json").read_text())
         size = (kept / "pixels.f32").stat().st_size
@@ -146,7 +147,7 @@ def _parse(path: Path, classes: Sequence[str], pixels: Path, progress: Callable)
 
 
 def _columns(path: Path, header: str) -> tuple[int, np.ndarray | None]:
-    """Give the place of the labels, and those of the pixels if they are not in order."""
+    """Return the place of the labels, and those of the pixels if they are not in order."""
     try:
         names = [normalized(name.strip()) for name in next(csv.reader([header]), [])]
     except csv.Error as error:
@@ -166,7 +167,7 @@ def _columns(path: Path, header: str) -> tuple[int, np.ndarray | None]:
     return label_column, None if names == expected else np.argsort([int(name) for name in names])
 
 
-def _rows(lines: Iterator[str], size: int, progress: Callable[[Iterable, int], Iterable]) -> Iterator[str]:
+def _rows(lines: Iterator[str], size: int, progress: Tracker) -> Iterator[str]:
     """Go through the lines, blank ones left out, a hundredth of the file at a time for the bar."""
 
     def chunks():
@@ -189,7 +190,7 @@ def _worth(lines: Iterator[str], characters: int) -> Iterator[str]:
 def _parse_row(
     line: str, label_column: int, order: np.ndarray | None, classes: Sequence[str]
 ) -> tuple[str, np.ndarray]:
-    """Give a row's label and its pixels; a ValueError says what is wrong."""
+    """Return a row's label and its pixels; a ValueError says what is wrong."""
     spelt = _spelt(classes)
     if label_column == NUM_PIXELS and order is None:  # the usual table, in two thirds of pandas' time
         text, _, label = line.rpartition(",")
@@ -214,7 +215,7 @@ def _parse_row(
 
 
 def _key(name: str) -> str:
-    """Give what a name is compared by."""
+    """Return what a name is compared by."""
     return normalized(normalized(name.strip()).casefold())
 
 
@@ -325,7 +326,7 @@ def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str]) -> C
 def inspect_picture_folders(
     folder: str | os.PathLike,
     classes: Sequence[str],
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    progress: Tracker = untracked,
 ) -> pd.DataFrame:
     """List a folder of class folders, tell what is passed over, and decode every PNG file.
 
@@ -483,5 +484,5 @@ class PictureReader:
     sample_rate = None
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Give (rows, 64, 128) float32."""
+        """Return (rows, 64, 128) float32."""
         return np.stack(list(threads().map(load_picture, [self.folder / path for path in rows["path"]])))

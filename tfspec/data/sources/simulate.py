@@ -19,6 +19,7 @@ import tensorflow as tf
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.options import Range, Seed, check_options
+from tfspec.base.progress import Tracker, untracked
 from tfspec.base.threads import ahead
 
 RADIO_CLASSES = ("Squiggle", "Narrowband", "Narrowbanddrd", "Noises")
@@ -192,7 +193,7 @@ def kept_radio_pictures(
     num: int,
     seed: int = 0,
     snr: tuple[float, float] | None = None,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    progress: Tracker = untracked,
 ) -> np.ndarray:
     """Simulate the pictures of `radio_batches` once, and keep them in a file for the next time.
 

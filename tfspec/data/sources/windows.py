@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import file_problem
+from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.problems import with_problems
 from tfspec.data.tables import read_csv
@@ -101,7 +102,7 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
 def inspect_windows(
     folder: str | os.PathLike,
     manifest: pd.DataFrame,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    progress: Tracker = untracked,
 ) -> pd.DataFrame:
     """Read all of X.npy to find the windows that are no numbers.
 
@@ -176,7 +177,7 @@ def _read_dictionary(path: Path, label_column: str) -> dict[str, str]:
 
 
 def _texts(array: np.ndarray, name: str) -> Iterator[tuple[slice, list[str]]]:
-    """Give the texts of an array, a chunk at a time: long ones would fill the memory."""
+    """Return the texts of an array, a chunk at a time: long ones would fill the memory."""
     for start in range(0, len(array), CHUNK):
         place = slice(start, start + CHUNK)
         try:
@@ -186,7 +187,7 @@ def _texts(array: np.ndarray, name: str) -> Iterator[tuple[slice, list[str]]]:
 
 
 def _decoded(chunk: np.ndarray) -> np.ndarray:
-    """Give the texts of an array; a ValueError says that there are others, which numpy would let through."""
+    """Return the texts of an array; a ValueError refuses others, which numpy would let through."""
     if chunk.dtype.kind == "S":
         return np.char.decode(chunk, "utf-8")
     if chunk.dtype.kind == "U":
@@ -266,12 +267,12 @@ class WindowReader:
         return dtype.itemsize * math.prod(shape)
 
     def identities(self, rows: pd.DataFrame) -> list[str]:
-        """Give a text a row: its window's place in the file, and the file's size and time of change."""
+        """Return a text for each row: its window's place in the file, and the file's size and time of change."""
         stat = self.path.stat()
         return [f"{index} {stat.st_size} {stat.st_mtime_ns}" for index in rows.index]
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Give the windows of some rows, as (rows, samples, channels) float32."""
+        """Return the windows of some rows, as (rows, samples, channels) float32."""
         offset, dtype, shape = self._layout
         index = rows.index.to_numpy()
         windows = np.empty((len(index), *shape), np.float32)
