@@ -267,7 +267,7 @@ class WindowReader:
         return dtype.itemsize * math.prod(shape)
 
     def identities(self, rows: pd.DataFrame) -> list[str]:
-        """Return a text for each row: its window's place in the file, and the file's size and time of change."""
+        """Return for each row its window's place in the file, and the file's size and time of change."""
         stat = self.path.stat()
         return [f"{index} {stat.st_size} {stat.st_mtime_ns}" for index in rows.index]
 
