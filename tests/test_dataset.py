@@ -485,7 +485,7 @@ def test_file_that_goes_bad_meanwhile_is_named(tone_folder):
 @pytest.mark.parametrize("batches_per_read", [2, 3, 100])
 def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
     manifest, reader = frame(23), CountingReader()
-    options = {"augment": Gain(), "sample_weight": np.arange(23)}
+    options = {"augmentation": Augmentation(Gain()), "sample_weight": np.arange(23)}
     together = make_dataset(
         manifest, reader, NAMES, 4, None, Epochs(3), **options, batches_per_read=batches_per_read
     )

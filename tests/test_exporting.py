@@ -24,7 +24,8 @@ from tones import write_tones
 
 from tfspec.base.errors import UserError
 from tfspec.cli import main as cli
-from tfspec.experiment import run as run_module
+from tfspec.experiment import export as experiment_export
+from tfspec.experiment import pipeline
 from tfspec.experiment.registry import pipeline_of
 from tfspec.export import TFLiteClassifier, export, exporting
 from tfspec.export.metadata import write_metadata
@@ -468,7 +469,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_calibrates_on_its_training_part(run, monkeypatch):
-    monkeypatch.setattr(run_module, "export", lambda *arguments: arguments)
+    monkeypatch.setattr(experiment_export, "export", lambda *arguments: arguments)
     _, _, signals, quantize, calibration = pipeline_of(run).export(run, "int8")
     assert quantize == "int8"
     signals, calibration = np.concatenate(list(signals)), np.concatenate(list(calibration))
@@ -491,7 +492,7 @@ def test_the_command_quantises(run, capsys, monkeypatch):
 
 def test_the_command_says_that_a_loop_has_no_int8_activations(run, capsys, monkeypatch):
     parity = {"signals": 1, "same_top_class": 1.0, "largest_difference": 0.0, "bytes": 1, "milliseconds": 1.0}
-    monkeypatch.setattr(run_module.Run, "export", lambda *_: {"tflite": {**parity, "quantize": "dynamic"}})
+    monkeypatch.setattr(pipeline.Pipeline, "export", lambda *_: {"tflite": {**parity, "quantize": "dynamic"}})
     cli.main(["export", str(run.folder), "--quantize", "int8"])
     assert "no int8 activations" in capsys.readouterr().out
     cli.main(["export", str(run.folder), "--quantize", "dynamic"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import inspect
 import os
 import re
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 
 from tfspec import __version__
 from tfspec.base.errors import UserError, user_error_in
+from tfspec.base.plugins import known_pipelines
 from tfspec.base.quiet import hush_tensorflow
 from tfspec.base.text import shown
 from tfspec.cli.commands import COMMANDS, LAUNCH, PIPELINE_COMMANDS
@@ -102,18 +102,13 @@ def _run(arguments: list[str]) -> None:
 
 def _run_pipeline(command: str, arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: tfspec {command} NAME [options]\n\nNAME is one of {', '.join(_pipeline_names())},")
+        print(f"usage: tfspec {command} NAME [options]\n\nNAME is one of {', '.join(known_pipelines())},")
         print(f"or a Python file that defines a Pipeline. `tfspec {command} NAME --help` lists its options.")
         return
     from tfspec.experiment.registry import find_pipeline
 
     name, *options = arguments
     PIPELINE_COMMANDS[command](parse(find_pipeline(name), options, f"tfspec {command} {name}"))
-
-
-def _pipeline_names() -> list[str]:
-    """List the pipelines that are installed, without importing them."""
-    return sorted({entry.name for entry in importlib.metadata.entry_points(group="tfspec.pipelines")})
 
 
 def _usage() -> str:

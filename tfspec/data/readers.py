@@ -115,7 +115,7 @@ class AudioReader:
         return (self.num_samples,)
 
     def identities(self, rows: pd.DataFrame) -> list[str]:
-        """Return for each row the name, size, time of change and slice of its recording, and how it is decoded.
+        """Return for each row name, size, time of change and slice of its recording, and how it is decoded.
 
         Raises:
             UserError: a recording is missing.

@@ -23,7 +23,7 @@ from tfspec.data.store import FeatureStore
 from tfspec.distributed import devices
 from tfspec.experiment.drawing import view
 from tfspec.experiment.evaluate import evaluate
-from tfspec.experiment.exporting import export_run
+from tfspec.experiment.export import export_run
 from tfspec.experiment.features import check_front_end, prepare
 from tfspec.experiment.fitting import fit_members
 from tfspec.experiment.members import members_of
@@ -93,7 +93,7 @@ class Pipeline(Steps):
         return evaluate(self, run, data, on_bad_file, part)
 
     def export(self, run: Run, quantize: Quantize = "none", calibrated: bool = False) -> dict[str, Any]:
-        """Write a SavedModel and a TFLite file of a run, and prove them; see `experiment.exporting`."""
+        """Write a SavedModel and a TFLite file of a run, and prove them; see `experiment.export`."""
         return export_run(self, run, quantize, calibrated)
 
     def view(self, run: Run, example: int = 0, part: Scored = "validation") -> Figure:

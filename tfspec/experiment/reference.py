@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tfspec.base.errors import UserError
+from tfspec.base.plugins import known_pipelines
 from tfspec.experiment.steps import Steps
-
-ENTRY_POINTS = "tfspec.pipelines"
-"""Group of the entry points by which installed packages, tfspec among them, make pipelines known."""
 
 
 def reference_to(steps: Steps) -> dict[str, Any]:
@@ -25,9 +22,9 @@ def reference_to(steps: Steps) -> dict[str, Any]:
         Its name as `pipeline`; if that is not known to all, also its `file`, None if it is in no file, as in
         a notebook, and the file's `sha256`.
     """
-    for entry in metadata.entry_points(group=ENTRY_POINTS, name=steps.name):
-        if entry.value == f"{type(steps).__module__}:{type(steps).__name__}":
-            return {"pipeline": steps.name}
+    known = known_pipelines().get(steps.name)
+    if known and known.value == f"{type(steps).__module__}:{type(steps).__name__}":
+        return {"pipeline": steps.name}
     if "<locals>" in type(steps).__qualname__:  # nobody finds what a function defines
         return {"pipeline": steps.name, "file": None}
     try:

@@ -4,33 +4,23 @@ from __future__ import annotations
 
 import inspect
 import typing
-from importlib import metadata
 from pathlib import Path
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import HIDDEN_PREFIXES
 from tfspec.base.modules import load_file
+from tfspec.base.plugins import known_pipelines
 from tfspec.base.text import text_problem
 from tfspec.experiment.pipeline import Pipeline
-from tfspec.experiment.reference import ENTRY_POINTS, checksum
+from tfspec.experiment.reference import checksum
 from tfspec.experiment.run import Run
-
-
-def pipeline_names() -> list[str]:
-    """List the pipelines that are known by name, without importing any.
-
-    Example:
-        >>> "capture24" in pipeline_names()
-        True
-    """
-    return sorted({entry.name for entry in metadata.entry_points(group=ENTRY_POINTS)})
 
 
 def find_pipeline(name: str) -> type[Pipeline]:
     """Find a pipeline by name, or in a user's Python file.
 
     Args:
-        name: one of `pipeline_names`, or a path that ends in .py, of a file that defines one Pipeline.
+        name: a key of `known_pipelines`, or a path that ends in .py, of a file that defines one Pipeline.
 
     Returns:
         The class.
@@ -44,9 +34,9 @@ def find_pipeline(name: str) -> type[Pipeline]:
     """
     if name.endswith(".py"):
         return _in_file(name)
-    for entry in metadata.entry_points(group=ENTRY_POINTS, name=name):
-        return entry.load()
-    raise UserError(f"No pipeline {name!r}. Give one of {', '.join(pipeline_names())}, or a Python file.")
+    if name not in (known := known_pipelines()):
+        raise UserError(f"No pipeline {name!r}. Give one of {', '.join(known)}, or a Python file.")
+    return known[name].load()
 
 
 def _in_file(path: str) -> type[Pipeline]:
@@ -110,11 +100,11 @@ def _remembered(run: Run) -> str:
     """Return the name or the file of a run's pipeline; a file only if it is the same as ever."""
     name, file = run.config["pipeline"], run.config.get("file")
     if file is None:
-        if name in pipeline_names():
+        if name in (known := known_pipelines()):
             return name
         raise UserError(
             f"{run.folder} was made by the pipeline {name!r}, which is neither one of "
-            f"{', '.join(pipeline_names())} nor in a file. Give its Python file: --pipeline FILE."
+            f"{', '.join(known)} nor in a file. Give its Python file: --pipeline FILE."
         )
     if problem := _file_problem(run, Path(file)):
         raise UserError(
