@@ -234,6 +234,7 @@ def test_a_pipeline_of_the_users_own_is_remembered_and_asked_for_where_it_has_ch
     file.write_text(file.read_text() + "# changed\n")
     assert "which has changed since. Give the file" in _fails(capsys, "evaluate", out)
     cli.main(["evaluate", str(out), "--pipeline", str(file)])
+    capsys.readouterr()
     file.unlink()
     assert "which is no longer there" in _fails(capsys, "export", out)
     config = json.loads((out / "config.json").read_text())
@@ -449,6 +450,6 @@ def test_prepare_keeps_features_that_train_finds(folder, tmp_path, capsys, monke
         assert said.startswith("Features of 12 examples, 52 × 39 × 1 float32, 0.1 MB: ")
         assert (tmp_path / "features") in Path(said.split("MB: ")[1].strip()).parents
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr("tfspec.experiment.pipeline.precompute", None)
+    monkeypatch.setattr("tfspec.experiment.features.precompute", None)
     cli.main(["train", *map(str, options)])
     assert (tmp_path / "run" / "metrics.json").exists()

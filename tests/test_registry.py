@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.modules import PREFIX, load_file, refuse_while_loading
 from tfspec.cli import main as cli
 from tfspec.experiment.members import members_of
-from tfspec.experiment.reference import source_of
+from tfspec.experiment.reference import reference_to, source_of
 from tfspec.experiment.registry import find_pipeline, pipeline_of
 from tfspec.experiment.run import Run
 
@@ -178,3 +180,15 @@ def test_an_error_while_loading_leaves_no_module(tmp_path):
         load_file(tmp_path / "mine.py")
     files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
     assert str(tmp_path / "mine.py") not in files
+
+
+def test_the_pipeline_of_the_readme_is_one(tmp_path):
+    readme = Path(__file__).parents[1] / "README.md"
+    (code,) = re.findall(r"```python\n(from dataclasses import .*?)```", readme.read_text("utf-8"), re.DOTALL)
+    (tmp_path / "loud_words.py").write_text(code)
+    pipeline = find_pipeline(str(tmp_path / "loud_words.py"))(num_mel_bins=32)
+    features = pipeline.front_end().compute_output_shape((None, pipeline.num_samples))
+    assert features[2] == 32
+    assert pipeline.backbone(features[1:], 3).output_shape == (None, 3)
+    assert pipeline.training(None, ["a", "b", "c"]).patience == 5
+    assert reference_to(pipeline)["file"] == str(tmp_path / "loud_words.py")
