@@ -130,6 +130,7 @@ OverlappedSpeech(data=sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[3])).t
 """
 
 
+@pytest.mark.slow  # test_pipeline.py has quick ones of the kind
 def test_a_killed_ensemble_resumed_ends_as_an_undisturbed_one(run, overlaps, tmp_path):
     folder = tmp_path / "killed"
     run_code(KILLED_IN_THE_SECOND_MEMBER, overlaps, folder, json.dumps(SMALL), status=-9)
@@ -150,6 +151,7 @@ def test_a_killed_ensemble_resumed_ends_as_an_undisturbed_one(run, overlaps, tmp
     assert resumed.metrics("test") == run.metrics("test")
 
 
+@pytest.mark.slow  # test_pipeline.py exports a small ensemble
 def test_an_ensemble_of_macs_is_exported_as_one_file_of_each_kind(overlaps, tmp_path):
     pipeline = OverlappedSpeech(data=overlaps)
     networks = [mac((160, 160, 4), 3, 1, pooling) for pooling in ("average", "max")]

@@ -66,11 +66,11 @@ def test_simulated_signals_are_numbered_and_simulated_once(run, monkeypatch):
     assert run.predictions["index"].tolist() == list(range(24, 32))
     rows = run.split.iloc[[3, 30]]
     expected = radio_pictures(list(rows["label"]), np.array([[0, 3], [0, 30]]))
-    monkeypatch.setattr(simulate, "radio_batches", None)
+    monkeypatch.setattr(simulate, "radio_pictures", None)
     np.testing.assert_allclose(pipeline_of(run).reader()(rows), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_all_members_train_on_the_data_that_split_csv_describes(tmp_path, processes):
     members = RadioSignals(
         num_train=8,
