@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfspec.augment.augmentation import NO_AUGMENTATION, Augmentation
 from tfspec.data.epochs import Epochs, check_epochs
 from tfspec.data.examples import Examples
+from tfspec.data.graphs import as_it_is
 from tfspec.data.plan import Plan
 from tfspec.data.readers import Reader
 from tfspec.data.slices import WHOLE, BatchSlice
@@ -90,8 +91,8 @@ def make_dataset(
     plan = Plan(len(manifest), batch_size, epochs, augmentation.mix_up, batches_per_read, batch_slice)
     if service is None:
         stages = Stages(examples, front_end, augmentation)
-        reads = tf.data.Dataset.range(1).flat_map(lambda _: plan.reads(plan.draw_in_graph()))
-        data = stages.batches(reads, plan).map(lambda number, batch: batch)
+        reads = tf.data.Dataset.range(1).flat_map(as_it_is(lambda _: plan.reads(plan.draw_in_graph())))
+        data = stages.batches(reads, plan).map(as_it_is(lambda number, batch: batch))
     else:
         stages = Stages(examples, front_end, augmentation, service.take)
         data = service.distribute(
@@ -122,7 +123,7 @@ def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.da
     examples = Examples(manifest, read)
     plan = Plan(len(manifest), batch_size)
     signals = plan.reads(plan.like()).map(
-        lambda rows, *_: examples.decode(rows)[0], num_parallel_calls=tf.data.AUTOTUNE
+        as_it_is(lambda rows, *_: examples.decode(rows)[0]), num_parallel_calls=tf.data.AUTOTUNE
     )
     return signals.prefetch(tf.data.AUTOTUNE)
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfspec.augment import MixUp
 from tfspec.data.epochs import Epochs
+from tfspec.data.graphs import as_it_is
 from tfspec.data.slices import WHOLE, BatchSlice
 
 
@@ -116,6 +117,7 @@ class Plan:
         reads = tf.data.Dataset.range(-(-self.num_batches // self.batches_per_read))
         return (reads.repeat() if repeated else reads).map(of_read)
 
+    @as_it_is
     def _read(self, examples: tuple, batches: tuple, number: tf.Tensor) -> tuple:
         """Cut what one read needs out of what an epoch has for each example, and for each batch."""
         return (

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tfspec.base.progress import Tracker, untracked
 from tfspec.data.batches import read_batches
+from tfspec.data.graphs import as_it_is
 from tfspec.data.readers import ArrayReader, Reader
 
 BATCH = 64
@@ -42,7 +43,7 @@ def precompute(
     """
     shape = layer.compute_output_shape((len(manifest), *read.signal_shape))
     features = np.empty(shape, dtype)
-    batches = read_batches(manifest, read, BATCH).map(layer).prefetch(1)
+    batches = read_batches(manifest, read, BATCH).map(as_it_is(layer.__call__)).prefetch(1)
     start = 0
     for batch in progress(batches.as_numpy_iterator(), -(-len(manifest) // BATCH)):
         features[start : start + len(batch)] = batch

@@ -127,7 +127,7 @@ class SignalSequence(keras.utils.PyDataset):
     @functools.cached_property
     def _apply_layers(self) -> Callable:
         layers = functools.partial(apply_layers, front_end=self.front_end, augmentation=self.augmentation)
-        return tf.function(layers, reduce_retracing=True)
+        return tf.function(layers, reduce_retracing=True, autograph=False)
 
     def __getstate__(self) -> dict:
         """Leave out the compiled function, which a process makes for itself."""

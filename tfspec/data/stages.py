@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfspec.augment import RandomLayer
 from tfspec.augment.augmentation import Augmentation
 from tfspec.data.examples import Examples, Take
+from tfspec.data.graphs import as_it_is
 from tfspec.data.plan import Draws, Plan, cut
 
 
@@ -34,7 +35,7 @@ class Stages:
         self._examples, self._take = examples, take
         layers = functools.partial(apply_layers, front_end=front_end, augmentation=augmentation)
         # Where batches are made somewhere else, a dataset is made for every epoch, and its layers traced once
-        self._layers = layers if take is None else tf.function(layers)
+        self._layers = layers if take is None else tf.function(layers, autograph=False)
 
     def batches(self, reads: tf.data.Dataset, plan: Plan) -> tf.data.Dataset:
         """Make the batches of some reads, each behind its number in the epoch.
@@ -50,24 +51,29 @@ class Stages:
             data = data.flat_map(functools.partial(_in_batches, plan.rows_per_batch))
         return data.map(self._apply, num_parallel_calls=tf.data.AUTOTUNE)
 
+    @as_it_is
     def _read(self, rows, mixing, draws, number):
         return self._examples.decode(rows, mixing.get("partner"), self._take), mixing, draws, number
 
+    @as_it_is
     def _read_one(self, rows, mixing, draws, number):
         """Read a batch alone, which is the first of its read."""
         batch, mixing, *drawn = self._read(rows, mixing, draws, number)
         return batch, mixing, *_at(0, tuple(drawn))
 
+    @as_it_is
     def _apply(self, batch, mixing, draws, number):
         return number, self._layers(batch, mixing, draws)
 
 
+@as_it_is
 def _in_batches(rows_per_batch: int, batch, mixing, draws, number) -> tf.data.Dataset:
     """Part what was read together into batches."""
     of_number = functools.partial(_one_batch, rows_per_batch, (batch, mixing), (draws, number))
     return tf.data.Dataset.range(tf.shape(number, tf.int64)[0]).map(of_number)
 
 
+@as_it_is
 def _one_batch(rows_per_batch: int, examples: tuple, batches: tuple, place: tf.Tensor) -> tuple:
     return *cut(examples, place, rows_per_batch), *_at(place, batches)
 

@@ -29,6 +29,7 @@ from tfspec.base.sources import code_of, package_code
 from tfspec.base.threads import threads
 from tfspec.borrowed import all_layers
 from tfspec.data.batches import read_batches
+from tfspec.data.graphs import as_it_is
 from tfspec.data.readers import Reader, places_of
 
 Dtype = Literal["float16", "float32"]
@@ -202,7 +203,7 @@ class FeatureStore:
             made = tf.cast(self._layer(signals), self.dtype)
             return made, tf.reduce_all(tf.math.is_finite(made), axis=range(1, len(made.shape)))
 
-        batches = read_batches(chosen, self._read, BATCH).map(features).prefetch(2)
+        batches = read_batches(chosen, self._read, BATCH).map(as_it_is(features)).prefetch(2)
         for number, (batch, finite) in enumerate(batches.as_numpy_iterator()):
             if not finite.all():
                 row = chosen.iloc[number * BATCH + int(np.argmin(finite))]

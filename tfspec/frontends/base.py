@@ -175,7 +175,7 @@ class FrontEnd(FloatLayer):
     @functools.cached_property
     def _mono_in_graph(self):
         # A partial has no code by which TensorFlow would count all layers' traces together, and warn
-        return tf.function(functools.partial(self._mono), reduce_retracing=True)
+        return tf.function(functools.partial(self._mono), reduce_retracing=True, autograph=False)
 
     def _mono(self, signal):
         """Compute (batch, frames, bins, views) features of (batch, samples)."""
