@@ -15,6 +15,7 @@ from forked import run_code
 
 import tfspec.augment
 from tfspec.augment import (
+    Augmentation,
     BackgroundNoise,
     ColoredNoise,
     Compose,
@@ -109,7 +110,7 @@ def changed_examples(before, after) -> np.ndarray:
 
 def test_every_public_layer_is_held_to_the_contract():
     public = {getattr(tfspec.augment, name) for name in tfspec.augment.__all__}
-    assert public - {RandomLayer, MixUp} == {type(make()) for make in LAYERS.values()}
+    assert public - {Augmentation, RandomLayer, MixUp} == {type(make()) for make in LAYERS.values()}
 
 
 @all_layers
