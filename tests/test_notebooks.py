@@ -82,6 +82,7 @@ def test_capture24(tmp_path):
     assert (tmp_path / "run" / "export" / "model.tflite").exists()
 
 
+@pytest.mark.slow
 def test_overlapped_speech(tmp_path):
     data = write_overlaps(tmp_path / "overlaps", train=12, test=4)
     options = {"width": 1, "epochs": 1, "batch_size": 4}
@@ -99,6 +100,7 @@ def test_notebooks_are_committed_without_outputs(path):
     assert not [cell for cell in notebook.cells if cell.get("outputs")]
 
 
+@pytest.mark.slow
 def test_rainforest(tmp_path):
     write_scenes(tmp_path / "scenes", "train", 4)
     write_scenes(tmp_path / "scenes", "test", 1)
