@@ -12,7 +12,7 @@ from tfspec.base.progress import track
 
 
 def demo(out: Path | None = None) -> None:
-    """Simulate radio signals, train, score and export a classifier, and use it: a minute or two.
+    """Simulate radio signals, train, score and export a classifier, and use it: some minutes.
 
     Args:
         out: run folder to write; runs/radio_signals-TIME if not given.
