@@ -47,9 +47,14 @@ class Recordings(Pipeline):
         """Length of a signal in samples."""
         raise NotImplementedError
 
+    @property
+    def folder(self) -> Path:
+        """What the manifest's paths are relative to."""
+        return self.data
+
     def reader(self):
         """Decode, resample, and cut or pad."""
-        return AudioReader(self.data, self.sample_rate, self.num_samples, self.padding)
+        return AudioReader(self.folder, self.sample_rate, self.num_samples, self.padding)
 
     def picture(self, signal, features):
         """Draw the first channel."""

@@ -98,7 +98,7 @@ class SpeechCommands(Recordings):
         return round(self.clip_seconds * self.sample_rate)
 
     @functools.cached_property
-    def _folder(self) -> Path:
+    def folder(self) -> Path:
         """Where the class folders are; what is downloaded has a folder of its own in `data`."""
         return fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data, self.sha256) if self.download else self.data
 
@@ -108,7 +108,7 @@ class SpeechCommands(Recordings):
 
     def manifest(self):
         """List the recordings and decode each, after fetching them if asked to."""
-        return inspect_class_folders(self._folder, self.classes, self.speaker_pattern, bar("Checking files"))
+        return inspect_class_folders(self.folder, self.classes, self.speaker_pattern, bar("Checking files"))
 
     @property
     def groups_may_overlap(self):
@@ -121,10 +121,6 @@ class SpeechCommands(Recordings):
             return split_by_file(manifest, self.validation_fraction, self.seed)
         check_groups(manifest, self.speaker_pattern)
         return split_by_group(manifest, self.validation_fraction, self.seed)
-
-    def reader(self):
-        """Decode, resample, and cut or pad."""
-        return replace(super().reader(), folder=self._folder)
 
     def augmentation(self):
         """Make what is asked for; what is masked becomes the features' mean."""

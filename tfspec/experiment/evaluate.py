@@ -64,10 +64,8 @@ def evaluate(
     rows = pd.concat([rows for _, rows in asked])
     if rows.empty:
         raise UserError(f"{run.folder} has no {part} part.")
-    if data is None and part == "validation":
-        found = _found(steps, run, asked, rows, fitted=None)
-    else:
-        found = _found(steps, run, asked, rows, fitted=fitted_scores(steps, run))
+    is_held_out = data is None and part == "validation"
+    found = _found(steps, run, asked, rows, None if is_held_out else fitted_scores(steps, run))
     if data is not None:
         trained_on = set(run.part("train")["group"])
         found.scores["groups_trained_on"] = sorted((set(rows["group"]) & trained_on) - {""})

@@ -55,8 +55,5 @@ def export_run(
 
 def _tempered(steps: Steps, run: Run) -> Classifier:
     """Return the run's model with its logits divided by the temperature that suits the validation part."""
-    model = run.classifier
-    backbone = at_temperature(model.backbone, fitted_scores(steps, run)["tempered"]["temperature"])
-    return Classifier(
-        model.front_end, backbone, model.class_names, model.signal_shape, model.sample_rate, model.takes
-    )
+    model, temperature = run.classifier, fitted_scores(steps, run)["tempered"]["temperature"]
+    return model.with_backbone(at_temperature(model.backbone, temperature))

@@ -64,11 +64,8 @@ def _join(folder: Path, names: Sequence[str]) -> None:
     """Make one model of all members, which averages their probabilities."""
     first, *others = (load_keras(folder / name / "best.keras") for name in names)
     joined = ensemble([first.backbone, *(other.backbone for other in others)])
-    whole = Classifier(
-        first.front_end, joined, first.class_names, first.signal_shape, first.sample_rate, first.takes
-    )
     with written_beside(folder / "best.keras") as temporary:
-        whole.save(temporary)
+        first.with_backbone(joined).save(temporary)
 
 
 def _fit_side_by_side(steps: Steps, folder: Path, names: Sequence[str]) -> None:

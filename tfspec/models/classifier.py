@@ -107,6 +107,27 @@ class Classifier(keras.Model):
         """
         return keras.ops.convert_to_numpy(keras.ops.softmax(self(signal, training=False)))
 
+    def with_backbone(self, backbone: keras.Model) -> Classifier:
+        """Make a classifier that differs in its backbone alone.
+
+        Args:
+            backbone: model from the same features to logits of the same classes.
+
+        Raises:
+            ValueError: it does not fit.
+
+        Example:
+            >>> from tfspec.frontends import Spectrogram
+            >>> from tfspec.models import conv2d
+            >>> one, other = (conv2d((None, 129, 1), 2) for _ in range(2))
+            >>> model = Classifier(Spectrogram(256, 128), one, ["no", "yes"], (8000,), 8000)
+            >>> model.with_backbone(other).class_names
+            ('no', 'yes')
+        """
+        return Classifier(
+            self.front_end, backbone, self.class_names, self.signal_shape, self.sample_rate, self.takes
+        )
+
     def compute_output_shape(self, input_shape):
         """Return (batch, classes)."""
         return (input_shape[0], len(self.class_names))
