@@ -149,7 +149,8 @@ def command(
     ],
 )
 @pytest.mark.parametrize(
-    "make", [lambda given: parse(Options, given, "x"), lambda given: parse_call(command, ["r", *given], "x")]
+    "make",
+    [lambda given: parse(Options, given, "x", {}), lambda given: parse_call(command, ["r", *given], "x")],
 )
 def test_the_command_line_refuses_the_same(make, given, said):
     with pytest.raises(UserError) as error:
@@ -160,19 +161,19 @@ def test_the_command_line_refuses_the_same(make, given, said):
 
 def test_the_command_line_gives_what_the_annotations_say():
     given = "--count 5 --rate 2 --people P1 P2 --pair 1 2 --folds all --out x --flag"
-    made = parse(Options, given.split(), "x")
+    made = parse(Options, given.split(), "x", {})
     assert type(made) is Options
     assert made == Options(
         count=5, rate=2.0, people=("P1", "P2"), pair=(1, 2), folds="all", out="x", flag=True
     )
-    assert parse(Options, ["--people", "0.5"], "x").people == 0.5
+    assert parse(Options, ["--people", "0.5"], "x", {}).people == 0.5
     assert parse_call(command, ["r", "--folds", "all"], "x")() == (Path("r"), 3, 1.0, None, "all")
     with pytest.raises(UserError, match="run must be a path"):
         parse_call(command, [""], "x")
 
 
 @pytest.mark.parametrize(
-    "show", [lambda: parse(Options, ["--help"], "x"), lambda: parse_call(command, ["--help"], "x")]
+    "show", [lambda: parse(Options, ["--help"], "x", {}), lambda: parse_call(command, ["--help"], "x")]
 )
 def test_help_states_ranges(show, capsys):
     with pytest.raises(SystemExit):

@@ -38,6 +38,45 @@ class Mine(SpeechCommands):
 """
 
 
+PRESET = """
+    presets = {"published": {"epochs": 7, "augment": ("noise",), "clip_norm": None}}
+"""
+
+
+def test_a_preset_is_a_set_of_options_that_others_go_before(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(MINE + PRESET)
+    mine = find_pipeline(str(tmp_path / "mine.py"))
+    published = mine.preset("published", epochs=3)
+    assert (published.epochs, published.augment, published.clip_norm) == (3, ("noise",), None)
+    assert mine.preset("default") == mine()
+    with pytest.raises(UserError, match=r"the presets default, published\. Received: 'publish'"):
+        mine.preset("publish")
+    command = ["train", str(tmp_path / "mine.py"), "--show", "--preset", "published", "--epochs", "3"]
+    cli.main(command)
+    shown = capsys.readouterr().out.splitlines()
+    assert "epochs                   3  (default: 30)" in shown
+    assert "clip_norm                None  (default: 1.0)" in shown
+    assert [line.split()[0] for line in shown] == list(published.options())
+    with pytest.raises(SystemExit):
+        cli.main([*command[:-2], "--help"])
+    shown = capsys.readouterr().out
+    assert "--preset {default,published}" in shown
+    assert "(default: noise)" in shown
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(["--preset"], "--preset: expected one argument"), (["--preset", "x"], "presets default, published.")],
+)
+def test_an_unknown_preset_is_one_line(tmp_path, capsys, given, said):
+    (tmp_path / "mine.py").write_text(MINE + PRESET)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", str(tmp_path / "mine.py"), *given])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["json.py", "tensorflow.py", "a b-c.py", "ü.py", "__init__.py"])
 def test_a_file_replaces_no_module(tmp_path, name):
     (tmp_path / name).write_text(MINE)

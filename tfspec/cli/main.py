@@ -17,9 +17,16 @@ from tfspec.base.plugins import known_pipelines
 from tfspec.base.quiet import hush_tensorflow
 from tfspec.base.text import shown
 from tfspec.cli.commands import COMMANDS, LAUNCH, PIPELINE_COMMANDS
-from tfspec.cli.parsing import parse, parse_call
+from tfspec.cli.parsing import parse, parse_call, split_off_preset
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
+
+PIPELINE_USAGE = """usage: tfspec {command} NAME [--preset PRESET] [--show] [options]
+
+NAME is one of {names},
+or a Python file that defines a Pipeline. `tfspec {command} NAME --help` lists its options.
+PRESET is a named set of options, such as published; options that are given go before its own.
+--show prints all options and does nothing else."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -102,13 +109,19 @@ def _run(arguments: list[str]) -> None:
 
 def _run_pipeline(command: str, arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: tfspec {command} NAME [options]\n\nNAME is one of {', '.join(known_pipelines())},")
-        print(f"or a Python file that defines a Pipeline. `tfspec {command} NAME --help` lists its options.")
+        print(PIPELINE_USAGE.format(command=command, names=", ".join(known_pipelines())))
         return
+    from tfspec.cli.summaries import print_options
     from tfspec.experiment.registry import find_pipeline
 
     name, *options = arguments
-    PIPELINE_COMMANDS[command](parse(find_pipeline(name), options, f"tfspec {command} {name}"))
+    kind, (chosen, options) = find_pipeline(name), split_off_preset(options)
+    program = f"tfspec {command} {name} [--preset {{{','.join(kind.all_presets())}}}] [--show]"
+    pipeline = parse(kind, options, program, kind.preset_options(chosen.preset))
+    if chosen.show:
+        print_options(pipeline)
+    else:
+        PIPELINE_COMMANDS[command](pipeline)
 
 
 def _usage() -> str:

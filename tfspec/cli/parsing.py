@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import dataclasses
 import functools
 import inspect
 import io
 import re
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,13 +22,14 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, limits
 
 
-def parse(target: type, arguments: Sequence[str], program: str) -> Any:
+def parse(target: type, arguments: Sequence[str], program: str, defaults: Mapping[str, Any]) -> Any:
     """Make an object from a command line: one option a parameter, its range in `--help`.
 
     Args:
         target: what is made, a dataclass whose constructor checks its own options.
         arguments: the command line.
         program: what stands before it, for `--help`.
+        defaults: what stands for options that are not given, where this is not what the dataclass says.
 
     Returns:
         The object.
@@ -36,17 +39,48 @@ def parse(target: type, arguments: Sequence[str], program: str) -> Any:
 
     Example:
         >>> import dataclasses
-        >>> parse(dataclasses.make_dataclass("Point", [("x", int)]), ["--x", "3"], "point")
-        Point(x=3)
+        >>> Point = dataclasses.make_dataclass("Point", [("x", int), ("y", int)])
+        >>> parse(Point, ["--x", "3"], "point", {"y": 4})
+        Point(x=3, y=4)
     """
-    name, text = target.__name__, target.__doc__ or ""
+    hints, text = _for_tyro(target), target.__doc__ or ""
     stand_in = {
         "__new__": lambda _, **options: functools.partial(target, **options),
-        "__annotations__": _for_tyro(target),
         "__module__": target.__module__,
-        "__doc__": "" if text.startswith(f"{name}(") else text,  # what dataclasses write where nobody has
+        "__doc__": "" if text.startswith(f"{target.__name__}(") else text,  # what dataclasses write
     }
-    return _parse(type(name, (target,), stand_in), arguments, program)()
+    given = [(name, hints[name], dataclasses.field(default=value)) for name, value in defaults.items()]
+    kind = dataclasses.make_dataclass(
+        target.__name__, given, bases=(target,), namespace=stand_in, kw_only=True
+    )
+    kind.__annotations__ = hints
+    return _parse(kind, arguments, program)()
+
+
+def split_off_preset(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Find what a command of a pipeline takes beside the pipeline's options.
+
+    Args:
+        arguments: the command line.
+
+    Returns:
+        The attributes `preset`, a name, and `show`, whether the options are only to be shown; and the rest
+        of the command line.
+
+    Raises:
+        UserError: `--preset` comes without a name.
+
+    Example:
+        >>> split_off_preset(["--epochs", "3", "--preset", "published"])
+        (Namespace(preset='published', show=False), ['--epochs', '3'])
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--preset", default="default")
+    parser.add_argument("--show", action="store_true")
+    try:
+        return parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        raise UserError(str(error)) from None
 
 
 def parse_call(function: Callable, arguments: Sequence[str], program: str) -> Callable[[], Any]:

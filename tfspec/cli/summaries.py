@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ def print_run(run: Run, pipeline: Steps) -> None:
     if run.has_test_part:
         console.print("\nTest part, neither trained nor validated on:")
         print_scores(run.metrics("test"), run.evaluation_folder(part="test"))
+
+
+def print_options(pipeline: Steps) -> None:
+    """List all options of a pipeline, and beside those that somebody has chosen what else they would be."""
+    for field in dataclasses.fields(pipeline):
+        value = getattr(pipeline, field.name)
+        default = "" if value == field.default else f"  (default: {field.default})"
+        console.print(escape(f"{field.name:24} {value}{default}"), highlight=False)
 
 
 def print_scores(scores: Scores, folder: Path) -> None:

@@ -125,6 +125,8 @@ def fit_member(
     strategy = open_strategy(steps.strategy)
     with strategy.scope(), in_precision(steps.precision):
         backbone = progress.backbone() or steps.backbone(feature_shape, len(class_names))
+    if member.is_first:
+        backbone.summary(print_fn=_say_lines)
     recipe = steps.training(member.part("train"), class_names)
     epochs = Epochs(member.seed, order=recipe.order)
     make_training = _training_batches(member, class_names, features, recipe, epochs)
@@ -140,6 +142,11 @@ def fit_member(
             front_end, in_float32(backbone), class_names, read.signal_shape, read.sample_rate
         )
         fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit)
+
+
+def _say_lines(text: str) -> None:
+    for line in text.splitlines():
+        say(line)
 
 
 def _training_batches(

@@ -29,6 +29,11 @@ class Member(NamedTuple):
     split: pd.DataFrame
     fold: int | None = None
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the run's first model: the others look like it."""
+        return not self.fold and self.seed == self.steps.seed
+
     def part(self, part: str) -> pd.DataFrame:
         """Return the rows that belong to a part of its split."""
         return self.split[self.split["part"] == part]

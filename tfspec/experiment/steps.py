@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import keras
 import numpy as np
@@ -22,6 +22,8 @@ from tfspec.experiment.options import ComputingOptions, RunOptions, TrainingOpti
 from tfspec.experiment.run import Run
 from tfspec.report.figures import Picture
 from tfspec.training import Phase, Training
+
+Kind = TypeVar("Kind", bound="Steps")
 
 
 @dataclass(kw_only=True)
@@ -40,6 +42,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
     """Number format in which they are kept."""
     examples_per_class: ClassVar[int] = 1
     """Pictures of each class among the run's figures."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Named sets of options, such as those of the published experiment; "default" is always there."""
 
     def __post_init__(self):
         """Hold the options to their annotations; text may be for paths and lists for tuples, as in JSON."""
@@ -49,6 +53,38 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
         if self.data_service is not None:
             check_address(self.data_service)
         check_seeds(self.seed, self.num_members)
+
+    @classmethod
+    def all_presets(cls) -> dict[str, Mapping[str, Any]]:
+        """Return what each preset sets, by its name."""
+        return {"default": {}, **cls.presets}
+
+    @classmethod
+    def preset_options(cls, name: str) -> Mapping[str, Any]:
+        """Return the options that a preset sets.
+
+        Args:
+            name: of `all_presets`.
+
+        Raises:
+            UserError: there is no such preset.
+        """
+        if name not in (presets := cls.all_presets()):
+            raise UserError(f"{cls.name} has the presets {', '.join(presets)}. Received: {name!r}")
+        return presets[name]
+
+    @classmethod
+    def preset(cls: type[Kind], name: str, **options) -> Kind:
+        """Make the pipeline with a named set of options.
+
+        Args:
+            name: of `all_presets`.
+            **options: fields of the pipeline, which go before those of the preset.
+
+        Raises:
+            UserError: there is no such preset, or an option is not as its annotation asks.
+        """
+        return cls(**{**cls.preset_options(name), **options})
 
     def options(self) -> dict[str, Any]:
         """Return all options as JSON has them; paths are absolute."""
