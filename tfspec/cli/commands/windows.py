@@ -23,9 +23,9 @@ def windows(
 ) -> None:
     """Cut accelerometer recordings into windows for `train capture24`, or for `predict`.
 
-    Writes X.npy, Y.npy, T.npy and pid.npy, by the rules of those who published Capture-24, and recordings.csv:
-    what was kept of each recording. Interrupted, it goes on where it was. Recordings that cannot be used are
-    named on standard error, and the others are done: exit code 1.
+    Writes X.npy, Y.npy, T.npy and pid.npy, by the rules of those who published Capture-24, and in
+    recordings.csv what was kept of each recording. Interrupted, it goes on where it was. Recordings that
+    cannot be used are named on standard error, and the others are done: exit code 1.
 
     Args:
         raw: folder of P001.csv.gz and such, with the columns time, x, y, z and annotation; or one file.

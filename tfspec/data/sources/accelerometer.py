@@ -88,10 +88,12 @@ class Cutter:
         Raises:
             RecordingError: it is no such file, or its times go back.
         """
-        begin, rest = None, pd.DataFrame()
+        rest, begin = pd.DataFrame(), None
         for table in self._tables(path):
             table = pd.concat([rest, table], ignore_index=True)
             times = table["time"].to_numpy()
+            if not len(times):
+                raise _error(path, "it has no rows")
             begin = times[0] if begin is None else begin
             _check_clock(path, times)
             number = (times - begin) // (self.seconds * NANOSECONDS)
@@ -100,10 +102,8 @@ class Cutter:
                 raise _error(path, f"{self.seconds} s have over {len(table) - whole} rows")
             if whole:
                 yield self._cut(table[:whole], number[:whole], begin)
-            rest = table[whole:]
-        if begin is None:
-            raise _error(path, "it has no rows")
-        yield self._cut(rest, (rest["time"].to_numpy() - begin) // (self.seconds * NANOSECONDS), begin)
+            rest, number = table[whole:], number[whole:]
+        yield self._cut(rest, number, begin)
 
     def _tables(self, path: str | os.PathLike) -> Iterator[pd.DataFrame]:
         """Read some rows at a time; times become nanoseconds."""
