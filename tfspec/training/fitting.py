@@ -15,7 +15,7 @@ from tfspec.base.files import written_beside
 from tfspec.distributed.devices import Jit
 from tfspec.distributed.replicated import replicated
 from tfspec.models import Classifier
-from tfspec.training.keeping import Keep, StopOnNaN
+from tfspec.training.keeping import ForgetRecent, Keep, StopOnNaN
 from tfspec.training.progress import Progress
 from tfspec.training.recipe import Batches, Phase, Training
 
@@ -68,6 +68,7 @@ def fit(
                 verbose=verbose,
                 callbacks=[
                     StopOnNaN(),
+                    ForgetRecent(),
                     Keep(classifier, backbone, batches.epochs, progress, is_over),
                     keras.callbacks.TensorBoard(progress.folder / "logs", write_graph=False),
                 ],
