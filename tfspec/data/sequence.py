@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import multiprocessing
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -100,6 +99,7 @@ class SignalSequence(keras.utils.PyDataset):
                 "TensorFlow stands still in a forked process: layers do not go with `use_multiprocessing`. "
                 'Use threads (`workers` alone), or multiprocessing.set_start_method("spawn", force=True).'
             )
+        self._graph: Callable | None = None
         self._last_drawn = self._draw()
 
     def _drawn(self) -> Drawn:
@@ -147,15 +147,22 @@ class SignalSequence(keras.utils.PyDataset):
             batch = signals, *batch[1:]
         if self.has_layers:
             draws = Draws(drawn.seeds[index], np.array([0, len(batch[0])]))
-            made = self._apply_layers(batch, mixing, draws)
-            batch = tuple(part.numpy() for part in made)
+            batch = self._through_layers(batch, mixing, draws)
         return batch
 
-    @functools.cached_property
-    def _apply_layers(self) -> Callable:
-        layers = functools.partial(apply_layers, front_end=self.front_end, augmentation=self.augmentation)
-        return tf.function(layers, reduce_retracing=True, autograph=False)
+    def _through_layers(self, *arguments) -> tuple[np.ndarray, ...]:
+        """Apply the layers by a graph for batches of any size, as a dataset has: the numbers are the same."""
+        if self._graph is None:
+            any_size = tf.nest.map_structure(
+                lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), arguments
+            )
+            self._graph = tf.function(
+                lambda *batch: apply_layers(*batch, self.front_end, self.augmentation),
+                input_signature=any_size,
+                autograph=False,
+            )
+        return tuple(part.numpy() for part in self._graph(*arguments))
 
     def __getstate__(self) -> dict:
-        """Leave out the compiled function, which a process makes for itself."""
-        return {name: value for name, value in self.__dict__.items() if name != "_apply_layers"}
+        """Leave out the graph, which a process makes for itself."""
+        return {**self.__dict__, "_graph": None}
