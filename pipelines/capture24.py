@@ -11,7 +11,7 @@ import numpy as np
 
 from tfspec.augment import Augmentation, Compose, Gain, Rotation, TimeShift
 from tfspec.base.errors import UserError
-from tfspec.base.options import Batch, Count, Dropout, Name, Range, Rate, Ratio
+from tfspec.base.options import AnyCount, Batch, Count, Dropout, Name, Range, Rate, Ratio
 from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, pyramid
 from tfspec.pipelines.windows import Windows
@@ -67,6 +67,7 @@ class Capture24(Windows):
     }
 
     epochs: Count = 16
+    patience: AnyCount | None = None
     keep: Literal["best", "last"] = "last"
     batch_size: Batch = 64
     validation_batch_size: Batch = 1024

@@ -12,6 +12,8 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 
+UNANSWERED = "unanswered"
+"""Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
 LISTED = 50
 """Groups that an error names."""
 

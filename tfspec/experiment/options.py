@@ -33,12 +33,14 @@ class TrainingOptions:
 
     epochs: Count = 20
     """Largest number of epochs."""
-    patience: AnyCount = 2
-    """Epochs without a lower validation loss after which training stops."""
+    patience: AnyCount | None = 2
+    """Epochs without a lower validation loss after which training stops; none never stops before the end."""
     keep: Literal["best", "last"] = "best"
     """The epoch whose model counts: that of the lowest validation loss, or the last one."""
     batch_size: Batch = 32
     """Examples a training batch."""
+    drop_remainder: bool = False
+    """Leave out each epoch's last training batch if it is smaller than the others."""
     validation_batch_size: Batch = 64
     """Examples a batch in validation and prediction."""
     learning_rate: Rate = 1e-3
@@ -65,6 +67,9 @@ class ComputingOptions:
     feature_store: Path | None = None
     """Folder that keeps computed features for this run and others; if not given, those that memory does not
     hold go to `features` beside the run folder, and those that are there already are used."""
+    loader: Literal["tf.data", "sequence"] = "tf.data"
+    """What makes the batches of training: tf.data, or a keras.utils.Sequence, which reads one after another
+    on one device. They are the same batches."""
     data_service: Name | None = None
     """grpc://host:port of a `tfspec data-server`, whose workers read, augment and make features batch by
     batch, none kept; they must have the data and the run folder under the same paths. The batches are the

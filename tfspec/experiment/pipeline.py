@@ -61,11 +61,12 @@ class Pipeline(Steps):
             folder = _new_folder(self) if devices.is_chief(strategy) else devices.elsewhere()
             check_front_end(self)
             split, bad = checked_split(self)
-            used = devices.describe(strategy, self.batch_size)
-            run = Run.create(folder, {**reference_to(self), "options": self.options(), "devices": used})
+            steps = self.settled(split)
+            used = devices.describe(strategy, steps.batch_size)
+            run = Run.create(folder, {**reference_to(steps), "options": steps.options(), "devices": used})
             say(f"Run folder: {folder}")
             _tell_split(run, split, bad)
-            return finish(self, run, verbose)
+            return finish(steps, run, verbose)
 
     def prepare(self) -> FeatureStore:
         """Compute the features that a training uses, and keep them on disk; what is there already stays.
@@ -127,7 +128,8 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
         say("Devices: " + ", ".join(f"{name} {value}" for name, value in used.items()))
         fit_members(steps, run, verbose)
         _keep_signals(steps, run)
-        evaluate(steps, run)
+        if run.has_validation_part:
+            evaluate(steps, run)
         if run.has_test_part:
             evaluate(steps, run, part="test")
         members = list(members_of(steps, run.split))
@@ -145,13 +147,17 @@ def open_devices(steps: Steps) -> tf.distribute.Strategy:
         The strategy of `devices.open_strategy`.
 
     Raises:
-        UserError: they are not there, or do not go with the batch size or with several processes.
+        UserError: they are not there, or do not go with the batch size, several processes or a Sequence.
     """
     strategy = devices.open_strategy(steps.strategy)
     devices.describe(strategy, steps.batch_size)
     if steps.processes > 1 and strategy.num_replicas_in_sync > 1:
         raise UserError(
             f"processes must be 1 on several devices. Received: {steps.processes}; or give --strategy none"
+        )
+    if steps.loader == "sequence" and strategy.num_replicas_in_sync > 1:
+        raise UserError(
+            "A Sequence loads for one device. Received: loader='sequence'. Or give --strategy none"
         )
     return strategy
 

@@ -52,6 +52,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
             setattr(self, name, value)
         if self.data_service is not None:
             check_address(self.data_service)
+            if self.loader == "sequence":
+                raise UserError("A data service makes its batches by tf.data. Received: loader='sequence'")
         check_seeds(self.seed, self.num_members)
 
     @classmethod
@@ -111,7 +113,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
         Returns:
             The manifest with a column `part`: "train", "validation", "test" or "unanswered". For
             cross-validation also with `fold`, numbers from 0; what validates is in part "train" then, too:
-            one model a fold trains on the other folds and is validated on its own.
+            one model a fold trains on the other folds and is validated on its own. Only where the last epoch
+            counts, `keep`, may nothing validate.
         """
         raise NotImplementedError
 
@@ -146,6 +149,7 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
             optimizer=lambda rate: keras.optimizers.Adam(rate, clipnorm=self.clip_norm),
             patience=self.patience,
             keep=self.keep,
+            drop_remainder=self.drop_remainder,
         )
 
     def picture(self, signal: np.ndarray, features: np.ndarray) -> Picture:
@@ -170,6 +174,14 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
     def groups_may_overlap(self) -> bool:
         """Whether a group may stand on both sides of the split, which makes the score too good."""
         return False
+
+    def settled(self, manifest: pd.DataFrame) -> Steps:
+        """Return the pipeline with the options that depend on the data, which a run keeps.
+
+        Args:
+            manifest: the examples that can be used.
+        """
+        return self
 
     def on_data(self, data: Path) -> Steps:
         """Return the pipeline of another data set of the same kind.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import shutil
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.distributed.devices import Jit
-from tfspec.distributed.replicated import replicated
+from tfspec.distributed.replicated import Data, replicated
 from tfspec.models import Classifier
 from tfspec.training.keeping import ForgetRecent, Keep, StopOnNaN
 from tfspec.training.progress import Progress
@@ -46,9 +44,10 @@ def fit(
 
     Raises:
         UserError: the loss was never finite.
+        ValueError: nothing validates, and it is not the last epoch that counts.
     """
-    if recipe.keep == "last":
-        recipe = dataclasses.replace(recipe, patience=sum(phase.epochs for phase in recipe.phases))
+    if batches.validation is None and recipe.keep != "last":
+        raise ValueError(f'Without validation `keep` must be "last". Received: {recipe.keep!r}')
     if not progress.history:
         progress.save()  # so that nobody takes the first epoch's `best.keras` for the end
     for number in range(progress.phase, len(recipe.phases)):
@@ -64,7 +63,7 @@ def fit(
                 validation_data=batches.validation,
                 initial_epoch=len(progress.history),
                 epochs=progress.first_epoch + phase.epochs,
-                shuffle=False,  # the dataset is
+                shuffle=False,  # the batches are
                 verbose=verbose,
                 callbacks=[
                     StopOnNaN(),
@@ -84,7 +83,9 @@ def _compile(backbone: keras.Model, recipe: Training, phase: Phase, steps_per_ep
     backbone.compile(optimizer, recipe.loss, metrics=list(recipe.metrics), jit_compile=jit_compile)
 
 
-def _length(data: tf.data.Dataset | tf.distribute.DistributedDataset) -> int:
+def _length(data: Data) -> int:
+    if isinstance(data, keras.utils.PyDataset):
+        return len(data)
     cardinality = data.cardinality  # a method, or a property where several replicas share the batches
     return int(cardinality() if callable(cardinality) else cardinality)
 

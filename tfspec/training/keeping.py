@@ -40,8 +40,9 @@ class ForgetRecent(keras.callbacks.Callback):
 class Keep(keras.callbacks.Callback):
     """Keeps the classifier, which takes the raw signal, and the training's state while the backbone trains.
 
-    After every epoch it writes `last.keras`, `best.keras` if the validation loss is the lowest so far,
-    `history.csv`, and the state that `fit` goes on from. Each is whole at any time.
+    After every epoch it writes `last.keras`, `best.keras` if the validation loss is the lowest so far (the
+    training loss where nothing validates), `history.csv`, and the state that `fit` goes on from. Each is
+    whole at any time.
 
     Args:
         classifier: what is kept: around the backbone that trains, or around its twin in float32.
