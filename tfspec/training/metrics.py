@@ -85,9 +85,11 @@ class RecentLoss(keras.metrics.Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Remember the loss of a batch, and forget that of the oldest one."""
-        size = tf.cast(tf.shape(y_pred)[0], tf.float32)
-        total = tf.where(size > 0, size * tf.cast(self.loss(y_true, y_pred), tf.float32), 0.0)
-        for kept, new in ((self.sums, total), (self.sizes, size)):
+        y_true, y_pred = (keras.ops.convert_to_tensor(each) for each in (y_true, y_pred))
+        # Called as usual, a loss is divided by the number of replicas
+        losses = tf.cast(self.loss.call(y_true, y_pred), tf.float32)
+        size = tf.cast(tf.shape(losses)[0], tf.float32)
+        for kept, new in ((self.sums, tf.reduce_sum(losses)), (self.sizes, size)):
             kept.assign(tf.concat([kept[1:], new[tf.newaxis]], axis=0))
 
     def result(self):

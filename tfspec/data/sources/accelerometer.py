@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -88,13 +89,13 @@ class Cutter:
         Raises:
             RecordingError: it is no such file, or its times go back.
         """
-        rest, begin = pd.DataFrame(), None
+        rest, number, begin = pd.DataFrame(), np.empty(0, int), 0
         for table in self._tables(path):
+            if table.empty:
+                raise _error(path, "it has no rows")
+            begin = begin if len(rest) else table["time"].iloc[0]
             table = pd.concat([rest, table], ignore_index=True)
             times = table["time"].to_numpy()
-            if not len(times):
-                raise _error(path, "it has no rows")
-            begin = times[0] if begin is None else begin
             _check_clock(path, times)
             number = (times - begin) // (self.seconds * NANOSECONDS)
             whole = np.searchsorted(number, number[-1])
@@ -121,7 +122,7 @@ class Cutter:
                 times = table["time"]
                 if times.isna().any():
                     raise _error(path, f"row {times.index[times.isna()][0] + 1} has no time")
-                yield table.assign(time=_tried(path, lambda times=times: _nanoseconds(times)))
+                yield table.assign(time=_tried(path, functools.partial(_nanoseconds, times)))
 
     def _cut(self, table: pd.DataFrame, number: np.ndarray, begin: int) -> Cut:
         """Keep the good windows of a table that holds whole ones, of which `number` counts them."""
