@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick lint ruff types imports slow benchmark clean
+.PHONY: demo test quick lint ruff types imports slow benchmark notebooks wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/tfspec demo
@@ -36,8 +36,17 @@ slow: $(VENV)/installed-test
 benchmark: $(VENV)/installed-benchmark
 	$(BIN)/pytest tests/benchmarks --benchmark-only -s
 
+# What the notebooks show, made anew.
+notebooks: $(VENV)/installed-test
+	$(BIN)/python tests/programs/run_notebooks.py "$$(mktemp -d)" notebooks/*.ipynb
+
+# One file to install, such as in Colab: drag it into Files, beside a notebook.
+wheel: $(VENV)/bin/python
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build dist *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

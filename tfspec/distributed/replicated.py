@@ -8,7 +8,7 @@ whatever the sizes of the shares. So the learning rate stays what it was, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -19,18 +19,19 @@ from tfspec.base.errors import UserError
 from tfspec.data.slices import BatchSlice
 from tfspec.distributed.devices import Jit
 
+Data: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset | keras.utils.PyDataset
+"""Batches that a model trains or is validated on."""
 
-def distribute(
-    strategy: tf.distribute.Strategy, make: Callable[..., tf.data.Dataset]
-) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+
+def distribute(strategy: tf.distribute.Strategy, make: Callable[..., Data]) -> Data:
     """Make batches that the replicas share.
 
     Each machine makes its share of every batch, and parts it among its replicas.
 
     Args:
         strategy: of `open_strategy`.
-        make: makes the batches, or with `batch_slice=…` one share of each, such as
-            `functools.partial(make_dataset, …)`.
+        make: makes the batches, or for several replicas with `batch_slice=…` a dataset of one share of each,
+            such as `functools.partial(make_dataset, …)`.
 
     Returns:
         The batches themselves for one replica; otherwise what `fit` and `evaluate` of a `Replicated` take.

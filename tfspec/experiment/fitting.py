@@ -10,16 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.progress import say
 from tfspec.base.quiet import quiet_program
-from tfspec.data import Epochs, make_dataset
+from tfspec.data import Epochs, SignalSequence, make_dataset
 from tfspec.data.readers import Reader
 from tfspec.distributed.devices import open_strategy
-from tfspec.distributed.replicated import distribute
+from tfspec.distributed.replicated import Data, distribute
 from tfspec.distributed.service import Service
 from tfspec.experiment.features import kept_features
 from tfspec.experiment.members import Member, members_of
@@ -130,14 +129,13 @@ def fit_member(
     recipe = steps.training(member.part("train"), class_names)
     whole = steps.batch_size if recipe.drop_remainder else 1
     epochs = Epochs(member.seed, order=recipe.order, multiple_of=whole)
-    make_training = _training_batches(member, class_names, features, recipe, epochs)
-    make_validation = _validation_batches(member, class_names, features)
     service = functools.partial(_service, steps.data_service, run_folder, name)
+    make_training = _training_batches(member, class_names, features, recipe, epochs, service("train"))
+    make_validation = _validation_batches(member, class_names, features, service("validation"))
     with strategy.scope():
         batches = Batches(
-            distribute(strategy, functools.partial(make_training, service=service("train"))),
-            make_validation
-            and distribute(strategy, functools.partial(make_validation, service=service("validation"))),
+            distribute(strategy, make_training),
+            make_validation and distribute(strategy, make_validation),
             epochs,
         )
         classifier = Classifier(
@@ -152,13 +150,18 @@ def _say_lines(text: str) -> None:
 
 
 def _training_batches(
-    member: Member, class_names: Sequence[str], features: Reader | None, recipe: Training, epochs: Epochs
-) -> Callable[..., tf.data.Dataset]:
+    member: Member,
+    class_names: Sequence[str],
+    features: Reader | None,
+    recipe: Training,
+    epochs: Epochs,
+    service: Service | None,
+) -> Callable[..., Data]:
     """Return what makes the batches of the training part, once it is told whose share it is to make."""
     augmentation = member.steps.augmentation()
     read, front_end = _source(member.steps, None if augmentation.signals else features)
     return functools.partial(
-        make_dataset,
+        _loader(member.steps, service, recipe.batches_per_read),
         member.part("train"),
         read,
         class_names,
@@ -167,19 +170,25 @@ def _training_batches(
         epochs,
         augmentation=augmentation,
         sample_weight=recipe.weights,
-        batches_per_read=recipe.batches_per_read,
     )
 
 
 def _validation_batches(
-    member: Member, class_names: Sequence[str], features: Reader | None
-) -> Callable[..., tf.data.Dataset] | None:
+    member: Member, class_names: Sequence[str], features: Reader | None, service: Service | None
+) -> Callable[..., Data] | None:
     """Return what makes the batches of the validation part, None where it is empty."""
     if member.part("validation").empty:
         return None
     read, front_end = _source(member.steps, features)
-    size = member.steps.validation_batch_size
-    return functools.partial(make_dataset, member.part("validation"), read, class_names, size, front_end)
+    size, rows = member.steps.validation_batch_size, member.part("validation")
+    return functools.partial(_loader(member.steps, service), rows, read, class_names, size, front_end)
+
+
+def _loader(steps: Steps, service: Service | None, batches_per_read: int = 1) -> Callable[..., Data]:
+    """Return what makes batches of a manifest: a dataset, or a Sequence, which reads one after another."""
+    if steps.loader == "sequence":
+        return SignalSequence
+    return functools.partial(make_dataset, batches_per_read=batches_per_read, service=service)
 
 
 def _source(steps: Steps, features: Reader | None) -> tuple[Reader, keras.Layer | None]:

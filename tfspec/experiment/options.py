@@ -67,6 +67,9 @@ class ComputingOptions:
     feature_store: Path | None = None
     """Folder that keeps computed features for this run and others; if not given, those that memory does not
     hold go to `features` beside the run folder, and those that are there already are used."""
+    loader: Literal["tf.data", "sequence"] = "tf.data"
+    """What makes the batches of training: tf.data, or a keras.utils.Sequence, which reads one after another
+    on one device. They are the same batches."""
     data_service: Name | None = None
     """grpc://host:port of a `tfspec data-server`, whose workers read, augment and make features batch by
     batch, none kept; they must have the data and the run folder under the same paths. The batches are the

@@ -147,13 +147,17 @@ def open_devices(steps: Steps) -> tf.distribute.Strategy:
         The strategy of `devices.open_strategy`.
 
     Raises:
-        UserError: they are not there, or do not go with the batch size or with several processes.
+        UserError: they are not there, or do not go with the batch size, several processes or a Sequence.
     """
     strategy = devices.open_strategy(steps.strategy)
     devices.describe(strategy, steps.batch_size)
     if steps.processes > 1 and strategy.num_replicas_in_sync > 1:
         raise UserError(
             f"processes must be 1 on several devices. Received: {steps.processes}; or give --strategy none"
+        )
+    if steps.loader == "sequence" and strategy.num_replicas_in_sync > 1:
+        raise UserError(
+            "A Sequence loads for one device. Received: loader='sequence'. Or give --strategy none"
         )
     return strategy
 

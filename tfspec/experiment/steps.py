@@ -52,6 +52,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
             setattr(self, name, value)
         if self.data_service is not None:
             check_address(self.data_service)
+            if self.loader == "sequence":
+                raise UserError("A data service makes its batches by tf.data. Received: loader='sequence'")
         check_seeds(self.seed, self.num_members)
 
     @classmethod

@@ -7,14 +7,13 @@ import shutil
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.distributed.devices import Jit
-from tfspec.distributed.replicated import replicated
+from tfspec.distributed.replicated import Data, replicated
 from tfspec.models import Classifier
-from tfspec.training.keeping import Keep, StopOnNaN
+from tfspec.training.keeping import ForgetRecent, Keep, StopOnNaN
 from tfspec.training.progress import Progress
 from tfspec.training.recipe import Batches, Phase, Training
 
@@ -64,10 +63,11 @@ def fit(
                 validation_data=batches.validation,
                 initial_epoch=len(progress.history),
                 epochs=progress.first_epoch + phase.epochs,
-                shuffle=False,  # the dataset is
+                shuffle=False,  # the batches are
                 verbose=verbose,
                 callbacks=[
                     StopOnNaN(),
+                    ForgetRecent(),
                     Keep(classifier, backbone, batches.epochs, progress, is_over),
                     keras.callbacks.TensorBoard(progress.folder / "logs", write_graph=False),
                 ],
@@ -83,7 +83,9 @@ def _compile(backbone: keras.Model, recipe: Training, phase: Phase, steps_per_ep
     backbone.compile(optimizer, recipe.loss, metrics=list(recipe.metrics), jit_compile=jit_compile)
 
 
-def _length(data: tf.data.Dataset | tf.distribute.DistributedDataset) -> int:
+def _length(data: Data) -> int:
+    if isinstance(data, keras.utils.PyDataset):
+        return len(data)
     cardinality = data.cardinality  # a method, or a property where several replicas share the batches
     return int(cardinality() if callable(cardinality) else cardinality)
 

@@ -16,6 +16,7 @@ from tfspec.base.streams import Stream, epoch_generator
 from tfspec.data.epochs import Epochs
 from tfspec.distributed.replicated import assign_to_replicas
 from tfspec.models import Classifier
+from tfspec.training.metrics import RECENT_LOSS
 from tfspec.training.progress import Progress
 
 
@@ -26,6 +27,14 @@ class StopOnNaN(keras.callbacks.Callback):
         """Look at the loss."""
         if not np.isfinite(logs["loss"]):
             self.model.stop_training = True
+
+
+class ForgetRecent(keras.callbacks.Callback):
+    """Leaves out the validation's `recent_loss`: where nothing is learnt, no batch says more than another."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Take it away before others see it."""
+        logs.pop(f"val_{RECENT_LOSS}", None)
 
 
 class Keep(keras.callbacks.Callback):

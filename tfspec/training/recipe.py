@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfspec.data.epochs import Epochs, Order
+from tfspec.distributed.replicated import Data
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,6 @@ class Batches(NamedTuple):
         epochs: what numbers the epochs of `train`.
     """
 
-    train: tf.data.Dataset | tf.distribute.DistributedDataset
-    validation: tf.data.Dataset | tf.distribute.DistributedDataset | None
+    train: Data
+    validation: Data | None
     epochs: Epochs
