@@ -8,6 +8,7 @@ from tfspec.base.errors import UserError, unusable
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import group_names, shared_groups
+from tfspec.experiment.run import UNANSWERED
 from tfspec.experiment.steps import Steps
 
 
@@ -93,8 +94,10 @@ def example_names(manifest: pd.DataFrame) -> pd.Series:
 def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
     """Return for each fold the split that has it as validation part; without folds, the split itself.
 
+    Rows of which only a class is known that they are not of have no answer that a score could count.
+
     Args:
-        split: columns `part` and maybe `fold`.
+        split: columns `part` and maybe `fold` and `is_absent`.
 
     Example:
         >>> split = pd.DataFrame({"part": ["train", "train", "test"], "fold": [0, 1, -1]})
@@ -104,10 +107,13 @@ def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
     if "fold" not in split:
         return {None: split}
     part, fold = split["part"], split["fold"]
-    return {
-        int(number): split.assign(part=part.mask((part == "train") & (fold == number), "validation"))
-        for number in sorted(fold[part == "train"].unique())
-    }
+    absent = split.get("is_absent", False)
+    splits: dict[int | None, pd.DataFrame] = {}
+    for number in sorted(fold[part == "train"].unique()):
+        held_out = (part == "train") & (fold == number)
+        parts = part.mask(held_out, "validation").mask(held_out & absent, UNANSWERED)
+        splits[int(number)] = split.assign(part=parts)
+    return splits
 
 
 def described(split: pd.DataFrame) -> str:
@@ -124,7 +130,7 @@ def described(split: pd.DataFrame) -> str:
         f"{len(rows)} examples of {len(group_names(rows))} groups in {part}"
         for part, rows in split.groupby("part")
     ]
-    shared = len(shared_groups(split))
+    shared = len(_on_both_sides(split))
     warning = (
         f"; {shared} groups are on both sides: the score will be too good for groups not trained on"
         if shared
@@ -137,6 +143,11 @@ def _check(split: pd.DataFrame, groups_may_overlap: bool) -> None:
     """Refuse a split that cannot be trained on or that scores too well."""
     if missing := {"train", "validation"} - set(split["part"]):
         raise UserError(f"There is nothing in the part {' and '.join(sorted(missing))} of the split.")
-    shared = shared_groups(split)
+    shared = _on_both_sides(split)
     if shared and not groups_may_overlap:
         raise UserError(f"{len(shared)} groups are on both sides of the split: {', '.join(shared)}.")
+
+
+def _on_both_sides(split: pd.DataFrame) -> list[str]:
+    """List the groups that a score would count although they were trained on."""
+    return shared_groups(split[split["part"] != UNANSWERED])
