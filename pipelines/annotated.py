@@ -10,8 +10,7 @@ import pandas as pd
 from tfspec.base.errors import UserError
 from tfspec.base.options import Range
 from tfspec.data.sources.annotated_sets import list_set, write_submission
-from tfspec.data.splits import folds, folds_like
-from tfspec.experiment.run import UNANSWERED
+from tfspec.data.splits import UNANSWERED, folds, folds_like
 from tfspec.pipelines.recordings import Recordings
 
 

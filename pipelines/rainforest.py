@@ -36,7 +36,7 @@ class Rainforest(Pretrained, AnnotatedRecordings):
 
     The preset `published` has the source's features, augmentations, folds, network and batches. What the
     source does not show, the head, the epochs and their rates, is as here. Even then recordings shorter than
-    a slice are padded, silence gives zeros, and no part-batch is dropped.
+    a slice are padded, and silence gives zeros.
 
     Example:
         >>> Rainforest(data="scenes", network="mobilenet_v2", num_folds=3).num_samples
@@ -52,6 +52,7 @@ class Rainforest(Pretrained, AnnotatedRecordings):
             "split_by": "row",
             "network": "resnet50",
             "batch_size": 32,
+            "drop_remainder": True,
             "balance": "none",
         }
     }

@@ -22,8 +22,9 @@ from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import usable
 from tfspec.inference import predict_files
 from tfspec.pipelines import Capture24
-from tfspec.pipelines.capture24 import PUBLISHED, PUBLISHED_TEST
+from tfspec.pipelines.capture24 import PUBLISHED_TEST
 
+PUBLISHED = Capture24.presets["published"]
 SMALL = {
     "sample_rate": 20,
     "frame_length": 24,
@@ -50,7 +51,8 @@ def run(wrists, tmp_path_factory):
 
 def test_what_a_run_leaves(run):
     assert set(run.split["part"]) == {"train", "validation", "test"}
-    assert {"kappa", "val_kappa", "loss", "val_loss"} <= set(run.history)
+    assert {"kappa", "val_kappa", "loss", "val_loss", "recent_loss"} <= set(run.history)
+    assert "val_recent_loss" not in run.history
     for part, people in (("validation", 2), ("test", 2)):
         folder, scores = run.evaluation_folder(part=part), run.metrics(part)
         groups = pd.read_csv(folder / "groups.csv", index_col="group")

@@ -76,6 +76,9 @@ def test_history_shows_every_metric_loss_first():
     pairs = [f"{part}{name}" for part in ("", "val_") for name in ("accuracy", "kappa", "loss")]
     history = pd.DataFrame({name: [0.5, 0.4] for name in pairs}).assign(member="", seconds=1.0)
     assert [axes.get_title() for axes in report.history_figure(history).axes] == ["loss", "accuracy", "kappa"]
+    recent = report.history_figure(history.assign(recent_loss=[0.3, 0.2])).axes
+    assert [len(axes.lines) for axes in recent] == [3, 2, 2]
+    assert list(recent[0].lines[1].get_ydata()) == [0.3, 0.2]
 
 
 def test_single_examples_stand_under_their_titles():

@@ -15,12 +15,12 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, limits
 from tfspec.base.plugins import known_pipelines
 from tfspec.base.text import text_problem
-from tfspec.cli.commands import COMMANDS, machines
+from tfspec.cli.commands import COMMANDS, machines, simulated
 from tfspec.cli.parsing import parse, parse_call
 
 PIPELINES = {name: entry.load() for name, entry in known_pipelines().items()}
 FIELDS = [(pipeline, field.name) for pipeline in PIPELINES.values() for field in dataclasses.fields(pipeline)]
-CALLS = {**COMMANDS, "launch": machines._workers}
+CALLS = {**COMMANDS, **simulated.KINDS, "launch": machines._workers}
 PARAMETERS = [
     (name, option)
     for name, call in CALLS.items()

@@ -93,7 +93,7 @@ def test_the_submission_is_filled_in_by_the_mean_of_all_models(run, overlaps):
     final = pd.read_csv(run.folder / "PredictionFinal.csv")
     assert (run.folder / "PredictionFinal.csv").read_text().splitlines()[0] == "id,low,middle,high"
     assert final["id"].tolist() == asked["id"].tolist() == [f"test_{i}" for i in (4, 3, 2, 1, 0)]
-    parts = [pd.read_csv(run.folder / "SubResult" / f"{name}.csv")[NAMES] for name in MEMBERS]
+    parts = [pd.read_csv(run.folder / "SubResult" / f"{name}.csv")[NAMES] for name in ("Avg1", "Max1")]
     assert not np.allclose(*parts)
     np.testing.assert_allclose(final[NAMES], np.mean(parts, axis=0), atol=1e-6)
     np.testing.assert_allclose(final[NAMES].sum(axis=1), 1, atol=1e-5)
@@ -109,7 +109,7 @@ def test_a_submission_without_answers_is_filled_in_and_not_scored(tmp_path):
     assert run.metrics()["examples"] == 2
     assert (run.split["part"] == "unanswered").sum() == 3
     assert len(pd.read_csv(run.folder / "PredictionFinal.csv")) == 3
-    assert [path.name for path in (run.folder / "SubResult").iterdir()] == ["max.csv"]
+    assert [path.name for path in (run.folder / "SubResult").iterdir()] == ["Max1.csv"]
     assert pipeline_of(run).evaluate(run, data)["examples"] == 8
 
 
@@ -171,8 +171,8 @@ def test_the_order_of_augmentation_and_what_it_leaves_out(overlaps):
     pipeline = OverlappedSpeech(data=overlaps)
     chain = pipeline.augmentation().features.layers
     assert [type(layer).__name__ for layer in chain] == ["FrequencyMask", "TimeMask", "RandomCrop"]
-    assert [chain[0].max_width, chain[0].num_masks] == [32, 1]
-    assert [chain[1].max_width, chain[1].num_masks, chain[2].padding] == [12, 2, 32]
+    assert [chain[0].max_width, chain[0].num_masks] == [31, 1]
+    assert [chain[1].max_width, chain[1].num_masks, chain[2].padding] == [11, 2, 32]
     mix = pipeline.augmentation().mix_up
     assert (mix.min_weight, mix.max_weight, mix.probability) == (0.05, 0.25, 0.75)
     assert not OverlappedSpeech(data=overlaps, augment=()).augmentation().layers

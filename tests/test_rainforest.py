@@ -151,7 +151,7 @@ def test_published_chain_applies_noise_pitch_shift_and_a_sine_of_volume_every_ti
 
 
 def test_published_folds_are_stratified_over_rows_and_share_recordings(scenes):
-    published = Rainforest.preset("published", data=scenes, num_folds=2)
+    published = Rainforest.preset("published", data=scenes, num_folds=2, drop_remainder=False)
     split, _ = checked_split(published)
     for fold in folds_of(split).values():
         of_part = dict(iter(fold.groupby("part")))
@@ -227,6 +227,7 @@ def test_other_recordings_are_scored_whole_and_cannot_be_trained_on_without_a_tr
 
 @pytest.mark.slow
 def test_the_published_system_trains_submits_and_exports(scenes, tmp_path):
-    run = Rainforest.preset("published", data=scenes, out=tmp_path / "run", **SMALL).train(verbose=0)
+    options = {**SMALL, "batch_size": 2, "out": tmp_path / "run"}
+    run = Rainforest.preset("published", data=scenes, **options).train(verbose=0)
     assert len(pd.read_csv(run.folder / "submission.csv")) == 1
     assert pipeline_of(run).export(run, "float16")["tflite"]["same_top_class"] == 1

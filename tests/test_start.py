@@ -45,7 +45,7 @@ def test_help_and_mistakes_import_nothing_heavy():
 
     asked = [["--help"], ["--version"], ["train"], ["train", "--help"], ["prepare", "--help"]]
     wrong = [["predct"], ["predict", "x", "--hop", "3"]]
-    helped = [[command, "--help"] for command in (*COMMANDS, "launch")]
+    helped = [[command, "--help"] for command in (*COMMANDS, "launch", "simulate")]
     out, imported, errors = _run(*asked, *helped, *wrong, heavy=(*HEAVY, "pandas", "numpy"))
     assert imported == []
     assert "speech_commands" in out

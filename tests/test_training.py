@@ -1,14 +1,16 @@
 import hypothesis
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from agreement import some_examples
 from hypothesis import strategies as st
+from scipy import special
 from sklearn import metrics
 
 from tfspec.models import mac
-from tfspec.training import CohenKappa, Progress, in_float32, in_precision
+from tfspec.training import CohenKappa, Progress, RecentLoss, in_float32, in_precision
 from tfspec.training.losses import KLDivergence
 from tfspec.training.optimizers import CoupledSGD
 
@@ -26,6 +28,32 @@ def test_kappa_is_that_of_scikit_learn(pairs):
     kappa.reset_state()
     kappa.update_state([0, 1], np.eye(4)[[0, 1]])
     assert float(kappa.result()) == 1
+
+
+@pytest.mark.parametrize("batches", [1, 2, 100, 135, 400])
+def test_recent_loss_is_that_of_the_capture24_tutorials(batches, rng):
+    """An exponentially weighted mean: alpha 0.05, weights below 0.001 left out, of batches of any size."""
+    recent = RecentLoss(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = []
+    for size in rng.integers(1, 9, batches):
+        labels, logits = rng.integers(0, 3, size), rng.normal(0, 2, (size, 3))
+        recent.update_state(labels, logits)
+        losses.append(np.mean(special.logsumexp(logits, axis=1) - logits[np.arange(size), labels]))
+    weights = 0.95 ** np.arange(batches)[::-1]
+    expected = np.average(losses, weights=np.where(weights < 1e-3, 0, weights))
+    assert float(recent.result()) == pytest.approx(expected, rel=1e-5)
+    if batches <= 135:
+        assert expected == pytest.approx(pd.Series(losses).ewm(alpha=0.05).mean().iloc[-1])
+    recent.reset_state()
+    assert float(recent.result()) == 0
+
+
+def test_recent_loss_survives_its_config():
+    recent = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(RecentLoss(keras.losses.MeanSquaredError()))
+    )
+    recent.update_state([[0.0]], [[3.0]])
+    assert (float(recent.result()), recent.name) == (9, "recent_loss")
 
 
 def test_kappa_survives_its_config():

@@ -16,7 +16,7 @@ from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.plugins import known_pipelines
 from tfspec.base.quiet import hush_tensorflow
 from tfspec.base.text import shown
-from tfspec.cli.commands import COMMANDS, LAUNCH, PIPELINE_COMMANDS
+from tfspec.cli.commands import COMMANDS, NESTING, PIPELINE_COMMANDS
 from tfspec.cli.parsing import parse, parse_call, split_off_preset
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
@@ -98,12 +98,12 @@ def _run(arguments: list[str]) -> None:
         print(__version__)
     elif command in PIPELINE_COMMANDS:
         _run_pipeline(command, options)
-    elif command in LAUNCH:
-        LAUNCH[command](options)
+    elif command in NESTING:
+        NESTING[command](options)
     elif command in COMMANDS:
         parse_call(COMMANDS[command], options, f"tfspec {command}")()
     else:
-        known = ", ".join((*PIPELINE_COMMANDS, *LAUNCH, *COMMANDS))
+        known = ", ".join((*PIPELINE_COMMANDS, *NESTING, *COMMANDS))
         raise UserError(f"No command {command!r}. Give one of {known}.")
 
 
@@ -127,7 +127,7 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
 def _usage() -> str:
     lines = [
         f"  {name:11} {(inspect.getdoc(call) or '').splitlines()[0]}"
-        for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, **LAUNCH}.items())
+        for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, **NESTING}.items())
     ]
     return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
 

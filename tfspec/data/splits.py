@@ -12,6 +12,8 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 
+UNANSWERED = "unanswered"
+"""Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
 LISTED = 50
 """Groups that an error names."""
 
@@ -295,7 +297,7 @@ def _with_part(manifest: pd.DataFrame, folds: Iterator, fraction: Fraction) -> p
 
 
 def shared_groups(split: pd.DataFrame) -> list[str]:
-    """List the groups that stand on both sides of a split; examples without a group share none.
+    """List the groups that stand on both sides of a split; examples without group or answer share none.
 
     Args:
         split: columns `group` and `part`.
@@ -307,5 +309,5 @@ def shared_groups(split: pd.DataFrame) -> list[str]:
         >>> shared_groups(pd.DataFrame({"group": ["x", "x", "y"], "part": ["train", "validation", "train"]}))
         ['x']
     """
-    parts = split[split["group"] != ""].groupby("group")["part"].nunique()
+    parts = split[(split["group"] != "") & (split["part"] != UNANSWERED)].groupby("group")["part"].nunique()
     return sorted(parts.index[parts > 1])

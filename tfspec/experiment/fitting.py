@@ -128,14 +128,16 @@ def fit_member(
     if member.is_first:
         backbone.summary(print_fn=_say_lines)
     recipe = steps.training(member.part("train"), class_names)
-    epochs = Epochs(member.seed, order=recipe.order)
+    whole = steps.batch_size if recipe.drop_remainder else 1
+    epochs = Epochs(member.seed, order=recipe.order, multiple_of=whole)
     make_training = _training_batches(member, class_names, features, recipe, epochs)
     make_validation = _validation_batches(member, class_names, features)
     service = functools.partial(_service, steps.data_service, run_folder, name)
     with strategy.scope():
         batches = Batches(
             distribute(strategy, functools.partial(make_training, service=service("train"))),
-            distribute(strategy, functools.partial(make_validation, service=service("validation"))),
+            make_validation
+            and distribute(strategy, functools.partial(make_validation, service=service("validation"))),
             epochs,
         )
         classifier = Classifier(
@@ -171,8 +173,10 @@ def _training_batches(
 
 def _validation_batches(
     member: Member, class_names: Sequence[str], features: Reader | None
-) -> Callable[..., tf.data.Dataset]:
-    """Return what makes the batches of the validation part."""
+) -> Callable[..., tf.data.Dataset] | None:
+    """Return what makes the batches of the validation part, None where it is empty."""
+    if member.part("validation").empty:
+        return None
     read, front_end = _source(member.steps, features)
     size = member.steps.validation_batch_size
     return functools.partial(make_dataset, member.part("validation"), read, class_names, size, front_end)

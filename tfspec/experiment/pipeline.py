@@ -61,11 +61,12 @@ class Pipeline(Steps):
             folder = _new_folder(self) if devices.is_chief(strategy) else devices.elsewhere()
             check_front_end(self)
             split, bad = checked_split(self)
-            used = devices.describe(strategy, self.batch_size)
-            run = Run.create(folder, {**reference_to(self), "options": self.options(), "devices": used})
+            steps = self.settled(split)
+            used = devices.describe(strategy, steps.batch_size)
+            run = Run.create(folder, {**reference_to(steps), "options": steps.options(), "devices": used})
             say(f"Run folder: {folder}")
             _tell_split(run, split, bad)
-            return finish(self, run, verbose)
+            return finish(steps, run, verbose)
 
     def prepare(self) -> FeatureStore:
         """Compute the features that a training uses, and keep them on disk; what is there already stays.
@@ -128,7 +129,8 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
         _draw_example(steps, run)
         fit_members(steps, run, verbose)
         _keep_signals(steps, run)
-        evaluate(steps, run)
+        if run.has_validation_part:
+            evaluate(steps, run)
         if run.has_test_part:
             evaluate(steps, run, part="test")
         members = list(members_of(steps, run.split))

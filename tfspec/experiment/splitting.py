@@ -7,8 +7,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
-from tfspec.data.splits import group_names, shared_groups
-from tfspec.experiment.run import UNANSWERED
+from tfspec.data.splits import UNANSWERED, group_names, shared_groups
 from tfspec.experiment.steps import Steps
 
 
@@ -29,7 +28,7 @@ def checked_split(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
     split = steps.split(manifest)
     for fold_split in folds_of(split).values():
-        _check(fold_split, steps.groups_may_overlap)
+        _check(fold_split, steps)
     return split, bad
 
 
@@ -130,7 +129,7 @@ def described(split: pd.DataFrame) -> str:
         f"{len(rows)} examples of {len(group_names(rows))} groups in {part}"
         for part, rows in split.groupby("part")
     ]
-    shared = len(_on_both_sides(split))
+    shared = len(shared_groups(split))
     warning = (
         f"; {shared} groups are on both sides: the score will be too good for groups not trained on"
         if shared
@@ -139,15 +138,18 @@ def described(split: pd.DataFrame) -> str:
     return ", ".join(sides) + warning
 
 
-def _check(split: pd.DataFrame, groups_may_overlap: bool) -> None:
+def _check(split: pd.DataFrame, steps: Steps) -> None:
     """Refuse a split that cannot be trained on or that scores too well."""
-    if missing := {"train", "validation"} - set(split["part"]):
-        raise UserError(f"There is nothing in the part {' and '.join(sorted(missing))} of the split.")
-    shared = _on_both_sides(split)
-    if shared and not groups_may_overlap:
+    needed = {"train", "validation"} if steps.keep == "best" else {"train"}
+    if missing := sorted(needed - set(split["part"])):
+        remedy = " Without it only the last epoch can count: --keep last." * (missing == ["validation"])
+        raise UserError(f"There is nothing in the part {' and '.join(missing)} of the split.{remedy}")
+    num_train = int((split["part"] == "train").sum())
+    if steps.drop_remainder and num_train < steps.batch_size:
+        raise UserError(
+            f"No batch is whole, and drop_remainder leaves out the others. Received: batch_size="
+            f"{steps.batch_size} for {num_train} examples that train"
+        )
+    shared = shared_groups(split)
+    if shared and not steps.groups_may_overlap:
         raise UserError(f"{len(shared)} groups are on both sides of the split: {', '.join(shared)}.")
-
-
-def _on_both_sides(split: pd.DataFrame) -> list[str]:
-    """List the groups that a score would count although they were trained on."""
-    return shared_groups(split[split["part"] != UNANSWERED])

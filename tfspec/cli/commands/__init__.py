@@ -9,6 +9,7 @@ from tfspec.cli.commands.experiments import check, evaluate, export, prepare, re
 from tfspec.cli.commands.machines import data_server, launch_workers
 from tfspec.cli.commands.recordings import detect, predict
 from tfspec.cli.commands.simulated import demo, simulate
+from tfspec.cli.commands.windows import windows
 
 COMMANDS: dict[str, Callable] = {
     "demo": demo,
@@ -19,10 +20,10 @@ COMMANDS: dict[str, Callable] = {
     "export": export,
     "check": check,
     "view": view,
-    "simulate": simulate,
+    "windows": windows,
     "data-server": data_server,
 }
 PIPELINE_COMMANDS: dict[str, Callable[[Any], None]] = {"train": train, "prepare": prepare}
 """Those whose options are the fields of a pipeline, which they name first."""
-LAUNCH = {"launch": launch_workers}
-"""The one that takes another command behind its own options."""
+NESTING = {"launch": launch_workers, "simulate": simulate}
+"""Those that take another command, or the name of one of several, with options of its own."""

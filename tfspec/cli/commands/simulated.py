@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional
 
-from tfspec.base.options import Range, Ratio, Seed
-from tfspec.base.progress import track
+from tfspec.base.errors import UserError
+from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Range, Ratio, Seed
+from tfspec.base.progress import bar, track
+from tfspec.cli.parsing import parse_call
 
 
 def demo(out: Path | None = None) -> None:
@@ -52,8 +56,23 @@ def _use(model: Path, seed: int, snr: tuple[float, float] | None) -> None:
         console.print(f"  {label:14} is taken for {tflite.class_names[row.argmax()]:14} ({row.max():.0%})")
 
 
-def simulate(
-    kind: Positional[Literal["radio"]],
+def simulate(arguments: Sequence[str]) -> None:
+    """Make data of one's own, to try things out: `tfspec simulate KIND OUT [options]`."""
+    kind, *options = arguments or ["--help"]
+    if kind in ("-h", "--help"):
+        print("usage: tfspec simulate KIND OUT [options], tfspec simulate KIND --help\n")
+        print(
+            "\n".join(
+                f"  {name:11} {(inspect.getdoc(make) or '').splitlines()[0]}" for name, make in KINDS.items()
+            )
+        )
+    elif kind in KINDS:
+        parse_call(KINDS[kind], options, f"tfspec simulate {kind}")()
+    else:
+        raise UserError(f"Nothing that is simulated is called {kind!r}. Give one of {', '.join(KINDS)}.")
+
+
+def _radio(
     out: Positional[Path],
     num: Annotated[int, Range(1, 10_000_000)] = 4000,
     seed: Seed = 0,
@@ -62,18 +81,111 @@ def simulate(
     """Write a CSV table of simulated radio signals: pixels in columns 0 to 8191, and labels.
 
     Args:
-        kind: radio, the four SETI signal classes in turn.
-        out: table to write, replaced if it is there.
+        out: table to write, replaced if it is there; the four SETI signal classes take turns.
         num: number of signals.
         seed: same seed, same signals.
         snr: range of the signals' amplitude in units of the noise's; each class's published one if not given.
     """
-    from rich.markup import escape
-
-    from tfspec.cli.printing import console
     from tfspec.data.sources.pictures import write_table
     from tfspec.data.sources.simulate import BATCH, radio_batches
 
     batches = radio_batches(num, seed, snr)
     write_table(out, track(batches, "Simulating signals", -(-num // BATCH)))
-    console.print(escape(f"{num} signals: {out}"))
+    _tell(f"{num} signals: {out}")
+
+
+def _soundscapes(
+    out: Positional[Path],
+    num_train: Count = 80,
+    num_test: AnyCount = 20,
+    seconds: Annotated[float, Range(5, 3600)] = 30.0,
+    num_species: Annotated[int, Range(2, 1000)] | None = None,
+    sounds: Path | None = None,
+    group_pattern: Expression = SPEAKER_PATTERN,
+    seed: Seed = 0,
+) -> None:
+    """Write recordings in which species call, and tables of the calls, for rainforest.
+
+    Args:
+        out: folder to write.
+        num_train: recordings to train on, with a call every ten seconds.
+        num_test: recordings to test on.
+        seconds: length of a recording; 60 were published.
+        num_species: number of made-up species, 24 were published; 6 if not given.
+        sounds: folder that holds a folder per class of real sounds, which become the species.
+        group_pattern: regular expression with a group for what real sounds that are not to be in both parts
+            share, matched at the start of file names.
+        seed: same seed, same recordings.
+    """
+    from tfspec.data.sources.simulate import write_soundscapes
+
+    progress = bar("Simulating soundscapes")
+    write_soundscapes(out, num_train, num_test, seconds, num_species, sounds, group_pattern, seed, progress)
+    _tell(f"{num_train} + {num_test} recordings of {seconds:g} s: {out}")
+
+
+def _mixtures(
+    out: Positional[Path],
+    num_train: Count = 2000,
+    num_test: AnyCount = 400,
+    num_words: Annotated[int, Range(2, 30)] | None = None,
+    words: Path | None = None,
+    group_pattern: Expression = SPEAKER_PATTERN,
+    seed: Seed = 0,
+) -> None:
+    """Write clips in which two words are said at once, and tables of their shares, for overlapped_speech.
+
+    Args:
+        out: folder to write.
+        num_train: clips of one second to train on.
+        num_test: clips to test on.
+        num_words: number of words, said by made-up voices; 30 were published, 10 if not given.
+        words: folder that holds a folder per word of real recordings.
+        group_pattern: regular expression with a group for the speaker of real words, none of whom is in both
+            parts, matched at the start of file names.
+        seed: same seed, same clips.
+    """
+    from tfspec.data.sources.simulate import write_mixtures
+
+    progress = bar("Simulating mixtures")
+    write_mixtures(out, num_train, num_test, num_words, words, group_pattern, seed, progress)
+    _tell(f"{num_train} + {num_test} clips: {out}")
+
+
+def _wrist(
+    out: Positional[Path],
+    num_people: Annotated[int, Range(2, 151)] = 151,
+    minutes: Annotated[float, Range(1, 10_080)] = 30.0,
+    sample_rate: Annotated[int, Range(10, 1000)] = 100,
+    seed: Seed = 0,
+) -> None:
+    """Write windows of what watches feel while people do one thing after another, for capture24.
+
+    Args:
+        out: folder to write.
+        num_people: number of people; all 151 are needed for the published test part.
+        minutes: how long each is observed.
+        sample_rate: samples per second; 100 were published.
+        seed: same seed, same people.
+    """
+    from tfspec.data.sources.simulate import write_wrist
+
+    write_wrist(out, num_people, minutes, sample_rate, seed, bar("Simulating people"))
+    _tell(f"{num_people} people, {minutes:g} minutes each: {out}")
+
+
+def _tell(text: str) -> None:
+    from rich.markup import escape
+
+    from tfspec.cli.printing import console
+
+    console.print(escape(text))
+
+
+KINDS: dict[str, Callable[..., None]] = {
+    "radio": _radio,
+    "soundscapes": _soundscapes,
+    "mixtures": _mixtures,
+    "wrist": _wrist,
+}
+"""What can be simulated, each with options of its own."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tfspec.base.files import written_beside
 from tfspec.data.sources.annotations import list_annotations, list_windows
+from tfspec.data.splits import UNANSWERED
 
 UNKNOWN_SPECIES = "train_tp.csv has no box of this species"
 
@@ -55,7 +56,7 @@ def list_set(folder: str | os.PathLike, slice_seconds: float, negatives: bool = 
         is_unknown = absent["problem"].isna() & ~absent["label"].isin(tables[0]["label"])
         tables.append(absent.assign(problem=absent["problem"].mask(is_unknown, UNKNOWN_SPECIES)))
     if (folder / "test").is_dir():
-        tables.append(_in_folder(list_windows(folder / "test", slice_seconds), "test", "unanswered"))
+        tables.append(_in_folder(list_windows(folder / "test", slice_seconds), "test", UNANSWERED))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -73,6 +73,10 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
         raise UserError(
             f"No such folder: {shown(folder)}. Give one that holds X.npy, Y.npy, T.npy and pid.npy."
         )
+    if not (folder / "X.npy").exists() and any(folder.glob("*.csv.gz")):
+        raise UserError(
+            f"{shown(folder)} holds recordings: `tfspec windows {shown(folder)} OUT` cuts them into windows."
+        )
     problems: list[str] = []
 
     def tried(read: Callable, *arguments):
