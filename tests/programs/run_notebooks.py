@@ -2,16 +2,23 @@
 
     python run_notebooks.py FOLDER NOTEBOOK…
 
-FOLDER is where they run. Outputs keep no paths of this machine, and no sounds, which are large.
+FOLDER is where they run. Outputs keep no paths of this machine and no sounds, and small pictures.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
+
+MOST_BYTES = 90_000
+"""Of a picture."""
+COLOURS = 128
 
 
 def run(path: Path, folder: Path) -> None:
@@ -22,13 +29,30 @@ def run(path: Path, folder: Path) -> None:
         cell.id = f"cell-{number:02}"
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [each for each in cell.outputs if _is_kept(each)]
+            cell.outputs = [_with_small_picture(each) for each in cell.outputs if _is_kept(each)]
     notebook.metadata.language_info = {"name": "python"}
     path.write_text(nbformat.writes(notebook).replace(f"{folder}/", "") + "\n")
 
 
 def _is_kept(output: nbformat.NotebookNode) -> bool:
     return output.get("name") != "stderr" and "<audio" not in output.get("data", {}).get("text/html", "")
+
+
+def _with_small_picture(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    data = output.get("data", {})
+    if "image/png" in data:
+        picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
+        data["image/png"] = base64.b64encode(_small(picture)).decode()
+    return output
+
+
+def _small(picture: Image.Image) -> bytes:
+    """Write a picture as PNG with few colours, and where it is still too large, fewer pixels."""
+    file = io.BytesIO()
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(file, "png", optimize=True)
+    if file.tell() <= MOST_BYTES:
+        return file.getvalue()
+    return _small(picture.resize([round(0.9 * size) for size in picture.size], Image.Resampling.LANCZOS))
 
 
 if __name__ == "__main__":
