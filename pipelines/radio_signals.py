@@ -42,7 +42,7 @@ class RadioSignals(Pretrained, Pictures):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "published": {
             "epochs": 15,
-            "patience": 1_000_000,  # stops nothing
+            "patience": None,
             "batch_size": 128,
             "learning_rate": 1e-3,
             "learning_rate_end": 1.0,
@@ -54,7 +54,7 @@ class RadioSignals(Pretrained, Pictures):
     }
 
     epochs: Count = 25
-    patience: AnyCount = 10
+    patience: AnyCount | None = 10
     learning_rate: Rate = 4e-3
     learning_rate_end: Ratio = 0.01
 

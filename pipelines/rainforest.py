@@ -59,7 +59,7 @@ class Rainforest(Pretrained, AnnotatedRecordings):
 
     epochs: Count = 15
     """Largest number of epochs in which the whole network trains."""
-    patience: AnyCount = 5
+    patience: AnyCount | None = 5
     batch_size: Batch = 16
     validation_batch_size: Batch = 16
     learning_rate: Rate = 1e-3
