@@ -241,38 +241,44 @@ def test_masks_are_the_published_ones():
     assert not RadioSignals(augment=()).augmentation().layers
 
 
-def test_the_published_network_has_one_linear_layer_and_trains_as_a_whole():
-    """timm's EfficientNet-B0 with four classes and one channel has 4,012,096 parameters."""
-    pipeline = RadioSignals.preset("published", weights="none")
-    backbone = pipeline.backbone((64, 128, 1), 4)
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """Return Keras's network for three channels, and the published one with the weights of its file."""
+    path = tmp_path_factory.mktemp("weights") / "some.weights.h5"
+    coloured = keras.applications.EfficientNetB0(
+        include_top=False, weights=None, input_shape=(64, 128, 3), pooling="avg"
+    )
+    coloured.save_weights(path)
+    return coloured, RadioSignals.preset("published", weights=path).backbone((64, 128, 1), 4)
+
+
+@pytest.fixture
+def noise(rng):
+    return rng.uniform(size=(2, 64, 128, 1)).astype(np.float32)
+
+
+def test_the_published_network_sees_one_channel_as_keras_sees_it_three_times(networks, noise):
+    """With the weights of one file, and without the mean and deviation of ImageNet's pixels."""
+    coloured, backbone = networks
+    pooled = keras.Model(backbone.input, backbone.layers[-2].output)(noise)
+    expected = coloured(255 * np.repeat(noise, 3, axis=-1))
+    np.testing.assert_allclose(pooled, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_published_network_has_one_linear_layer_and_trains_as_a_whole(networks, noise):
+    """timm's EfficientNet-B0 with four classes and one channel has 4,012,096 parameters, and no dropout."""
+    _, backbone = networks
     assert sum(int(np.prod(weight.shape)) for weight in backbone.trainable_weights) == 4_012_096
     kinds = [type(layer).__name__ for layer in backbone.layers]
     assert kinds == ["InputLayer", "Rescaling", "Functional", "GlobalAveragePooling2D", "Dense"]
-    noise = np.random.default_rng(0).uniform(size=(2, 64, 128, 1)).astype(np.float32)
-    np.testing.assert_allclose(*(dropping(backbone, noise, seed) for seed in (0, 1)), rtol=1e-4)
+    np.testing.assert_allclose(*(in_training_with(seed, backbone, noise) for seed in (0, 1)), rtol=1e-4)
     with pytest.raises(UserError, match="There is no file"):
         RadioSignals(network="efficientnet_b0", weights="nowhere.h5").backbone((64, 128, 1), 4)
 
 
-def dropping(backbone, x, seed):
-    """Return what a network makes of x in training, where what is dropped depends on the seed."""
+def in_training_with(seed, backbone, x):
     keras.utils.set_random_seed(seed)
     return backbone(x, training=True).numpy()
-
-
-def test_the_published_network_sees_one_channel_as_keras_sees_it_three_times(tmp_path):
-    """With the weights of one file, and without the mean and deviation of ImageNet's pixels."""
-    coloured = keras.applications.EfficientNetB0(
-        include_top=False, weights=None, input_shape=(64, 128, 3), pooling="avg"
-    )
-    coloured.save_weights(tmp_path / "some.weights.h5")
-    backbone = RadioSignals.preset("published", weights=tmp_path / "some.weights.h5").backbone(
-        (64, 128, 1), 4
-    )
-    pictures = np.random.default_rng(0).uniform(size=(2, 64, 128, 1)).astype(np.float32)
-    pooled = keras.Model(backbone.input, backbone.layers[-2].output)(pictures)
-    expected = coloured(255 * np.repeat(pictures, 3, axis=-1))
-    np.testing.assert_allclose(pooled, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_equalised_pictures_come_to_efficientnet_in_0_to_1():

@@ -103,8 +103,10 @@ class _Watch:
         rng = simulation_generator(self.seed, Simulation.DAY, number)
         person, samples = make_person(self.seed, number), WINDOW_SECONDS * self.sample_rate
         day = make_day(self.windows, WINDOW_SECONDS, rng)
-        felt = [
+        bouts = [
             acceleration(ACTIVITIES[name], person, len([*lasting]) * samples, self.sample_rate, rng)
+            .reshape(-1, samples, 3)
+            .astype(np.float16)  # at once, for a day of it is large
             for name, lasting in itertools.groupby(day)
         ]
-        return day, np.concatenate(felt).reshape(self.windows, samples, 3).astype(np.float16)
+        return day, np.concatenate(bouts)
