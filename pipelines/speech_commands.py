@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 
 from tfspec.augment.voices import VoiceChange, voice_augmentation
 from tfspec.base.errors import UserError
-from tfspec.base.options import AnyCount, Count, Range, Rate, Ratio, Seconds, Sha256
-from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
+from tfspec.base.options import AnyCount, Count, Range, Rate, Ratio, Seconds
+from tfspec.data.download import MINI_SPEECH_COMMANDS_URL
 from tfspec.frontends import MFCC, Decibel, MelSpectrogram, MinMax, Spectrogram, Standardize
 from tfspec.models import conv2d, freeze, lstm, transfer, unfreeze
 from tfspec.pipelines.class_folders import ClassFolders
+from tfspec.pipelines.downloads import Downloads
 from tfspec.pipelines.pretrained import Pretrained
 from tfspec.training import Phase
 
@@ -27,7 +26,7 @@ Length = Annotated[int, Range(1, 65_536)]
 
 
 @dataclass(kw_only=True)
-class SpeechCommands(Pretrained, ClassFolders):
+class SpeechCommands(Pretrained, Downloads, ClassFolders):
     """Classify short recordings, such as spoken words, from a folder of class folders.
 
     Example:
@@ -38,6 +37,7 @@ class SpeechCommands(Pretrained, ClassFolders):
     """
 
     name: ClassVar[str] = "speech_commands"
+    archive_url: ClassVar[str] = MINI_SPEECH_COMMANDS_URL
     presets: ClassVar = {
         "published": {
             "features": "stft",
@@ -61,10 +61,6 @@ class SpeechCommands(Pretrained, ClassFolders):
     clip_norm: Annotated[float, Range(0, 10**12, without_low=True)] | None = 1.0
     clip_seconds: Seconds | None = 0.8
 
-    download: bool = False
-    """Fetch the public archive of eight words into the folder `data` first, and train on these."""
-    sha256: Sha256 | None = None
-    """Checksum that the downloaded archive must have; the first download's is recorded if not given."""
     features: Literal["stft", "mfcc", "log_mel"] = "mfcc"
     """Front end: magnitude spectrogram, mel-frequency cepstral coefficients, or mel bands in decibels."""
     frame_length: Length = 512
@@ -109,15 +105,6 @@ class SpeechCommands(Pretrained, ClassFolders):
                 f"The model {self.model} needs a clip of at least {shortest} samples, "
                 f"{shortest / self.sample_rate:.3f} s. Received: {self.clip_seconds} s"
             )
-
-    @functools.cached_property
-    def folder(self) -> Path:
-        """Where the class folders are; what is downloaded has a folder of its own in `data`."""
-        return fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data, self.sha256) if self.download else self.data
-
-    def on_data(self, data):
-        """Take other recordings as they are."""
-        return replace(super().on_data(data), download=False)
 
     def augmentation(self):
         """Change voices as asked for."""

@@ -9,8 +9,19 @@ from hypothesis import strategies as st
 from scipy import special
 from sklearn import metrics
 
-from tfspec.models import mac
-from tfspec.training import CohenKappa, Progress, RecentLoss, in_float32, in_precision
+from tfspec.data import Epochs
+from tfspec.models import Classifier, mac
+from tfspec.training import (
+    Batches,
+    CohenKappa,
+    Phase,
+    Progress,
+    RecentLoss,
+    Training,
+    fit,
+    in_float32,
+    in_precision,
+)
 from tfspec.training.losses import KLDivergence
 from tfspec.training.optimizers import CoupledSGD
 
@@ -127,3 +138,36 @@ def test_silence_and_zeros_in_labels_have_finite_gradients(precision, pooling):
     gradients = tape.gradient(loss, backbone.trainable_weights)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
     assert any(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def train(folder, keep, validates=True):
+    """Learn the sign of a number in up to four epochs; what validates says the opposite, and gets worse."""
+    numbers = np.linspace(-1, 1, 8, dtype=np.float32).reshape(8, 1, 1, 1)
+    signs = (numbers > 0).astype(np.int32).ravel()
+    keras.utils.set_random_seed(0)
+    backbone = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    classifier = Classifier(keras.layers.Reshape((1, 1, 1)), backbone, ["minus", "plus"], (1,), None)
+    data = [tf.data.Dataset.from_tensor_slices((numbers, labels)).batch(8) for labels in (signs, 1 - signs)]
+    batches = Batches(data[0], data[1] if validates else None, Epochs(0))
+    folder.mkdir()
+    fit(backbone, classifier, batches, Training([Phase(4, 0.1)], patience=1, keep=keep), Progress(folder), 0)
+    kept = {
+        name: keras.saving.load_model(folder / f"{name}.keras").get_weights() for name in ("best", "last")
+    }
+    is_last = all(map(np.array_equal, kept["best"], kept["last"]))
+    return pd.read_csv(folder / "history.csv"), is_last
+
+
+def test_patience_ends_a_training_whichever_epoch_counts(tmp_path):
+    for keep in ("best", "last"):
+        history, is_last = train(tmp_path / keep, keep)
+        assert len(history) == 2 and history["val_loss"].is_monotonic_increasing
+        assert is_last == (keep == "last")
+
+
+def test_without_validation_all_epochs_train_and_the_last_one_counts(tmp_path):
+    history, is_last = train(tmp_path / "last", "last", validates=False)
+    assert len(history) == 4 and "val_loss" not in history
+    assert is_last
+    with pytest.raises(ValueError, match='`keep` must be "last"'):
+        train(tmp_path / "best", "best", validates=False)

@@ -2,33 +2,81 @@
 
     python run_notebooks.py FOLDER NOTEBOOK…
 
-FOLDER is where they run. Outputs keep no paths of this machine, and no sounds, which are large.
+FOLDER is where they run. Outputs keep no paths of this machine and no sounds, and small pictures.
 """
 
 from __future__ import annotations
 
+import base64
+import io
+import itertools
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
+
+MOST_BYTES = 90_000
+"""Of a picture."""
+COLOURS = 128
 
 
 def run(path: Path, folder: Path) -> None:
     """Run a notebook from top to bottom, and write it with its outputs."""
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": folder}}).execute()
+    _tidy(notebook)
+    path.write_text(nbformat.writes(notebook).replace(f"{folder}/", "") + "\n")
+
+
+def _tidy(notebook: nbformat.NotebookNode) -> None:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02}"
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [each for each in cell.outputs if _is_kept(each)]
+            kept = [_with_small_picture(each) for each in cell.outputs if _is_kept(each)]
+            cell.outputs = [
+                each for _, some in itertools.groupby(kept, _is_text) for each in _joined([*some])
+            ]
     notebook.metadata.language_info = {"name": "python"}
-    path.write_text(nbformat.writes(notebook).replace(f"{folder}/", "") + "\n")
 
 
 def _is_kept(output: nbformat.NotebookNode) -> bool:
-    return output.get("name") != "stderr" and "<audio" not in output.get("data", {}).get("text/html", "")
+    """Leave out sounds, bars that are gone, and what TensorFlow tells."""
+    if output.output_type == "stream":
+        return output.name == "stdout" and not output.text.startswith("INFO:tensorflow")
+    data = output.get("data", {})
+    return "<audio" not in data.get("text/html", "") and data.get("text/plain") != ""
+
+
+def _is_text(output: nbformat.NotebookNode) -> bool:
+    return output.output_type == "stream"
+
+
+def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Make one text of several."""
+    if _is_text(outputs[0]):
+        outputs[0].text = "".join(output.text for output in outputs)
+        return outputs[:1]
+    return outputs
+
+
+def _with_small_picture(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    data = output.get("data", {})
+    if "image/png" in data:
+        picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
+        data["image/png"] = base64.b64encode(_small(picture)).decode()
+    return output
+
+
+def _small(picture: Image.Image) -> bytes:
+    """Write a picture as PNG with few colours, and where it is still too large, fewer pixels."""
+    file = io.BytesIO()
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(file, "png", optimize=True)
+    if file.tell() <= MOST_BYTES:
+        return file.getvalue()
+    return _small(picture.resize([round(0.9 * size) for size in picture.size], Image.Resampling.LANCZOS))
 
 
 if __name__ == "__main__":

@@ -116,7 +116,10 @@ def _prior(run: Run) -> np.ndarray:
     """Return the mean shares of the classes in the training part."""
     names = run.classifier.class_names
     known = targets(run.part("train"), names)
-    return np.bincount(known, minlength=len(names)) / len(known) if known.ndim == 1 else known.mean(axis=0)
+    if known.ndim == 2:
+        return known.mean(axis=0)
+    known = known[known >= 0]  # of the others nobody knows the class
+    return np.bincount(known, minlength=len(names)) / len(known)
 
 
 def _held_out(steps: Steps, run: Run) -> pd.DataFrame:

@@ -14,14 +14,14 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import TEMPORARY, clear_temporaries
+from tfspec.base.files import TEMPORARY, clear_temporaries, written_beside
 from tfspec.base.modules import refuse_while_loading
 from tfspec.base.options import Quantize
 from tfspec.base.progress import say, silenced
 from tfspec.data.kept import keep_signals
 from tfspec.data.store import FeatureStore
 from tfspec.distributed import devices
-from tfspec.experiment.drawing import view
+from tfspec.experiment.drawing import in_training, view
 from tfspec.experiment.evaluate import evaluate
 from tfspec.experiment.export import export_run
 from tfspec.experiment.features import check_front_end, prepare
@@ -126,6 +126,7 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
             _tell_split(run, *checked_split(steps))
         used = devices.describe(strategy, steps.batch_size)
         say("Devices: " + ", ".join(f"{name} {value}" for name, value in used.items()))
+        _draw_example(steps, run)
         fit_members(steps, run, verbose)
         _keep_signals(steps, run)
         if run.has_validation_part:
@@ -183,6 +184,15 @@ def _copied(run: Run) -> Run:
     mine = devices.elsewhere()
     shutil.copytree(run.folder, mine, dirs_exist_ok=True)
     return Run(mine)
+
+
+def _draw_example(steps: Steps, run: Run) -> None:
+    """Draw an example as training sees it, so that one can look at it while it trains."""
+    path = run.figure("in_training")
+    if not path.exists():
+        with written_beside(path) as temporary:
+            in_training(steps, run.split).savefig(temporary)
+        say(f"An example as training sees it: {path}")
 
 
 def _keep_signals(steps: Steps, run: Run) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
-from tfspec.data.splits import group_names, shared_groups
+from tfspec.data.splits import UNANSWERED, group_names, shared_groups
 from tfspec.experiment.steps import Steps
 
 
@@ -93,8 +93,10 @@ def example_names(manifest: pd.DataFrame) -> pd.Series:
 def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
     """Return for each fold the split that has it as validation part; without folds, the split itself.
 
+    Rows of which only a class is known that they are not of have no answer that a score could count.
+
     Args:
-        split: columns `part` and maybe `fold`.
+        split: columns `part` and maybe `fold` and `is_absent`.
 
     Example:
         >>> split = pd.DataFrame({"part": ["train", "train", "test"], "fold": [0, 1, -1]})
@@ -104,10 +106,13 @@ def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
     if "fold" not in split:
         return {None: split}
     part, fold = split["part"], split["fold"]
-    return {
-        int(number): split.assign(part=part.mask((part == "train") & (fold == number), "validation"))
-        for number in sorted(fold[part == "train"].unique())
-    }
+    absent = split.get("is_absent", False)
+    splits: dict[int | None, pd.DataFrame] = {}
+    for number in sorted(fold[part == "train"].unique()):
+        held_out = (part == "train") & (fold == number)
+        parts = part.mask(held_out, "validation").mask(held_out & absent, UNANSWERED)
+        splits[int(number)] = split.assign(part=parts)
+    return splits
 
 
 def described(split: pd.DataFrame) -> str:

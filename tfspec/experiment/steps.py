@@ -100,7 +100,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
 
         Returns:
             One row an example: where its signal is, `label` or a column of numbers a class, `group`, what a
-            split keeps together, and maybe `problem`, text where the example cannot be used.
+            split keeps together, and maybe `problem`, text where the example cannot be used, and `is_absent`,
+            whether it is known not to be of the class that `label` names.
         """
         raise NotImplementedError
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.kappa import cohen_kappa
+from tfspec.training.losses import possible_classes
 
 RECENT_LOSS = "recent_loss"
 DECAY = 0.95
@@ -101,3 +102,31 @@ class RecentLoss(keras.metrics.Metric):
 
     def get_config(self):
         return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class PossibleAccuracy(keras.metrics.MeanMetricWrapper):
+    """Share of the examples for which a class is predicted that they can be of, by `possible_classes`.
+
+    Args:
+        name: column in the history.
+
+    Example:
+        >>> accuracy = PossibleAccuracy()
+        >>> accuracy.update_state([0, ~0, ~1], [[5.0, 1.0], [5.0, 1.0], [5.0, 1.0]])
+        >>> round(float(accuracy.result()), 3)
+        0.667
+    """
+
+    def __init__(self, name: str = "accuracy", **kwargs):
+        super().__init__(_is_possible, name=name, **kwargs)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+def _is_possible(y_true, y_pred):
+    """Return (batch,) ones and zeros."""
+    logits = tf.convert_to_tensor(y_pred)
+    possible = possible_classes(tf.reshape(y_true, [-1]), logits.shape[-1])
+    return tf.cast(tf.gather(possible, tf.argmax(logits, axis=-1), batch_dims=1), tf.float32)

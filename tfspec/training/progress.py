@@ -88,7 +88,7 @@ class Progress:
 
     @staticmethod
     def _is_row(number: int, row: dict) -> bool:
-        numbers = (row[name] for name in ("loss", *row))
+        numbers = (_loss(row), *row.values())
         return row["epoch"] == number and all(isinstance(value, int | float) for value in numbers)
 
     def save(self, backbone: keras.Model | None = None, finished: bool = False) -> None:
@@ -133,11 +133,7 @@ class Progress:
 
     def lowest(self, first_epoch: int = 0) -> int | None:
         """Number the epoch with the lowest validation loss, or training loss where nothing validates."""
-        losses = {
-            row["epoch"]: row.get("val_loss", row["loss"])
-            for row in self.history
-            if row["epoch"] >= first_epoch
-        }
+        losses = {row["epoch"]: _loss(row) for row in self.history if row["epoch"] >= first_epoch}
         finite = {epoch: loss for epoch, loss in losses.items() if loss == loss}
         return int(min(finite, key=finite.__getitem__)) if finite else None
 
@@ -150,3 +146,8 @@ class Progress:
             return False
         lowest = self.lowest(self.first_epoch)
         return done - 1 - (self.first_epoch if lowest is None else lowest) >= patience
+
+
+def _loss(row: dict[str, float]) -> float:
+    """Return an epoch's validation loss, or its training loss where nothing validated."""
+    return row["val_loss"] if "val_loss" in row else row["loss"]

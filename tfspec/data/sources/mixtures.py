@@ -100,6 +100,11 @@ def list_mixture_folder(folder: str | os.PathLike, sample_rate: int, num_samples
 
     Raises:
         UserError: as in `list_mixtures`, or the tables have not the same classes.
+
+    Example:
+        >>> list_mixture_folder("missing", 16000, 16000)
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: missing/train_answer.csv cannot be read: no such file.
     """
     folder = Path(folder)
     there = [part for part, table in TABLES.items() if (folder / table).exists()] or ["train"]

@@ -29,9 +29,9 @@ LONGEST_CALL = 4
 """In seconds."""
 DEFAULT_SPECIES = 6
 
-BACKGROUND_DB = (-50.0, -35.0)
+BACKGROUND_DB = (-48.0, -32.0)
 """Level of the background, RMS."""
-METRES = (4.0, 40.0)
+METRES = (4.0, 60.0)
 """How far away a species calls: at 4 m its peak is half of full scale."""
 ABSORPTION = 1.5e-9
 """Decibels that a metre of air takes from a tone, by the square of its frequency: 0.15 at 10 kHz."""
