@@ -34,8 +34,7 @@ class Capture24(Windows):
     Example:
         >>> Capture24(sample_rate=20).front_end().compute_output_shape((None, 600, 3))
         (None, 31, 79, 4)
-        >>> published = Capture24(**Capture24.presets["published"])
-        >>> published.front_end().compute_output_shape((None, 3000, 3))
+        >>> Capture24.preset("published").front_end().compute_output_shape((None, 3000, 3))
         (None, 61, 61, 3)
     """
 

@@ -28,7 +28,7 @@ PIPELINES = {
     "keywords, convolutional": (SpeechCommands(model="conv2d", features="stft"), (4000,), 22050),
     "keywords, published": (SpeechCommands(features="stft", scaling="none", model="conv2d"), (4000,), 22050),
     "wrist": (Capture24(sample_rate=20), (200, 3), 20),
-    "wrist, published": (Capture24(**Capture24.presets["published"]), (1000, 3), 100),
+    "wrist, published": (Capture24.preset("published"), (1000, 3), 100),
     "rainforest": (Rainforest(), (24000,), 48000, conv2d),
     "rainforest, its network": (Rainforest(weights="none"), (24000,), 48000),
     "radio": (RadioSignals(), PICTURE_SHAPE, None),

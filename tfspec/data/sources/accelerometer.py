@@ -58,10 +58,11 @@ class Cutter:
 
     Example:
         >>> import tempfile
+        >>> from pathlib import Path
         >>> rows = [f"2020-01-01 00:00:0{second},0,0,{second},walking" for second in range(5)]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = Path(folder, "P1.csv").write_text("\n".join(["time,x,y,z,annotation", *rows]))
-        ...     (cut, rest) = Cutter(sample_rate=1, seconds=2)(f"{folder}/P1.csv")
+        ...     cut, rest = Cutter(sample_rate=1, seconds=2)(f"{folder}/P1.csv")
         >>> cut.signals[:, :, 2].tolist(), cut.annotations.tolist(), rest.left_out["incomplete"]
         ([[0.0, 1.0], [2.0, 3.0]], ['walking', 'walking'], 1)
     """

@@ -38,7 +38,7 @@ def make_windows(
     processes: int = 1,
     progress: Tracker = untracked,
 ) -> pd.DataFrame:
-    """Cut recordings into windows, for `list_windows` and others that read Capture-24's arrays.
+    r"""Cut recordings into windows, for `list_windows` and others that read Capture-24's arrays.
 
     Several recordings are cut at a time, each hour after hour, so that memory stays flat. `out` is there once
     all that is in it is; until then, what is cut waits in `<out>.unfinished`, and is not cut again after a
@@ -59,6 +59,14 @@ def make_windows(
 
     Raises:
         UserError: there are no recordings, none can be used, two have one person's name, or `out` is there.
+
+    Example:
+        >>> import tempfile
+        >>> rows = "".join(f"{second},0,0,1,sitting\n" for second in range(60))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "P1.csv").write_text("time,x,y,z,annotation\n" + rows)
+        ...     make_windows(folder, f"{folder}/windows", Cutter(sample_rate=1))["windows"].tolist()
+        [2]
     """
     raw, out, cutter = Path(raw), Path(out), cutter or Cutter()
     if os.path.lexists(out):
@@ -71,6 +79,7 @@ def make_windows(
     table = pd.DataFrame([rows[file] for file in files])
     bad = table[table["problem"].notna()]
     if len(bad) == len(table):
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise unusable("recordings", zip(bad["file"], bad["problem"], strict=True), len(table))
     with written_beside(out) as temporary:
         temporary.mkdir()
