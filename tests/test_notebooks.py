@@ -93,7 +93,7 @@ def test_overlapped_speech(tmp_path):
     options = {"width": 1, "epochs": 1, "batch_size": 4}
     parameters = f"DATA, OUT = {str(data)!r}, {str(tmp_path / 'run')!r}\nOPTIONS = {options}"
     notebook = _run("03_overlapped_speech.ipynb", parameters, tmp_path)
-    assert len(_outputs(notebook, "image/png")) == 4  # resolutions, augmentation, history, calibration
+    assert len(_outputs(notebook, "image/png")) == 5  # clip, resolutions, augmentation, history, calibration
     assert any("weighted mean" in html for html in _outputs(notebook, "text/html"))
     assert (tmp_path / "run" / "PredictionFinal.csv").exists()
     assert (tmp_path / "run" / "export" / "model.tflite").exists()
