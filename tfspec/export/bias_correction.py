@@ -56,7 +56,7 @@ def _has_bias(layer: Any) -> bool:
 def _input_means(model: bytes, layers: list[Any], features: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the mean of each channel of each layer's input."""
     inputs = [int(layer.inputs[0]) for layer in layers]
-    totals = dict.fromkeys(inputs, 0)
+    totals: dict[int, Any] = dict.fromkeys(inputs, 0)
     for values in values_of(model, totals, features):
         for i, value in values.items():
             totals[i] = totals[i] + value.reshape(-1, value.shape[-1]).mean(axis=0)
