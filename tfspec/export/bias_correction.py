@@ -104,6 +104,6 @@ def _separate_biases(tree: Any, layers: list[Any]) -> None:
         if tensor.buffer in seen:
             tree.buffers.append(copy.copy(tree.buffers[tensor.buffer]))
             tensor.buffer = len(tree.buffers) - 1
-            layer.inputs[2] = len(graph.tensors)
+            layer.inputs = [*layer.inputs[:2], len(graph.tensors)]
             graph.tensors.append(tensor)
         seen.add(tensor.buffer)
