@@ -46,7 +46,7 @@ def export(
         folder: what to write; replaced if it is there.
         signals: batches (batch, *signal_shape) on which both are compared with the Keras model.
         quantize: "none", "float16", "dynamic" or "int8".
-        calibration: for "int8", batches (batch, *signal_shape) that show the range of each activation; best a
+        calibration: for "int8" and "dynamic", batches (batch, *signal_shape) as for `tflite_model`; best a
             thousand signals in all, and not those of `signals`.
 
     Returns:

@@ -8,7 +8,7 @@ decided by where the parts meet, not by names of operations, which are the conve
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import get_args
 
 import keras
@@ -19,7 +19,7 @@ from tfspec.base.options import Quantize
 from tfspec.dsp import finite
 from tfspec.export.chaining import chain
 from tfspec.export.metadata import write_metadata
-from tfspec.export.quantization import has_loop, quantise, traced_backbone
+from tfspec.export.quantization import has_loop, quantised, traced_backbone
 from tfspec.export.saved_model import weights_of
 from tfspec.models import Classifier
 
@@ -36,11 +36,15 @@ def tflite_model(
     - "dynamic": weights in int8, activations in float32 that are rounded to int8 for each product;
     - "int8": weights and activations in int8, from end to end where TFLite has the integer operations.
 
+    Biases make up for what rounded weights shift, see `bias_correction`.
+
     Args:
         classifier: the model.
         quantize: one of these modes. "int8" is not for backbones that loop over frames, see `has_loop`.
         calibration: for "int8", batches (batch, *signal_shape) float32 of signals such as the file will be
-            given, best a thousand in all: what they reach is the range of each activation.
+            given, best a thousand in all: what they reach is the range of each activation. The first of them
+            also correct, for "int8" and "dynamic", what rounded weights shift; "dynamic" does without, less
+            exactly.
 
     Returns:
         The file. Its signature takes `signal`, (1, *signal_shape), and gives `probabilities`, (1, classes).
@@ -63,9 +67,9 @@ def tflite_model(
     if quantize == "int8" and has_loop(classifier):
         raise ValueError('`quantize="int8"` is not for a backbone with a loop: use "dynamic"')
     front_end, backbone, head = _parts(classifier)
-    quantise(backbone, quantize, functools.partial(_features, classifier, calibration))
+    middle = quantised(backbone, quantize, _features(classifier, calibration))
     return write_metadata(
-        chain(part.convert() for part in (front_end, backbone, head)),
+        chain([front_end().convert(), middle, head().convert()]),
         name=classifier.backbone.name,
         description="Classifies raw signals. Made by tfspec.",
         class_names=classifier.class_names,
@@ -74,7 +78,7 @@ def tflite_model(
     )
 
 
-def _parts(classifier: Classifier) -> list[tf.lite.TFLiteConverter]:
+def _parts(classifier: Classifier) -> list[Callable[[], tf.lite.TFLiteConverter]]:
     """Trace a file's three parts; NaN cannot pass through integers, so a flag goes round the backbone."""
     signal = tf.TensorSpec((1, *classifier.signal_shape), tf.float32, "signal")
     logits = tf.TensorSpec((1, len(classifier.class_names)), tf.float32, "logits")
@@ -89,9 +93,9 @@ def _parts(classifier: Classifier) -> list[tf.lite.TFLiteConverter]:
         return {"probabilities": finite.or_nan(tf.nn.softmax(logits), finite_signal)}
 
     return [
-        _converter(front_end.get_concrete_function(), classifier.front_end),
-        _converter(traced_backbone(classifier), classifier.backbone),
-        _converter(head.get_concrete_function()),
+        functools.partial(_converter, front_end.get_concrete_function(), classifier.front_end),
+        functools.partial(_converter, traced_backbone(classifier), classifier.backbone),
+        functools.partial(_converter, head.get_concrete_function()),
     ]
 
 
@@ -102,11 +106,8 @@ def _converter(function, *layers: keras.Layer) -> tf.lite.TFLiteConverter:
     return converter
 
 
-def _features(classifier: Classifier, signals: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+def _features(classifier: Classifier, signals: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Return features one by one, as the converter wants them."""
-    batch = None
     for batch in signals:
         for features in classifier.front_end(finite.tamed(batch)).numpy():
-            yield [features[np.newaxis]]
-    if batch is None:
-        raise ValueError("int8 needs signals to calibrate on. Received: no calibration batches")
+            yield features[np.newaxis]
