@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,33 +11,14 @@ import numpy as np
 
 from tfspec.augment import Augmentation, Compose, Gain, Rotation, TimeShift
 from tfspec.base.errors import UserError
-from tfspec.base.options import Batch, Count, Dropout, Name, Range, Rate, Ratio
+from tfspec.base.options import AnyCount, Batch, Count, Dropout, Name, Range, Rate, Ratio
 from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
 from tfspec.models import bin_statistics, pyramid
 from tfspec.pipelines.windows import Windows
 from tfspec.report.figures import Picture
-from tfspec.training import CohenKappa
+from tfspec.training import CohenKappa, RecentLoss
 
 PUBLISHED_TEST = tuple(f"P{number}" for number in range(101, 152))
-PUBLISHED = {
-    "test": 0,
-    "validation": PUBLISHED_TEST,
-    "cross_validation": 0,
-    "model": "pyramid",
-    "channels": "axes",
-    "frame_length": 120,
-    "frame_step": 48,
-    "max_hz": None,
-    "log_offset": 1e-16,
-    "gravity": False,
-    "augment": False,
-    "dropout": 0.0,
-    "epochs": 5,
-    "batch_size": 32,
-    "learning_rate": 3e-4,
-    "learning_rate_end": 1.0,
-}
-"""The options of the published system, for 100 Hz."""
 FRAME_SECONDS = (1.2, 6.4)
 STEP_SECONDS = 1.0
 
@@ -45,21 +27,46 @@ STEP_SECONDS = 1.0
 class Capture24(Windows):
     """Name what people do in windows of acceleration, trained and tested on different people.
 
-    The defaults were found by cross-validation on people who were not trained on; the published system is
-    `Capture24(**PUBLISHED)`. The number of epochs is fixed, and none is chosen by anybody's scores.
+    The defaults were found by cross-validation on people who were not trained on; the preset "published" is
+    the tutorial's system, for windows at 100 Hz. The number of epochs is fixed, and none is chosen by
+    anybody's scores.
 
     Example:
         >>> Capture24(sample_rate=20).front_end().compute_output_shape((None, 600, 3))
         (None, 31, 79, 4)
-        >>> Capture24(**PUBLISHED).front_end().compute_output_shape((None, 3000, 3))
+        >>> Capture24.preset("published").front_end().compute_output_shape((None, 3000, 3))
         (None, 61, 61, 3)
     """
 
     name: ClassVar[str] = "capture24"
     published_test: ClassVar[tuple[str, ...]] = PUBLISHED_TEST
     examples_per_class: ClassVar[int] = 10
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "published": {
+            "test": 0,
+            "validation": PUBLISHED_TEST,
+            "cross_validation": 0,
+            "shuffle": "windows",
+            "model": "pyramid",
+            "num_filters_init": 32,
+            "channels": "axes",
+            "frame_length": 120,
+            "frame_step": 48,
+            "max_hz": None,
+            "log_offset": 1e-16,
+            "gravity": False,
+            "augment": False,
+            "dropout": 0.0,
+            "epochs": 5,
+            "keep": "last",
+            "batch_size": 32,
+            "learning_rate": 3e-4,
+            "learning_rate_end": 1.0,
+        }
+    }
 
     epochs: Count = 16
+    patience: AnyCount | None = None
     keep: Literal["best", "last"] = "last"
     batch_size: Batch = 64
     validation_batch_size: Batch = 1024
@@ -70,6 +77,8 @@ class Capture24(Windows):
     """Column of the dictionary that has the labels."""
     model: Literal["bin_statistics", "pyramid"] = "bin_statistics"
     """What each frequency does over time, for a dense network; or the published convolutional one."""
+    num_filters_init: Annotated[int, Range(1, 1024)] = 32
+    """Filters of the pyramid's first block; each block has twice those of the one before."""
     frame_length: Count | tuple[Count, ...] | None = None
     """Length of the Fourier transform's window in samples, or several, whose bins stand beside one another;
     1.2 s and 6.4 s if not given."""
@@ -152,13 +161,16 @@ class Capture24(Windows):
 
     def backbone(self, feature_shape, num_classes):
         """Make the network asked for."""
-        make = {"bin_statistics": bin_statistics, "pyramid": pyramid}[self.model]
-        return make(feature_shape, num_classes, self.dropout)
+        if self.model == "pyramid":
+            return pyramid(feature_shape, num_classes, self.dropout, self.num_filters_init)
+        return bin_statistics(feature_shape, num_classes, self.dropout)
 
     def training(self, examples, class_names):
-        """Measure Cohen's kappa too."""
+        """Measure Cohen's kappa too, and where the training loss has come to."""
         training = super().training(examples, class_names)
-        return replace(training, metrics=["accuracy", CohenKappa(len(class_names))])
+        return replace(
+            training, metrics=["accuracy", CohenKappa(len(class_names)), RecentLoss(training.loss)]
+        )
 
     def picture(self, signal, features):
         """Draw the spectrogram of the vector's length."""

@@ -7,23 +7,22 @@ from typing import Annotated, ClassVar, Literal
 
 import keras
 import numpy as np
-import pandas as pd
 
 from tfspec import augment
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
-from tfspec.base.options import AnyCount, Batch, Count, Dropout, Fraction, Range, Rate, Ratio, check_seeds
-from tfspec.data.sources.mixtures import class_columns, list_mixtures, write_predictions
+from tfspec.base.options import AnyCount, Batch, Count, Dropout, Range, Rate, Ratio, check_seeds
+from tfspec.data.sources.mixtures import SUBMISSION, class_columns, list_mixture_folder, write_predictions
+from tfspec.data.splits import UNANSWERED
 from tfspec.data.store import Dtype
-from tfspec.experiment.run import UNANSWERED
 from tfspec.frontends import Decibel, FrequencyRamp, MultiResolutionMel, Standardize
 from tfspec.models import mac
 from tfspec.pipelines.recordings import Recordings
 from tfspec.training.losses import KLDivergence
 from tfspec.training.optimizers import CoupledSGD
 
-SUBMISSION = "submission.csv"
-TABLES = {"train": "train_answer.csv", "test": "test_answer.csv", UNANSWERED: SUBMISSION}
+SUB_RESULTS = {"average": "Avg", "max": "Max"}
+"""What the files of the single models begin with."""
 
 
 @dataclass(kw_only=True)
@@ -34,22 +33,37 @@ class OverlappedSpeech(Recordings):
     which sum to 1. Maybe also test/ with test_answer.csv, which is scored, and submission.csv, which is
     filled in: PredictionFinal.csv in the run folder has the mean of all models, SubResult/ every model's.
 
-    The defaults train a small network with either pooling, on two cores. The published ensemble is
-    `--width 24 --epochs 200 --batch-size 128 --learning-rate 0.2 --num-members 8 --precision mixed_float16`:
-    eight networks with average and eight with maximum pooling. Differs from it: a part of the training clips
-    validates, and the epoch that is best there is kept, which is one of the last.
+    The defaults train a small network with either pooling, on two cores. The preset `published` is the
+    ensemble of eight networks with average and eight with maximum pooling, trained on all clips.
 
     Example:
-        >>> list(OverlappedSpeech(data="mixtures", width=24, num_members=8).variants())
+        >>> list(OverlappedSpeech.preset("published", data="mixtures").variants())
         ['average', 'max']
     """
 
     name: ClassVar[str] = "overlapped_speech"
     feature_dtype: ClassVar[Dtype] = "float16"
     """Up to 80 dB from the mean it is exact to 0.02 dB."""
+    sample_rate: ClassVar[int] = 16000
+    """That of the published clips."""
+    num_samples: ClassVar[int] = 16000
+    """One second."""
+    presets: ClassVar = {
+        "published": {
+            "width": 24,
+            "num_members": 8,
+            "validation_fraction": 0.0,
+            "keep": "last",
+            "epochs": 200,
+            "batch_size": 128,
+            "drop_remainder": True,
+            "learning_rate": 0.2,
+            "precision": "mixed_float16",
+        }
+    }
 
     epochs: Count = 40
-    patience: AnyCount = 200  # the best epochs are the cosine's last
+    patience: AnyCount | None = 200  # the best epochs are the cosine's last
     batch_size: Batch = 32
     learning_rate: Rate = 0.02
     """SGD's learning rate at the start. In proportion to the batch, the published one would be 0.05, with
@@ -62,8 +76,8 @@ class OverlappedSpeech(Recordings):
     num_members: Annotated[int, Range(1, 1000)] = 1
     """Models with each pooling, each from a seed of its own; the probabilities of all are averaged."""
 
-    validation_fraction: Fraction = 0.1
-    """Part of the training clips that validates."""
+    validation_fraction: Dropout = 0.1
+    """Part of the training clips that validates; 0, with `--keep last`, trains on all of them."""
     poolings: tuple[Literal["average", "max"], ...] = ("average", "max")
     """Of the networks in the ensemble."""
     width: Annotated[int, Range(1, 1000)] = 8
@@ -78,44 +92,19 @@ class OverlappedSpeech(Recordings):
             raise UserError(f"poolings must be average, max or both. Received: {self.poolings}")
         check_seeds(self.seed, self.num_members * len(self.poolings))
 
-    @property
-    def sample_rate(self):
-        """That of the published clips."""
-        return 16000
-
-    @property
-    def num_samples(self):
-        """One second."""
-        return 16000
-
     def manifest(self):
         """List the clips of the tables that are there; submission.csv only where test_answer.csv is not."""
-        there = [part for part, table in TABLES.items() if (self.data / table).exists()]
-        if "test" in there and UNANSWERED in there:
-            there.remove(UNANSWERED)
-        tables = [self._table(part) for part in there or ["train"]]
-        for part, table in zip(there, tables, strict=False):
-            if set(class_columns(tables[0])) != set(class_columns(table)):
-                raise UserError(f"{TABLES[part]} has not the classes of {TABLES[there[0]]} in {self.data}.")
-        return pd.concat(tables, ignore_index=True)
-
-    def _table(self, part: str) -> pd.DataFrame:
-        """List the clips of one table; each is a group of its own."""
-        folder = "train" if part == "train" else "test"
-        csv, answered = self.data / TABLES[part], part != UNANSWERED
-        table = list_mixtures(csv, self.data / folder, self.sample_rate, self.num_samples, answered)
-        path = [f"{folder}/{path}" for path in table["path"]]
-        return table.assign(part=part, path=path, group=path)
+        return list_mixture_folder(self.data, self.sample_rate, self.num_samples)
 
     def split(self, manifest):
-        """Draw the clips that validate."""
+        """Draw the clips that validate, at least one where any are to."""
         train = np.flatnonzero(manifest["part"] == "train")
         if len(train) < 2:
-            raise UserError(f"{self.data} has no {TABLES['train']} with at least two clips to train on.")
-        count = min(max(1, round(self.validation_fraction * len(train))), len(train) - 1)
-        drawn = np.random.default_rng(self.seed).permutation(train)[:count]
+            raise UserError(f"{self.data} has no train_answer.csv with at least two clips to train on.")
+        wanted = self.validation_fraction * len(train)
+        count = min(max(wanted > 0, round(wanted)), len(train) - 1)
         part = manifest["part"].to_numpy(object)
-        part[drawn] = "validation"
+        part[np.random.default_rng(self.seed).permutation(train)[:count]] = "validation"
         return manifest.assign(part=part)
 
     def class_names(self, manifest):
@@ -126,7 +115,7 @@ class OverlappedSpeech(Recordings):
         """Mask a band and two stretches of time, move the picture, and mix examples, each on request."""
         layers: list[augment.RandomLayer] = []
         if "masks" in self.augment:
-            layers += [augment.FrequencyMask(32), augment.TimeMask(12, num_masks=2)]
+            layers += [augment.FrequencyMask(31), augment.TimeMask(11, num_masks=2)]
         if "crop" in self.augment:
             layers.append(augment.RandomCrop(32))
         return Augmentation(
@@ -159,13 +148,15 @@ class OverlappedSpeech(Recordings):
         )
 
     def write_results(self, run, predict):
-        """Fill in submission.csv by the mean of all models, and by every one."""
+        """Fill in submission.csv by the mean of all models, and by every one: Avg1.csv, …, Max1.csv, …."""
         table = self.data / SUBMISSION
         if not table.exists():
             return
         rows, names = run.split[run.split["part"].isin(["test", UNANSWERED])], self.class_names(run.split)
         members = predict(rows)
-        members |= {"mean": np.mean(list(members.values()), axis=0)}
-        for name, probabilities in members.items():
-            path = "PredictionFinal.csv" if name == "mean" else f"SubResult/{name}.csv"
+        filled = {"PredictionFinal.csv": np.mean(list(members.values()), axis=0)}
+        for pooling, short in SUB_RESULTS.items():
+            its = [values for name, values in members.items() if name.startswith(pooling)]
+            filled |= {f"SubResult/{short}{number}.csv": values for number, values in enumerate(its, 1)}
+        for path, probabilities in filled.items():
             write_predictions(run.folder / path, table, rows["path"], names, probabilities)

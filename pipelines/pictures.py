@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 
+from tfspec.base.errors import UserError
 from tfspec.base.options import Range
 from tfspec.base.progress import bar
 from tfspec.data import ArrayReader
 from tfspec.data.sources.pictures import (
     PictureReader,
     inspect_picture_folders,
-    read_table,
-    table_manifest,
+    read_tables,
 )
 from tfspec.data.splits import split_by_file
 from tfspec.experiment.pipeline import Pipeline
@@ -34,8 +35,8 @@ class Pictures(Pipeline):
     data: Path | None = None
     """CSV table (columns 0 to 8191, pixels from 0 to 1, and labels), or folder that holds a folder of PNG
     files per class."""
-    validation: Annotated[float, Range(0, 0.5, without_low=True)] = 0.2
-    """Part of the data's pictures that validates."""
+    validation: Annotated[float, Range(0, 0.5, without_low=True)] | Path = 0.2
+    """Part of the data's pictures that validates, or a CSV table of those that do."""
     validate_on: Literal["stratified", "last"] = "stratified"
     """Which pictures of the data: drawn from every class, or the last ones, as published."""
 
@@ -44,11 +45,20 @@ class Pictures(Pipeline):
         """The data where they are files."""
         return self.data if self.data is not None and self.data.is_dir() else None
 
+    def __post_init__(self):
+        """Check what can be checked before anything is read."""
+        super().__post_init__()
+        if isinstance(self.validation, Path) and (self.data is None or self._folder):
+            raise UserError(
+                "A table validates only where another one trains, given as --data. "
+                f"Received: --data {self.data}, --validation {self.validation}"
+            )
+
     @functools.cached_property
-    def _table(self) -> tuple[np.ndarray, list[str]]:
-        """The pictures and labels of the CSV table; parsed once, and kept beside the run folder."""
-        assert self.data is not None
-        return read_table(self.data, self.classes, self.kept, bar("Reading the table"))
+    def _table(self) -> tuple[np.ndarray, pd.DataFrame]:
+        """The pictures of the CSV tables and their manifest; parsed once, and kept beside the run folder."""
+        paths = [path for path in (self.data, self.validation) if isinstance(path, Path)]
+        return read_tables(paths, self.classes, self.kept, bar("Reading the table"))
 
     @property
     def kept(self) -> Path:
@@ -59,15 +69,16 @@ class Pictures(Pipeline):
         """List the pictures, and read every file."""
         if self._folder:
             return inspect_picture_folders(self._folder, self.classes, bar("Checking pictures"))
-        assert self.data is not None
-        return table_manifest(self._table[1], self.data.stem)
+        return self._table[1]
 
     def class_names(self, manifest):
         """Return the published order."""
         return list(self.classes)
 
     def split(self, manifest):
-        """Validate on a part of each class, or on the last pictures."""
+        """Validate on the other table, on a part of each class, or on the last pictures."""
+        if isinstance(self.validation, Path):
+            return manifest
         if self.validate_on == "stratified":
             return split_by_file(manifest, self.validation, self.seed)
         return last_validate(manifest, round(self.validation * len(manifest)))
@@ -75,6 +86,10 @@ class Pictures(Pipeline):
     def reader(self):
         """Read the pictures."""
         return PictureReader(self._folder) if self._folder else ArrayReader(self._table[0])
+
+    def on_data(self, data):
+        """Take other pictures, all of them."""
+        return replace(self, data=data, validation=type(self).validation)
 
     def picture(self, signal, features):
         """Draw the picture as radio astronomers do, time upwards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ from tfspec.data import ArrayReader
 from tfspec.data.sources.pictures import table_manifest
 from tfspec.data.sources.simulate import PICTURE_SHAPE, RADIO_CLASSES, check_snr, kept_radio_pictures
 from tfspec.frontends import Equalize, MinMax
-from tfspec.models import trace_conv2d, transfer
+from tfspec.models import efficientnet, trace_conv2d
 from tfspec.pipelines.pictures import Pictures, last_validate
 from tfspec.pipelines.pretrained import Pretrained
 
@@ -29,7 +29,8 @@ class RadioSignals(Pretrained, Pictures):
 
     The pictures are rows of a CSV table, PNG files in a folder per class, or simulated. The front end keeps
     no more of them than the order of their values, and training draws them in many ways, so that a model
-    can be used on pictures that another program drew.
+    can be used on pictures that another program drew. The preset `published` is the source's system, with
+    `--data train.csv --validation valid.csv`; what its masks are filled with, here the mean, is not shown.
 
     Example:
         >>> RadioSignals(num_train=1600, num_validation=400, snr=(0.3, 0.8)).manifest()["label"].nunique()
@@ -38,9 +39,22 @@ class RadioSignals(Pretrained, Pictures):
 
     name: ClassVar[str] = "radio_signals"
     classes: ClassVar[tuple[str, ...]] = tuple(RADIO_CLASSES)
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "published": {
+            "epochs": 15,
+            "patience": None,
+            "batch_size": 128,
+            "learning_rate": 1e-3,
+            "learning_rate_end": 1.0,
+            "num_train": 3200,
+            "augment": ("masks",),
+            "equalize": False,
+            "network": "efficientnet_b0",
+        }
+    }
 
     epochs: Count = 25
-    patience: AnyCount = 10
+    patience: AnyCount | None = 10
     learning_rate: Rate = 4e-3
     learning_rate_end: Ratio = 0.01
 
@@ -48,7 +62,7 @@ class RadioSignals(Pretrained, Pictures):
     """CSV table (columns 0 to 8191, pixels from 0 to 1, and labels), or folder that holds a folder of PNG
     files per class; signals are simulated if not given."""
     num_train: Count = 6400
-    """Signals to simulate for training; 3200 were published."""
+    """Signals to simulate for training."""
     num_validation: Count = 800
     """Signals to simulate for validation."""
     data_seed: Seed | None = None
@@ -58,9 +72,10 @@ class RadioSignals(Pretrained, Pictures):
     augment: tuple[Literal["turns", "rendering", "masks"], ...] = ("rendering",)
     """What changes the training pictures at random: they are turned and moved; that, and drawn in other ways;
     masked over time and frequency, as published."""
+    equalize: bool = True
+    """Keep no more of a picture than the order of its values; without, pixels go in as they are."""
     network: Literal["conv2d", "efficientnet_b0"] = "conv2d"
-    """Small convolutional network, or the published one, with batches of 128, 15 epochs and a learning rate
-    of 1e-3."""
+    """Small convolutional network, or one that knows ImageNet."""
 
     def __post_init__(self):
         """Check what can be checked before anything is read or simulated."""
@@ -111,13 +126,14 @@ class RadioSignals(Pretrained, Pictures):
         )
 
     def front_end(self):
-        """Add the channel axis and equalise each picture; in 0…1 for the network that knows ImageNet."""
-        scaling = [] if self.network == "conv2d" else [MinMax()]
-        layers = [keras.layers.Reshape((*PICTURE_SHAPE, 1)), Equalize(), *scaling]
+        """Add the channel axis, and equalise each picture; in 0…1 for the network that knows ImageNet."""
+        layers = [keras.layers.Reshape((*PICTURE_SHAPE, 1))]
+        layers += [Equalize()] * self.equalize
+        layers += [MinMax()] * (self.equalize and self.network == "efficientnet_b0")
         return keras.Sequential(layers, name="front_end")
 
     def backbone(self, feature_shape, num_classes):
         """Make the network."""
         if self.network == "conv2d":
             return trace_conv2d(feature_shape, num_classes)
-        return transfer(self.network, feature_shape, num_classes, self.first_weights)
+        return efficientnet(feature_shape, num_classes, self.first_weights)

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
-import pandas as pd
+import numpy as np
 
 from tfspec import augment
 from tfspec.augment import Augmentation
+from tfspec.augment.waveform import CURVES, Curve
 from tfspec.base.errors import UserError
-from tfspec.base.options import AnyCount, Batch, Count, Dropout, Range, Rate, Ratio
+from tfspec.base.options import AnyCount, Batch, Count, Dropout, Range, Rate, Ratio, Share
 from tfspec.data.balance import balanced_order, sample_weights
-from tfspec.data.sources.annotations import list_annotations
-from tfspec.data.splits import folds
-from tfspec.data.targets import label_indices
+from tfspec.data.targets import targets
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.models import freeze, transfer, unfreeze
+from tfspec.pipelines.annotated import AnnotatedRecordings
 from tfspec.pipelines.pretrained import Pretrained
-from tfspec.pipelines.recordings import Recordings
-from tfspec.training import Phase
+from tfspec.training import Phase, PossibleAccuracy
+from tfspec.training.losses import PossibleClassesLoss
 
 FRAMES, BANDS = 563, 128
 HIGHEST_HERTZ = 15056
 
 
 @dataclass(kw_only=True)
-class Rainforest(Pretrained, Recordings):
+class Rainforest(Pretrained, AnnotatedRecordings):
     """Name the species in annotated slices of long recordings.
 
-    The folder `data` holds train_tp.csv and train/ (`<recording_id>.flac` …), and maybe test_tp.csv and
-    test/, which are scored by the mean of the folds' models. Differs from the published system: recordings
-    shorter than a slice are padded, decibels are those of power, silence gives zeros, no part-batch is
-    dropped, and folds keep recordings whole.
+    The folder `data` is laid out as in the competition: train_tp.csv and train/, maybe test/, test_tp.csv
+    and train_fp.csv. A run writes submission.csv where there are test recordings.
+
+    The preset `published` has the source's features, augmentations, folds, network and batches. What the
+    source does not show, the head, the epochs and their rates, is as here. Even then recordings shorter than
+    a slice are padded, and silence gives zeros.
 
     Example:
         >>> Rainforest(data="scenes", network="mobilenet_v2", num_folds=3).num_samples
@@ -42,11 +44,22 @@ class Rainforest(Pretrained, Recordings):
     """
 
     name: ClassVar[str] = "rainforest"
-    padding: ClassVar[Literal["silence"]] = "silence"
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "published": {
+            "decibels": "amplitude",
+            "augment_probability": 1.0,
+            "volume_curves": ("sine",),
+            "split_by": "row",
+            "network": "resnet50",
+            "batch_size": 32,
+            "drop_remainder": True,
+            "balance": "none",
+        }
+    }
 
     epochs: Count = 15
     """Largest number of epochs in which the whole network trains."""
-    patience: AnyCount = 5
+    patience: AnyCount | None = 5
     batch_size: Batch = 16
     validation_batch_size: Batch = 16
     learning_rate: Rate = 1e-3
@@ -57,57 +70,43 @@ class Rainforest(Pretrained, Recordings):
     head_epochs: AnyCount = 5
     """Epochs in which only the head trains, before the whole network does; not without weights."""
 
-    num_folds: Annotated[int, Range(2, 10_000)] = 5
-    """Models that are trained, each on the recordings of all folds but one."""
     sample_rate: Annotated[int, Range(2 * HIGHEST_HERTZ, 10_000_000)] = 48000
     """Samples per second that recordings are resampled to."""
-    slice_seconds: Annotated[float, Range(0, 3600, without_low=True)] = 10.0
-    """Length of the slice round each annotation."""
+    decibels: Literal["power", "amplitude"] = "power"
+    """What the mel powers are taken for. Taken for amplitudes, their 80 decibels are but 40, and the picture
+    shrinks without averaging."""
     network: Literal["mobilenet_v2", "resnet50", "efficientnet_b0"] = "mobilenet_v2"
-    """Network of keras.applications; the published one is resnet50."""
+    """Network of keras.applications."""
     dropout: Dropout = 0.2
     """Part of the pooled features that the head drops in training."""
     augment: bool = True
     """Add noise, shift pitch and time, and change the volume of the training slices at random."""
+    augment_probability: Share = 0.5
+    """How likely each of these four is."""
+    volume_curves: tuple[Curve, ...] = CURVES
+    """How the change of volume may go over a slice."""
     balance: Literal["weights", "sampling", "none"] = "weights"
     """How rare species count as much as common ones: by weights in the loss, or by being drawn more often."""
 
-    @property
-    def num_samples(self):
-        """Length of a slice in samples."""
-        return round(self.slice_seconds * self.sample_rate)
-
-    def manifest(self):
-        """List the annotations of train_tp.csv and test_tp.csv, or of the one that is there."""
-        there = [part for part in ("train", "test") if (self.data / f"{part}_tp.csv").exists()]
-        tables = []
-        for part in there or ["train"]:
-            table = list_annotations(self.data / f"{part}_tp.csv", self.data / part, self.slice_seconds)
-            tables.append(table.assign(part=part, path=[f"{part}/{path}" for path in table["path"]]))
-        return pd.concat(tables, ignore_index=True)
-
-    def split(self, manifest):
-        """Make stratified folds that keep recordings whole."""
-        tested = manifest["part"] == "test"
-        if tested.all():
-            raise UserError(f"{self.data} has no train_tp.csv to train on.")
-        crossed = folds(manifest[~tested], self.num_folds, self.seed)
-        return pd.concat([crossed, manifest[tested].assign(fold=-1)])
-
-    def class_names(self, manifest):
-        """Order the species by number."""
-        return sorted(manifest["label"].unique(), key=lambda label: (len(label), label))
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        if self.negatives and self.balance == "sampling":
+            raise UserError("negatives cannot be drawn by species. Give --balance weights or none.")
+        if self.augment and not self.volume_curves:
+            raise UserError("volume_curves must name at least one curve. Received: none")
 
     def augmentation(self):
-        """Make the published chain of waveform augmentations."""
+        """Make the published chain of waveform augmentations; there, each link is always applied."""
         if not self.augment:
             return Augmentation()
         noises = [augment.GaussianNoise(5.0, 20.0), augment.PinkNoise(5.0, 20.0)]
+        chance = self.augment_probability
         chain = [
-            augment.OneOf(noises, probability=0.5),
-            augment.PitchShift(-5, 4, round(0.053 * self.sample_rate), probability=0.5),
-            augment.TimeShift(4.0, self.sample_rate, probability=0.5),
-            augment.VolumeControl(-10.0, 10.0, probability=0.5),
+            augment.OneOf(noises, probability=chance),
+            augment.PitchShift(-5, 4, round(0.053 * self.sample_rate), probability=chance),
+            augment.TimeShift(4.0, self.sample_rate, probability=chance),
+            augment.VolumeControl(-10.0, 10.0, self.volume_curves, probability=chance),
         ]
         return Augmentation(signals=augment.Compose(chain))
 
@@ -116,7 +115,10 @@ class Rainforest(Pretrained, Recordings):
         mel = MelSpectrogram.preset(
             "librosa", sample_rate=self.sample_rate, num_mel_bins=BANDS, lower_hz=84.0, upper_hz=HIGHEST_HERTZ
         )
-        return keras.Sequential([mel, Decibel(), MinMax(), Resize(FRAMES, BANDS)], name="front_end")
+        as_power = self.decibels == "power"
+        level = Decibel() if as_power else Decibel(floor=1e-5, power=1)
+        layers = [mel, level, MinMax(), Resize(FRAMES, BANDS, antialias=as_power)]
+        return keras.Sequential(layers, name="front_end")
 
     def backbone(self, feature_shape, num_classes):
         """Make the network under a new head."""
@@ -125,9 +127,13 @@ class Rainforest(Pretrained, Recordings):
     def training(self, examples, class_names):
         """Train the head, then everything at a lower rate; without weights, everything at once."""
         training = super().training(examples, class_names)
-        labels, count = label_indices(examples["label"], class_names), len(class_names)
+        labels, count = targets(examples, class_names), len(class_names)
+        if self.negatives:
+            training = replace(training, loss=PossibleClassesLoss(), metrics=(PossibleAccuracy(),))
         if self.balance == "weights":
-            training = replace(training, weights=sample_weights(labels, count))
+            weights, present = np.ones(len(labels)), labels >= 0
+            weights[present] = sample_weights(labels[present], count)
+            training = replace(training, weights=weights)
         elif self.balance == "sampling":
             drawn = functools.partial(balanced_order, labels, count, len(examples))
             training = replace(training, order=drawn)

@@ -31,6 +31,10 @@ class Recordings(Pipeline):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
+        self.check_length()
+
+    def check_length(self) -> None:
+        """Refuse signals of no length, or too long to keep in memory."""
         if not 1 <= self.num_samples <= LONGEST_SIGNAL:
             raise UserError(
                 f"A signal must have from 1 to {LONGEST_SIGNAL:,} samples. Received: {self.num_samples:,}, "

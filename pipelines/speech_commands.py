@@ -2,162 +2,154 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 
-from tfspec import augment
-from tfspec.augment import Augmentation
+from tfspec.augment.voices import VoiceChange, voice_augmentation
 from tfspec.base.errors import UserError
-from tfspec.base.options import (
-    SPEAKER_PATTERN,
-    AnyCount,
-    Count,
-    Expression,
-    Fraction,
-    Hertz,
-    Name,
-    Range,
-    Rate,
-    Ratio,
-    Seconds,
-    Sha256,
-)  # fmt: skip
-from tfspec.base.progress import bar
-from tfspec.data.download import MINI_SPEECH_COMMANDS_URL, fetch_archive
-from tfspec.data.sources.class_folders import inspect_class_folders
-from tfspec.data.splits import check_groups, split_by_file, split_by_group
-from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
-from tfspec.models import conv2d, lstm
-from tfspec.pipelines.recordings import Recordings
+from tfspec.base.options import AnyCount, Count, Range, Rate, Ratio, Seconds
+from tfspec.data.download import MINI_SPEECH_COMMANDS_URL
+from tfspec.frontends import MFCC, Decibel, MelSpectrogram, MinMax, Spectrogram, Standardize
+from tfspec.models import conv2d, freeze, lstm, transfer, unfreeze
+from tfspec.pipelines.class_folders import ClassFolders
+from tfspec.pipelines.downloads import Downloads
+from tfspec.pipelines.pretrained import Pretrained
+from tfspec.training import Phase
 
-Change = Literal["noise", "pitch", "shift", "time_mask", "frequency_mask"]
+SMALLEST = {"lstm": 1, "conv2d": 18}
+"""Frames and bins that a model takes at least; a network of keras.applications takes 32."""
+HEAD_EPOCHS = 5
+"""Epochs in which only the head of a network with weights trains."""
+Length = Annotated[int, Range(1, 65_536)]
 
 
 @dataclass(kw_only=True)
-class SpeechCommands(Recordings):
+class SpeechCommands(Pretrained, Downloads, ClassFolders):
     """Classify short recordings, such as spoken words, from a folder of class folders.
 
     Example:
         >>> SpeechCommands(data="mini_speech_commands", features="mfcc", model="conv2d").num_samples
         17640
+        >>> SpeechCommands.preset("published", model="conv2d").front_end().compute_output_shape((1, 17640))
+        (1, 134, 257, 1)
     """
 
     name: ClassVar[str] = "speech_commands"
+    archive_url: ClassVar[str] = MINI_SPEECH_COMMANDS_URL
+    presets: ClassVar = {
+        "published": {
+            "features": "stft",
+            "scaling": "none",
+            "hidden_activation": "linear",
+            "augment": (),
+            "split_by": "file",
+            "epochs": 20,
+            "patience": 2,
+            "keep": "last",
+            "learning_rate": 1e-3,
+            "learning_rate_end": 1.0,
+            "clip_norm": None,
+        }
+    }
 
     epochs: Count = 30
-    patience: AnyCount = 30  # the best epochs are the cosine's last; the published 2 stops long before
+    patience: AnyCount | None = 30  # the best epochs are the cosine's last; the published 2 stops long before
     learning_rate: Rate = 2e-3
     learning_rate_end: Ratio = 0.01
     clip_norm: Annotated[float, Range(0, 10**12, without_low=True)] | None = 1.0
+    clip_seconds: Seconds | None = 0.8
 
-    download: bool = False
-    """Fetch the public archive of eight words into the folder `data` first, and train on these."""
-    sha256: Sha256 | None = None
-    """Checksum that the downloaded archive must have; the first download's is recorded if not given."""
-    classes: tuple[Name, ...] | None = None
-    """The class folders to use; all if not given."""
-    speaker_pattern: Expression = SPEAKER_PATTERN
-    """Regular expression with a group for the speaker, matched at the start of the file name."""
-    split_by: Literal["speaker", "file"] = "speaker"
-    """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
-    validation_fraction: Fraction = 0.2
-    """Part of the recordings that validates; rounded to a fraction that the speakers or files allow."""
-    sample_rate: Hertz = 22050
-    """Samples per second that recordings are resampled to."""
-    clip_seconds: Seconds = 0.8
-    """Length that recordings are cut or padded to."""
-    features: Literal["stft", "mfcc"] = "mfcc"
-    """Front end: magnitude spectrogram 512/128, or 39 MFCCs."""
+    features: Literal["stft", "mfcc", "log_mel"] = "mfcc"
+    """Front end: magnitude spectrogram, mel-frequency cepstral coefficients, or mel bands in decibels."""
+    frame_length: Length = 512
+    """Samples of a frame."""
+    frame_step: Length = 128
+    """Samples from one frame's start to the next one's."""
+    num_coefficients: Length = 39
+    """Cepstral coefficients of mfcc."""
+    num_mel_bins: Length = 128
+    """Bands of log_mel, and those that mfcc is made of."""
     scaling: Literal["centre", "none"] = "centre"
     """Decibels of every eight bins together (of stft), each bin's mean over the clip subtracted, for the lstm
-    unit variance of the clip; none is the published recipe."""
-    model: Literal["lstm", "conv2d"] = "lstm"
-    """Backbone."""
-    augment: tuple[Change, ...] | None = None
+    unit variance of the clip; none is the published recipe. Networks of keras.applications get 0 to 1."""
+    model: Literal["lstm", "conv2d", "mobilenet_v2", "efficientnet_b0", "resnet50"] = "lstm"
+    """Backbone; the last three begin with `weights`, and see most in log_mel."""
+    hidden_activation: Literal["relu", "linear"] = "relu"
+    """Of the conv2d's last layer but one."""
+    augment: tuple[VoiceChange, ...] | None = None
     """What changes the training examples at random: signals by noise, pitch, shift, features by masks. If not
-    given, what did best on validation speakers: pitch and shift for the lstm, nothing for the conv2d."""
+    given, what did best on validation speakers: pitch and shift for the lstm, nothing for the others."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        # conv2d sees 18 frames at a time, which are 128 samples apart; MFCC pads its first
-        shortest = 1 if self.model == "lstm" else 17 * 128 + (512 if self.features == "stft" else 0)
-        if self.num_samples < shortest:
+        bins = {
+            "stft": (self.frame_length // 2 + 1) // (8 if self.scaling == "centre" else 1),
+            "mfcc": self.num_coefficients,
+            "log_mel": self.num_mel_bins,
+        }[self.features]
+        if bins < (least := SMALLEST.get(self.model, 32)):
+            raise UserError(
+                f"The model {self.model} needs features of at least {least} bins. Received: {bins}"
+            )
+
+    def check_length(self):
+        """Check that a clip has the frames that the model needs; those of stft begin and end in the clip."""
+        super().check_length()
+        others = (SMALLEST.get(self.model, 32) - 1) * self.frame_step
+        shortest = others + self.frame_length if self.features == "stft" else max(1, others)
+        if self.clip_seconds is not None and self.num_samples < shortest:
             raise UserError(
                 f"The model {self.model} needs a clip of at least {shortest} samples, "
                 f"{shortest / self.sample_rate:.3f} s. Received: {self.clip_seconds} s"
             )
 
-    @property
-    def num_samples(self):
-        """Length of a clip in samples."""
-        return round(self.clip_seconds * self.sample_rate)
-
-    @functools.cached_property
-    def folder(self) -> Path:
-        """Where the class folders are; what is downloaded has a folder of its own in `data`."""
-        return fetch_archive(MINI_SPEECH_COMMANDS_URL, self.data, self.sha256) if self.download else self.data
-
-    def on_data(self, data):
-        """Take other recordings as they are."""
-        return replace(super().on_data(data), download=False)
-
-    def manifest(self):
-        """List the recordings and decode each, after fetching them if asked to."""
-        return inspect_class_folders(self.folder, self.classes, self.speaker_pattern, bar("Checking files"))
-
-    @property
-    def groups_may_overlap(self):
-        """Whether file-wise splitting was asked for."""
-        return self.split_by == "file"
-
-    def split(self, manifest):
-        """Split 80/20 by speaker, or by file on request."""
-        if self.split_by == "file":
-            return split_by_file(manifest, self.validation_fraction, self.seed)
-        check_groups(manifest, self.speaker_pattern)
-        return split_by_group(manifest, self.validation_fraction, self.seed)
-
     def augmentation(self):
-        """Make what is asked for; what is masked becomes the features' mean."""
-        noises = [augment.GaussianNoise(10.0, 40.0, "rms"), augment.PinkNoise(10.0, 40.0, "rms")]
-        of_signals = {
-            "noise": augment.OneOf(noises, probability=0.5),
-            "pitch": augment.PitchShift(-2, 2, round(0.04 * self.sample_rate), probability=0.5),
-            "shift": augment.TimeShift(0.1, self.sample_rate, wrap=False),
-        }
-        of_features = {
-            "time_mask": augment.TimeMask(20, num_masks=2, fill="mean"),
-            "frequency_mask": augment.FrequencyMask(5, num_masks=2, fill="mean"),
-        }
-        default = ("pitch", "shift") if self.model == "lstm" else ()
-        asked = default if self.augment is None else self.augment
-        chosen = [[each for name, each in of.items() if name in asked] for of in (of_signals, of_features)]
-        return Augmentation(*(augment.Compose(layers) if layers else None for layers in chosen))
+        """Change voices as asked for."""
+        default: tuple[VoiceChange, ...] = ("pitch", "shift") if self.model == "lstm" else ()
+        return voice_augmentation(default if self.augment is None else self.augment, self.sample_rate)
 
     def front_end(self):
-        """Make the spectrogram or the MFCCs, scaled."""
-        centred = self.scaling == "centre"
-        if self.features == "mfcc":
-            layers = [MFCC(39, self.sample_rate, frame_length=512, frame_step=128)]
-        elif centred:
-            # Bins of 43 Hz resolve single harmonics of a voice; eight together show what it says.
-            eight_bins = keras.layers.AveragePooling2D((1, 8), dtype="float32")
-            layers = [Spectrogram(512, 128, power=2), eight_bins, Decibel()]
-        else:
-            layers = [Spectrogram(512, 128)]
-        # Each bin's mean over time is microphone, room and loudness. The bins keep their own deviations: to
-        # give all the same one would raise those that hold nothing but noise.
-        layers += [Standardize(axis=(1,), deviation=1.0)] * centred
-        # The LSTM's gates saturate on decibels; the convolutions learn several times faster on them.
-        layers += [Standardize()] * (centred and self.model == "lstm")
+        """Make the features, scaled as the model likes them."""
+        layers = self._unscaled()
+        if self.model not in SMALLEST:
+            layers.append(MinMax())
+        elif self.scaling == "centre":
+            # Each bin's mean over time is microphone, room and loudness. The bins keep their own deviations:
+            # to give all the same one would raise those that hold nothing but noise.
+            layers.append(Standardize(axis=(1,), deviation=1.0))
+            # The LSTM's gates saturate on decibels; the convolutions learn several times faster on them.
+            layers += [Standardize()] * (self.model == "lstm")
         return keras.Sequential(layers, name="front_end")
 
+    def _unscaled(self) -> list[keras.Layer]:
+        frames: dict[str, Any] = {"frame_length": self.frame_length, "frame_step": self.frame_step}
+        if self.features == "mfcc":
+            return [MFCC(self.num_coefficients, self.sample_rate, self.num_mel_bins, **frames)]
+        if self.features == "log_mel":
+            return [MelSpectrogram(self.sample_rate, self.num_mel_bins, **frames), Decibel()]
+        if self.scaling == "none":
+            return [Spectrogram(**frames)]
+        # Bins of 43 Hz resolve single harmonics of a voice; eight together show what it says.
+        eight_bins = keras.layers.AveragePooling2D((1, 8), dtype="float32")
+        return [Spectrogram(power=2, **frames), eight_bins, Decibel()]
+
     def backbone(self, feature_shape, num_classes):
-        """Make the LSTM or the small convolutional network."""
-        build = lstm if self.model == "lstm" else conv2d
-        return build((None, *feature_shape[1:]), num_classes)
+        """Make the LSTM, the small convolutional network, or one that knows ImageNet; time is free."""
+        shape = (None, *feature_shape[1:])
+        if self.model == "lstm":
+            return lstm(shape, num_classes)
+        if self.model == "conv2d":
+            return conv2d(shape, num_classes, hidden_activation=self.hidden_activation)
+        return transfer(self.model, shape, num_classes, self.first_weights)
+
+    def training(self, examples, class_names):
+        """Learn; a network with weights trains its head first, then everything at a tenth of the rate."""
+        training = super().training(examples, class_names)
+        if self.model in SMALLEST or self.first_weights is None:
+            return training
+        head = Phase(HEAD_EPOCHS, self.learning_rate, prepare=freeze)
+        whole = Phase(self.epochs, self.learning_rate / 10, self.learning_rate_end, prepare=unfreeze)
+        return replace(training, phases=[head, whole])

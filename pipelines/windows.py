@@ -55,6 +55,9 @@ class Windows(Pipeline):
     cross_validation: Annotated[int, Range(0, 10_000)] | Literal["leave_one_out"] | None = 5
     """Number of folds that the people who do not test are parted into, or each of them in turn: one model is
     trained for every fold, and validated on it, and for new people the mean of all counts. 0 for none."""
+    shuffle: Literal["runs", "windows"] = "runs"
+    """In every epoch, shuffle runs of neighbouring windows among one another, which a disk can follow, or
+    each window on its own."""
     balance: bool = False
     """Weigh rare activities as much as common ones."""
     smoothing: bool = True
@@ -109,13 +112,18 @@ class Windows(Pipeline):
 
     def training(self, examples, class_names):
         """Shuffle as the disk likes it, and weigh rare activities as much as common ones on request."""
-        index, run = examples.index.to_numpy(), max(1, RUN_BYTES // self.reader().window_bytes)
         labels = label_indices(examples["label"], class_names)
-        return replace(
+        training = replace(
             super().training(examples, class_names),
+            weights=sample_weights(labels, len(class_names)) if self.balance else None,
+        )
+        if self.shuffle == "windows":
+            return training
+        index, run = examples.index.to_numpy(), max(1, RUN_BYTES // self.reader().window_bytes)
+        return replace(
+            training,
             order=lambda seed: shuffled_runs(index, run, seed),
             batches_per_read=max(1, RUNS * run // self.batch_size),
-            weights=sample_weights(labels, len(class_names)) if self.balance else None,
         )
 
     def smooth(self, predicted, held_out, class_names):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tfspec.audio import inspection
 from tfspec.base.errors import UserError
 from tfspec.data.readers import AudioReader
-from tfspec.data.sources.annotations import from_annotations, list_annotations
+from tfspec.data.sources.annotations import from_annotations, list_annotations, list_windows
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
@@ -130,6 +130,20 @@ def test_bad_rows_have_no_slice_and_good_ones_keep_theirs(folder):
     assert manifest["start"].tolist()[0] == 25
     assert manifest.loc[1:, ["start", "end"]].isna().all(axis=None)
     assert manifest["path"].tolist() == ["long.flac", "long.flac", "gone"]
+
+
+def test_windows_cover_recordings_whatever_their_length(folder):
+    (folder / "broken.flac").write_bytes(b"nothing")
+    windows = list_windows(folder, 8)
+    assert windows["problem"].dropna().to_dict() == {0: "Format not recognised"}
+    good = windows[windows["problem"].isna()]
+    assert set(good["label"]) == {""}
+    for name, seconds in {"long": 60, "middle": 20, "short": 3}.items():
+        own = good[good["group"] == name]
+        assert own["start"].iloc[0] == 0
+        assert (own["start"].diff().dropna() <= 4).all()
+        assert own["end"].iloc[-1] == max(seconds, 8)
+        assert (own["end"] - own["start"] == 8).all()
 
 
 def test_all_bad_rows_are_listed_at_once(folder):

@@ -10,19 +10,21 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.signal
 import tyro
 from wrists import HERTZ, write_people
 
 from tfspec import UserError
+from tfspec.cli.main import main
 from tfspec.data.sources.windows import DICTIONARY
 from tfspec.experiment.drawing import examples_of
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import usable
-from tfspec.inference import predict_files
+from tfspec.inference import arrays, load_model, predict_files
 from tfspec.pipelines import Capture24
-from tfspec.pipelines.capture24 import PUBLISHED, PUBLISHED_TEST
+from tfspec.pipelines.capture24 import PUBLISHED_TEST
 
 SMALL = {
     "sample_rate": 20,
@@ -50,7 +52,8 @@ def run(wrists, tmp_path_factory):
 
 def test_what_a_run_leaves(run):
     assert set(run.split["part"]) == {"train", "validation", "test"}
-    assert {"kappa", "val_kappa", "loss", "val_loss"} <= set(run.history)
+    assert {"kappa", "val_kappa", "loss", "val_loss", "recent_loss"} <= set(run.history)
+    assert "val_recent_loss" not in run.history
     for part, people in (("validation", 2), ("test", 2)):
         folder, scores = run.evaluation_folder(part=part), run.metrics(part)
         groups = pd.read_csv(folder / "groups.csv", index_col="group")
@@ -93,9 +96,76 @@ def test_cross_validation_scores_everybody(wrists, tmp_path):
     assert "smoothed" in run.metrics() and "smoothed" in run.metrics("test")
 
 
-def test_export_takes_raw_windows(run):
+@pytest.fixture(scope="module")
+def exported(run):
     parity = pipeline_of(run).export(run)
     assert parity["tflite"]["same_top_class"] == 1
+    return run.folder / "export"
+
+
+@pytest.fixture(scope="module")
+def unlabelled(tmp_path_factory):
+    """Two other people of whom nobody noted what they did; one window is no number."""
+    folder = write_people(tmp_path_factory.mktemp("unlabelled") / "others", people=2, seed=1)
+    (folder / "Y.npy").unlink()
+    signals = np.load(folder / "X.npy")
+    signals[20, 3, 1] = np.nan
+    np.save(folder / "X.npy", signals)
+    return folder / "X.npy"
+
+
+@pytest.mark.parametrize("model", ["", "export/model.tflite", "export/saved_model"])
+def test_windows_without_labels_are_predicted(run, exported, unlabelled, monkeypatch, model):
+    monkeypatch.setattr(arrays, "BATCH", 16)
+    table = predict_files(load_model(run.folder / model), [unlabelled])
+    probabilities = [f"p_{name}" for name in sorted(HERTZ)]
+    assert [*table] == ["file", "window", "group", "time", "predicted", *probabilities, "problem"]
+    assert table["window"].tolist() == [*range(36)]
+    assert table["group"].tolist() == ["P1"] * 18 + ["P2"] * 18
+    assert (table["time"].to_numpy() == np.load(unlabelled.with_name("T.npy"))).all()
+    bad = table.iloc[20]
+    assert (bad["predicted"], bad["problem"]) == (None, "holds NaN or infinity")
+    good = table.drop(index=20)
+    expected = run.classifier.probabilities(np.load(unlabelled).astype(np.float32)[good.index])
+    np.testing.assert_allclose(good[probabilities], expected, atol=1e-4)
+    assert good["predicted"].tolist() == np.array(sorted(HERTZ))[expected.argmax(axis=1)].tolist()
+
+
+def test_the_command_line_predicts_windows(run, unlabelled, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", str(run.folder), str(unlabelled), "--out", str(tmp_path / "table.csv")])
+    out, err = capsys.readouterr()
+    assert stop.value.code == 1
+    assert f"36 predictions: {tmp_path / 'table.csv'}" in out
+    assert f"{unlabelled}, window 20, cannot be used: holds NaN or infinity" in err
+    table = pd.read_csv(tmp_path / "table.csv", parse_dates=["time"])
+    assert table["predicted"].notna().sum() == 35 and table["time"].is_monotonic_increasing
+    with pytest.raises(SystemExit):
+        main(["predict", str(run.folder), str(unlabelled), "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["window"] for row in rows] == [*range(36)]
+    assert (rows[20]["probabilities"], rows[19]["group"], rows[0]["time"][:10]) == (None, "P2", "2016-11-13")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"X": np.zeros((9, 600, 3))}, r"windows of shape \(200, 3\) at 20 Hz, and those of .* \(600, 3\)"),
+        ({"X": np.zeros((36, 200))}, r"X.npy must hold .* shape \(windows, samples, channels\)"),
+        ({"pid": np.array(["P1"] * 35)}, "cannot be used: .* 36 in X.npy, 35 in pid.npy, 36 in T.npy"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(run, unlabelled, tmp_path, change, said):
+    folder = shutil.copytree(unlabelled.parent, tmp_path / "others")
+    for name, array in change.items():
+        np.save(folder / f"{name}.npy", array)
+        if len(array) == 9:
+            (folder / "pid.npy").unlink(), (folder / "T.npy").unlink()
+    with pytest.raises(UserError, match=said):
+        predict_files(run.classifier, [folder / "X.npy"])
+
+
+def test_windows_are_no_recordings(run):
     with pytest.raises(UserError, match=r"signals of shape \(200, 3\), not recordings"):
         predict_files(run.classifier, ["some.wav"])
 
@@ -159,16 +229,17 @@ def test_the_published_people_test_where_they_are():
     everybody = pd.DataFrame({"group": [f"P{n:03}" for n in range(1, 152)] * 2, "label": "sleep"})
     split = Capture24().split(everybody)
     assert tuple(split.loc[split["part"] == "test", "group"].drop_duplicates()) == PUBLISHED_TEST
-    published = Capture24(**PUBLISHED).split(everybody)
+    published = Capture24.preset("published").split(everybody)
     assert published.groupby("part")["group"].nunique().to_dict() == {"train": 100, "validation": 51}
 
 
 def test_the_published_features_and_recipe(rng, wrists):
-    pipeline = Capture24(**PUBLISHED)
+    pipeline = Capture24.preset("published")
     signals = rng.normal(0, 0.3, (2, 3000, 3)).astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(signals, 120, axis=1)[:, ::48]
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(120) / 120)
-    expected = np.log(abs(np.fft.rfft(frames * window)) + 1e-16).transpose(0, 1, 3, 2)
+    settings = {"nperseg": 120, "noverlap": 72, "window": "hann", "boundary": None, "padded": False}
+    # As the original draws them; those that it trains on are not divided by the window's sum, 60
+    _, _, spectra = scipy.signal.stft(signals, axis=1, **settings)
+    expected = np.log(60 * abs(spectra) + 1e-16).transpose(0, 3, 1, 2)
     features = pipeline.front_end()(signals)
     assert features.shape == (2, 61, 61, 3)
     np.testing.assert_allclose(features, expected, atol=2e-3)
@@ -180,22 +251,12 @@ def test_the_published_features_and_recipe(rng, wrists):
     (phase,) = dataclasses.replace(pipeline, data=wrists).training(rows, ["a", "b"]).phases
     assert (phase.learning_rate, phase.learning_rate_end, phase.epochs) == (3e-4, 1, 5)
     assert (pipeline.batch_size, pipeline.validation_batch_size, pipeline.keep) == (32, 1024, "last")
-
-
-def test_the_published_options_can_be_given_on_the_command_line():
-    words = []
-    for name, value in PUBLISHED.items():
-        option = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
-        else:
-            words += [f"--{option}", *(value if isinstance(value, tuple) else [str(value)])]
-    assert tyro.cli(Capture24, args=words) == Capture24(**PUBLISHED)
+    assert (pipeline.clip_norm, pipeline.training(rows, ["a", "b"]).order) == (None, None)
 
 
 @pytest.mark.parametrize(("channels", "number"), [("axes", 3), ("norm", 1), ("both", 4)])
 def test_the_norm_is_one_channel_more_or_the_only_one(channels, number):
-    front_end = Capture24(**{**PUBLISHED, "channels": channels}).front_end()
+    front_end = Capture24.preset("published", channels=channels).front_end()
     assert front_end(np.zeros((1, 3000, 3))).shape == (1, 61, 61, number)
 
 

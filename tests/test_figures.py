@@ -2,6 +2,7 @@
 
 import io
 
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from matplotlib.colors import to_hex
 from rich.console import Console
 
 from tfspec.report import figures as report
+from tfspec.report.clips import clip_figure
 from tfspec.report.figures import Picture
 from tfspec.scores.calibration import score_distributions
 from tfspec.scores.classes import score_classes
@@ -76,6 +78,9 @@ def test_history_shows_every_metric_loss_first():
     pairs = [f"{part}{name}" for part in ("", "val_") for name in ("accuracy", "kappa", "loss")]
     history = pd.DataFrame({name: [0.5, 0.4] for name in pairs}).assign(member="", seconds=1.0)
     assert [axes.get_title() for axes in report.history_figure(history).axes] == ["loss", "accuracy", "kappa"]
+    recent = report.history_figure(history.assign(recent_loss=[0.3, 0.2])).axes
+    assert [len(axes.lines) for axes in recent] == [3, 2, 2]
+    assert list(recent[0].lines[1].get_ydata()) == [0.3, 0.2]
 
 
 def test_single_examples_stand_under_their_titles():
@@ -103,3 +108,25 @@ def test_several_examples_are_a_row_a_class_in_one_scale():
     assert [[len(axes.images) for axes in row] for row in grid] == [[1] * 2 + [0] * 8, [1] * 10]
     assert [row[0].get_ylabel() for row in grid] == [r"\$a", "b"]
     assert {axes.images[0].get_clim() for axes in figure.axes if axes.images} == {(0, 1)}
+
+
+def test_a_clip_is_drawn_as_waveform_spectrogram_and_mel_spectrogram():
+    """By librosa, told torchaudio's convention: HTK's mel scale, no area norm, mirrored at both ends."""
+    clip = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
+    clip[:8000] *= 1e-5
+    frames = {"n_fft": 512, "win_length": 400, "hop_length": 160, "pad_mode": "reflect"}
+    power = np.abs(librosa.stft(clip, **frames)) ** 2
+    bands = librosa.filters.mel(sr=16000, n_fft=512, n_mels=80, htk=True, norm=None)
+    figure = clip_figure(clip, 16000)
+    waveform, spectrogram, mel = figure.axes[:3]
+    for axes, expected in (
+        (spectrogram, librosa.power_to_db(power, top_db=None)),
+        (mel, librosa.power_to_db(bands @ power, top_db=80)),
+    ):
+        image = np.asarray(axes.collections[0].get_array()).reshape(expected.shape)
+        np.testing.assert_allclose(image, expected, atol=0.01)
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("time in s", "frequency in Hz")
+        assert axes.get_xlim() == pytest.approx((0, 1.01), abs=0.02)
+        assert axes.get_ylim() == pytest.approx((0, 8000), abs=150)  # half a band
+    assert waveform.get_xlim()[1] == pytest.approx(1, abs=0.06)
+    assert len(_png(figure)) > 1000

@@ -20,7 +20,6 @@ from tfspec.export.tflite_file import TFLiteClassifier
 from tfspec.frontends import PCEN, Decibel, MelSpectrogram, Spectrogram, Standardize, VectorNorm
 from tfspec.models import Classifier, at_temperature, conv2d, ensemble
 from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
-from tfspec.pipelines.capture24 import PUBLISHED
 
 GREATEST = np.finfo(np.float32).max
 NAMES = ["a", "b", "c"]
@@ -29,7 +28,7 @@ PIPELINES = {
     "keywords, convolutional": (SpeechCommands(model="conv2d", features="stft"), (4000,), 22050),
     "keywords, published": (SpeechCommands(features="stft", scaling="none", model="conv2d"), (4000,), 22050),
     "wrist": (Capture24(sample_rate=20), (200, 3), 20),
-    "wrist, published": (Capture24(**PUBLISHED), (1000, 3), 100),
+    "wrist, published": (Capture24.preset("published"), (1000, 3), 100),
     "rainforest": (Rainforest(), (24000,), 48000, conv2d),
     "rainforest, its network": (Rainforest(weights="none"), (24000,), 48000),
     "radio": (RadioSignals(), PICTURE_SHAPE, None),

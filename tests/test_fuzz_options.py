@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import typing
 from pathlib import Path
@@ -92,7 +93,7 @@ def _construct_any(case, data):
 def _parse_any(target, data, option):
     """Fill an option with any texts; a null cannot be on a command line."""
     values = [text.replace("\0", "") for text in data.draw(st.lists(TEXTS | NUMBERS.map(_text), max_size=3))]
-    parser = parse if isinstance(target, type) else parse_call
+    parser = functools.partial(parse, defaults={}) if isinstance(target, type) else parse_call
     with contextlib.suppress(UserError):
         parser(target, ["--" + option.replace("_", "-"), *values], "x")
 

@@ -1,4 +1,4 @@
-"""The divergence is scipy's, and finite with its gradient."""
+"""The losses are scipy's, and finite with their gradients."""
 
 import hypothesis
 import keras
@@ -9,7 +9,8 @@ from agreement import some_examples
 from hypothesis import strategies as st
 from scipy.special import log_softmax, rel_entr, softmax
 
-from tfspec.training.losses import KLDivergence
+from tfspec.training import PossibleAccuracy
+from tfspec.training.losses import KLDivergence, PossibleClassesLoss
 
 
 def soft_labels(rng, rows, classes):
@@ -52,3 +53,33 @@ def test_it_survives_its_config():
     again = keras.losses.deserialize(keras.losses.serialize(KLDivergence(name="kl")))
     assert isinstance(again, KLDivergence)
     assert again.name == "kl"
+
+
+def test_an_absent_class_costs_the_logarithm_of_all_others_probability(rng):
+    logits = rng.normal(size=(60, 5)).astype(np.float32)
+    classes, absent = rng.integers(0, 5, 60), rng.random(60) < 0.5
+    labels, p = np.where(absent, ~classes, classes), softmax(logits, axis=1)[np.arange(60), classes]
+    expected = -np.log(np.where(absent, 1 - p, p))
+    np.testing.assert_allclose(PossibleClassesLoss(reduction="none")(labels, logits), expected, rtol=1e-4)
+    assert float(PossibleClassesLoss()(labels, logits)) == pytest.approx(expected.mean(), rel=1e-4)
+    accuracy, is_class = PossibleAccuracy(), logits.argmax(1) == classes
+    accuracy.update_state(labels, logits)
+    assert float(accuracy.result()) == pytest.approx(np.where(absent, ~is_class, is_class).mean())
+
+
+@pytest.mark.parametrize("logits", [[0.0, 1.0, 2.0], [1e4, -1e4, 0.0], [-1e30, 0.0, 0.0]])
+def test_an_absent_class_is_lowered_and_the_others_keep_their_ratios(logits):
+    """The gradient is the softmax less the softmax of all others."""
+    z = tf.constant([logits])
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        loss = PossibleClassesLoss()([~0], z)
+    assert np.isfinite(loss)
+    others = np.append(0, softmax(np.float64(logits)[1:]))
+    np.testing.assert_allclose(tape.gradient(loss, z)[0], softmax(np.float64(logits)) - others, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [PossibleClassesLoss, PossibleAccuracy])
+def test_what_knows_absent_classes_survives_its_config(kind):
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(kind(name="x")))
+    assert (type(again), again.name) == (kind, "x")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,11 @@ from scipy.special import rel_entr
 from scipy.stats import entropy
 
 from tfspec import UserError
+from tfspec.cli.summaries import print_run
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
+from tfspec.experiment.splitting import checked_split
 from tfspec.export import TFLiteClassifier, export
 from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier, ensemble, mac
@@ -93,7 +96,7 @@ def test_the_submission_is_filled_in_by_the_mean_of_all_models(run, overlaps):
     final = pd.read_csv(run.folder / "PredictionFinal.csv")
     assert (run.folder / "PredictionFinal.csv").read_text().splitlines()[0] == "id,low,middle,high"
     assert final["id"].tolist() == asked["id"].tolist() == [f"test_{i}" for i in (4, 3, 2, 1, 0)]
-    parts = [pd.read_csv(run.folder / "SubResult" / f"{name}.csv")[NAMES] for name in MEMBERS]
+    parts = [pd.read_csv(run.folder / "SubResult" / f"{name}.csv")[NAMES] for name in ("Avg1", "Max1")]
     assert not np.allclose(*parts)
     np.testing.assert_allclose(final[NAMES], np.mean(parts, axis=0), atol=1e-6)
     np.testing.assert_allclose(final[NAMES].sum(axis=1), 1, atol=1e-5)
@@ -109,8 +112,62 @@ def test_a_submission_without_answers_is_filled_in_and_not_scored(tmp_path):
     assert run.metrics()["examples"] == 2
     assert (run.split["part"] == "unanswered").sum() == 3
     assert len(pd.read_csv(run.folder / "PredictionFinal.csv")) == 3
-    assert [path.name for path in (run.folder / "SubResult").iterdir()] == ["max.csv"]
+    assert [path.name for path in (run.folder / "SubResult").iterdir()] == ["Max1.csv"]
     assert pipeline_of(run).evaluate(run, data)["examples"] == 8
+
+
+@pytest.fixture(scope="module")
+def published(overlaps, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "published"
+    smaller = {"epochs": 2, "batch_size": 5, "width": 1, "num_members": 2, "precision": "float32"}
+    return OverlappedSpeech.preset("published", data=overlaps, out=out, **smaller).train(verbose=0)
+
+
+def test_the_published_ensemble(overlaps):
+    pipeline = OverlappedSpeech.preset("published", data=overlaps)
+    assert (pipeline.width, pipeline.num_members, pipeline.poolings) == (24, 8, ("average", "max"))
+    assert (pipeline.batch_size, pipeline.precision) == (128, "mixed_float16")
+    recipe = pipeline.training(pipeline.manifest(), NAMES)
+    (phase,) = recipe.phases
+    assert (phase.epochs, phase.learning_rate, phase.learning_rate_end) == (200, 0.2, 1 / 40)
+    assert (recipe.keep, recipe.drop_remainder) == ("last", True)
+    optimizer = recipe.optimizer(0.2)
+    assert (optimizer.momentum, pipeline.weight_decay) == (0.9, 1e-4)
+    assert len(members_of(pipeline, checked_split(replace(pipeline, batch_size=12))[0])) == 16
+
+
+def test_all_clips_train_where_nothing_validates(published, capsys):
+    assert published.split["part"].value_counts().to_dict() == {"train": 12, "test": 5}
+    assert not [column for column in published.history if column.startswith("val_")]
+    assert published.history.groupby("member").size().tolist() == [2] * 4
+    for name in members_of(pipeline_of(published), published.split):
+        kept, last = (
+            load_keras(published.folder / name / f"{which}.keras").get_weights() for which in ("best", "last")
+        )
+        assert all(map(np.array_equal, kept, last))
+    print_run(published, pipeline_of(published))
+    assert "Nothing was held out to validate" in capsys.readouterr().out
+
+
+def test_nothing_is_fitted_where_nothing_was_held_out(published):
+    assert not (published.folder / "metrics.json").exists()
+    scores = published.metrics("test")
+    assert scores["part"] == "test"
+    assert "tempered" not in scores and "weighted" not in scores
+    assert len(scores["members"]) == 4
+    with pytest.raises(UserError, match="no validation part to find a temperature on"):
+        pipeline_of(published).export(published, calibrated=True)
+    with pytest.raises(UserError, match="has no validation part"):
+        pipeline_of(published).evaluate(published)
+
+
+def test_every_single_models_predictions_are_kept(published):
+    names = ["Avg1", "Avg2", "Max1", "Max2"]
+    folder = published.folder / "SubResult"
+    assert sorted(path.stem for path in folder.iterdir()) == names
+    single = [pd.read_csv(folder / f"{name}.csv")[NAMES] for name in names]
+    final = pd.read_csv(published.folder / "PredictionFinal.csv")[NAMES]
+    np.testing.assert_allclose(final, np.mean(single, axis=0), atol=1e-6)
 
 
 KILLED_IN_THE_SECOND_MEMBER = """
@@ -171,8 +228,8 @@ def test_the_order_of_augmentation_and_what_it_leaves_out(overlaps):
     pipeline = OverlappedSpeech(data=overlaps)
     chain = pipeline.augmentation().features.layers
     assert [type(layer).__name__ for layer in chain] == ["FrequencyMask", "TimeMask", "RandomCrop"]
-    assert [chain[0].max_width, chain[0].num_masks] == [32, 1]
-    assert [chain[1].max_width, chain[1].num_masks, chain[2].padding] == [12, 2, 32]
+    assert [chain[0].max_width, chain[0].num_masks] == [31, 1]
+    assert [chain[1].max_width, chain[1].num_masks, chain[2].padding] == [11, 2, 32]
     mix = pipeline.augmentation().mix_up
     assert (mix.min_weight, mix.max_weight, mix.probability) == (0.05, 0.25, 0.75)
     assert not OverlappedSpeech(data=overlaps, augment=()).augmentation().layers
@@ -185,6 +242,8 @@ def test_the_order_of_augmentation_and_what_it_leaves_out(overlaps):
         ({"poolings": ()}, "poolings"),
         ({"poolings": ("max", "max")}, "poolings"),
         ({"width": 0}, "width"),
+        ({"validation_fraction": 0.0}, "only the last epoch can count: --keep last"),
+        ({"drop_remainder": True, "batch_size": 10}, "batch_size=10 for 9 examples"),
         ({"momentum": 1.0}, "momentum"),
         ({"data": "nowhere"}, r"nowhere.train_answer\.csv"),
     ],

@@ -54,6 +54,33 @@ def test_number_of_weights_is_the_published_one():
     assert model.count_params() == 2_776_357 + moving
 
 
+@pytest.mark.parametrize("first", [1, 8, 32])
+def test_filters_double_from_the_first_ones(first):
+    model = pyramid((61, 61, 3), 5, num_filters_init=first)
+    assert [layer.filters for layer in of_type(model, keras.layers.Conv2D)] == [
+        first,
+        2 * first,
+        4 * first,
+        8 * first,
+        16 * first,
+    ]
+    kernels = 9 * 3 * first + 9 * 2 * first**2 + 16 * (8 + 32 + 128) * first**2
+    assert (
+        sum(np.size(weights) for weights in model.trainable_weights) == kernels + 62 * first + 80 * first + 5
+    )
+
+
+def test_weights_start_as_in_pytorch():
+    """Uniform in ±1/√n, whose standard deviation is 1/√(3n), for kernels and biases of n inputs."""
+    keras.utils.set_random_seed(0)
+    model = pyramid((61, 61, 3), 200)
+    for layer in [*of_type(model, keras.layers.Conv2D), model.get_layer("logits")]:
+        limit = layer.get_weights()[0][..., 0].size ** -0.5
+        for values in layer.get_weights():
+            assert np.abs(values).max() <= limit
+            assert values.std() == pytest.approx(limit / 3**0.5, rel=0.1)
+
+
 def test_every_layer_gives_what_pytorch_gives(published, features):
     blocks = of_type(published, keras.layers.ReLU)
     assert [block.output.shape[1:] for block in blocks] == [tuple(shape) for shape in GOLDEN["shapes"]]

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,8 @@ from tfspec.cli import main as cli
 from tfspec.data.sources import pictures, simulate
 from tfspec.data.sources.pictures import write_table
 from tfspec.data.sources.simulate import RADIO_CLASSES, radio_pictures
+from tfspec.experiment import pipeline as pipeline_module
+from tfspec.experiment.drawing import in_training
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
@@ -163,7 +166,12 @@ def test_bad_pictures_are_listed_or_left_out(folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"validation": 0.6}, "validation must be a number above 0, at most 0.5. Received: 0.6"),
+        ({"validation": 0.6}, "validation must be a number above 0, at most 0.5 or a path. Received: 0.6"),
+        (
+            {"validation": "valid.csv"},
+            "only where another one trains, given as --data. Received: ",
+        ),
+        ({"data": "train.csv", "validation": "valid.csv"}, "train.csv cannot be read: no such file"),
         ({"num_train": 0}, "num_train must be a whole number from 1 to 1,000,000. Received: 0"),
         ({"snr": (0.5, 0.1)}, r"snr must be two numbers from low to high, not negative. Received: \(0.5"),
         ({"data": "nowhere.csv"}, "nowhere.csv cannot be read: no such file"),
@@ -175,9 +183,55 @@ def test_options_that_cannot_be(options, said, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_one_table_trains_and_another_validates(table, drawn, tmp_path):
+    write_table(tmp_path / "valid.csv", [(drawn[0][:8], drawn[1][:8])])
+    out = tmp_path / "run"
+    run = RadioSignals(data=table, validation=tmp_path / "valid.csv", out=out, **SMALL).train(verbose=0)
+    assert run.split["part"].tolist() == ["train"] * NUM + ["validation"] * 8
+    assert run.predictions["label"].tolist() == drawn[1][:8]
+    pipeline = pipeline_of(Run(out))
+    received = pipeline.reader()(run.split.iloc[[3, NUM + 5]])
+    np.testing.assert_allclose(received, drawn[0][[3, 5]], atol=1e-6)
+    assert pipeline.evaluate(run, table)["examples"] == NUM
+
+
+def test_an_example_is_drawn_as_training_sees_it_before_it_does(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline_module, "fit_members", lambda *_: sys.exit())
+    with pytest.raises(SystemExit):
+        RadioSignals(data=table, out=tmp_path / "run", augment=("masks",)).train(verbose=0)
+    assert Image.open(tmp_path / "run" / "figures" / "in_training.png").width > 1000
+    pipeline = RadioSignals(data=table, out=tmp_path / "run", augment=("masks",), equalize=False)
+    split = pipeline.split(pipeline.manifest())
+    plain, *masked = in_training(pipeline, split).axes
+    last = split[split["part"] == "train"].iloc[-1]  # there are fewer than 80
+    assert plain.get_title() == f"{last['label']}: {last.name}"
+    picture = plain.images[0].get_array()
+    np.testing.assert_array_equal(picture, pipeline.reader()(split.loc[[last.name]])[0])
+    for axes in masked:
+        same = axes.images[0].get_array() == picture
+        assert 0.1 < same.mean() < 0.99
+
+
+def test_published_pixels_go_in_as_they_are(drawn):
+    front_end = RadioSignals.preset("published").front_end()
+    np.testing.assert_array_equal(front_end(drawn[0][:3])[..., 0], np.float32(drawn[0][:3]))
+
+
+def test_published_training_is_adam_at_one_rate_for_fifteen_epochs_whatever_the_loss_does():
+    rows = pd.DataFrame({"label": ["Noises"] * 3200})
+    recipe = RadioSignals.preset("published").training(rows, RADIO_CLASSES)
+    (phase,) = recipe.phases
+    rates = phase.rates(steps_per_epoch=25)
+    assert [round(float(rates(step)), 9) for step in (0, 100, 15 * 25)] == [1e-3] * 3
+    assert (phase.epochs, phase.prepare, recipe.keep, recipe.weights) == (15, None, "best", None)
+    assert type(recipe.optimizer(rates)) is keras.optimizers.Adam
+    assert recipe.patience > 15
+    assert RadioSignals.preset("published").batch_size == 128
+
+
 def test_masks_are_the_published_ones():
     """Four strips up to 15 of 128 columns wide, three up to 15 of 64 rows high."""
-    layer = RadioSignals(augment=("masks",)).augmentation().features
+    layer = RadioSignals.preset("published").augmentation().features
     x = np.random.default_rng(0).normal(size=(300, 64, 128, 1)).astype(np.float32)
     changed = layer(x, seed=[1, 2], training=True).numpy() != x
     columns, rows = changed.all(1).sum(1), changed.all(2).sum(1)
@@ -187,16 +241,60 @@ def test_masks_are_the_published_ones():
     assert not RadioSignals(augment=()).augmentation().layers
 
 
-def test_efficientnet_takes_pictures_in_0_to_1():
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """Return Keras's network for three channels, and the published one with the weights of its file."""
+    path = tmp_path_factory.mktemp("weights") / "some.weights.h5"
+    coloured = keras.applications.EfficientNetB0(
+        include_top=False, weights=None, input_shape=(64, 128, 3), pooling="avg"
+    )
+    coloured.save_weights(path)
+    return coloured, RadioSignals.preset("published", weights=path).backbone((64, 128, 1), 4)
+
+
+@pytest.fixture
+def noise(rng):
+    return rng.uniform(size=(2, 64, 128, 1)).astype(np.float32)
+
+
+def test_the_published_network_sees_one_channel_as_keras_sees_it_three_times(networks, noise):
+    """With the weights of one file, and without the mean and deviation of ImageNet's pixels."""
+    coloured, backbone = networks
+    pooled = keras.Model(backbone.input, backbone.layers[-2].output)(noise)
+    expected = coloured(255 * np.repeat(noise, 3, axis=-1))
+    np.testing.assert_allclose(pooled, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_the_published_network_has_one_linear_layer_and_trains_as_a_whole(networks, noise):
+    """timm's EfficientNet-B0 with four classes and one channel has 4,012,096 parameters, and no dropout."""
+    _, backbone = networks
+    assert sum(int(np.prod(weight.shape)) for weight in backbone.trainable_weights) == 4_012_096
+    kinds = [type(layer).__name__ for layer in backbone.layers]
+    assert kinds == ["InputLayer", "Rescaling", "Functional", "GlobalAveragePooling2D", "Dense"]
+    np.testing.assert_allclose(*(in_training_with(seed, backbone, noise) for seed in (0, 1)), rtol=1e-4)
+    with pytest.raises(UserError, match="There is no file"):
+        RadioSignals(network="efficientnet_b0", weights="nowhere.h5").backbone((64, 128, 1), 4)
+
+
+def in_training_with(seed, backbone, x):
+    keras.utils.set_random_seed(seed)
+    return backbone(x, training=True).numpy()
+
+
+def test_equalised_pictures_come_to_efficientnet_in_0_to_1():
     pipeline = RadioSignals(network="efficientnet_b0", weights="none")
     features = pipeline.front_end()(np.random.default_rng(0).uniform(size=(2, 64, 128)))
     assert features.shape == (2, 64, 128, 1)
     assert (np.min(features), np.max(features)) == (0, 1)
-    backbone = pipeline.backbone((64, 128, 1), 4)
-    assert backbone(features).shape == (2, 4)
-    assert backbone.count_params() > 4_000_000
-    with pytest.raises(UserError, match="There is no file"):
-        RadioSignals(network="efficientnet_b0", weights="nowhere.h5").backbone((64, 128, 1), 4)
+
+
+@pytest.mark.slow
+def test_the_published_system_trains_and_exports(table, tmp_path):
+    options = {"data": table, "validation": table, "weights": "none", "epochs": 2, "out": tmp_path / "run"}
+    run = RadioSignals.preset("published", **options).train(verbose=0)
+    assert len(run.history) == 2
+    for quantize in ("none", "float16"):
+        assert pipeline_of(run).export(run, quantize)["tflite"]["same_top_class"] == 1
 
 
 def test_export_takes_pictures(run):

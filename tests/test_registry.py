@@ -231,3 +231,11 @@ def test_the_pipeline_of_the_readme_is_one(tmp_path):
     assert pipeline.backbone(features[1:], 3).output_shape == (None, 3)
     assert pipeline.training(None, ["a", "b", "c"]).patience == 5
     assert reference_to(pipeline)["file"] == str(tmp_path / "loud_words.py")
+
+
+def test_an_older_run_that_keeps_the_last_epoch_goes_on_to_it(tmp_path):
+    options = {**find_pipeline("capture24")().options(), "patience": 2}
+    for number, (loader, patience) in enumerate([({}, 2), ({"loader": None}, None)]):
+        kept = {name: value for name, value in options.items() if name not in loader}
+        run = Run.create(tmp_path / f"run{number}", {"pipeline": "capture24", "options": kept})
+        assert pipeline_of(run).patience == patience

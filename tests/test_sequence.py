@@ -114,6 +114,19 @@ def test_every_row_once_an_epoch_and_the_part_batch_kept():
     assert rows_in(batches()) == list(range(23))
 
 
+def test_the_part_batch_is_left_out_on_request():
+    sequence = batches(epochs=Epochs(0, multiple_of=4))
+    data = make_dataset(frame(23), numbered(23), NAMES, 4, epochs=Epochs(0, multiple_of=4))
+    left_out = []
+    for _ in range(2):
+        assert len(sequence) == len(data) == 5
+        assert rows_in(sequence) == rows_in(data.as_numpy_iterator())
+        left_out.append(set(range(23)) - set(rows_in(sequence)))
+        sequence.on_epoch_end()
+    assert [len(rows) for rows in left_out] == [3, 3]
+    assert left_out[0] != left_out[1]
+
+
 def test_a_batch_depends_on_its_number_alone():
     forwards, backwards = (batches(epochs=Epochs(0), **LAYERS) for _ in range(2))
     expected = list(forwards)

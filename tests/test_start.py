@@ -42,10 +42,12 @@ def _run(*commands, heavy=HEAVY) -> tuple[str, list[str], str]:
 
 def test_help_and_mistakes_import_nothing_heavy():
     from tfspec.cli.commands import COMMANDS
+    from tfspec.cli.commands.simulated import KINDS
 
     asked = [["--help"], ["--version"], ["train"], ["train", "--help"], ["prepare", "--help"]]
     wrong = [["predct"], ["predict", "x", "--hop", "3"]]
     helped = [[command, "--help"] for command in (*COMMANDS, "launch", "simulate")]
+    helped += [["simulate", kind, "--help"] for kind in KINDS]
     out, imported, errors = _run(*asked, *helped, *wrong, heavy=(*HEAVY, "pandas", "numpy"))
     assert imported == []
     assert "speech_commands" in out

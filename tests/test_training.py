@@ -1,14 +1,27 @@
 import hypothesis
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from agreement import some_examples
 from hypothesis import strategies as st
+from scipy import special
 from sklearn import metrics
 
-from tfspec.models import mac
-from tfspec.training import CohenKappa, Progress, in_float32, in_precision
+from tfspec.data import Epochs
+from tfspec.models import Classifier, mac
+from tfspec.training import (
+    Batches,
+    CohenKappa,
+    Phase,
+    Progress,
+    RecentLoss,
+    Training,
+    fit,
+    in_float32,
+    in_precision,
+)
 from tfspec.training.losses import KLDivergence
 from tfspec.training.optimizers import CoupledSGD
 
@@ -26,6 +39,32 @@ def test_kappa_is_that_of_scikit_learn(pairs):
     kappa.reset_state()
     kappa.update_state([0, 1], np.eye(4)[[0, 1]])
     assert float(kappa.result()) == 1
+
+
+@pytest.mark.parametrize("batches", [1, 2, 100, 135, 400])
+def test_recent_loss_is_that_of_the_capture24_tutorials(batches, rng):
+    """An exponentially weighted mean: alpha 0.05, weights below 0.001 left out, of batches of any size."""
+    recent = RecentLoss(keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = []
+    for size in rng.integers(1, 9, batches):
+        labels, logits = rng.integers(0, 3, size), rng.normal(0, 2, (size, 3))
+        recent.update_state(labels, logits)
+        losses.append(np.mean(special.logsumexp(logits, axis=1) - logits[np.arange(size), labels]))
+    weights = 0.95 ** np.arange(batches)[::-1]
+    expected = np.average(losses, weights=np.where(weights < 1e-3, 0, weights))
+    assert float(recent.result()) == pytest.approx(expected, rel=1e-5)
+    if batches <= 135:
+        assert expected == pytest.approx(pd.Series(losses).ewm(alpha=0.05).mean().iloc[-1])
+    recent.reset_state()
+    assert float(recent.result()) == 0
+
+
+def test_recent_loss_survives_its_config():
+    recent = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(RecentLoss(keras.losses.MeanSquaredError()))
+    )
+    recent.update_state([[0.0]], [[3.0]])
+    assert (float(recent.result()), recent.name) == (9, "recent_loss")
 
 
 def test_kappa_survives_its_config():
@@ -99,3 +138,36 @@ def test_silence_and_zeros_in_labels_have_finite_gradients(precision, pooling):
     gradients = tape.gradient(loss, backbone.trainable_weights)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
     assert any(np.abs(gradient).max() > 0 for gradient in gradients)
+
+
+def train(folder, keep, validates=True):
+    """Learn the sign of a number in up to four epochs; what validates says the opposite, and gets worse."""
+    numbers = np.linspace(-1, 1, 8, dtype=np.float32).reshape(8, 1, 1, 1)
+    signs = (numbers > 0).astype(np.int32).ravel()
+    keras.utils.set_random_seed(0)
+    backbone = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    classifier = Classifier(keras.layers.Reshape((1, 1, 1)), backbone, ["minus", "plus"], (1,), None)
+    data = [tf.data.Dataset.from_tensor_slices((numbers, labels)).batch(8) for labels in (signs, 1 - signs)]
+    batches = Batches(data[0], data[1] if validates else None, Epochs(0))
+    folder.mkdir()
+    fit(backbone, classifier, batches, Training([Phase(4, 0.1)], patience=1, keep=keep), Progress(folder), 0)
+    kept = {
+        name: keras.saving.load_model(folder / f"{name}.keras").get_weights() for name in ("best", "last")
+    }
+    is_last = all(map(np.array_equal, kept["best"], kept["last"]))
+    return pd.read_csv(folder / "history.csv"), is_last
+
+
+def test_patience_ends_a_training_whichever_epoch_counts(tmp_path):
+    for keep in ("best", "last"):
+        history, is_last = train(tmp_path / keep, keep)
+        assert len(history) == 2 and history["val_loss"].is_monotonic_increasing
+        assert is_last == (keep == "last")
+
+
+def test_without_validation_all_epochs_train_and_the_last_one_counts(tmp_path):
+    history, is_last = train(tmp_path / "last", "last", validates=False)
+    assert len(history) == 4 and "val_loss" not in history
+    assert is_last
+    with pytest.raises(ValueError, match='`keep` must be "last"'):
+        train(tmp_path / "best", "best", validates=False)

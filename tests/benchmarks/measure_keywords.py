@@ -22,21 +22,17 @@ from tfspec.pipelines import SpeechCommands
 
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
 STFT_LSTM = {"features": "stft", "model": "lstm"}
-PUBLISHED = {
-    "epochs": 20,
-    "patience": 2,
-    "learning_rate": 1e-3,
-    "learning_rate_end": 1.0,
-    "augment": (),
-}
+PUBLISHED = {**SpeechCommands.presets["published"], **STFT_LSTM}
+BEST_EPOCH = {"split_by": "speaker", "keep": "best"}
 CONFIGURATIONS: dict[str, dict] = {
     "mfcc-lstm": {"features": "mfcc", "model": "lstm"},
     "mfcc-conv2d": {"features": "mfcc", "model": "conv2d"},
     "stft-lstm": STFT_LSTM,
     # From the published recipe to the default, one choice at a time
-    "stft-lstm-published": {**STFT_LSTM, **PUBLISHED, "scaling": "none", "clip_norm": None},
-    "stft-lstm-scaled": {**STFT_LSTM, **PUBLISHED, "clip_norm": None},
-    "stft-lstm-scaled-clipped": {**STFT_LSTM, **PUBLISHED},
+    "stft-lstm-published": PUBLISHED,
+    "stft-lstm-best": {**PUBLISHED, **BEST_EPOCH},
+    "stft-lstm-scaled": {**PUBLISHED, **BEST_EPOCH, "scaling": "centre"},
+    "stft-lstm-scaled-clipped": {**PUBLISHED, **BEST_EPOCH, "scaling": "centre", "clip_norm": 1.0},
     # One second reaches the end of late words, but leaves silence after the others
     "mfcc-lstm-1s": {"features": "mfcc", "model": "lstm", "clip_seconds": 1.0},
     "stft-conv2d": {"features": "stft", "model": "conv2d"},

@@ -25,7 +25,6 @@ from tfspec.data.targets import label_indices
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24
-from tfspec.pipelines.capture24 import PUBLISHED
 from tfspec.scores.classes import score_classes
 from tfspec.scores.groups import score_groups
 
@@ -33,7 +32,7 @@ LABELS = ("coarse", "fine")
 FOLDS = {"test": 0, "cross_validation": 5}
 NETWORKS: dict[str, dict] = {
     # as many seconds a frame as at 100 Hz
-    "published": {**PUBLISHED, "frame_length": 24, "frame_step": 10, "keep": "last", **FOLDS},
+    "published": {**Capture24.presets["published"], "frame_length": 24, "frame_step": 10, **FOLDS},
     "default": FOLDS,
 }
 BANDS = (0, 0.3, 0.6, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10.1)

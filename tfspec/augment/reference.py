@@ -2,7 +2,7 @@
 
 They have the names and parameters of the layers, and are called with one signal, as audiomentations' are:
 `transform(samples, sample_rate)`. `Compose` and `OneOf` take audiomentations' transforms too. The tests hold
-the layers to them. librosa and colorednoise come with `pip install tfspec[reference]`.
+the layers to them.
 """
 
 from __future__ import annotations

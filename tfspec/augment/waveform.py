@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import keras
 import numpy as np
@@ -13,7 +14,8 @@ from tfspec.augment.base import Parameters, RandomLayer, along, for_each, intege
 from tfspec.base import arguments
 from tfspec.dsp import noise, timing
 
-CURVES = ("constant", "fade", "cosine", "sine")
+Curve = Literal["constant", "fade", "cosine", "sine"]
+CURVES: tuple[Curve, ...] = get_args(Curve)
 
 
 class WaveformLayer(RandomLayer):

@@ -21,7 +21,10 @@ def print_run(run: Run, pipeline: Steps) -> None:
     """Say what a run came to, on all of its parts."""
     if not devices.is_chief(devices.open_strategy(pipeline.strategy)):
         return  # all workers have the same scores
-    print_scores(run.metrics(), run.folder)
+    if run.has_validation_part:
+        print_scores(run.metrics(), run.folder)
+    else:
+        console.print("Nothing was held out to validate: the models are those of the last epoch.")
     if run.has_test_part:
         console.print("\nTest part, neither trained nor validated on:")
         print_scores(run.metrics("test"), run.evaluation_folder(part="test"))

@@ -118,7 +118,8 @@ def check_manifest(manifest: pd.DataFrame) -> dict[str, Any]:
         {'unreadable': ['1: holds NaN or infinity']}
     """
     if "label" in manifest:
-        classes = manifest["label"].map(shown).value_counts()
+        labels = manifest["label"]
+        classes = labels[labels != ""].map(shown).value_counts()
     else:
         classes = manifest[class_columns(manifest)].sum().round(3).rename(shown)
     bad = manifest["problem"].dropna()

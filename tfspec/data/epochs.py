@@ -26,6 +26,8 @@ class Epochs:
         order: takes (seed, number) and returns the positions of an epoch's rows, equally many in every epoch,
             such as `functools.partial(balanced_order, labels, num_classes, num_examples)`; None for a
             permutation of all rows.
+        multiple_of: an epoch has a multiple of so many rows, and leaves out those that come last; the batch
+            size leaves out a last, smaller batch.
 
     Example:
         >>> epochs = Epochs(seed=0)
@@ -36,11 +38,13 @@ class Epochs:
     seed: int
     number: int = 0
     order: Order | None = None
+    multiple_of: int = 1
 
     def rows(self, num_rows: int) -> np.ndarray:
         """Compute the positions of this epoch's rows among `num_rows`."""
         seed = (self.seed, self.number)
-        return np.random.default_rng(seed).permutation(num_rows) if self.order is None else self.order(seed)
+        rows = np.random.default_rng(seed).permutation(num_rows) if self.order is None else self.order(seed)
+        return rows[: len(rows) - len(rows) % self.multiple_of]
 
     def seeds(self, num_batches: int) -> np.ndarray:
         """Draw (num_batches, 2, 2): for each batch two integers for its signals and two for its features."""

@@ -157,7 +157,9 @@ class SignalSequence(keras.utils.PyDataset):
                 lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), arguments
             )
             self._graph = tf.function(
-                lambda *batch: apply_layers(*batch, self.front_end, self.augmentation),
+                lambda batch, mixing, draws: apply_layers(
+                    batch, mixing, draws, self.front_end, self.augmentation
+                ),
                 input_signature=any_size,
                 autograph=False,
             )

@@ -12,6 +12,8 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 
+UNANSWERED = "unanswered"
+"""Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
 LISTED = 50
 """Groups that an error names."""
 
@@ -243,6 +245,28 @@ def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = Tr
     return manifest.assign(fold=fold)
 
 
+def folds_like(crossed: pd.DataFrame, others: pd.DataFrame, num_folds: int) -> pd.DataFrame:
+    """Put further examples into the folds of their groups; groups that have none take turns.
+
+    Args:
+        crossed: columns `group` and `fold`, of `folds`.
+        others: column `group`.
+        num_folds: as of `folds`.
+
+    Returns:
+        The others with a column `fold`.
+
+    Example:
+        >>> crossed = pd.DataFrame({"group": ["x", "y"], "fold": [1, 0]})
+        >>> folds_like(crossed, pd.DataFrame({"group": ["a", "x", "b", "a"]}), 2)["fold"].tolist()
+        [0, 1, 1, 0]
+    """
+    own = others["group"].map(crossed.groupby("group")["fold"].first())
+    without = others["group"][own.isna()]
+    own[own.isna()] = without.groupby(without).ngroup() % num_folds
+    return others.assign(fold=own.astype(int))
+
+
 def _fewest_parts(validation_fraction: float) -> int:
     """Return how many equal parts there must be for one of them to be the validation part."""
     if not 0 < validation_fraction <= 0.5:
@@ -273,7 +297,7 @@ def _with_part(manifest: pd.DataFrame, folds: Iterator, fraction: Fraction) -> p
 
 
 def shared_groups(split: pd.DataFrame) -> list[str]:
-    """List the groups that stand on both sides of a split; examples without a group share none.
+    """List the groups that stand on both sides of a split; examples without group or answer share none.
 
     Args:
         split: columns `group` and `part`.
@@ -285,5 +309,5 @@ def shared_groups(split: pd.DataFrame) -> list[str]:
         >>> shared_groups(pd.DataFrame({"group": ["x", "x", "y"], "part": ["train", "validation", "train"]}))
         ['x']
     """
-    parts = split[split["group"] != ""].groupby("group")["part"].nunique()
+    parts = split[(split["group"] != "") & (split["part"] != UNANSWERED)].groupby("group")["part"].nunique()
     return sorted(parts.index[parts > 1])

@@ -15,11 +15,12 @@ def targets(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
     """Look up what is to be learnt: each row's class, or how much of each class it has.
 
     Args:
-        manifest: column `label`; or without one, a column of numbers a class, named as it.
+        manifest: column `label`; or without one, a column of numbers a class, named as it. A column
+            `is_absent` says which rows are known not to be of the class that `label` names.
         class_names: labels in the order of the model's logits.
 
     Returns:
-        (rows,) int32, or (rows, classes) float32.
+        (rows,) int32, ~k where class k is absent; or (rows, classes) float32.
 
     Raises:
         UserError: a label is not among the class names, or columns of classes are missing or hold what is no
@@ -30,7 +31,8 @@ def targets(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
         array([[0.25, 0.75]], dtype=float32)
     """
     if "label" in manifest:
-        return label_indices(manifest["label"], class_names)
+        places = label_indices(manifest["label"], class_names)
+        return np.where(manifest["is_absent"], ~places, places) if "is_absent" in manifest else places
     class_names = [*map(normalized, class_names)]
     manifest = manifest.rename(columns=normalized)
     if missing := [name for name in class_names if name not in manifest]:

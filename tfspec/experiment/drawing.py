@@ -1,15 +1,20 @@
-"""Pictures of examples: some of each class, or one beside what the models make of it."""
+"""Pictures of examples: some of each class, one in training, or one beside what the models make of it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tfspec.base.errors import UserError
+from tfspec.data.epochs import Epochs
+from tfspec.data.plan import Draws
+from tfspec.data.stages import apply_layers
 from tfspec.data.targets import targets
 from tfspec.experiment.members import check_finished, members_of
 from tfspec.experiment.predicting import asked_of, load_members, probabilities, readable
@@ -19,6 +24,10 @@ from tfspec.experiment.steps import Steps
 from tfspec.report import figures
 
 MOST_CLASSES = 12
+IN_TRAINING = 80
+"""The training example that is drawn before training, counted from 0, as published for the radio signals."""
+DRAWS = 3
+"""How often it is drawn as augmented."""
 
 
 def examples_of(steps: Steps, rows: pd.DataFrame, front_end: keras.Layer) -> Figure:
@@ -38,6 +47,38 @@ def examples_of(steps: Steps, rows: pd.DataFrame, front_end: keras.Layer) -> Fig
     for label, signal, features in zip(shown["label"], signals, np.asarray(front_end(signals)), strict=True):
         pictures[label] = [*pictures.get(label, []), steps.picture(signal, features)]
     return figures.examples_figure(pictures)
+
+
+def in_training(steps: Steps, split: pd.DataFrame) -> Figure:
+    """Draw the features of a training example as they are, and as some epochs may see them.
+
+    Args:
+        steps: the pipeline, which draws one example.
+        split: of the run; its 80th training example is drawn, or the last one if there are fewer.
+
+    Returns:
+        The figure: the plain picture under the example's class and name, then augmented ones, nothing mixed
+        in.
+    """
+    train, names = split[split["part"] == "train"].sort_index(), steps.class_names(split)
+    truth = targets(train, names)
+    known = train[truth >= 0] if truth.ndim == 1 else train
+    row = known.iloc[[min(IN_TRAINING, len(known) - 1)]]
+    label = names[_place(targets(row, names)[0])]
+    signals, front_end = np.repeat(steps.reader()(row), DRAWS, axis=0), steps.front_end()
+    augmentation = dataclasses.replace(steps.augmentation(), mix_up=None)
+    draws = Draws(Epochs(steps.seed).seeds(1)[0], np.array([0, DRAWS]))
+    (augmented,) = apply_layers([tf.constant(signals)], {}, draws, front_end, augmentation)
+    drawn = {f"{label}: {example_names(row).iloc[0]}": front_end(signals[:1])[0]}
+    drawn |= {f"in training, {number}": features for number, features in enumerate(augmented, 1)}
+    pictures: dict[str, Sequence[figures.Picture]]
+    pictures = {title: [steps.picture(signals[0], np.asarray(each))] for title, each in drawn.items()}
+    return figures.examples_figure(pictures)
+
+
+def _place(truth: np.ndarray) -> int:
+    """Return the place of an example's class, or of its largest share."""
+    return int(truth if truth.ndim == 0 else truth.argmax())
 
 
 def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") -> Figure:
@@ -70,5 +111,5 @@ def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") 
         steps.picture(signal[0], features[0]),
         str(example_names(row).iloc[0]),
         dict(zip(classes, probabilities(models, [signal]).mean(axis=0)[0].tolist(), strict=True)),
-        classes[truth if truth.ndim == 0 else truth.argmax()],
+        classes[_place(truth)],
     )

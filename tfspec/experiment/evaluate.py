@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries
+from tfspec.data.splits import UNANSWERED
 from tfspec.data.targets import targets
 from tfspec.experiment.drawing import examples_of
 from tfspec.experiment.members import check_finished, members_of
 from tfspec.experiment.predicting import Asked, asked_of, predict_rows
-from tfspec.experiment.run import UNANSWERED, Run, Scored
+from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.splitting import example_names, usable
 from tfspec.experiment.steps import Steps
 from tfspec.report import figures
@@ -66,7 +67,9 @@ def evaluate(
         raise UserError(f"{run.folder} has no {part} part.")
     is_held_out = data is None and part == "validation"
     found = _found(steps, run, asked, rows, None if is_held_out else fitted_scores(steps, run))
-    if data is not None:
+    if data is None:
+        found.scores["part"] = part
+    else:
         trained_on = set(run.part("train")["group"])
         found.scores["groups_trained_on"] = sorted((set(rows["group"]) & trained_on) - {""})
         found.scores["data"] = str(Path(data).resolve())
@@ -78,24 +81,32 @@ def evaluate(
     return found.scores
 
 
-def fitted_scores(steps: Steps, run: Run) -> Scores:
+def fitted_scores(steps: Steps, run: Run) -> Scores | dict:
     """Return the scores of the validation part, among them what was fitted to it, such as the temperature.
+
+    They are empty where nothing validated.
 
     Args:
         steps: the pipeline of the run.
         run: the run; a part that has not been scored, or was by an earlier version, is scored.
     """
+    if not run.has_validation_part:
+        return {}
     if (run.folder / "metrics.json").exists() and "tempered" in (scores := run.metrics()):
         return scores
     return evaluate(steps, run)
 
 
-def _found(steps: Steps, run: Run, asked: Asked, rows: pd.DataFrame, fitted: Scores | None) -> Evaluation:
+def _found(
+    steps: Steps, run: Run, asked: Asked, rows: pd.DataFrame, fitted: Scores | dict | None
+) -> Evaluation:
     """Predict rows and score them; without anything fitted before, they are the held-out ones."""
     names = run.classifier.class_names
     truth = targets(rows, names)
     predicted = Predicted(names, truth, predict_rows(steps, run, asked), example_names(rows), rows["group"])
     found = evaluation.evaluate(predicted, _prior(run), fitted)
+    if fitted is not None and not run.has_validation_part:
+        return found  # there is nothing to learn smoothing from
     rows = rows.assign(label=np.take(names, predicted.labels), predicted=list(found.predictions["predicted"]))
     smoothed = steps.smooth(rows, rows if fitted is None else _held_out(steps, run), names)
     return found if smoothed is None else evaluation.add_smoothed(found, predicted, list(smoothed))
@@ -105,7 +116,10 @@ def _prior(run: Run) -> np.ndarray:
     """Return the mean shares of the classes in the training part."""
     names = run.classifier.class_names
     known = targets(run.part("train"), names)
-    return np.bincount(known, minlength=len(names)) / len(known) if known.ndim == 1 else known.mean(axis=0)
+    if known.ndim == 2:
+        return known.mean(axis=0)
+    known = known[known >= 0]  # of the others nobody knows the class
+    return np.bincount(known, minlength=len(names)) / len(known)
 
 
 def _held_out(steps: Steps, run: Run) -> pd.DataFrame:

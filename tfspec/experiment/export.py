@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries
 from tfspec.base.options import Quantize
 from tfspec.experiment.evaluate import fitted_scores
@@ -34,7 +35,8 @@ def export_run(
         As `tfspec.export.export`, also kept in export/parity.json.
 
     Raises:
-        UserError: the run is not finished, or neither its data nor kept signals can be read.
+        UserError: the run is not finished, neither its data nor kept signals can be read, or `calibrated` and
+            there was no validation part.
         ParityError: a file does not give what the Keras model gives.
         ValueError: there is no such mode.
     """
@@ -55,5 +57,7 @@ def export_run(
 
 def _tempered(steps: Steps, run: Run) -> Classifier:
     """Return the run's model with its logits divided by the temperature that suits the validation part."""
-    model, temperature = run.classifier, fitted_scores(steps, run)["tempered"]["temperature"]
-    return model.with_backbone(at_temperature(model.backbone, temperature))
+    if not (fitted := fitted_scores(steps, run)):
+        raise UserError(f"{run.folder} has no validation part to find a temperature on: export it as it is.")
+    model = run.classifier
+    return model.with_backbone(at_temperature(model.backbone, fitted["tempered"]["temperature"]))

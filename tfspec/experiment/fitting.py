@@ -127,12 +127,17 @@ def fit_member(
     if member.is_first:
         backbone.summary(print_fn=_say_lines)
     recipe = steps.training(member.part("train"), class_names)
-    epochs = Epochs(member.seed, order=recipe.order)
+    whole = steps.batch_size if recipe.drop_remainder else 1
+    epochs = Epochs(member.seed, order=recipe.order, multiple_of=whole)
     service = functools.partial(_service, steps.data_service, run_folder, name)
     make_training = _training_batches(member, class_names, features, recipe, epochs, service("train"))
     make_validation = _validation_batches(member, class_names, features, service("validation"))
     with strategy.scope():
-        batches = Batches(distribute(strategy, make_training), distribute(strategy, make_validation), epochs)
+        batches = Batches(
+            distribute(strategy, make_training),
+            make_validation and distribute(strategy, make_validation),
+            epochs,
+        )
         classifier = Classifier(
             front_end, in_float32(backbone), class_names, read.signal_shape, read.sample_rate
         )
@@ -170,8 +175,10 @@ def _training_batches(
 
 def _validation_batches(
     member: Member, class_names: Sequence[str], features: Reader | None, service: Service | None
-) -> Callable[..., Data]:
-    """Return what makes the batches of the validation part."""
+) -> Callable[..., Data] | None:
+    """Return what makes the batches of the validation part, None where it is empty."""
+    if member.part("validation").empty:
+        return None
     read, front_end = _source(member.steps, features)
     size, rows = member.steps.validation_batch_size, member.part("validation")
     return functools.partial(_loader(member.steps, service), rows, read, class_names, size, front_end)

@@ -33,12 +33,14 @@ class TrainingOptions:
 
     epochs: Count = 20
     """Largest number of epochs."""
-    patience: AnyCount = 2
-    """Epochs without a lower validation loss after which training stops."""
+    patience: AnyCount | None = 2
+    """Epochs without a lower validation loss after which training stops; none never stops before the end."""
     keep: Literal["best", "last"] = "best"
     """The epoch whose model counts: that of the lowest validation loss, or the last one."""
     batch_size: Batch = 32
     """Examples a training batch."""
+    drop_remainder: bool = False
+    """Leave out each epoch's last training batch if it is smaller than the others."""
     validation_batch_size: Batch = 64
     """Examples a batch in validation and prediction."""
     learning_rate: Rate = 1e-3

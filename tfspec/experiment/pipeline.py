@@ -14,14 +14,14 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import TEMPORARY, clear_temporaries
+from tfspec.base.files import TEMPORARY, clear_temporaries, written_beside
 from tfspec.base.modules import refuse_while_loading
 from tfspec.base.options import Quantize
 from tfspec.base.progress import say, silenced
 from tfspec.data.kept import keep_signals
 from tfspec.data.store import FeatureStore
 from tfspec.distributed import devices
-from tfspec.experiment.drawing import view
+from tfspec.experiment.drawing import in_training, view
 from tfspec.experiment.evaluate import evaluate
 from tfspec.experiment.export import export_run
 from tfspec.experiment.features import check_front_end, prepare
@@ -61,11 +61,12 @@ class Pipeline(Steps):
             folder = _new_folder(self) if devices.is_chief(strategy) else devices.elsewhere()
             check_front_end(self)
             split, bad = checked_split(self)
-            used = devices.describe(strategy, self.batch_size)
-            run = Run.create(folder, {**reference_to(self), "options": self.options(), "devices": used})
+            steps = self.settled(split)
+            used = devices.describe(strategy, steps.batch_size)
+            run = Run.create(folder, {**reference_to(steps), "options": steps.options(), "devices": used})
             say(f"Run folder: {folder}")
             _tell_split(run, split, bad)
-            return finish(self, run, verbose)
+            return finish(steps, run, verbose)
 
     def prepare(self) -> FeatureStore:
         """Compute the features that a training uses, and keep them on disk; what is there already stays.
@@ -125,9 +126,11 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
             _tell_split(run, *checked_split(steps))
         used = devices.describe(strategy, steps.batch_size)
         say("Devices: " + ", ".join(f"{name} {value}" for name, value in used.items()))
+        _draw_example(steps, run)
         fit_members(steps, run, verbose)
         _keep_signals(steps, run)
-        evaluate(steps, run)
+        if run.has_validation_part:
+            evaluate(steps, run)
         if run.has_test_part:
             evaluate(steps, run, part="test")
         members = list(members_of(steps, run.split))
@@ -181,6 +184,15 @@ def _copied(run: Run) -> Run:
     mine = devices.elsewhere()
     shutil.copytree(run.folder, mine, dirs_exist_ok=True)
     return Run(mine)
+
+
+def _draw_example(steps: Steps, run: Run) -> None:
+    """Draw an example as training sees it, so that one can look at it while it trains."""
+    path = run.figure("in_training")
+    if not path.exists():
+        with written_beside(path) as temporary:
+            in_training(steps, run.split).savefig(temporary)
+        say(f"An example as training sees it: {path}")
 
 
 def _keep_signals(steps: Steps, run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from pathlib import Path
+from typing import Any
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import HIDDEN_PREFIXES
@@ -88,12 +89,20 @@ def pipeline_of(run: Run, pipeline: str | None = None) -> Pipeline:
     """
     found = find_pipeline(pipeline or _remembered(run))
     try:
-        return found(**run.config["options"])
+        return found(**_options(run))
     except (TypeError, UserError) as error:
         config = run.folder / "config.json"
         raise UserError(
             f"The options in {config}, of tfspec {run.config.get('tfspec')}, cannot be used: {error}"
         ) from None
+
+
+def _options(run: Run) -> dict[str, Any]:
+    """Return the options of a run; in older ones no patience ended a training that keeps the last epoch."""
+    options = run.config["options"]
+    if options.get("keep") == "last" and "loader" not in options:
+        return {**options, "patience": None}
+    return options
 
 
 def _remembered(run: Run) -> str:

@@ -21,13 +21,12 @@ from tfspec.base.progress import say
 from tfspec.base.text import shown
 from tfspec.data.kept import open_signals
 from tfspec.data.readers import ArrayReader
+from tfspec.data.splits import UNANSWERED
 from tfspec.inference.files import predict_files
 from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier
 from tfspec.scores.types import Scores
 
-UNANSWERED = "unanswered"
-"""Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
 PARTS = ("train", "validation", "test", UNANSWERED)
 Scored = Literal["validation", "test"]
 INDEX_NAMES = ("example", "window", "index")
@@ -122,9 +121,14 @@ class Run:
         """Whether some examples were neither trained nor validated on."""
         return len(self.part("test")) > 0
 
+    @property
+    def has_validation_part(self) -> bool:
+        """Whether every example that trains was held out from some model, or some examples from all."""
+        return "fold" in self.split or len(self.part("validation")) > 0
+
     @functools.cached_property
     def classifier(self) -> Classifier:
-        """The model of the epoch with the lowest validation loss, or the mean of all models."""
+        """The model of the epoch that counts, or the mean of all models."""
         return load_keras(self.folder / "best.keras")
 
     @property

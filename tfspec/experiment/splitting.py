@@ -7,7 +7,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
-from tfspec.data.splits import group_names, shared_groups
+from tfspec.data.splits import UNANSWERED, group_names, shared_groups
 from tfspec.experiment.steps import Steps
 
 
@@ -28,7 +28,7 @@ def checked_split(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
     split = steps.split(manifest)
     for fold_split in folds_of(split).values():
-        _check(fold_split, steps.groups_may_overlap)
+        _check(fold_split, steps)
     return split, bad
 
 
@@ -93,8 +93,10 @@ def example_names(manifest: pd.DataFrame) -> pd.Series:
 def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
     """Return for each fold the split that has it as validation part; without folds, the split itself.
 
+    Rows of which only a class is known that they are not of have no answer that a score could count.
+
     Args:
-        split: columns `part` and maybe `fold`.
+        split: columns `part` and maybe `fold` and `is_absent`.
 
     Example:
         >>> split = pd.DataFrame({"part": ["train", "train", "test"], "fold": [0, 1, -1]})
@@ -104,10 +106,13 @@ def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
     if "fold" not in split:
         return {None: split}
     part, fold = split["part"], split["fold"]
-    return {
-        int(number): split.assign(part=part.mask((part == "train") & (fold == number), "validation"))
-        for number in sorted(fold[part == "train"].unique())
-    }
+    absent = split.get("is_absent", False)
+    splits: dict[int | None, pd.DataFrame] = {}
+    for number in sorted(fold[part == "train"].unique()):
+        held_out = (part == "train") & (fold == number)
+        parts = part.mask(held_out, "validation").mask(held_out & absent, UNANSWERED)
+        splits[int(number)] = split.assign(part=parts)
+    return splits
 
 
 def described(split: pd.DataFrame) -> str:
@@ -133,10 +138,18 @@ def described(split: pd.DataFrame) -> str:
     return ", ".join(sides) + warning
 
 
-def _check(split: pd.DataFrame, groups_may_overlap: bool) -> None:
+def _check(split: pd.DataFrame, steps: Steps) -> None:
     """Refuse a split that cannot be trained on or that scores too well."""
-    if missing := {"train", "validation"} - set(split["part"]):
-        raise UserError(f"There is nothing in the part {' and '.join(sorted(missing))} of the split.")
+    needed = {"train", "validation"} if steps.keep == "best" else {"train"}
+    if missing := sorted(needed - set(split["part"])):
+        remedy = " Without it only the last epoch can count: --keep last." * (missing == ["validation"])
+        raise UserError(f"There is nothing in the part {' and '.join(missing)} of the split.{remedy}")
+    num_train = int((split["part"] == "train").sum())
+    if steps.drop_remainder and num_train < steps.batch_size:
+        raise UserError(
+            f"No batch is whole, and drop_remainder leaves out the others. Received: batch_size="
+            f"{steps.batch_size} for {num_train} examples that train"
+        )
     shared = shared_groups(split)
-    if shared and not groups_may_overlap:
+    if shared and not steps.groups_may_overlap:
         raise UserError(f"{len(shared)} groups are on both sides of the split: {', '.join(shared)}.")

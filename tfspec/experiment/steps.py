@@ -100,7 +100,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
 
         Returns:
             One row an example: where its signal is, `label` or a column of numbers a class, `group`, what a
-            split keeps together, and maybe `problem`, text where the example cannot be used.
+            split keeps together, and maybe `problem`, text where the example cannot be used, and `is_absent`,
+            whether it is known not to be of the class that `label` names.
         """
         raise NotImplementedError
 
@@ -113,7 +114,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
         Returns:
             The manifest with a column `part`: "train", "validation", "test" or "unanswered". For
             cross-validation also with `fold`, numbers from 0; what validates is in part "train" then, too:
-            one model a fold trains on the other folds and is validated on its own.
+            one model a fold trains on the other folds and is validated on its own. Only where the last epoch
+            counts, `keep`, may nothing validate.
         """
         raise NotImplementedError
 
@@ -148,6 +150,7 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
             optimizer=lambda rate: keras.optimizers.Adam(rate, clipnorm=self.clip_norm),
             patience=self.patience,
             keep=self.keep,
+            drop_remainder=self.drop_remainder,
         )
 
     def picture(self, signal: np.ndarray, features: np.ndarray) -> Picture:
@@ -172,6 +175,14 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
     def groups_may_overlap(self) -> bool:
         """Whether a group may stand on both sides of the split, which makes the score too good."""
         return False
+
+    def settled(self, manifest: pd.DataFrame) -> Steps:
+        """Return the pipeline with the options that depend on the data, which a run keeps.
+
+        Args:
+            manifest: the examples that can be used.
+        """
+        return self
 
     def on_data(self, data: Path) -> Steps:
         """Return the pipeline of another data set of the same kind.

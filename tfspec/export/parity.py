@@ -11,7 +11,7 @@ import numpy as np
 
 from tfspec.base.errors import UserError
 from tfspec.base.options import Quantize
-from tfspec.export.saved_model import load_saved_model
+from tfspec.export.saved_model import SavedModelClassifier
 from tfspec.export.tflite_file import TFLiteClassifier
 from tfspec.models import Classifier
 
@@ -42,7 +42,7 @@ def compare(
         ParityError: a file gives Keras's top class on too few of the signals.
     """
     files = {
-        "saved_model": load_saved_model(folder / "saved_model"),
+        "saved_model": SavedModelClassifier(folder / "saved_model").probabilities,
         "tflite": TFLiteClassifier(folder / "model.tflite").probabilities,
     }
     expected: list[np.ndarray] = []

@@ -6,13 +6,15 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec.base.boundary import in_one_line
+from tfspec.base.model import NOT_OURS, usually_takes
 from tfspec.models import Classifier
 
 
@@ -51,19 +53,35 @@ def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None
         shutil.move(plain, folder)
 
 
-def load_saved_model(folder: str | os.PathLike) -> Callable[[np.ndarray], np.ndarray]:
-    """Load a SavedModel that `write_saved_model` wrote.
+class SavedModelClassifier:
+    """A SavedModel written by `export`, used like a `Classifier`. It does not know its sample rate.
 
     Args:
         folder: where it is, with any characters.
 
-    Returns:
-        From (batch, *signal_shape) float32 signals to (batch, classes) probabilities.
+    Raises:
+        UserError: it is damaged, or was not made by tfspec.
+
+    Example:
+        >>> SavedModelClassifier("missing")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: missing cannot be used as a SavedModel: ...
     """
-    with _plainly_named() as plain:
-        plain.symlink_to(Path(folder).absolute())
-        serve = tf.saved_model.load(str(plain)).signatures["serving_default"]
-    return lambda signals: serve(signal=tf.constant(signals))["probabilities"].numpy()
+
+    sample_rate = None
+
+    def __init__(self, folder: str | os.PathLike):
+        with in_one_line(f"{folder} cannot be used as a SavedModel", NOT_OURS), _plainly_named() as plain:
+            plain.symlink_to(Path(folder).absolute())
+            self._serve = tf.saved_model.load(str(plain)).signatures["serving_default"]
+            self.signal_shape = tuple(self._serve.structured_input_signature[1]["signal"].shape[1:])
+            given = self._serve(signal=tf.zeros((1, *self.signal_shape)))
+            self.class_names = tuple(name.decode() for name in given["class_names"].numpy())
+        self.takes = usually_takes(self.signal_shape, self.sample_rate)
+
+    def probabilities(self, signal: np.ndarray) -> np.ndarray:
+        """Classify (batch, *signal_shape) float32 signals: (batch, classes)."""
+        return self._serve(signal=tf.constant(signal))["probabilities"].numpy()
 
 
 def weights_of(*layers: keras.Layer) -> tf.Module:

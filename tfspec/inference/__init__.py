@@ -1,5 +1,6 @@
 """Using what a run left: models, files, long recordings, events. A TFLite file needs no TensorFlow."""
 
+from tfspec.inference.arrays import predict_windows
 from tfspec.inference.events import find_events, write_audacity, write_csv, write_raven
 from tfspec.inference.files import predict_files
 from tfspec.inference.loading import load_model
@@ -10,6 +11,7 @@ __all__ = [
     "find_events",
     "load_model",
     "predict_files",
+    "predict_windows",
     "window_probabilities",
     "write_audacity",
     "write_csv",

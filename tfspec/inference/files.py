@@ -12,6 +12,7 @@ from tfspec.audio.decoding import load_beginning
 from tfspec.audio.opening import RecordingError
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.model import Model
+from tfspec.inference.arrays import predict_windows
 from tfspec.inference.long_recordings import recordings_rate, window_probabilities
 from tfspec.scores.predictions import predictions_table
 
@@ -19,22 +20,25 @@ from tfspec.scores.predictions import predictions_table
 def predict_files(
     model: Model, files: Sequence[str | os.PathLike], hop_seconds: float | None = None
 ) -> pd.DataFrame:
-    """Classify recordings of any sample rate and length, or pictures of any size.
+    """Classify recordings of any sample rate and length, pictures of any size, or arrays of windows.
 
     Args:
         model: from `load_model`.
-        files: the recordings, or PNG files for a model that takes pictures.
+        files: the recordings; or PNG files for a model that takes pictures, or .npy files for one that takes
+            windows, of which `predict_windows` says more.
         hop_seconds: None classifies the beginning of each recording, cut or padded as in training. A number
             classifies a whole long recording, as `window_probabilities` does.
 
     Returns:
         One row a file or window: `file`, `start` in seconds, `predicted`, `p_<class>` for every class, and
         `problem`, which is None. A file that cannot be used has one row with its problem, without a class,
-        and with NaN for probabilities.
+        and with NaN for probabilities. Of arrays, what `predict_windows` returns, one after another.
 
     Raises:
         UserError: none of the files can be used, all of which are listed, or the model takes neither.
     """
+    if files and model.takes == "windows" and all(os.fspath(file).endswith(".npy") for file in files):
+        return pd.concat([predict_windows(model, file) for file in files], ignore_index=True)
     score = _scorer(model, hop_seconds)
     names, starts, probabilities, problems = [], [], [], []
     for file in files:

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def load_model(path: str | os.PathLike) -> Model:
-    """Load what a run left: its best model, a .keras file or a .tflite file.
+    """Load what a run left: its best model, a .keras file, a .tflite file or a SavedModel.
 
     Args:
-        path: run folder or file.
+        path: run folder, file, or folder of a SavedModel.
 
     Returns:
-        The model: a `Classifier`, or a `TFLiteClassifier` that is used in the same way.
+        The model: a `Classifier`, or a `TFLiteClassifier` or `SavedModelClassifier` that is used in the same
+        way.
 
     Raises:
         UserError: there is no such thing, or it was not made by tfspec.
@@ -34,6 +35,10 @@ def load_model(path: str | os.PathLike) -> Model:
         tfspec.base.errors.UserError: No model at missing.keras. Give a run folder, a .keras file or a ...
     """
     path = Path(path)
+    if (path / "saved_model.pb").is_file():
+        from tfspec.export.saved_model import SavedModelClassifier
+
+        return SavedModelClassifier(path)
     if path.is_dir():
         path = _best_of(path)
     if not path.is_file():

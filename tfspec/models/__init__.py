@@ -3,6 +3,7 @@
 from tfspec.models.bin_statistics import bin_statistics
 from tfspec.models.classifier import Classifier
 from tfspec.models.conv2d import conv2d
+from tfspec.models.efficientnet import efficientnet
 from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
 from tfspec.models.mac import mac
@@ -16,6 +17,7 @@ __all__ = [
     "at_temperature",
     "bin_statistics",
     "conv2d",
+    "efficientnet",
     "ensemble",
     "freeze",
     "lstm",

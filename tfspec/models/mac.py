@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import keras
@@ -10,6 +9,7 @@ from keras import layers
 
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
+from tfspec.models.starting import pytorch_start
 
 GROUPS = (1, 2, 4, 6, 8)
 """Filters of the convolutions of each group, in multiples of the width."""
@@ -88,19 +88,14 @@ def _normalized(x, negative_slope: float):
 
 
 def _convolution(x, filters: int, kernel: int, strides: int = 1):
-    start = _start(kernel * kernel * x.shape[-1])
+    start = pytorch_start(kernel * kernel * x.shape[-1])
     return layers.Conv2D(
         filters, kernel, strides, "same", kernel_initializer=start, bias_initializer=start.clone()
     )(x)
 
 
 def _dense(x, units: int, name: str | None = None, dtype: str | None = None):
-    start = _start(x.shape[-1])
+    start = pytorch_start(x.shape[-1])
     return layers.Dense(
         units, kernel_initializer=start, bias_initializer=start.clone(), name=name, dtype=dtype
     )(x)
-
-
-def _start(num_inputs: int) -> keras.initializers.Initializer:
-    limit = 1 / math.sqrt(num_inputs)
-    return keras.initializers.RandomUniform(-limit, limit)

@@ -111,7 +111,7 @@ def transfer(
         )
     base = NETWORKS[network].make(include_top=False, weights=None, input_shape=(frames, bins, 3))
     if weights is not None:
-        _load_weights(base, network, weights)
+        load_weights(base, network, weights)
     else:
         for layer in _batch_norms(base):
             layer.momentum = MOMENTUM
@@ -221,7 +221,17 @@ class ImageNetPixels(FloatLayer):
         return {**super().get_config(), "network": self.network}
 
 
-def _load_weights(base: keras.Model, network: str, weights: str | os.PathLike) -> None:
+def load_weights(base: keras.Model, network: str, weights: str | os.PathLike) -> None:
+    """Give a network of keras.applications without its top the weights of a file, or of ImageNet.
+
+    Args:
+        base: the network, which takes three channels.
+        network: its name, as in `transfer`.
+        weights: as in `transfer`.
+
+    Raises:
+        UserError: the weights cannot be had, or are not this network's.
+    """
     url = NETWORKS[network].weights_url
     path = _downloaded(network) if weights == "imagenet" else Path(weights)
     if not path.is_file():

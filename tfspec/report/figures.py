@@ -105,7 +105,8 @@ def history_figure(history: pd.DataFrame) -> Figure:
     """Draw loss and metrics against the epoch.
 
     Args:
-        history: columns `member`, `loss`, `val_loss`, and such pairs of all metrics; one row an epoch.
+        history: columns `member`, `loss`, `val_loss`, and such pairs of all metrics; only `member` and `loss`
+            where nothing validated; one row an epoch. A `recent_loss` is drawn beside the loss.
 
     Returns:
         The figure.
@@ -113,7 +114,10 @@ def history_figure(history: pd.DataFrame) -> Figure:
     names = ["loss", *(name for name in history if f"val_{name}" in history and name != "loss")]
     figure = _figure(4.5 * len(names), 3.5)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False).flat, names, strict=True):
-        for column, label, colour in ((name, "training", "C0"), (f"val_{name}", "validation", "C1")):
+        lines = [(name, "training", "C0"), (f"val_{name}", "validation", "C1")]
+        if name == "loss":
+            lines.insert(1, ("recent_loss", "training, last batches above all", "C2"))
+        for column, label, colour in (each for each in lines if each[0] in history):
             for _, values in history.groupby("member")[column]:
                 (line,) = axes.plot(np.arange(1, len(values) + 1), values, ".-", color=colour)
             line.set_label(label)

@@ -68,15 +68,15 @@ def score_distributions(
 
 
 def score_members(
-    shares: np.ndarray, members: dict[str, np.ndarray], fitted: MemberScores | None = None
+    shares: np.ndarray, members: dict[str, np.ndarray], fitted: MemberScores | dict | None = None
 ) -> MemberScores:
     """Score an ensemble's members one by one, and what a temperature and weights make of their mean.
 
     Args:
         shares: (examples, classes).
         members: (examples, classes) probabilities of each; rows of NaN for examples that it does not predict.
-        fitted: what this returned for examples that were held out: their temperature and weights are used.
-            None fits both to these examples, whose scores are then too good.
+        fitted: what this returned for examples that were held out: their temperature and weights are used,
+            and none where it is empty. None fits both to these examples, whose scores are then too good.
 
     Returns:
         The scores, ready for JSON: `tempered`; with several members, each one, as `members`; and if all of
@@ -90,16 +90,16 @@ def score_members(
     """
     each = np.stack(list(members.values()))
     mean = np.nanmean(each, axis=0)
-    temperature = fitted["tempered"]["temperature"] if fitted else fit_temperature(shares, mean)
-    scores: MemberScores = {
-        "tempered": {"temperature": temperature, **_brief(shares, tempered(mean, temperature))}
-    }
+    scores: MemberScores = {}
+    if fitted is None or "tempered" in fitted:
+        temperature = fitted["tempered"]["temperature"] if fitted else fit_temperature(shares, mean)
+        scores["tempered"] = {"temperature": temperature, **_brief(shares, tempered(mean, temperature))}
     if len(each) > 1:
         scores["members"] = {}
         for name, probabilities in members.items():
             its = ~np.isnan(probabilities[:, 0])
             scores["members"][name] = _brief(shares[its], probabilities[its])
-    if len(each) > 1 and not np.isnan(each).any() and (not fitted or "weighted" in fitted):
+    if len(each) > 1 and not np.isnan(each).any() and (fitted is None or "weighted" in fitted):
         weights = (
             fitted["weighted"]["weights"]
             if fitted

@@ -75,14 +75,14 @@ class Evaluation:
     groups: pd.DataFrame
 
 
-def evaluate(predicted: Predicted, prior: np.ndarray, fitted: Scores | None = None) -> Evaluation:
+def evaluate(predicted: Predicted, prior: np.ndarray, fitted: Scores | dict | None = None) -> Evaluation:
     """Score the mean of all members, each member, and each group.
 
     Args:
         predicted: the examples.
         prior: (classes,) mean shares of the training part.
-        fitted: scores of held-out examples, whose temperature and weights are used. None fits both to the
-            examples received, which must not have been trained on.
+        fitted: scores of held-out examples, whose temperature and weights are used; an empty dictionary where
+            none were held out. None fits both to the examples received, which must not have been trained on.
 
     Returns:
         The scores and two tables.

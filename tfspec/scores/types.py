@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 
 class ClassScores(TypedDict):
@@ -131,18 +131,15 @@ class WeightedScores(BriefScores):
     """By member, each 0…1, with the sum 1."""
 
 
-class _SomeMemberScores(TypedDict, total=False):
-    members: dict[str, BriefScores]
-    """Each member by itself, where there are several."""
-    weighted: WeightedScores
-    """With the best weights, where several members predict all examples."""
-
-
-class MemberScores(_SomeMemberScores):
+class MemberScores(TypedDict, total=False):
     """An ensemble's members one by one, and what a temperature and weights make of their mean."""
 
     tempered: TemperedScores
-    """At the temperature with the lowest cross-entropy on the validation part."""
+    """At the temperature with the lowest cross-entropy on the validation part, where there is one."""
+    members: dict[str, BriefScores]
+    """Each member by itself, where there are several."""
+    weighted: WeightedScores
+    """With the weights best on the validation part, where several members predict all examples."""
 
 
 Intervals = dict[str, list[float]]
@@ -161,6 +158,8 @@ class _SomeScores(TypedDict, total=False):
     """Where the pipeline smooths."""
     groups_trained_on: list[str]
     """Groups of another data set that are in the training part too: their scores are too good."""
+    part: Literal["validation", "test"]
+    """Of the run's own data."""
     data: str
     """Path of the other data set."""
 

@@ -2,7 +2,7 @@
 
 from tfspec.training import losses, optimizers
 from tfspec.training.fitting import fit
-from tfspec.training.metrics import CohenKappa
+from tfspec.training.metrics import CohenKappa, PossibleAccuracy, RecentLoss
 from tfspec.training.precision import Precision, in_float32, in_precision
 from tfspec.training.progress import Progress
 from tfspec.training.recipe import Batches, Phase, Training
@@ -11,8 +11,10 @@ __all__ = [
     "Batches",
     "CohenKappa",
     "Phase",
+    "PossibleAccuracy",
     "Precision",
     "Progress",
+    "RecentLoss",
     "Training",
     "fit",
     "in_float32",

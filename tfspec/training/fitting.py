@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import shutil
 from typing import Any
@@ -14,7 +13,7 @@ from tfspec.base.files import written_beside
 from tfspec.distributed.devices import Jit
 from tfspec.distributed.replicated import Data, replicated
 from tfspec.models import Classifier
-from tfspec.training.keeping import Keep, StopOnNaN
+from tfspec.training.keeping import ForgetRecent, Keep, StopOnNaN
 from tfspec.training.progress import Progress
 from tfspec.training.recipe import Batches, Phase, Training
 
@@ -45,9 +44,10 @@ def fit(
 
     Raises:
         UserError: the loss was never finite.
+        ValueError: nothing validates, and it is not the last epoch that counts.
     """
-    if recipe.keep == "last":
-        recipe = dataclasses.replace(recipe, patience=sum(phase.epochs for phase in recipe.phases))
+    if batches.validation is None and recipe.keep != "last":
+        raise ValueError(f'Without validation `keep` must be "last". Received: {recipe.keep!r}')
     if not progress.history:
         progress.save()  # so that nobody takes the first epoch's `best.keras` for the end
     for number in range(progress.phase, len(recipe.phases)):
@@ -67,6 +67,7 @@ def fit(
                 verbose=verbose,
                 callbacks=[
                     StopOnNaN(),
+                    ForgetRecent(),
                     Keep(classifier, backbone, batches.epochs, progress, is_over),
                     keras.callbacks.TensorBoard(progress.folder / "logs", write_graph=False),
                 ],

@@ -16,6 +16,7 @@ from tfspec.base.streams import Stream, epoch_generator
 from tfspec.data.epochs import Epochs
 from tfspec.distributed.replicated import assign_to_replicas
 from tfspec.models import Classifier
+from tfspec.training.metrics import RECENT_LOSS
 from tfspec.training.progress import Progress
 
 
@@ -28,11 +29,20 @@ class StopOnNaN(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class ForgetRecent(keras.callbacks.Callback):
+    """Leaves out the validation's `recent_loss`: where nothing is learnt, no batch says more than another."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Take it away before others see it."""
+        logs.pop(f"val_{RECENT_LOSS}", None)
+
+
 class Keep(keras.callbacks.Callback):
     """Keeps the classifier, which takes the raw signal, and the training's state while the backbone trains.
 
-    After every epoch it writes `last.keras`, `best.keras` if the validation loss is the lowest so far,
-    `history.csv`, and the state that `fit` goes on from. Each is whole at any time.
+    After every epoch it writes `last.keras`, `best.keras` if the validation loss is the lowest so far (the
+    training loss where nothing validates), `history.csv`, and the state that `fit` goes on from. Each is
+    whole at any time.
 
     Args:
         classifier: what is kept: around the backbone that trains, or around its twin in float32.

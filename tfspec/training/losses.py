@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -38,3 +39,59 @@ class KLDivergence(keras.losses.Loss):
         logits = tf.convert_to_tensor(y_pred)
         shares = tf.cast(y_true, logits.dtype)
         return tf.reduce_sum(tf.math.xlogy(shares, shares) - shares * tf.nn.log_softmax(logits), axis=-1)
+
+
+def possible_classes(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
+    """Say of which classes an example can be.
+
+    Args:
+        labels: (batch,) whole numbers: k for an example of class k, ~k for one of any class but k, as
+            `tfspec.data.targets` has them.
+        num_classes: number of classes.
+
+    Returns:
+        (batch, num_classes) bool.
+
+    Example:
+        >>> possible_classes(tf.constant([1, ~1]), 3).numpy().tolist()
+        [[False, True, False], [True, False, True]]
+    """
+    labels = tf.cast(labels, tf.int32)
+    is_absent = labels < 0
+    named = tf.one_hot(tf.where(is_absent, ~labels, labels), num_classes, True, False)
+    return tf.not_equal(named, is_absent[:, tf.newaxis])
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class PossibleClassesLoss(keras.losses.Loss):
+    """Cross entropy where of some examples only a class is known that they are not of, on logits.
+
+    −log of the sum of the probabilities of all classes that an example can be of: −log p of its class, which
+    is the usual cross entropy, or −log (1 − p) of the class that it is not of. This lowers that class and
+    raises all others in proportion, so it says nothing of which one it is.
+
+    Args:
+        name: of the loss.
+        **kwargs: as of `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: (batch,) labels as in `possible_classes`.
+        y_pred: (batch, classes) logits.
+
+    Returns:
+        The mean over the batch.
+
+    Example:
+        >>> round(float(PossibleClassesLoss()([~0], [[0.0, 0.0, 0.0]])), 4)  # -log(2 / 3)
+        0.4055
+    """
+
+    def __init__(self, name: str = "possible_classes", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        """Return (batch,) losses."""
+        logits = tf.convert_to_tensor(y_pred)
+        possible = possible_classes(tf.reshape(y_true, [-1]), logits.shape[-1])
+        among = tf.where(possible, logits, -np.inf)
+        return tf.reduce_logsumexp(logits, axis=-1) - tf.reduce_logsumexp(among, axis=-1)

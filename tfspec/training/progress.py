@@ -88,7 +88,7 @@ class Progress:
 
     @staticmethod
     def _is_row(number: int, row: dict) -> bool:
-        numbers = (row[name] for name in ("val_loss", *row))
+        numbers = (_loss(row), *row.values())
         return row["epoch"] == number and all(isinstance(value, int | float) for value in numbers)
 
     def save(self, backbone: keras.Model | None = None, finished: bool = False) -> None:
@@ -132,14 +132,22 @@ class Progress:
             return keras.saving.load_model(path, safe_mode=True)
 
     def lowest(self, first_epoch: int = 0) -> int | None:
-        """Number the epoch with the lowest validation loss, from `first_epoch` on."""
-        losses = {row["epoch"]: row["val_loss"] for row in self.history if row["epoch"] >= first_epoch}
+        """Number the epoch with the lowest validation loss, or training loss where nothing validates."""
+        losses = {row["epoch"]: _loss(row) for row in self.history if row["epoch"] >= first_epoch}
         finite = {epoch: loss for epoch, loss in losses.items() if loss == loss}
         return int(min(finite, key=finite.__getitem__)) if finite else None
 
-    def is_over(self, phase: Phase, patience: int) -> bool:
-        """Say whether the phase has had its epochs, or none better for too long."""
+    def is_over(self, phase: Phase, patience: int | None) -> bool:
+        """Say whether the phase has had its epochs, or none of lower validation loss for too long."""
         done = len(self.history)
+        if done >= self.first_epoch + phase.epochs:
+            return True
+        if patience is None or done == self.first_epoch or "val_loss" not in self.history[-1]:
+            return False
         lowest = self.lowest(self.first_epoch)
-        waited = done - 1 - (self.first_epoch if lowest is None else lowest)
-        return done >= self.first_epoch + phase.epochs or (done > self.first_epoch and waited >= patience)
+        return done - 1 - (self.first_epoch if lowest is None else lowest) >= patience
+
+
+def _loss(row: dict[str, float]) -> float:
+    """Return an epoch's validation loss, or its training loss where nothing validated."""
+    return row["val_loss"] if "val_loss" in row else row["loss"]

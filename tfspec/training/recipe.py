@@ -58,11 +58,13 @@ class Training:
         loss: Keras loss on labels and logits, a mean over the examples; cross entropy by default.
         optimizer: makes the optimizer of a phase from its learning rates.
         metrics: what is measured in every epoch besides the loss, on labels and logits.
-        patience: epochs without a lower validation loss after which a phase stops; not if the last counts.
+        patience: epochs without a lower validation loss after which a phase stops; None for no end before
+            the last epoch.
         keep: the epoch whose model counts: that of the lowest validation loss, or the last.
         weights: (rows,) weights of the training examples in the loss; None for equal ones.
         order: of the training examples in each epoch, as in `Epochs`; None for permutations.
         batches_per_read: training batches that are read together, as in `make_dataset`.
+        drop_remainder: leave out each epoch's last training batch if it is smaller than the others.
 
     Example:
         >>> Training([Phase(epochs=20, learning_rate=1e-3)]).metrics
@@ -75,11 +77,12 @@ class Training:
         keras.optimizers.Adam
     )
     metrics: Sequence[str | keras.metrics.Metric] = ("accuracy",)
-    patience: int = 2
+    patience: int | None = 2
     keep: Literal["best", "last"] = "best"
     weights: np.ndarray | None = None
     order: Order | None = None
     batches_per_read: int = 1
+    drop_remainder: bool = False
 
 
 class Batches(NamedTuple):
@@ -88,10 +91,10 @@ class Batches(NamedTuple):
     Args:
         train: batches ((batch, frames, bins, channels) features, (batch,) labels), as
             `distributed.distribute` makes them under the strategy that trains.
-        validation: batches of the same.
+        validation: batches of the same, or None where nothing validates.
         epochs: what numbers the epochs of `train`.
     """
 
     train: Data
-    validation: Data
+    validation: Data | None
     epochs: Epochs

@@ -9,6 +9,7 @@ from tfspec.cli.commands.experiments import check, evaluate, export, prepare, re
 from tfspec.cli.commands.machines import data_server, launch_workers
 from tfspec.cli.commands.recordings import detect, predict
 from tfspec.cli.commands.simulated import demo, simulate
+from tfspec.cli.commands.windows import windows
 
 COMMANDS: dict[str, Callable] = {
     "demo": demo,
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable] = {
     "export": export,
     "check": check,
     "view": view,
+    "windows": windows,
     "data-server": data_server,
 }
 PIPELINE_COMMANDS: dict[str, Callable[[Any], None]] = {"train": train, "prepare": prepare}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
-from tfspec.base.errors import UserError, unusable
+from tfspec.base.errors import UserError, listed, unusable
 from tfspec.base.options import Seconds, Share
 from tfspec.base.progress import track
 from tfspec.base.text import shown
@@ -24,38 +24,54 @@ def predict(
     model: Positional[Path],
     files: Positional[tuple[Path, ...]],
     hop_seconds: Seconds | None = None,
+    out: Path | None = None,
     json: bool = False,
 ) -> None:
-    """Classify recordings of any sample rate and length, or pictures of spectrograms.
+    """Classify recordings of any sample rate and length, pictures of spectrograms, or arrays of windows.
 
     Files that cannot be used are named on standard error, and the others are done: exit code 1.
 
     Args:
-        model: run folder, .keras file or .tflite file.
-        files: wav, flac, ogg or mp3; png for a model that takes pictures.
+        model: run folder, .keras file, .tflite file or SavedModel.
+        files: wav, flac, ogg or mp3; png for a model that takes pictures; npy for one that takes windows,
+            where pid.npy and T.npy beside X.npy name them.
         hop_seconds: classify whole long recordings, one window every so many seconds; without it, the
             beginning of each, cut or padded as in training.
+        out: CSV table to write, with all probabilities; replaced if it is there.
         json: print one JSON document and nothing else.
     """
     if not files:
         raise UserError("predict needs at least one recording: tfspec predict RUN FILE…")
-    from tfspec.cli.printing import fail_for_bad, print_json
-    from tfspec.inference import load_model, predict_files
+    from tfspec.cli.printing import console, fail_for_bad, print_json
+    from tfspec.inference import load_model, predict_files, write_csv
 
     loaded = load_model(model)
     table = predict_files(loaded, files, hop_seconds)
+    if out:
+        write_csv(table, out)
     if json:
         print_json(_predictions(table, loaded.class_names))
+    elif out:
+        console.print(f"{len(table)} predictions: {out}", markup=False)
     else:
         _print_predictions(table, loaded.class_names, with_start=hop_seconds is not None)
-    bad = table[table["problem"].notna()]
-    fail_for_bad(zip(bad["file"], bad["problem"], strict=True))
+    fail_for_bad(_problems(table[table["problem"].notna()]))
+
+
+def _problems(bad: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """Name what is bad: files, or a file's windows together."""
+    if "window" not in bad:
+        yield from zip(bad["file"], bad["problem"], strict=True)
+        return
+    for (file, problem), rows in bad.groupby(["file", "problem"], sort=False):
+        yield f"{file}, window {listed([*map(str, rows['window'])])},", problem
 
 
 def _predictions(table: pd.DataFrame, class_names: Sequence[str]) -> list[dict[str, Any]]:
     """Put predictions in the shape of the JSON document."""
-    rows = table[["file", "start", "predicted", "problem"]].to_dict("records")
     columns = [f"p_{name}" for name in class_names]
+    facts = table.drop(columns=columns)
+    rows = facts.astype(dict.fromkeys(facts.select_dtypes("datetime"), str)).to_dict("records")
     for row, values in zip(rows, table[columns].to_numpy(), strict=True):
         row["probabilities"] = (
             None if row["problem"] else dict(zip(class_names, values.tolist(), strict=True))
@@ -71,8 +87,10 @@ def _print_predictions(table: pd.DataFrame, class_names: Sequence[str], with_sta
     highest = table[[f"p_{name}" for name in class_names]].max(axis=1)
     for row, best in zip(table.itertuples(), highest, strict=True):
         if row.problem is None:
-            start = f" at {row.start:.2f} s" if with_start else ""
-            console.print(escape(shown(f"{row.file}{start}: {row.predicted} ({best:.1%})")))
+            place = f" at {row.start:.2f} s" if with_start else ""
+            if "window" in table:
+                place = f" window {row.window}"
+            console.print(escape(shown(f"{row.file}{place}: {row.predicted} ({best:.1%})")))
 
 
 def detect(

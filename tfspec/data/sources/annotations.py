@@ -1,4 +1,4 @@
-"""Manifests of annotated recordings: every annotation becomes a slice of the same length."""
+"""Manifests of long recordings: slices of one length, round every annotation or all the way through."""
 
 from __future__ import annotations
 
@@ -111,6 +111,41 @@ def list_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_se
     )
     slices = with_problems(slices, lambda rows: problem[rows.index])
     return slices.join(rows.drop(columns=slices.columns, errors="ignore"))
+
+
+def list_windows(folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame:
+    """List slices that cover whole recordings, each beginning half a slice behind the one before.
+
+    So what is no longer than half a slice is whole in one of them. The last one ends with its recording; a
+    recording which is shorter has one slice, which the reader pads.
+
+    Args:
+        folder: holds the recordings.
+        slice_seconds: length of every slice.
+
+    Returns:
+        One row a slice: `path` in the folder, `start` and `end` in seconds, `label` ("", as nobody knows it),
+        `group` (the recording's name without its suffix) and `problem`. A bad recording has one row.
+
+    Raises:
+        UserError: there is no such folder.
+
+    Example:
+        >>> import tempfile
+        >>> import soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/3a.flac", np.zeros(17 * 8000), 8000)
+        ...     list_windows(folder, slice_seconds=10)[["group", "start", "end"]].values.tolist()
+        [['3a', 0.0, 10.0], ['3a', 5.0, 15.0], ['3a', 7.0, 17.0]]
+    """
+    names = dict.fromkeys(normalized(PurePath(file).stem) for file in recording_names(Path(folder)))
+    recordings = _recordings(Path(folder), names)
+    latest = np.maximum(recordings["seconds"].fillna(0) - slice_seconds, 0)
+    starts = [np.append(np.arange(0, last, slice_seconds / 2), last) for last in latest]
+    slices = recordings.assign(start=starts, label="").rename_axis("group").explode("start").reset_index()
+    slices = slices.astype({"start": float})
+    slices["end"] = slices["start"] + slice_seconds
+    return with_problems(slices.drop(columns="seconds"), lambda rows: slices["problem"][rows.index])
 
 
 def _read_table(path: Path) -> pd.DataFrame:

@@ -15,8 +15,12 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.problems import with_problems
+from tfspec.data.splits import UNANSWERED
 from tfspec.data.tables import read_csv, to_numbers
 
+SUBMISSION = "submission.csv"
+TABLES = {"train": "train_answer.csv", "test": "test_answer.csv", UNANSWERED: SUBMISSION}
+"""The answers of each part, and what is to be filled in."""
 # Columns of a manifest that are no classes, and that no class may be called.
 RESERVED = ("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted")
 # Shares in a CSV file are rounded: thirty of three digits may be off by this much together.
@@ -79,6 +83,46 @@ def list_mixtures(
     told += [f"no row in {csv.name}"] * len(unlisted)
     manifest = pd.DataFrame({"path": names, "group": names}).join(numbers)
     return with_problems(manifest, lambda rows: [told[row] for row in rows.index])
+
+
+def list_mixture_folder(folder: str | os.PathLike, sample_rate: int, num_samples: int) -> pd.DataFrame:
+    """List the recordings of a folder of mixtures, in the layout of the overlapped-speech competition.
+
+    Args:
+        folder: holds train/ and train_answer.csv, and maybe test/ with test_answer.csv or, where nobody knows
+            the answers, submission.csv; one of these tables at least.
+        sample_rate: as in `list_mixtures`.
+        num_samples: as in `list_mixtures`.
+
+    Returns:
+        The rows of `list_mixtures`, paths beginning with train/ or test/, and `part`: "train", "test" or
+        "unanswered".
+
+    Raises:
+        UserError: as in `list_mixtures`, or the tables have not the same classes.
+
+    Example:
+        >>> list_mixture_folder("missing", 16000, 16000)
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: missing/train_answer.csv cannot be read: no such file.
+    """
+    folder = Path(folder)
+    there = [part for part, table in TABLES.items() if (folder / table).exists()] or ["train"]
+    if "test" in there and UNANSWERED in there:
+        there.remove(UNANSWERED)
+    parts = [_list_part(folder, part, sample_rate, num_samples) for part in there]
+    for part, table in zip(there, parts, strict=True):
+        if set(class_columns(parts[0])) != set(class_columns(table)):
+            raise UserError(f"{TABLES[part]} has not the classes of {TABLES[there[0]]} in {shown(folder)}.")
+    return pd.concat(parts, ignore_index=True)
+
+
+def _list_part(folder: Path, part: str, sample_rate: int, num_samples: int) -> pd.DataFrame:
+    inside = "train" if part == "train" else "test"
+    csv, answered = folder / TABLES[part], part != UNANSWERED
+    table = list_mixtures(csv, folder / inside, sample_rate, num_samples, answered)
+    path = [f"{inside}/{path}" for path in table["path"]]
+    return table.assign(part=part, path=path, group=path)
 
 
 def class_columns(manifest: pd.DataFrame) -> list[str]:

@@ -95,6 +95,45 @@ def read_table(
     return np.memmap(kept / "pixels.f32", np.float32, "r", shape=(len(labels), *PICTURE_SHAPE)), labels
 
 
+def read_tables(
+    paths: Sequence[str | os.PathLike],
+    classes: Sequence[str],
+    cache: str | os.PathLike,
+    progress: Tracker = untracked,
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Read a CSV table of pictures, or one of those that train and one of those that validate.
+
+    Args:
+        paths: one table, or both.
+        classes: as in `read_table`.
+        cache: as in `read_table`.
+        progress: as in `read_table`.
+
+    Returns:
+        (pictures, 64, 128) float32, those of both in memory; and their `table_manifest`, for both with the
+        column `part`.
+
+    Raises:
+        UserError: as in `read_table`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     paths = [Path(folder, "train.csv"), Path(folder, "valid.csv")]
+        ...     for path in paths:
+        ...         write_table(path, [(np.zeros([1, 64, 128]), ["a"])])
+        ...     pictures, manifest = read_tables(paths, ["A"], folder)
+        >>> pictures.shape, manifest["part"].tolist()
+        ((2, 64, 128), ['train', 'validation'])
+    """
+    pictures, labels = zip(*(read_table(path, classes, cache, progress) for path in paths), strict=True)
+    train, *validation = map(table_manifest, labels, [Path(paths[0]).stem, "validation table"])
+    if not validation:
+        return pictures[0], train
+    tables = [train.assign(part="train"), validation[0].assign(part="validation")]
+    return np.concatenate(pictures), pd.concat(tables, ignore_index=True).rename_axis("index")
+
+
 def _fingerprint(path: Path) -> list:
     """Return what changes when the table does, without reading all of it."""
     status, digest = path.stat(), hashlib.sha256()

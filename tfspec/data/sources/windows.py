@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,10 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
         raise UserError(
             f"No such folder: {shown(folder)}. Give one that holds X.npy, Y.npy, T.npy and pid.npy."
         )
+    if not (folder / "X.npy").exists() and any(folder.glob("*.csv.gz")):
+        raise UserError(
+            f"{shown(folder)} holds recordings: `tfspec windows {shown(folder)} OUT` cuts them into windows."
+        )
     problems: list[str] = []
 
     def tried(read: Callable, *arguments):
@@ -81,11 +85,9 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
         except UserError as error:
             problems.append(str(error).rstrip("."))
 
-    arrays = {name: tried(_open_array, folder / f"{name}.npy") for name in KINDS}
+    arrays = {name: tried(_open_array, folder / f"{name}.npy", name) for name in KINDS}
     there = {name: array for name, array in arrays.items() if array is not None}
-    if len({len(array) for array in there.values()}) > 1:
-        lengths = ", ".join(f"{len(array)} in {name}.npy" for name, array in there.items())
-        problems.append(f"there must be one entry a window in all files, and there are {lengths}")
+    tried(_check_lengths, there)
     dictionary = tried(_read_dictionary, folder / DICTIONARY, label_column)
     columns = {}
     if "Y" in there and dictionary is not None:
@@ -96,6 +98,43 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
         columns["time"] = tried(_seconds, there["T"])
     if problems:
         raise UserError(f"{shown(folder)} cannot be used: {'; '.join(problems)}.")
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(there["X"]), name="window"))
+
+
+def unlabelled_windows(path: str | os.PathLike) -> pd.DataFrame:
+    """List the windows of an array, labelled or not, with people and times if they are known.
+
+    Args:
+        path: an array as in X.npy. Beside a file of that name, pid.npy and T.npy are read if they are there.
+
+    Returns:
+        Columns `group`, the person, and `time`, each if known. Its index, called "window", is the window's
+        place in the array.
+
+    Raises:
+        UserError: a file is damaged, or they do not match.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/X.npy", np.zeros([2, 600, 3]))
+        ...     np.save(f"{folder}/pid.npy", ["P1", "P2"])
+        ...     unlabelled_windows(f"{folder}/X.npy")["group"].tolist()
+        ['P1', 'P2']
+    """
+    path = Path(path)
+    beside = [
+        name for name in ("pid", "T") if path.name == "X.npy" and path.with_name(f"{name}.npy").exists()
+    ]
+    try:
+        there = {"X": _open_array(path, "X")}
+        there |= {name: _open_array(path.with_name(f"{name}.npy"), name) for name in beside}
+        _check_lengths(there)
+        columns = {"group": _people(there["pid"])} if "pid" in there else {}
+    except UserError as error:
+        raise UserError(f"{shown(path)} cannot be used: {error}") from None
+    if "T" in there:
+        columns["time"] = np.array(there["T"])
     return pd.DataFrame(columns, index=pd.RangeIndex(len(there["X"]), name="window"))
 
 
@@ -145,9 +184,15 @@ def _mapped(path: Path) -> np.memmap:
         raise UserError(f"{path.name} cannot be read ({excerpt(error, 200)}){hint}") from None
 
 
-def _open_array(path: Path) -> np.ndarray:
-    """Map a file of the kind that its name stands for, or say what is wrong with it."""
-    kinds, what, dimensions = KINDS[path.stem]
+def _check_lengths(arrays: Mapping[str, np.ndarray]) -> None:
+    if len({len(array) for array in arrays.values()}) > 1:
+        lengths = ", ".join(f"{len(array)} in {name}.npy" for name, array in arrays.items())
+        raise UserError(f"there must be one entry a window in all files, and there are {lengths}")
+
+
+def _open_array(path: Path, kind: str) -> np.ndarray:
+    """Map a file that holds one of `KINDS`, or say what is wrong with it."""
+    kinds, what, dimensions = KINDS[kind]
     array = _mapped(path)
     if array.dtype.kind not in kinds or array.ndim != dimensions or not array.size:
         shape = "(windows, samples, channels)" if dimensions == 3 else "(windows,)"

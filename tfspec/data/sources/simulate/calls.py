@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import scipy.ndimage
 import scipy.signal
 
 from tfspec.base.streams import Simulation, simulation_generator
@@ -31,7 +32,7 @@ class Species:
         vibrato: octaves that its pitch swings to either side.
         vibrato_hertz: how often it does.
         overtones: how many there are, each half as loud as the one before.
-        roughness: width in Hz of the noise that the tone is blurred to.
+        roughness: deviation in Hz of a tone that trembles so fast that it sounds like noise.
     """
 
     kind: str
@@ -90,7 +91,7 @@ KINDS: dict[str, dict[str, tuple[float, float]]] = {
         "num_notes": (1, 3),
         "note_seconds": (0.4, 1.0),
         "gap_seconds": (0.1, 0.3),
-        "roughness": (150, 450),
+        "roughness": (300, 900),
     },
 }
 """What the calls of a kind may be like."""
@@ -163,12 +164,18 @@ def _notes(species: Species, sample_rate: int, rng: np.random.Generator) -> np.n
     octaves = species.sweep * (along - 0.5) + species.arch * 4 * along * (1 - along)
     octaves += species.vibrato * np.sin(2 * np.pi * species.vibrato_hertz * seconds)
     hertz = species.hertz * 2 ** (octaves + rng.normal(0, 0.02, (species.num_notes, 1)))
-    # A phase that walks at random blurs a tone to a line of this width at half its power
-    step = np.sqrt(2 * np.pi * species.roughness / sample_rate)
-    phase = np.cumsum(2 * np.pi * hertz / sample_rate + step * rng.standard_normal(hertz.shape), axis=1)
+    if species.roughness:
+        hertz += species.roughness * _jitter(hertz.shape, sample_rate / (np.pi * species.roughness), rng)
+    phase = 2 * np.pi * np.cumsum(hertz, axis=1) / sample_rate
     notes = np.sin(phase)
     for overtone in range(2, species.overtones + 2):
         notes += np.where(overtone * hertz < HIGHEST_HERTZ, np.sin(overtone * phase) / 2 ** (overtone - 1), 0)
     edges = min(1.0, 2 * EDGE_SECONDS / species.note_seconds)
     loudness = rng.uniform(0.7, 1, (species.num_notes, 1))
     return notes * loudness * scipy.signal.windows.tukey(samples, edges)
+
+
+def _jitter(shape: tuple[int, ...], samples: float, rng: np.random.Generator) -> np.ndarray:
+    """Make noise without what is faster than so many samples: of unit variance on the average."""
+    smooth = scipy.ndimage.gaussian_filter1d(rng.standard_normal(shape), samples, axis=1, truncate=3)
+    return smooth * np.sqrt(2 * np.sqrt(np.pi) * samples)

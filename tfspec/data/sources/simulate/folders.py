@@ -15,6 +15,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.text import shown
 
+PARTS = ("train", "test")
+
 
 @contextlib.contextmanager
 def new_folder(out: str | os.PathLike) -> Iterator[Path]:
@@ -43,6 +45,27 @@ def new_folder(out: str | os.PathLike) -> Iterator[Path]:
     with written_beside(path) as temporary:
         temporary.mkdir()
         yield temporary
+
+
+def numbered(folder: Path, num_train: int, num_test: int) -> list[tuple[str, int]]:
+    """Make train/, and test/ if it is not to be empty, and number what is to stand there.
+
+    Args:
+        folder: what holds them.
+        num_train: how many recordings train.
+        num_test: how many test.
+
+    Returns:
+        Part and number of each recording.
+
+    Example:
+        >>> numbered(Path(), 2, 1)
+        [('train', 0), ('train', 1), ('test', 0)]
+    """
+    items = [(part, each) for part, n in zip(PARTS, (num_train, num_test), strict=True) for each in range(n)]
+    for part in dict(items):
+        (folder / part).mkdir()
+    return items
 
 
 def write_sound(path: Path, samples: np.ndarray, sample_rate: int) -> None:

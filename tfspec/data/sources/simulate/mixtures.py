@@ -15,8 +15,8 @@ from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Ra
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.streams import Simulation, simulation_generator
 from tfspec.base.threads import ahead
-from tfspec.data.sources.simulate.folders import new_folder, write_sound
-from tfspec.data.sources.simulate.repertoire import PARTS, Repertoire, recorded
+from tfspec.data.sources.simulate.folders import PARTS, new_folder, numbered, write_sound
+from tfspec.data.sources.simulate.repertoire import Repertoire, recorded
 from tfspec.data.sources.simulate.speech import SAMPLE_RATE, WORDS, make_voice, say
 
 NUM_SAMPLES = 16000
@@ -74,10 +74,8 @@ def write_mixtures(
         repertoire = recorded(words, group_pattern, SAMPLE_RATE, (1.0, 1.0), seed)
     else:
         raise UserError("num_words is for made-up speech; real words are as many as there are folders.")
-    clips = [(part, each) for part, n in zip(PARTS, (num_train, num_test), strict=True) for each in range(n)]
     with new_folder(out) as folder:
-        for part in dict(clips):
-            (folder / part).mkdir()
+        clips = numbered(folder, num_train, num_test)
         shares = list(progress(ahead(_Mixer(folder, repertoire, seed).write_clip, clips), len(clips)))
         _write_tables(folder, clips, pd.DataFrame(shares, columns=repertoire.names))
 

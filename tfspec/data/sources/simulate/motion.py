@@ -85,8 +85,9 @@ def acceleration(
         ((600, 3), True)
     """
     seconds = num_samples / sample_rate
-    is_active = _wander(num_samples, seconds / REST_SECONDS, rng) < scipy.special.ndtri(activity.active)
-    vigour = person.vigour * np.exp(rng.normal(0, 0.4))
+    threshold = scipy.special.ndtri(activity.active) + rng.normal(0, 0.5)
+    is_active = _wander(num_samples, seconds / REST_SECONDS, rng) < threshold
+    vigour = person.vigour * np.exp(rng.normal(0, 0.5))
     tempo = activity.steps * person.pace * np.exp(rng.normal(0, 0.05))
     phase = 2 * np.pi * np.cumsum(tempo * (1 + 0.03 * _wander(num_samples, seconds / 3, rng))) / sample_rate
     up = _posture(activity, is_active * vigour * np.sin(phase / 2), seconds, rng)

@@ -15,7 +15,6 @@ from tfspec.base.text import shown
 from tfspec.data.sources.class_folders import list_class_folders
 from tfspec.data.splits import split_by_group
 
-PARTS = ("train", "test")
 TEST_SHARE = 0.2
 """Of the speakers, or whatever the groups of real recordings are."""
 QUIETEST = 1e-4

@@ -19,8 +19,8 @@ from tfspec.base.threads import ahead
 from tfspec.data.sources.annotations import NUMBER_COLUMNS, TEXT_COLUMNS
 from tfspec.data.sources.simulate.backgrounds import background, filtered
 from tfspec.data.sources.simulate.calls import call, make_species
-from tfspec.data.sources.simulate.folders import new_folder, write_sound
-from tfspec.data.sources.simulate.repertoire import PARTS, Repertoire, recorded
+from tfspec.data.sources.simulate.folders import PARTS, new_folder, numbered, write_sound
+from tfspec.data.sources.simulate.repertoire import Repertoire, recorded
 
 SAMPLE_RATE = 48000
 COLUMNS = [*TEXT_COLUMNS, *NUMBER_COLUMNS]
@@ -29,9 +29,9 @@ LONGEST_CALL = 4
 """In seconds."""
 DEFAULT_SPECIES = 6
 
-BACKGROUND_DB = (-50.0, -35.0)
+BACKGROUND_DB = (-48.0, -32.0)
 """Level of the background, RMS."""
-METRES = (4.0, 40.0)
+METRES = (4.0, 60.0)
 """How far away a species calls: at 4 m its peak is half of full scale."""
 ABSORPTION = 1.5e-9
 """Decibels that a metre of air takes from a tone, by the square of its frequency: 0.15 at 10 kHz."""
@@ -55,8 +55,8 @@ def write_soundscapes(
 
     The folder gets train/ and test/ with `<recording_id>.flac`; train_tp.csv and test_tp.csv, a row a call
     with its species and box in time and frequency; train_fp.csv, the same boxes under the name of a species
-    that is nowhere in the recording; and species.csv, what the species are. Every ten seconds there is a
-    call, somewhere; all species call equally often.
+    that does not call there, nor just before or after; and species.csv, what the species are. Every ten
+    seconds there is a call, somewhere; all species call equally often.
 
     Args:
         out: folder to write; nothing is there yet, or an empty folder.
@@ -89,11 +89,7 @@ def write_soundscapes(
     with new_folder(out) as folder:
         forest = _Forest(folder, repertoire, seconds, seed)
         pd.DataFrame({"name": repertoire.names}).to_csv(folder / "species.csv", index_label="species_id")
-        scenes = [
-            (part, each) for part, n in zip(PARTS, (num_train, num_test), strict=True) for each in range(n)
-        ]
-        for part in dict(scenes):
-            (folder / part).mkdir()
+        scenes = numbered(folder, num_train, num_test)
         tables = progress(ahead(forest.write_recording, scenes), len(scenes))
         _write_tables(folder, pd.concat(tables, ignore_index=True))
 
@@ -107,9 +103,8 @@ def _made_up(count: int, seed: int) -> Repertoire:
 def _write_tables(folder: Path, calls: pd.DataFrame) -> None:
     for part, rows in calls.groupby("part"):
         rows[COLUMNS].to_csv(folder / f"{part}_tp.csv", index=False)
-    absent = calls[(calls["part"] == "train") & calls["absent"].notna()]
-    absent = absent.assign(species_id=absent["absent"].astype(int))
-    absent[COLUMNS].to_csv(folder / "train_fp.csv", index=False)
+    absent = calls[(calls["part"] == "train") & (calls["absent"] >= 0)]
+    absent.assign(species_id=absent["absent"])[COLUMNS].to_csv(folder / "train_fp.csv", index=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,7 @@ class _Forest:
     seed: int
 
     def write_recording(self, scene: tuple[str, int]) -> pd.DataFrame:
-        """Write a recording and return a row a call, with a species that is `absent` from all of it."""
+        """Write a recording and return a row a call, with a species that is `absent` there."""
         part, number = scene
         name = f"{part}_{number:04}"
         rng = simulation_generator(self.seed, Simulation.SOUNDSCAPE, PARTS.index(part), number)
@@ -131,8 +126,7 @@ class _Forest:
         species = self._species(part, number)
         boxes = self._add_calls(sound, part, species, rng)
         write_sound(self.folder / part / f"{name}.flac", np.clip(sound, -1, 1), SAMPLE_RATE)
-        others = np.setdiff1d(np.arange(len(self.repertoire.names)), species)
-        absent = rng.choice(others, len(species)) if len(others) else None
+        absent = [self._absent(species[max(0, each - 1) : each + 2], rng) for each in range(len(species))]
         return boxes.assign(recording_id=name, species_id=species, songtype_id=1, part=part, absent=absent)
 
     def _species(self, part: str, number: int) -> list[int]:
@@ -144,6 +138,11 @@ class _Forest:
             int(simulation_generator(*stream, each).permutation(count)[place])
             for each, place in zip(rounds, places, strict=True)
         ]
+
+    def _absent(self, heard: list[int], rng: np.random.Generator) -> int:
+        """Draw a species that is not among those heard; −1 where there is none."""
+        others = np.setdiff1d(np.arange(len(self.repertoire.names)), heard)
+        return int(rng.choice(others)) if len(others) else -1
 
     def _add_calls(
         self, sound: np.ndarray, part: str, species: list[int], rng: np.random.Generator

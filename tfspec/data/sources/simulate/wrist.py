@@ -21,6 +21,8 @@ from tfspec.data.sources.windows import DICTIONARY
 
 WINDOW_SECONDS = 30
 TRAINING_PEOPLE, ALL_PEOPLE = 100, 151
+NOTED_SECONDS = 15
+"""By how much it is noted too early or late that somebody does something else."""
 FIRST_WINDOW = np.datetime64("2016-01-04T08:00:00", "ms")
 
 PeopleCount = Annotated[int, Range(2, ALL_PEOPLE)]
@@ -103,8 +105,13 @@ class _Watch:
         rng = simulation_generator(self.seed, Simulation.DAY, number)
         person, samples = make_person(self.seed, number), WINDOW_SECONDS * self.sample_rate
         day = make_day(self.windows, WINDOW_SECONDS, rng)
-        felt = [
-            acceleration(ACTIVITIES[name], person, len([*lasting]) * samples, self.sample_rate, rng)
-            for name, lasting in itertools.groupby(day)
+        names, counts = zip(*((name, len([*same])) for name, same in itertools.groupby(day)), strict=True)
+        ends = np.cumsum(counts) * samples
+        late = rng.normal(0, NOTED_SECONDS * self.sample_rate, len(ends) - 1).astype(int)
+        ends[:-1] = np.clip(np.maximum.accumulate(ends[:-1] + late), 0, ends[-1])
+        bouts = [
+            acceleration(ACTIVITIES[name], person, lasting, self.sample_rate, rng).astype(np.float16)
+            for name, lasting in zip(names, np.diff(ends, prepend=0), strict=True)
+            if lasting
         ]
-        return day, np.concatenate(felt).reshape(self.windows, samples, 3).astype(np.float16)
+        return day, np.concatenate(bouts).reshape(self.windows, samples, 3)

@@ -1,0 +1,67 @@
+"""The general task of class folders: a folder of recordings per class, split by who speaks in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tfspec.audio.inspection import recording_lengths
+from tfspec.base.errors import UserError
+from tfspec.base.options import SPEAKER_PATTERN, Expression, Fraction, Hertz, Name, Seconds
+from tfspec.base.progress import bar
+from tfspec.data.sources.class_folders import inspect_class_folders
+from tfspec.data.splits import check_groups, split_by_file, split_by_group
+from tfspec.pipelines.recordings import Recordings
+
+
+@dataclass(kw_only=True)
+class ClassFolders(Recordings):
+    """Base of the experiments on a folder of class folders, such as spoken words."""
+
+    classes: tuple[Name, ...] | None = None
+    """The class folders to use; all if not given."""
+    speaker_pattern: Expression = SPEAKER_PATTERN
+    """Regular expression with a group for the speaker, matched at the start of the file name."""
+    split_by: Literal["speaker", "file"] = "speaker"
+    """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
+    validation_fraction: Fraction = 0.2
+    """Part of the recordings that validates; rounded to a fraction that the speakers or files allow."""
+    sample_rate: Hertz = 22050
+    """Samples per second that recordings are resampled to."""
+    clip_seconds: Seconds | None = None
+    """Length that recordings are cut or padded to; none takes whole files, padded to the longest one."""
+
+    def check_length(self):
+        """Check the length where it is given: that of whole files is not known before they are listed."""
+        if self.clip_seconds is not None:
+            super().check_length()
+
+    @property
+    def num_samples(self):
+        """Length of a clip in samples."""
+        if self.clip_seconds is None:
+            raise UserError("Whole files have no length yet: `settled` finds that of the longest.")
+        return round(self.clip_seconds * self.sample_rate)
+
+    def manifest(self):
+        """List the recordings and decode each."""
+        return inspect_class_folders(self.folder, self.classes, self.speaker_pattern, bar("Checking files"))
+
+    def settled(self, manifest):
+        """Take the length of the longest recording where none is given."""
+        if self.clip_seconds is not None:
+            return self
+        lengths = recording_lengths(self.folder / path for path in manifest["path"])
+        return replace(self, clip_seconds=max(seconds for seconds, _ in lengths))
+
+    @property
+    def groups_may_overlap(self):
+        """Whether file-wise splitting was asked for."""
+        return self.split_by == "file"
+
+    def split(self, manifest):
+        """Split by speaker, or by file on request."""
+        if self.split_by == "file":
+            return split_by_file(manifest, self.validation_fraction, self.seed)
+        check_groups(manifest, self.speaker_pattern)
+        return split_by_group(manifest, self.validation_fraction, self.seed)
