@@ -439,6 +439,7 @@ def test_resume_prints_the_scores_of_a_finished_run(run, capsys):
     assert "accuracy" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_prepare_keeps_features_that_train_finds(folder, tmp_path, capsys, monkeypatch):
     options = ["speech_commands", "--data", folder / "data", "--out", tmp_path / "run", *OPTIONS]
     options += ["--model", "conv2d"]  # whose signals are not augmented, so that all features are kept

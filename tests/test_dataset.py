@@ -334,7 +334,7 @@ def test_partners_are_others_in_each_epoch():
     assert len(np.unique(drawn[:, 0])) > 34  # of 40 draws of 499
 
 
-@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.settings(max_examples=6, deadline=None)
 @hypothesis.given(
     st.integers(1, 40), st.integers(1, 12), st.integers(1, 4), st.sampled_from([(3,), (5, 2), (4, 3, 2)])
 )
@@ -499,7 +499,7 @@ def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
     assert len(reader.rows) == 2 * 23
 
 
-@pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), (2, 3)])
+@pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), pytest.param(2, 3, marks=pytest.mark.slow)])
 def test_slices_are_together_the_whole_batches_augmented_alike(batches_per_read, count):
     num_rows, names = 13, ["a", "b"]
     frame = pd.DataFrame({"a": np.linspace(0, 1, num_rows), "b": 1 - np.linspace(0, 1, num_rows)})

@@ -347,7 +347,10 @@ def _features(path, signal):
     ("quantize", "weights"),
     [("none", "FLOAT32"), ("float16", "FLOAT16"), ("dynamic", "INT8"), ("int8", "INT8")],
 )
-@pytest.mark.parametrize(("features", "model"), [("stft", "conv2d"), ("mfcc", "conv2d"), ("mfcc", "lstm")])
+@pytest.mark.parametrize(
+    ("features", "model"),
+    [("stft", "conv2d"), pytest.param("mfcc", "conv2d", marks=pytest.mark.slow), ("mfcc", "lstm")],
+)
 def test_the_backbone_is_quantised_and_the_front_end_is_not(tmp_path, features, model, quantize, weights):
     classifier = _trained(features, model)
     signals, labels = _sounds(60)
@@ -417,7 +420,15 @@ def test_parts_with_loops_of_their_own_are_chained(tmp_path, rng):
     assert np.ptp(received, axis=0).min() > 1e-3
 
 
-@pytest.mark.parametrize(("quantize", "wrong"), [("none", 1), ("float16", 2), ("dynamic", 6), ("int8", 11)])
+@pytest.mark.parametrize(
+    ("quantize", "wrong"),
+    [
+        ("none", 1),
+        pytest.param("float16", 2, marks=pytest.mark.slow),
+        pytest.param("dynamic", 6, marks=pytest.mark.slow),
+        ("int8", 11),
+    ],
+)
 def test_each_mode_has_a_bound(tmp_path, monkeypatch, quantize, wrong):
     classifier, signals = _trained("stft", "conv2d"), _sounds(100)[0]
     honest = TFLiteClassifier.probabilities
@@ -508,6 +519,7 @@ def test_a_run_calibrates_on_its_training_part(run, monkeypatch):
     assert not (signals[:, np.newaxis] == calibration).all(axis=-1).any()
 
 
+@pytest.mark.slow
 def test_the_command_quantises(run, capsys, monkeypatch):
     cli.main(["export", str(run.folder), "--quantize", "int8"])
     assert "tflite: same top class as Keras on 100.00% of 4 signals" in capsys.readouterr().out

@@ -33,6 +33,7 @@ def kill(library: Path, kind: str, folder: Path, every: int) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_some_changes(library, tmp_path):
     found = kill(library, "recordings", tmp_path, every=29)
     assert found["changes"] > 100 and found["kills"] >= 4

@@ -104,6 +104,7 @@ def test_the_submission_is_filled_in_by_the_mean_of_all_models(run, overlaps):
     np.testing.assert_allclose(final[NAMES], run.predict(files)[[f"p_{name}" for name in NAMES]], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_submission_without_answers_is_filled_in_and_not_scored(tmp_path):
     data = write_overlaps(tmp_path / "overlaps", train=8, test=3, answered=False)
     options = {**SMALL, "epochs": 1, "poolings": ["max"], "augment": []}
@@ -119,7 +120,7 @@ def test_a_submission_without_answers_is_filled_in_and_not_scored(tmp_path):
 @pytest.fixture(scope="module")
 def published(overlaps, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "published"
-    smaller = {"epochs": 2, "batch_size": 5, "width": 1, "num_members": 2, "precision": "float32"}
+    smaller = {"epochs": 1, "batch_size": 5, "width": 1, "num_members": 1, "precision": "float32"}
     return OverlappedSpeech.preset("published", data=overlaps, out=out, **smaller).train(verbose=0)
 
 
@@ -139,7 +140,7 @@ def test_the_published_ensemble(overlaps):
 def test_all_clips_train_where_nothing_validates(published, capsys):
     assert published.split["part"].value_counts().to_dict() == {"train": 12, "test": 5}
     assert not [column for column in published.history if column.startswith("val_")]
-    assert published.history.groupby("member").size().tolist() == [2] * 4
+    assert published.history.groupby("member").size().tolist() == [1] * 2
     for name in members_of(pipeline_of(published), published.split):
         kept, last = (
             load_keras(published.folder / name / f"{which}.keras").get_weights() for which in ("best", "last")
@@ -154,7 +155,7 @@ def test_nothing_is_fitted_where_nothing_was_held_out(published):
     scores = published.metrics("test")
     assert scores["part"] == "test"
     assert "tempered" not in scores and "weighted" not in scores
-    assert len(scores["members"]) == 4
+    assert len(scores["members"]) == 2
     with pytest.raises(UserError, match="no validation part to find a temperature on"):
         pipeline_of(published).export(published, calibrated=True)
     with pytest.raises(UserError, match="has no validation part"):
@@ -162,7 +163,7 @@ def test_nothing_is_fitted_where_nothing_was_held_out(published):
 
 
 def test_every_single_models_predictions_are_kept(published):
-    names = ["Avg1", "Avg2", "Max1", "Max2"]
+    names = ["Avg1", "Max1"]
     folder = published.folder / "SubResult"
     assert sorted(path.stem for path in folder.iterdir()) == names
     single = [pd.read_csv(folder / f"{name}.csv")[NAMES] for name in names]

@@ -102,7 +102,7 @@ SpeechCommands(data=sys.argv[1], out=sys.argv[2], epochs=4, validation_fraction=
     "changes",
     [
         {"model": "lstm", "augment": ("shift",)},
-        {"model": "conv2d"},
+        pytest.param({"model": "conv2d"}, marks=pytest.mark.slow),
         pytest.param({"model": "conv2d", "precision": "mixed_float16"}, marks=pytest.mark.slow),
     ],
 )
@@ -177,6 +177,7 @@ def test_the_test_part_and_new_files_are_predicted_by_the_mean_of_all_folds(fold
     np.testing.assert_allclose(tested[["p_high", "p_low"]], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_folds_are_finished_one_by_one(folds, folds_pipeline, tmp_path):
     folder = tmp_path / "folds"
     shutil.copytree(folds.folder, folder)
@@ -194,6 +195,7 @@ def ensemble(tones, tmp_path_factory):
     return SpeechCommands(data=tones, out=folder, num_members=2, **OPTIONS).train(verbose=0)
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_mean_of_models_from_different_seeds(ensemble, run, tones):
     columns = ["loss", "val_loss"]
     first, second = (rows[columns].to_numpy() for _, rows in ensemble.history.groupby("member"))
@@ -236,6 +238,7 @@ def test_members_are_named_by_fold_and_seed(folds, folds_pipeline):
         dataclasses.replace(folds_pipeline, num_members=0)
 
 
+@pytest.mark.slow
 def test_features_on_disk_give_the_same_run_and_serve_the_next(tones, run, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "BYTES_IN_MEMORY", 0)
     again = SpeechCommands(data=tones, out=tmp_path / "again", **OPTIONS).train(verbose=0)
@@ -447,6 +450,7 @@ def test_damaged_models_are_refused(tmp_path, name, content):
         load_model(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_radio_signals_run_and_come_back(tmp_path):
     run = RadioSignals(out=tmp_path / "run", num_train=16, num_validation=8, snr=(0.5, 0.8), epochs=1).train(
         0
@@ -471,6 +475,7 @@ def test_keywords_are_augmented_as_asked_and_the_lstm_by_default():
     assert layers(augment=("frequency_mask", "noise")) == ["OneOf", "FrequencyMask"]
 
 
+@pytest.mark.slow
 def test_features_that_nobody_reads_are_not_computed(tones, tmp_path, monkeypatch):
     computed = []
     make = features.precompute
@@ -504,6 +509,7 @@ def test_a_run_killed_before_it_was_one_can_begin_again(tones, run, tmp_path):
     assert not set(left) & {path.name for path in again.folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_split_was_written_is_resumed(tones, run, tmp_path):
     (tmp_path / "run").mkdir()
     shutil.copy(run.folder / "config.json", tmp_path / "run")

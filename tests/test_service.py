@@ -104,6 +104,7 @@ def test_every_example_comes_once_though_a_worker_is_killed():
             assert sorted(came) == list(range(160))
 
 
+@pytest.mark.slow
 def test_a_pipeline_trains_with_one_worker_as_without(tmp_path):
     write_tones(tmp_path / "tones", {"high": 2000, "low": 300}, speakers=6)
     options = {"data": tmp_path / "tones", "validation_fraction": 1 / 3, "clip_seconds": 0.3}

@@ -32,6 +32,7 @@ def demo(out: Path | None = None) -> None:
         epochs=14,
         batch_size=16,
         augment=("turns",),
+        jit="on",
     )
     run = pipeline.train()
     print_run(run, pipeline)
