@@ -67,7 +67,10 @@ VECTOR = {
 }
 LAYERS = WAVEFORM | SPECTROGRAM | VECTOR
 SHAPES = ((WAVEFORM, (1200,)), (SPECTROGRAM, (20, 14, 2)), (VECTOR, (300, 3)))
-all_layers = pytest.mark.parametrize("name", LAYERS)
+LONG_TO_TRACE = ("one of three", "mask or crop", "rendering")
+all_layers = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG_TO_TRACE)) for name in LAYERS]
+)
 SEED = tf.constant([3, 14])
 
 

@@ -79,6 +79,7 @@ def test_a_run_is_what_its_folder_holds(run):
     )
 
 
+@pytest.mark.slow
 def test_same_seed_same_losses(run, wrists, tmp_path):
     again = Capture24(data=wrists, out=tmp_path / "run", **{**SMALL, "epochs": 1}, **RUN).train(verbose=0)
     columns = [name for name in run.history if name not in ("member", "seconds")]
@@ -86,6 +87,7 @@ def test_same_seed_same_losses(run, wrists, tmp_path):
     pd.testing.assert_frame_equal(again.history[columns], first, check_exact=True)
 
 
+@pytest.mark.slow
 def test_cross_validation_scores_everybody(wrists, tmp_path):
     options = {**SMALL, "epochs": 1, "test": 2, "cross_validation": 2}
     run = Capture24(data=wrists, out=tmp_path / "run", **options).train(verbose=0)
@@ -341,7 +343,7 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
         ({"label_column": "label:none"}, "no column 'label:none'; it has annotation, label:simple"),
         ({"test": ("P1", "P99")}, "nobody called P99"),
         ({"test": 8}, "from 0 to 7"),
-        ({"validation": 0}, "nothing in the part validation"),
+        ({"validation": 0, "keep": "best"}, "nothing in the part validation"),
     ],
 )
 def test_options_that_cannot_be(wrists, tmp_path, options, said):

@@ -54,6 +54,7 @@ def test_front_ends_of_a_recording(tmp_path):
     assert max(float(difference) for _, difference in differences) < 0.01
 
 
+@pytest.mark.slow
 def test_augmentation_of_a_clip_that_is_made_up(tmp_path):
     notebook = _run("06_augmentation.ipynb", "CLIP = None", tmp_path)
     assert len(_outputs(notebook, "image/png")) == 7

@@ -117,6 +117,7 @@ Mine(data=sys.argv[1], out=sys.argv[2], **small).train(verbose=0)
 """
 
 
+@pytest.mark.slow
 def test_members_of_a_file_called_as_a_module_train_side_by_side(tone_folder, tmp_path):
     (tmp_path / "json.py").write_text(LIGHT)
     command = ["train", str(tmp_path / "json.py"), "--num-members", "2", "--processes", "2", "--epochs", "1"]

@@ -122,7 +122,10 @@ def test_network_is_that_of_keras_under_a_head(network):
     assert backbone.layers[-1].dtype == "float32"
 
 
-@pytest.mark.parametrize(("network", "channels"), [*((n, 3) for n in KERAS), ("mobilenet_v2", 1)])
+@pytest.mark.parametrize(
+    ("network", "channels"),
+    [*(pytest.param(n, 3, marks=pytest.mark.slow) for n in KERAS), ("mobilenet_v2", 1)],
+)
 def test_logits_are_those_of_keras_network_on_the_picture(network, channels, rng):
     features = rng.uniform(0, 1, (3, *SHAPE[:2], channels)).astype(np.float32)
     backbone = transfer(network, (*SHAPE[:2], channels), 5, None)
@@ -345,6 +348,7 @@ def other_weights(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_other_files_are_refused_in_one_line(other_weights, recwarn):
     files = sorted(other_weights.iterdir())
     assert len(files) == 12
@@ -366,6 +370,7 @@ def test_missing_weights_file_is_told(path):
         transfer("mobilenet_v2", SHAPE, 5, path)
 
 
+@pytest.mark.slow
 def test_efficientnets_file_gives_the_numbers_that_keras_download_gives(tmp_path, monkeypatch, rng):
     official = keras_base("efficientnet_b0", (224, 224))
     normalization = next(x for x in official.layers if isinstance(x, keras.layers.Normalization))
@@ -510,6 +515,7 @@ def test_what_was_learnt_on_pictures_helps_with_sounds():
         assert (predicted == labels[is_test]).mean() > least
 
 
+@pytest.mark.slow
 def test_statistics_of_random_weights_follow_within_two_hundred_steps(features):
     backbone = transfer("mobilenet_v2", SHAPE, 3, weights=None, dropout=0)
     backbone.compile(keras.optimizers.SGD(0.0), "mse")  # nothing changes but the statistics
