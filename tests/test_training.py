@@ -98,6 +98,7 @@ def test_half_precision_scales_the_loss_so_that_gradients_are_finite(half_precis
     assert all(np.isfinite(weights).all() for weights in backbone.get_weights())
 
 
+@pytest.mark.slow
 def test_half_precision_goes_on_from_its_file_and_has_a_twin(half_precision, tmp_path):
     backbone, batch = half_precision
     Progress(tmp_path, history=[{"epoch": 0, "val_loss": 1.0}]).save(backbone)

@@ -78,10 +78,8 @@ class Rendering(RandomLayer):
     def transform(self, x, params):
         """Draw anew."""
         x = _moved(_turned(x, params), params["shift"])
-        if self.max_blur:
-            x = _blurred(_blurred(x, 1, params["frame_blur"]), 2, params["bin_blur"])
-        if self.max_noise:
-            x = _noisy(x, params["noise"], params["noise_seed"])
+        x = _blurred(_blurred(x, 1, params["frame_blur"]), 2, params["bin_blur"])
+        x = _noisy(x, params["noise"], params["noise_seed"])
         axes = list(range(1, len(x.shape)))
         low, high = tf.reduce_min(x, axes, keepdims=True), tf.reduce_max(x, axes, keepdims=True)
         level = low + along(params["level"], x) * (high - low)
