@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -48,7 +49,7 @@ class OverlappedSpeech(Recordings):
     """That of the published clips."""
     num_samples: ClassVar[int] = 16000
     """One second."""
-    presets: ClassVar = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "published": {
             "width": 24,
             "num_members": 8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -39,7 +40,7 @@ class RadioSignals(Pretrained, Pictures):
 
     name: ClassVar[str] = "radio_signals"
     classes: ClassVar[tuple[str, ...]] = tuple(RADIO_CLASSES)
-    presets: ClassVar[dict[str, dict[str, Any]]] = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "published": {
             "epochs": 15,
             "patience": None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,10 +18,10 @@ from tfspec.base.options import AnyCount, Batch, Count, Dropout, Range, Rate, Ra
 from tfspec.data.balance import balanced_order, sample_weights
 from tfspec.data.targets import targets
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
-from tfspec.models import freeze, transfer, unfreeze
+from tfspec.models import transfer
 from tfspec.pipelines.annotated import AnnotatedRecordings
 from tfspec.pipelines.pretrained import Pretrained
-from tfspec.training import Phase, PossibleAccuracy
+from tfspec.training import PossibleAccuracy
 from tfspec.training.losses import PossibleClassesLoss
 
 FRAMES, BANDS = 563, 128
@@ -44,7 +45,7 @@ class Rainforest(Pretrained, AnnotatedRecordings):
     """
 
     name: ClassVar[str] = "rainforest"
-    presets: ClassVar[dict[str, dict[str, Any]]] = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "published": {
             "decibels": "amplitude",
             "augment_probability": 1.0,
@@ -137,8 +138,4 @@ class Rainforest(Pretrained, AnnotatedRecordings):
         elif self.balance == "sampling":
             drawn = functools.partial(balanced_order, labels, count, len(examples))
             training = replace(training, order=drawn)
-        if self.first_weights is None:
-            return training
-        head = Phase(self.head_epochs, self.learning_rate, prepare=freeze)
-        whole = Phase(self.epochs, self.fine_tuning_rate, self.learning_rate_end, prepare=unfreeze)
-        return replace(training, phases=[head, whole])
+        return self.head_first(training, self.head_epochs, self.fine_tuning_rate)

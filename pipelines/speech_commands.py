@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import keras
@@ -12,11 +13,10 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Count, Range, Rate, Ratio, Seconds
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL
 from tfspec.frontends import MFCC, Decibel, MelSpectrogram, MinMax, Spectrogram, Standardize
-from tfspec.models import conv2d, freeze, lstm, transfer, unfreeze
+from tfspec.models import conv2d, lstm, transfer
 from tfspec.pipelines.class_folders import ClassFolders
 from tfspec.pipelines.downloads import Downloads
 from tfspec.pipelines.pretrained import Pretrained
-from tfspec.training import Phase
 
 SMALLEST = {"lstm": 1, "conv2d": 18}
 """Frames and bins that a model takes at least; a network of keras.applications takes 32."""
@@ -38,7 +38,7 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
 
     name: ClassVar[str] = "speech_commands"
     archive_url: ClassVar[str] = MINI_SPEECH_COMMANDS_URL
-    presets: ClassVar = {
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "published": {
             "features": "stft",
             "scaling": "none",
@@ -148,8 +148,6 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
     def training(self, examples, class_names):
         """Learn; a network with weights trains its head first, then everything at a tenth of the rate."""
         training = super().training(examples, class_names)
-        if self.model in SMALLEST or self.first_weights is None:
+        if self.model in SMALLEST:
             return training
-        head = Phase(HEAD_EPOCHS, self.learning_rate, prepare=freeze)
-        whole = Phase(self.epochs, self.learning_rate / 10, self.learning_rate_end, prepare=unfreeze)
-        return replace(training, phases=[head, whole])
+        return self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)

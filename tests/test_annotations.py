@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tfspec.audio import inspection
 from tfspec.base.errors import UserError
 from tfspec.data.readers import AudioReader
-from tfspec.data.sources.annotations import from_annotations, list_annotations, list_windows
+from tfspec.data.sources.annotations import from_annotations, list_annotations, list_slices
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
@@ -134,7 +134,7 @@ def test_bad_rows_have_no_slice_and_good_ones_keep_theirs(folder):
 
 def test_windows_cover_recordings_whatever_their_length(folder):
     (folder / "broken.flac").write_bytes(b"nothing")
-    windows = list_windows(folder, 8)
+    windows = list_slices(folder, 8)
     assert windows["problem"].dropna().to_dict() == {0: "Format not recognised"}
     good = windows[windows["problem"].isna()]
     assert set(good["label"]) == {""}

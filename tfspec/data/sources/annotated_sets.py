@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.files import written_beside
-from tfspec.data.sources.annotations import list_annotations, list_windows
+from tfspec.data.sources.annotations import list_annotations, list_slices
 from tfspec.data.splits import UNANSWERED
 
 UNKNOWN_SPECIES = "train_tp.csv has no box of this species"
@@ -25,7 +25,7 @@ def list_set(folder: str | os.PathLike, slice_seconds: float, negatives: bool = 
         negatives: whether to list train_fp.csv as well, boxes in which the species is not.
 
     Returns:
-        What `list_annotations` and `list_windows` return, paths relative to the folder, with the columns
+        What `list_annotations` and `list_slices` return, paths relative to the folder, with the columns
         `part`: "train", "test", or "unanswered" for slices of test recordings; and `is_absent`: whether the
         row's species is known not to be there.
 
@@ -56,7 +56,7 @@ def list_set(folder: str | os.PathLike, slice_seconds: float, negatives: bool = 
         is_unknown = absent["problem"].isna() & ~absent["label"].isin(tables[0]["label"])
         tables.append(absent.assign(problem=absent["problem"].mask(is_unknown, UNKNOWN_SPECIES)))
     if (folder / "test").is_dir():
-        tables.append(_in_folder(list_windows(folder / "test", slice_seconds), "test", UNANSWERED))
+        tables.append(_in_folder(list_slices(folder / "test", slice_seconds), "test", UNANSWERED))
     return pd.concat(tables, ignore_index=True)
 
 

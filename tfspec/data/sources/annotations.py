@@ -113,7 +113,7 @@ def list_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_se
     return slices.join(rows.drop(columns=slices.columns, errors="ignore"))
 
 
-def list_windows(folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame:
+def list_slices(folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame:
     """List slices that cover whole recordings, each beginning half a slice behind the one before.
 
     So what is no longer than half a slice is whole in one of them. The last one ends with its recording; a
@@ -135,7 +135,7 @@ def list_windows(folder: str | os.PathLike, slice_seconds: float) -> pd.DataFram
         >>> import soundfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     soundfile.write(f"{folder}/3a.flac", np.zeros(17 * 8000), 8000)
-        ...     list_windows(folder, slice_seconds=10)[["group", "start", "end"]].values.tolist()
+        ...     list_slices(folder, slice_seconds=10)[["group", "start", "end"]].values.tolist()
         [['3a', 0.0, 10.0], ['3a', 5.0, 15.0], ['3a', 7.0, 17.0]]
     """
     names = dict.fromkeys(normalized(PurePath(file).stem) for file in recording_names(Path(folder)))
