@@ -16,7 +16,7 @@ from tfspec.cli.parsing import parse_call
 
 
 def demo(out: Path | None = None) -> None:
-    """Simulate radio signals, train, score and export a classifier, and use it: some minutes.
+    """Simulate radio signals, train, score and export a classifier, and use it: about four minutes.
 
     Args:
         out: run folder to write; runs/radio_signals-TIME if not given.
