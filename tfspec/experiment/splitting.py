@@ -8,28 +8,29 @@ from tfspec.base.errors import UserError, unusable
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import UNANSWERED, group_names, shared_groups
-from tfspec.experiment.steps import Steps
+from tfspec.experiment.steps import Kind, Steps
 
 
-def checked_split(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """List the examples of a pipeline, and split those that can be used.
+def checked_split(steps: Kind) -> tuple[Kind, pd.DataFrame, pd.DataFrame]:
+    """List the examples of a pipeline, settle what depends on them, and split those that can be used.
 
     Args:
         steps: the pipeline.
 
     Returns:
-        The split; and the examples that cannot be used, with a column `problem`.
+        The pipeline as settled; the split; and the examples that cannot be used, with a column `problem`.
 
     Raises:
         UserError: the data cannot be used, or no honest split can be made of it.
     """
     manifest, bad = usable(steps)
+    steps = steps.settled(manifest)
     if len(names := steps.class_names(manifest)) < 2:
         raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
     split = steps.split(manifest)
     for fold_split in folds_of(split).values():
         _check(fold_split, steps)
-    return split, bad
+    return steps, split, bad
 
 
 def inspected(steps: Steps) -> pd.DataFrame:

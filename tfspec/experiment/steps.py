@@ -176,8 +176,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
         """Whether a group may stand on both sides of the split, which makes the score too good."""
         return False
 
-    def settled(self, manifest: pd.DataFrame) -> Steps:
-        """Return the pipeline with the options that depend on the data, which a run keeps.
+    def settled(self: Kind, manifest: pd.DataFrame) -> Kind:
+        """Return the pipeline with the options that depend on the data, which a run keeps, and say them.
 
         Args:
             manifest: the examples that can be used.
