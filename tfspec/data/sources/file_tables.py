@@ -50,7 +50,7 @@ def inspect_file_table(
 
     Example:
         >>> table = pd.DataFrame({"file": ["missing.wav"], "label": ["owl"]})
-        >>> inspect_file_table(table, found_columns(table), ".")[["path", "problem"]].values.tolist()
+        >>> inspect_file_table(table, Columns("file", "label"), ".")[["path", "problem"]].values.tolist()
         [['missing.wav', 'row 1: no such file']]
     """
     folder = Path(folder)
