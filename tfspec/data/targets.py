@@ -11,6 +11,9 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.model import Labels
 from tfspec.base.text import excerpt, normalized
 
+ROUNDING = 1e-3
+"""Shares in a table are rounded: thirty of three digits may be off by this much together."""
+
 
 def targets(manifest: pd.DataFrame, class_names: Sequence[str], labels: Labels = "one") -> np.ndarray:
     """Look up what is to be learnt: each row's class, how much of each class it has, or which ones hold.
@@ -51,6 +54,28 @@ def targets(manifest: pd.DataFrame, class_names: Sequence[str], labels: Labels =
         bad = manifest.index[~good.all(axis=1)]
         raise UserError(f"The classes' columns must hold {wanted}. They do not in row {bad[0]}.")
     return numbers
+
+
+def labels_of(manifest: pd.DataFrame, class_names: Sequence[str]) -> Labels:
+    """Tell from a manifest whether one class holds or several can.
+
+    Args:
+        manifest: column `label`, or a column of numbers a class.
+        class_names: the classes.
+
+    Returns:
+        "one" where there are labels, or where every row's numbers have the sum 1; else "several".
+
+    Example:
+        >>> labels_of(pd.DataFrame({"dog": [1, 0], "cat": [1, 0]}), ["cat", "dog"])
+        'several'
+    """
+    if "label" in manifest:
+        return "one"
+    sums = (
+        _class_columns(manifest, class_names).apply(pd.to_numeric, errors="coerce").sum(axis=1, skipna=False)
+    )
+    return "one" if ((sums - 1).abs() <= ROUNDING).all() else "several"
 
 
 def _class_columns(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
