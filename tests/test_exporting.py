@@ -29,7 +29,7 @@ from tfspec.experiment import pipeline
 from tfspec.experiment.registry import pipeline_of
 from tfspec.export import TFLiteClassifier, export, exporting
 from tfspec.export.metadata import write_metadata
-from tfspec.export.parity import SAME_TOP_CLASS
+from tfspec.export.parity import SAME_PREDICTION
 from tfspec.export.tflite import tflite_model
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import Classifier, conv2d, lstm
@@ -439,7 +439,7 @@ def test_each_mode_has_a_bound(tmp_path, monkeypatch, quantize, wrong):
         return probabilities
 
     monkeypatch.setattr(TFLiteClassifier, "probabilities", mistaken)
-    with pytest.raises(RuntimeError, match=f"tflite gives Keras's top class on {100 - wrong}.00%"):
+    with pytest.raises(RuntimeError, match=f"tflite gives the same top class as Keras on {100 - wrong}.00%"):
         export(classifier, tmp_path / "export", [signals], quantize, [signals])
     assert list(tmp_path.iterdir()) == []
     wrong -= 1
@@ -525,7 +525,7 @@ def test_the_command_quantises(run, capsys, monkeypatch):
     assert "tflite: same top class as Keras on 100.00% of 4 signals" in capsys.readouterr().out
     assert json.loads((run.folder / "export" / "parity.json").read_text())["tflite"]["quantize"] == "int8"
 
-    monkeypatch.setitem(SAME_TOP_CLASS, "int8", 1.1)
+    monkeypatch.setitem(SAME_PREDICTION, "int8", 1.1)
     for quantize, said in (("int8", "The exported tflite gives"), ("int4", "invalid choice")):
         with pytest.raises(SystemExit) as stop:
             cli.main(["export", str(run.folder), "--quantize", quantize])
