@@ -6,16 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-import keras
-import numpy as np
-
 from tfspec.augment import Augmentation, Compose, Gain, Rotation, TimeShift
 from tfspec.base.errors import UserError
-from tfspec.base.options import AnyCount, Batch, Count, Dropout, Name, Range, Rate, Ratio
-from tfspec.frontends import FrameMean, Log, Spectrogram, VectorNorm
-from tfspec.models import bin_statistics, pyramid
-from tfspec.pipelines.windows import Windows
-from tfspec.report.figures import Picture
+from tfspec.base.options import AnyCount, Batch, Count, Name, Range, Rate, Ratio
+from tfspec.pipelines.people import People
+from tfspec.pipelines.window_spectra import WindowSpectra
 from tfspec.training import CohenKappa, RecentLoss
 
 PUBLISHED_TEST = tuple(f"P{number}" for number in range(101, 152))
@@ -24,7 +19,7 @@ STEP_SECONDS = 1.0
 
 
 @dataclass(kw_only=True)
-class Capture24(Windows):
+class Capture24(People, WindowSpectra):
     """Name what people do in windows of acceleration, trained and tested on different people.
 
     The defaults were found by cross-validation on people who were not trained on; the preset "published" is
@@ -75,52 +70,31 @@ class Capture24(Windows):
 
     label_column: Name = "label:Willetts2018"
     """Column of the dictionary that has the labels."""
-    model: Literal["bin_statistics", "pyramid"] = "bin_statistics"
-    """What each frequency does over time, for a dense network; or the published convolutional one."""
-    num_filters_init: Annotated[int, Range(1, 1024)] = 32
-    """Filters of the pyramid's first block; each block has twice those of the one before."""
-    frame_length: Count | tuple[Count, ...] | None = None
-    """Length of the Fourier transform's window in samples, or several, whose bins stand beside one another;
-    1.2 s and 6.4 s if not given."""
-    frame_step: Count | None = None
-    """Samples from one frame's start to the next one's; 1 s if not given."""
     max_hz: Annotated[float, Range(0, 10_000_000, without_low=True)] | None = 15.0
     """Highest frequency that the network sees: wrists hardly move faster. None for half the sample rate."""
-    channels: Literal["axes", "norm", "both"] = "both"
-    """The three axes, the length of their vector, which does not mind how the watch is worn, or both."""
     log_offset: Annotated[float, Range(0, 1_000_000, without_low=True)] = 0.03
     """Added to the magnitudes before the logarithm, in g: what is below is the sensor's noise."""
-    gravity: bool = True
-    """Show the network the mean of each frame too, whose sign tells how the wrist is held."""
     augment: bool = True
     """Turn the training windows a little, as if the watch were worn askew, and scale them."""
-    dropout: Dropout = 0.5
-    """Part of the units before the last layer that is left out in training."""
-
-    def __post_init__(self):
-        """Check what can be checked before any file is read."""
-        super().__post_init__()
-        if not self.frame_lengths:
-            raise UserError("frame_length must be at least one. Received: none")
 
     @property
-    def frame_lengths(self) -> tuple[int, ...]:
-        """Lengths of the Fourier transforms' windows in samples."""
-        if self.frame_length is None:  # even, so that their middles are the same
-            return tuple(2 * max(1, round(seconds * self.sample_rate / 2)) for seconds in FRAME_SECONDS)
-        return (self.frame_length,) if isinstance(self.frame_length, int) else self.frame_length
+    def usual_frame_lengths(self):
+        """Resolve single steps, and what repeats; even lengths, so that their middles are the same."""
+        return tuple(2 * max(1, round(seconds * self.sample_rate / 2)) for seconds in FRAME_SECONDS)
 
     @property
-    def step(self) -> int:
-        """Samples from one frame's start to the next one's."""
-        return max(1, round(STEP_SECONDS * self.sample_rate)) if self.frame_step is None else self.frame_step
+    def usual_step(self):
+        """Return a second's samples."""
+        return max(1, round(STEP_SECONDS * self.sample_rate))
+
+    @property
+    def num_channels(self):
+        """Count the accelerometer's axes."""
+        return 3
 
     def check_windows(self, samples, channels):
         """Refuse windows shorter than a frame, or without three axes."""
-        if samples < max(self.frame_lengths):
-            raise UserError(
-                f"frame_length must be at most a window's {samples}. Received: {max(self.frame_lengths)}"
-            )
+        super().check_windows(samples, channels)
         if channels != 3:
             raise UserError(f"{self.data / 'X.npy'} must have 3 channels. Received: {channels}")
 
@@ -133,46 +107,9 @@ class Capture24(Windows):
             changes.append(TimeShift(self.window_seconds / 2, self.sample_rate))
         return Augmentation(signals=Compose(changes))
 
-    def front_end(self):
-        """Put each axis's mean and the logarithms of its spectra beside one another."""
-        signal = keras.Input((None, 3), name="signal")
-        norm = {"axes": None, "norm": VectorNorm(), "both": VectorNorm(keep_axes=True)}[self.channels]
-        vectors = signal if norm is None else norm(signal)
-        features = [self._log_spectrogram(length)(vectors) for length in self.frame_lengths]
-        if self.gravity:
-            features.insert(0, FrameMean(min(self.frame_lengths), **self._frames)(vectors))
-        if len(features) > 1:
-            features = [keras.layers.Concatenate(axis=2, dtype="float32")(features)]
-        return keras.Model(signal, features[0], name="front_end")
-
-    @property
-    def _frames(self) -> dict[str, Any]:
-        """Where frames are: those of several lengths share their middles."""
-        several = {"center": True, "pad_mode": "reflect"} if len(self.frame_lengths) > 1 else {}
-        return {"frame_step": self.step, **several}
-
-    def _log_spectrogram(self, frame_length: int) -> keras.Sequential:
-        spectrogram = Spectrogram(frame_length, **self._frames)
-        layers = [spectrogram, Log(1e-30, self.log_offset)]
-        if self.max_hz is not None:
-            too_fast = int((spectrogram.bin_frequencies(self.sample_rate) > self.max_hz).sum())
-            layers.append(keras.layers.Cropping2D(((0, 0), (0, too_fast)), dtype="float32"))
-        return keras.Sequential(layers)
-
-    def backbone(self, feature_shape, num_classes):
-        """Make the network asked for."""
-        if self.model == "pyramid":
-            return pyramid(feature_shape, num_classes, self.dropout, self.num_filters_init)
-        return bin_statistics(feature_shape, num_classes, self.dropout)
-
     def training(self, examples, class_names):
         """Measure Cohen's kappa too, and where the training loss has come to."""
         training = super().training(examples, class_names)
         return replace(
             training, metrics=["accuracy", CohenKappa(len(class_names)), RecentLoss(training.loss)]
         )
-
-    def picture(self, signal, features):
-        """Draw the spectrogram of the vector's length."""
-        layers = keras.Sequential([VectorNorm(), self._log_spectrogram(max(self.frame_lengths))])
-        return Picture(np.asarray(layers(signal[np.newaxis]))[0, ..., 0].T, "time", "frequency")

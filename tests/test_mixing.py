@@ -138,3 +138,14 @@ def test_anything_but_a_pair_is_refused(rng):
             MixUp()(wrong)
     with pytest.raises(ValueError, match=r"`layers`.*Received: .*MixUp"):
         Compose([Gain(), MixUp()])
+
+
+def test_a_mixture_with_what_nobody_knows_is_unknown_and_what_is_not_mixed_stays(rng):
+    x, labels = data(rng, 40)
+    labels[::2, 0] = np.nan
+    params = MixUp().sample(40, SEED)
+    mixed = MixUp().apply((x, labels), params)[1].numpy()
+    unknown = np.isnan(labels[:, 0])
+    expected = unknown | unknown[params["partner"]] & params["applied"].numpy()
+    np.testing.assert_array_equal(np.isnan(mixed[:, 0]), expected)
+    assert not np.isnan(mixed[:, 1:]).any()

@@ -134,7 +134,7 @@ def test_the_published_ensemble(overlaps):
     assert (recipe.keep, recipe.drop_remainder) == ("last", True)
     optimizer = recipe.optimizer(0.2)
     assert (optimizer.momentum, pipeline.weight_decay) == (0.9, 1e-4)
-    assert len(members_of(pipeline, checked_split(replace(pipeline, batch_size=12))[0])) == 16
+    assert len(members_of(pipeline, checked_split(replace(pipeline, batch_size=12))[1])) == 16
 
 
 def test_all_clips_train_where_nothing_validates(published, capsys):

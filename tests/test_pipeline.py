@@ -276,13 +276,13 @@ def test_what_is_made_batch_by_batch_cannot_be_prepared(tones):
 
 
 def test_split_by_file_says_so_and_warns(tones):
-    split, _ = checked_split(SpeechCommands(data=tones, split_by="file", **OPTIONS))
+    _, split, _ = checked_split(SpeechCommands(data=tones, split_by="file", **OPTIONS))
     assert "3 groups are on both sides" in described(split)
     assert "too good" in described(split)
 
 
 def test_split_by_speaker_counts_both_sides(tones):
-    split, _ = checked_split(SpeechCommands(data=tones, **OPTIONS))
+    _, split, _ = checked_split(SpeechCommands(data=tones, **OPTIONS))
     assert described(split) == "8 examples of 2 groups in train, 4 examples of 1 groups in validation"
 
 

@@ -152,7 +152,7 @@ def test_published_chain_applies_noise_pitch_shift_and_a_sine_of_volume_every_ti
 
 def test_published_folds_are_stratified_over_rows_and_share_recordings(scenes):
     published = Rainforest.preset("published", data=scenes, num_folds=2, drop_remainder=False)
-    split, _ = checked_split(published)
+    _, split, _ = checked_split(published)
     for fold in folds_of(split).values():
         of_part = dict(iter(fold.groupby("part")))
         for part in ("train", "validation"):
@@ -177,7 +177,7 @@ def test_submission_has_each_recording_s_highest_probability_by_the_mean_of_the_
 def test_test_recordings_need_no_table(scenes, tmp_path):
     for name in ("train", "test", "train_tp.csv"):
         (tmp_path / name).symlink_to(scenes / name)
-    split, _ = checked_split(Rainforest(data=tmp_path, **SMALL))
+    _, split, _ = checked_split(Rainforest(data=tmp_path, **SMALL))
     asked = split[split["part"] == "unanswered"]
     assert asked["start"].tolist() == np.arange(0, 2.51, 0.25).tolist()
     assert set(split["part"]) == {"train", "unanswered"}

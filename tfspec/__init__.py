@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tfspec.experiment.pipeline import Pipeline
     from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
-    from tfspec.inference import load_model, predict_files
+    from tfspec.inference import embed_files, load_model, predict_files
     from tfspec.training import losses, optimizers
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "__version__",
     "augment",
     "data",
+    "embed_files",
     "frontends",
     "load_model",
     "losses",
@@ -56,6 +57,7 @@ __getattr__, __dir__ = lazy(
         "UserError": "tfspec.base.errors:UserError",
         "augment": "tfspec.augment",
         "data": "tfspec.data",
+        "embed_files": "tfspec.inference:embed_files",
         "frontends": "tfspec.frontends",
         "load_model": "tfspec.inference:load_model",
         "losses": "tfspec.training.losses",

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -110,6 +111,45 @@ def inspect_all(
     return list(progress(threads().map(inspect_audio, paths)))
 
 
+class Format(NamedTuple):
+    """What the header of a recording says.
+
+    Args:
+        seconds: length; NaN where it cannot be read.
+        sample_rate: samples per second.
+        problem: why it cannot be read, None for a good one.
+    """
+
+    seconds: float
+    sample_rate: int
+    problem: str | None = None
+
+
+def recording_formats(paths: Iterable[str | os.PathLike]) -> list[Format]:
+    """Read the headers of recordings, in parallel; nothing is decoded.
+
+    Args:
+        paths: the files.
+
+    Returns:
+        For each path, in order, its format.
+
+    Example:
+        >>> recording_formats(["missing.wav"])
+        [Format(seconds=nan, sample_rate=0, problem='no such file')]
+    """
+
+    def read(path) -> Format:
+        try:
+            with opened(path) as recording:
+                rate = recording.sample_rate
+                return Format(recording.frames / rate, rate, None if recording.frames else "no samples")
+        except RecordingError as error:
+            return Format(math.nan, 0, error.problem)
+
+    return list(threads().map(read, paths))
+
+
 def recording_lengths(paths: Iterable[str | os.PathLike]) -> list[tuple[float, str | None]]:
     """Read how long recordings are, in parallel; nothing is decoded.
 
@@ -123,16 +163,7 @@ def recording_lengths(paths: Iterable[str | os.PathLike]) -> list[tuple[float, s
         >>> recording_lengths(["missing.wav"])
         [(nan, 'no such file')]
     """
-
-    def length(path) -> tuple[float, str | None]:
-        try:
-            with opened(path) as recording:
-                seconds = recording.frames / recording.sample_rate
-                return seconds, None if recording.frames else "no samples"
-        except RecordingError as error:
-            return math.nan, error.problem
-
-    return list(threads().map(length, paths))
+    return [(found.seconds, found.problem) for found in recording_formats(paths)]
 
 
 def format_problems(

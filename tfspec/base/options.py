@@ -135,6 +135,8 @@ Expression = Annotated[str, _Expression()]
 SPEAKER_PATTERN = r"(?:.*_)?([^_]+)_nohash_|([^_]+)"
 """Speech Commands' `<speaker>_nohash_<n>`, also behind a word as in `_unknown_`; else all before the first
 underscore."""
+SampleFormat = Literal["s16le", "f32le"]
+"""Samples of a stream: 16-bit whole numbers, or 32-bit floating-point ones in −1…1; both little-endian."""
 Quantize = Literal["none", "float16", "dynamic", "int8"]
 """What becomes of the backbone in a TFLite file."""
 Strategy = Literal["auto", "none", "mirrored", "multi_worker", "tpu"]

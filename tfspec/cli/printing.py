@@ -26,18 +26,23 @@ class _Plain(Console):
 console = _Plain(soft_wrap=True)
 
 
-def fail_for_bad(problems: Iterable[tuple[str, str]]) -> None:
-    """Name the files that cannot be used, a line each; the exit code is then 1."""
+def name_bad(problems: Iterable[tuple[str, str]]) -> int:
+    """Name what cannot be used, a line each on standard error; returns how much it was."""
     problems = list(problems)
     for file, problem in problems:
         print(f"tfspec: {shown(file)} cannot be used: {shown(problem)}", file=sys.stderr)
-    if problems:
+    return len(problems)
+
+
+def fail_for_bad(problems: Iterable[tuple[str, str]]) -> None:
+    """Name the files that cannot be used, a line each; the exit code is then 1."""
+    if name_bad(problems):
         sys.exit(1)
 
 
-def print_json(document: Any) -> None:
-    """Write one JSON document, in characters that standard output can take."""
-    text = json.dumps(_finite(document), indent=2, ensure_ascii=False)
+def print_json(document: Any, indent: int | None = 2) -> None:
+    """Write one JSON document, in characters that standard output can take; without an indent in one line."""
+    text = json.dumps(_finite(document), indent=indent, ensure_ascii=False)
     encoding = sys.stdout.encoding or "utf-8"
     print("".join(each if _is_writable(each, encoding) else json.dumps(each)[1:-1] for each in text))
 

@@ -311,3 +311,26 @@ def shared_groups(split: pd.DataFrame) -> list[str]:
     """
     parts = split[(split["group"] != "") & (split["part"] != UNANSWERED)].groupby("group")["part"].nunique()
     return sorted(parts.index[parts > 1])
+
+
+def strata(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.Series:
+    """Name what is to be balanced between the parts of a split: the class, of several the rarest.
+
+    Args:
+        manifest: column `label`, or a column of numbers a class.
+        class_names: the classes.
+
+    Returns:
+        (rows,) text; "" for a row that has none of the classes.
+
+    Example:
+        >>> strata(pd.DataFrame({"wind": [1, 1, 0], "rain": [1, 0, 0]}), ["wind", "rain"]).tolist()
+        ['rain', 'wind', '']
+    """
+    if "label" in manifest:
+        return manifest["label"]
+    holds = manifest[list(class_names)].astype(float)
+    rarest_first = holds.sum().sort_values(kind="stable").index
+    ordered = holds[rarest_first].to_numpy() >= 0.5
+    names = np.array([*rarest_first, ""], object)
+    return pd.Series(names[np.where(ordered.any(1), ordered.argmax(1), -1)], manifest.index)

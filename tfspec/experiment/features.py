@@ -66,8 +66,7 @@ def prepare(steps: Steps) -> FeatureStore:
     if not steps.features_once:
         raise UserError(f"{steps.name} makes its features batch by batch: there is nothing to prepare.")
     check_front_end(steps)
-    split, _ = checked_split(steps)
-    steps = steps.settled(split)
+    steps, split, _ = checked_split(steps)
     store = _store(steps, _read_as_features(steps, split), steps.out or Path("runs", steps.name))
     store.fill(COMPUTING)
     return store

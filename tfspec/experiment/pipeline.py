@@ -60,8 +60,7 @@ class Pipeline(Steps):
             strategy = open_devices(self)
             folder = _new_folder(self) if devices.is_chief(strategy) else devices.elsewhere()
             check_front_end(self)
-            split, bad = checked_split(self)
-            steps = self.settled(split)
+            steps, split, bad = checked_split(self)
             used = devices.describe(strategy, steps.batch_size)
             run = Run.create(folder, {**reference_to(steps), "options": steps.options(), "devices": used})
             say(f"Run folder: {folder}")
@@ -123,7 +122,8 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
     with silenced(verbose == 0):
         clear_temporaries(run.folder, of_all_processes=True)
         if not (run.folder / "split.csv").exists():  # killed before it was written
-            _tell_split(run, *checked_split(steps))
+            _, split, bad = checked_split(steps)
+            _tell_split(run, split, bad)
         used = devices.describe(strategy, steps.batch_size)
         say("Devices: " + ", ".join(f"{name} {value}" for name, value in used.items()))
         _draw_example(steps, run)

@@ -8,28 +8,32 @@ from tfspec.base.errors import UserError, unusable
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import UNANSWERED, group_names, shared_groups
-from tfspec.experiment.steps import Steps
+from tfspec.data.targets import targets
+from tfspec.experiment.steps import Kind, Steps
 
 
-def checked_split(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """List the examples of a pipeline, and split those that can be used.
+def checked_split(steps: Kind) -> tuple[Kind, pd.DataFrame, pd.DataFrame]:
+    """List the examples of a pipeline, settle what depends on them, and split those that can be used.
 
     Args:
         steps: the pipeline.
 
     Returns:
-        The split; and the examples that cannot be used, with a column `problem`.
+        The pipeline as settled; the split; and the examples that cannot be used, with a column `problem`.
 
     Raises:
         UserError: the data cannot be used, or no honest split can be made of it.
     """
     manifest, bad = usable(steps)
-    if len(names := steps.class_names(manifest)) < 2:
-        raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
+    steps = steps.settled(manifest)
+    fewest = 2 if steps.labels == "one" else 1
+    if len(names := steps.class_names(manifest)) < fewest:
+        raise UserError(f"There must be at least {fewest} classes. Received: {', '.join(names) or 'none'}")
     split = steps.split(manifest)
+    targets(split[split["part"] != UNANSWERED], names, steps.labels)  # what they refuse nobody can train on
     for fold_split in folds_of(split).values():
         _check(fold_split, steps)
-    return split, bad
+    return steps, split, bad
 
 
 def inspected(steps: Steps) -> pd.DataFrame:

@@ -12,7 +12,9 @@ from tfspec.audio.decoding import load_beginning
 from tfspec.audio.opening import RecordingError
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.model import Model
+from tfspec.base.progress import track
 from tfspec.inference.arrays import predict_windows
+from tfspec.inference.inputs import Inputs, find_inputs
 from tfspec.inference.long_recordings import recordings_rate, window_probabilities
 from tfspec.scores.predictions import predictions_table
 
@@ -25,7 +27,8 @@ def predict_files(
     Args:
         model: from `load_model`.
         files: the recordings; or PNG files for a model that takes pictures, or .npy files for one that takes
-            windows, of which `predict_windows` says more.
+            windows, of which `predict_windows` says more. Folders and patterns stand for what `find_inputs`
+            finds.
         hop_seconds: None classifies the beginning of each recording, cut or padded as in training. A number
             classifies a whole long recording, as `window_probabilities` does.
 
@@ -37,24 +40,66 @@ def predict_files(
     Raises:
         UserError: none of the files can be used, all of which are listed, or the model takes neither.
     """
-    if files and model.takes == "windows" and all(os.fspath(file).endswith(".npy") for file in files):
-        return pd.concat([predict_windows(model, file) for file in files], ignore_index=True)
+    inputs = find_inputs(files, model.takes)
+    inputs.tell()
+    if inputs.problems.keys() == inputs.files.keys():
+        raise unusable("files", inputs.problems.items(), len(inputs.files), most=len(inputs.files))
+    if model.takes == "windows" and any(file.endswith(".npy") for file in inputs.files):
+        return _array_rows(model, inputs)
     score = _scorer(model, hop_seconds)
     names, starts, probabilities, problems = [], [], [], []
-    for file in files:
-        first_seconds, scores, problem = score(model, file, hop_seconds)
-        names += [os.fspath(file)] * len(scores)
+    for file in track(inputs.files, "Classifying", len(inputs.files)):
+        if file in inputs.problems:
+            first_seconds, scores, problem = _no_scores(model, inputs.problems[file])
+        else:
+            first_seconds, scores, problem = score(model, file, hop_seconds)
+        names += [file] * len(scores)
         starts.append(first_seconds)
         probabilities.append(scores)
         problems += [problem] * len(scores)
     if all(problems):
-        raise unusable("files", zip(names, map(str, problems), strict=True), len(files), most=len(files))
-    scores = np.concatenate(probabilities)
+        raise unusable("files", zip(names, map(str, problems), strict=True), len(names), most=len(names))
+    return scores_table(model, names, np.concatenate(starts), np.concatenate(probabilities), problems)
+
+
+def scores_table(
+    model: Model, names: Sequence[str], starts: np.ndarray, scores: np.ndarray, problems: Sequence[str | None]
+) -> pd.DataFrame:
+    """Make the table that `predict_files` returns.
+
+    Args:
+        model: what scored.
+        names: (rows,) files.
+        starts: (rows,) seconds.
+        scores: (rows, classes) probabilities.
+        problems: (rows,) why there is no score; None where there is one.
+    """
     table = predictions_table(pd.Series(names, name="file"), scores, model.class_names)
-    table.insert(1, "start", np.concatenate(starts))
+    table.insert(1, "start", starts)
     table["problem"] = pd.Series(problems, dtype=object)
     table["predicted"] = table["predicted"].astype(object).where(table["problem"].isna(), None)
     return table
+
+
+def _array_rows(model: Model, inputs: Inputs) -> pd.DataFrame:
+    """Classify arrays one after another; one that cannot be used has one row, without a window."""
+    tables, errors = {}, {}
+    for file in inputs.files:
+        try:
+            if file in inputs.problems:
+                raise UserError(inputs.problems[file])
+            tables[file] = predict_windows(model, file)
+        except UserError as error:
+            errors[file] = error
+    if not tables:
+        raise next(iter(errors.values()))
+    columns = [*next(iter(tables.values()))]
+    for file, refused in errors.items():
+        row = {"file": file, "predicted": None, "problem": str(refused)}
+        tables[file] = pd.DataFrame([row], columns=columns)
+    table = pd.concat([tables[file] for file in inputs.files], ignore_index=True)
+    whole = table["window"].astype("Int64").astype(object)  # not the floats that a missing one would make
+    return table.assign(window=whole.where(table["window"].notna(), None)) if errors else table
 
 
 Scores = tuple[np.ndarray, np.ndarray, str | None]

@@ -2,6 +2,7 @@
 
 from tfspec.models.bin_statistics import bin_statistics
 from tfspec.models.classifier import Classifier
+from tfspec.models.continued import below_logits, continued
 from tfspec.models.conv2d import conv2d
 from tfspec.models.efficientnet import efficientnet
 from tfspec.models.ensemble import ensemble
@@ -15,7 +16,9 @@ from tfspec.models.transfer import freeze, transfer, unfreeze
 __all__ = [
     "Classifier",
     "at_temperature",
+    "below_logits",
     "bin_statistics",
+    "continued",
     "conv2d",
     "efficientnet",
     "ensemble",

@@ -34,3 +34,31 @@ def predictions_table(
     table["predicted"] = np.asarray(class_names)[probabilities.argmax(1)]
     columns = [f"p_{name}" for name in class_names]
     return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)
+
+
+def with_most_probable(table: pd.DataFrame, class_names: Sequence[str], most: int) -> pd.DataFrame:
+    """Name the most probable classes of each row.
+
+    Args:
+        table: from `predictions_table`.
+        class_names: whose probabilities it has.
+        most: how many are named; all where there are fewer.
+
+    Returns:
+        The table with further columns, `top_1`, `p_top_1` and so on; without a class where the probabilities
+        are NaN.
+
+    Example:
+        >>> files = pd.Series(["a.wav"], name="file")
+        >>> table = predictions_table(files, np.array([[0.2, 0.8]]), ["no", "yes"])
+        >>> with_most_probable(table, ["no", "yes"], most=1)[["top_1", "p_top_1"]].values.tolist()
+        [['yes', 0.8]]
+    """
+    scores = table[[f"p_{name}" for name in class_names]].to_numpy()
+    order = np.argsort(-scores, axis=1, kind="stable")
+    is_known, columns = np.isfinite(scores).all(axis=1), {}
+    for place in range(min(most, len(class_names))):
+        named = pd.Series(np.asarray(class_names, object)[order[:, place]], table.index, dtype=object)
+        columns[f"top_{place + 1}"] = named.where(is_known, None)
+        columns[f"p_top_{place + 1}"] = np.take_along_axis(scores, order, axis=1)[:, place]
+    return table.assign(**columns)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tfspec.cli.commands.experiments import check, evaluate, export, prepare, resume, train, view
 from tfspec.cli.commands.machines import data_server, launch_workers
-from tfspec.cli.commands.recordings import detect, predict
+from tfspec.cli.commands.recordings import detect, embed, predict
 from tfspec.cli.commands.simulated import demo, simulate
 from tfspec.cli.commands.windows import windows
 
@@ -17,6 +17,7 @@ COMMANDS: dict[str, Callable] = {
     "resume": resume,
     "predict": predict,
     "detect": detect,
+    "embed": embed,
     "export": export,
     "check": check,
     "view": view,

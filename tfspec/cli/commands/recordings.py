@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError, listed, unusable
-from tfspec.base.options import Seconds, Share
+from tfspec.base.options import Count, SampleFormat, Seconds, Share
 from tfspec.base.progress import track
 from tfspec.base.text import shown
 
@@ -18,37 +18,54 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tfspec.base.model import Model
+    from tfspec.inference.inputs import Inputs
+
+STREAM = Path("-")
+"""What stands for standard input among the names of files."""
 
 
 def predict(
     model: Positional[Path],
     files: Positional[tuple[Path, ...]],
     hop_seconds: Seconds | None = None,
+    top: Count | None = None,
     out: Path | None = None,
+    input_format: SampleFormat = "s16le",
     json: bool = False,
 ) -> None:
     """Classify recordings of any sample rate and length, pictures of spectrograms, or arrays of windows.
 
-    Files that cannot be used are named on standard error, and the others are done: exit code 1.
+    Files that cannot be used are named on standard error, and the others are done: exit code 1. Of standard
+    input, a line is printed for each window as soon as it is there.
 
     Args:
         model: run folder, .keras file, .tflite file or SavedModel.
         files: wav, flac, ogg or mp3; png for a model that takes pictures; npy for one that takes windows,
-            where pid.npy and T.npy beside X.npy name them.
+            where pid.npy and T.npy beside X.npy name them. Folders, patterns such as 'in/*.wav', or - for
+            samples of one channel on standard input, at the model's sample rate.
         hop_seconds: classify whole long recordings, one window every so many seconds; without it, the
-            beginning of each, cut or padded as in training.
-        out: CSV table to write, with all probabilities; replaced if it is there.
-        json: print one JSON document and nothing else.
+            beginning of each, cut or padded as in training. Of standard input, half a window if not given.
+        top: print so many classes, the most probable first, and write them as top_1, p_top_1 and so on.
+        out: table to write, with all probabilities: .csv, .tsv, .parquet or .json; replaced if it is there.
+        input_format: of standard input: 16-bit whole or 32-bit floating-point numbers.
+        json: print one JSON document and nothing else; of standard input, one in a line for each window.
     """
     if not files:
         raise UserError("predict needs at least one recording: tfspec predict RUN FILE…")
+    if STREAM in files:
+        if len(files) > 1 or out:
+            raise UserError("Standard input (-) is classified for itself: without other files and --out.")
+        return _predict_stream(model, hop_seconds, input_format, top, json)
     from tfspec.cli.printing import console, fail_for_bad, print_json
-    from tfspec.inference import load_model, predict_files, write_csv
+    from tfspec.inference import load_model, predict_files
+    from tfspec.inference.outputs import table_writer
+    from tfspec.scores.predictions import with_most_probable
 
+    write = table_writer(out) if out else None
     loaded = load_model(model)
-    table = predict_files(loaded, files, hop_seconds)
-    if out:
-        write_csv(table, out)
+    table = with_most_probable(predict_files(loaded, files, hop_seconds), loaded.class_names, top or 0)
+    if write:
+        write(table)
     if json:
         print_json(_predictions(table, loaded.class_names))
     elif out:
@@ -58,13 +75,68 @@ def predict(
     fail_for_bad(_problems(table[table["problem"].notna()]))
 
 
+def _predict_stream(
+    model: Path, hop_seconds: float | None, input_format: SampleFormat, top: int | None, json: bool
+) -> None:
+    from tfspec.cli.printing import name_bad, print_json
+    from tfspec.inference import load_model
+    from tfspec.inference.streams import predict_stream
+    from tfspec.scores.predictions import with_most_probable
+
+    if sys.stdin.isatty():
+        raise UserError("Standard input is a terminal. Pipe samples into it: arecord -t raw … | tfspec …")
+    loaded, bad = load_model(model), 0
+    for row in predict_stream(loaded, sys.stdin.buffer, hop_seconds, input_format):
+        row = with_most_probable(row, loaded.class_names, top or 0)
+        if json:
+            print_json(_predictions(row, loaded.class_names)[0], indent=None)
+        else:
+            _print_predictions(row, loaded.class_names, with_start=True)
+        sys.stdout.flush()
+        bad += name_bad(_problems(row[row["problem"].notna()]))
+    if bad:
+        sys.exit(1)
+
+
+def embed(
+    model: Positional[Path],
+    files: Positional[tuple[Path, ...]],
+    out: Path,
+    hop_seconds: Seconds | None = None,
+) -> None:
+    """Write what a network's last layer takes of each file, for a classifier or a search of one's own.
+
+    Files that cannot be used are named on standard error, and the others are done: exit code 1.
+
+    Args:
+        model: run folder or .keras file; of an ensemble, its members' embeddings stand side by side.
+        files: as in predict, without standard input.
+        out: table to write: .parquet or .csv, with the columns e_0, e_1 and so on, or .npz, with the array
+            embeddings; replaced if it is there.
+        hop_seconds: as in predict.
+    """
+    if not files:
+        raise UserError("embed needs at least one recording: tfspec embed RUN FILE… --out TABLE")
+    from tfspec.cli.printing import console, fail_for_bad
+    from tfspec.inference import embed_files, load_model
+    from tfspec.inference.outputs import table_writer
+
+    write = table_writer(out, (".parquet", ".csv", ".npz"))
+    table = embed_files(load_model(model), files, hop_seconds)
+    write(table)
+    size = sum(name.startswith("e_") for name in table)
+    console.print(f"{len(table)} embeddings of {size} numbers: {out}", markup=False)
+    fail_for_bad(_problems(table[table["problem"].notna()]))
+
+
 def _problems(bad: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Name what is bad: files, or a file's windows together."""
     if "window" not in bad:
         yield from zip(bad["file"], bad["problem"], strict=True)
         return
     for (file, problem), rows in bad.groupby(["file", "problem"], sort=False):
-        yield f"{file}, window {listed([*map(str, rows['window'])])},", problem
+        windows = listed([*map(str, rows["window"].dropna())])
+        yield f"{file}, window {windows}," if windows else file, problem
 
 
 def _predictions(table: pd.DataFrame, class_names: Sequence[str]) -> list[dict[str, Any]]:
@@ -84,13 +156,16 @@ def _print_predictions(table: pd.DataFrame, class_names: Sequence[str], with_sta
 
     from tfspec.cli.printing import console
 
-    highest = table[[f"p_{name}" for name in class_names]].max(axis=1)
-    for row, best in zip(table.itertuples(), highest, strict=True):
+    if "top_1" in table:
+        chosen = table.filter(regex=r"^top_\d+$"), table.filter(regex=r"^p_top_\d+$")
+    else:
+        chosen = table[["predicted"]], table[[f"p_{name}" for name in class_names]].max(axis=1).to_frame()
+    for row, names, scores in zip(table.itertuples(), *(part.to_numpy() for part in chosen), strict=True):
         if row.problem is None:
-            place = f" at {row.start:.2f} s" if with_start else ""
-            if "window" in table:
-                place = f" window {row.window}"
-            console.print(escape(shown(f"{row.file}{place}: {row.predicted} ({best:.1%})")))
+            start = f" at {row.start:.2f} s" if with_start and "start" in table else ""
+            place = f" window {row.window}" if "window" in table else start
+            said = ", ".join(f"{name} ({score:.1%})" for name, score in zip(names, scores, strict=True))
+            console.print(escape(shown(f"{row.file}{place}: {said}")))
 
 
 def detect(
@@ -108,7 +183,8 @@ def detect(
 
     Args:
         model: run folder, .keras file or .tflite file.
-        files: wav, flac, ogg or mp3, of any sample rate and length.
+        files: wav, flac, ogg or mp3, of any sample rate and length; folders, below which results are named
+            as recordings are in them; patterns such as 'in/*.wav'.
         hop_seconds: one window every so many seconds; half a window if not given.
         threshold: lowest score of an event.
         out: folder to write to; files of the same name are replaced.
@@ -116,15 +192,20 @@ def detect(
     """
     if not files:
         raise UserError("detect needs at least one recording: tfspec detect RUN FILE…")
-    if len({file.stem for file in files}) < len(files):
+    from tfspec.inference.inputs import find_inputs
+
+    inputs = find_inputs(files, "recording")
+    stems = [inputs.files[file].with_suffix("") for file in inputs.files.keys() - inputs.problems.keys()]
+    if len({*stems}) < len(stems):
         raise UserError("Recordings of the same name would overwrite each other's results. Give them apart.")
+    inputs.tell()
     from tfspec.cli.printing import fail_for_bad, print_json
     from tfspec.inference import load_model
 
     loaded = load_model(model)
-    found, bad = _listen(loaded, files, hop_seconds, threshold, out)
+    found, bad = _listen(loaded, inputs, hop_seconds, threshold, out)
     if not found:
-        raise unusable("files", bad, len(files), most=len(files))
+        raise unusable("files", bad, len(bad), most=len(bad))
     if json:
         events_of = {file: events.to_dict("records") for file, events in found.items()}
         print_json(events_of | {file: {"problem": problem} for file, problem in bad})
@@ -134,21 +215,23 @@ def detect(
 
 
 def _listen(
-    model: Model, files: Sequence[Path], hop_seconds: float | None, threshold: float, out: Path
+    model: Model, inputs: Inputs, hop_seconds: float | None, threshold: float, out: Path
 ) -> tuple[dict[str, pd.DataFrame], list[tuple[str, str]]]:
     """Write what is found in each file; return the events by file, and the files that cannot be used."""
     from tfspec.audio.opening import RecordingError
     from tfspec.inference import detect, find_events
 
     found, bad = {}, []
-    for file in track(files, "Listening", len(files)):
+    for file, below in track(inputs.files.items(), "Listening", len(inputs.files)):
         try:
+            if file in inputs.problems:
+                raise RecordingError(file, inputs.problems[file])
             seconds = detect(model, file, hop_seconds)
         except RecordingError as error:
-            bad.append((os.fspath(file), error.problem))
+            bad.append((file, error.problem))
             continue
-        events = found[os.fspath(file)] = find_events(seconds, threshold)
-        _write_events(seconds, events, out / file.stem, model.sample_rate or 0)
+        events = found[file] = find_events(seconds, threshold)
+        _write_events(seconds, events, out / below.with_suffix(""), model.sample_rate or 0)
     return found, bad
 
 

@@ -419,9 +419,21 @@ def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     pictures: list[Path] = []
     others: list[Path] = []
     for path in walk_files(folder):
-        is_png = path.suffix.lower() == ".png" or (file_problem(path) is None and _starts_as_png(path))
-        (pictures if is_png else others).append(path)
+        (pictures if is_picture(path) else others).append(path)
     return pictures, others
+
+
+def is_picture(path: Path) -> bool:
+    """Tell pictures from other files: by their suffix, else by their content.
+
+    Args:
+        path: a file, which is opened only where its suffix does not tell.
+
+    Example:
+        >>> is_picture(Path("missing.PNG")), is_picture(Path("missing.txt"))
+        (True, False)
+    """
+    return path.suffix.lower() == ".png" or (file_problem(path) is None and _starts_as_png(path))
 
 
 def _starts_as_png(path: Path) -> bool:

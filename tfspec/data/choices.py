@@ -1,0 +1,93 @@
+"""What can be told from the recordings themselves: the sample rate and the length of a clip."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+HIGHEST_RATE = 32_000
+"""Sounds above 16 kHz tell few classes apart, and cost as much as all below."""
+LONGEST_CLIP = 10.0
+"""Seconds beyond which a recording is cut into windows."""
+WINDOW = 5.0
+"""Seconds of such a window."""
+FEW = 0.02
+"""Part of the recordings that may be cut so that all others are not padded to the length of a few."""
+
+
+def usual_rate(sample_rates: pd.Series) -> int:
+    """Choose the sample rate: the commonest one, of several the highest, and at most 32 kHz.
+
+    Args:
+        sample_rates: (recordings,) samples per second.
+
+    Example:
+        >>> usual_rate(pd.Series([44100, 8000, 44100])), usual_rate(pd.Series([8000]))
+        (32000, 8000)
+    """
+    return min(int(sample_rates.mode().max()), HIGHEST_RATE)
+
+
+def usual_length(seconds: pd.Series) -> float:
+    """Choose the length of a clip.
+
+    Args:
+        seconds: (recordings,) lengths.
+
+    Returns:
+        That of the longest recording, or the 98th percentile where the longest ones are more than a fourth
+        longer, rounded up to hundredths of a second; 5 s where this is over 10 s, for `in_windows`.
+
+    Example:
+        >>> usual_length(pd.Series([0.3, 0.5, 0.45])), usual_length(pd.Series([60.0, 30.0]))
+        (0.5, 5.0)
+    """
+    longest, usual = seconds.max(), seconds.quantile(1 - FEW)
+    chosen = longest if longest <= 1.25 * usual else usual
+    return WINDOW if chosen > LONGEST_CLIP else math.ceil(round(100 * chosen, 6)) / 100
+
+
+def in_windows(recordings: pd.DataFrame, window_seconds: float) -> pd.DataFrame:
+    """Cut recordings into windows that follow one another, the last one of which ends with its recording.
+
+    Args:
+        recordings: column `seconds`, and whatever else holds for every window of them.
+        window_seconds: length of a window.
+
+    Returns:
+        A row a window, with the columns `start` and `end` in seconds; the index counts them.
+
+    Example:
+        >>> in_windows(pd.DataFrame({"path": ["a"], "seconds": [12.0]}), 5.0)["start"].tolist()
+        [0.0, 5.0, 7.0]
+    """
+    counts = np.maximum(1, np.ceil(recordings["seconds"] / window_seconds - 1e-6)).astype(int)
+    rows = recordings.loc[recordings.index.repeat(counts)].reset_index(drop=True)
+    number = np.concatenate([np.arange(count) for count in counts])
+    last = np.maximum(0, rows["seconds"] - window_seconds)
+    start = np.minimum(number * window_seconds, last)
+    return rows.assign(start=start, end=start + window_seconds)
+
+
+def described_fit(seconds: pd.Series, clip_seconds: float) -> str:
+    """Say how many recordings are cut or padded to a length, and by how much.
+
+    Args:
+        seconds: (recordings,) lengths.
+        clip_seconds: of a clip.
+
+    Example:
+        >>> described_fit(pd.Series([0.5, 1.0, 1.5]), 1.0)
+        '1 of 3 recordings are cut by up to 0.50 s, 1 of 3 recordings are padded by up to 0.50 s'
+    """
+    over = seconds - clip_seconds
+    cut, padded = over[over > 0.005], -over[over < -0.005]
+    many = f"of {len(seconds)} recordings"
+    said = [
+        f"{len(changed)} {many} {verb} by up to {changed.max():.2f} s"
+        for verb, changed in (("are cut", cut), ("are padded", padded))
+        if len(changed)
+    ]
+    return ", ".join(said) or f"none {many} is cut or padded"

@@ -1,0 +1,78 @@
+"""Tables of results, in the format that a file's name says."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
+from tfspec.base.text import shown
+
+Writer = Callable[[pd.DataFrame], None]
+
+
+def table_writer(
+    path: str | os.PathLike, suffixes: Sequence[str] = (".csv", ".tsv", ".parquet", ".json")
+) -> Writer:
+    r"""Choose what writes a table, before there is one.
+
+    Args:
+        path: where it will be; its suffix says the format. In JSON, each row is an object.
+        suffixes: the formats to choose from.
+
+    Returns:
+        What writes a table there, whole or not at all; a file that is there is replaced.
+
+    Raises:
+        UserError: the suffix is another one, or the format needs a package that is not there.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table_writer(f"{folder}/a.tsv")(pd.DataFrame({"file": ["a.wav"], "p_yes": [0.5]}))
+        ...     Path(folder, "a.tsv").read_text()
+        'file\tp_yes\na.wav\t0.5\n'
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise UserError(
+            f"The name of a table must end in {', '.join(suffixes[:-1])} or {suffixes[-1]}. "
+            f"Received: {shown(path)}"
+        )
+    if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise UserError(
+            f"Parquet needs pyarrow: pip install pyarrow, or give {shown(path.with_suffix('.csv'))}"
+        )
+
+    def write(table: pd.DataFrame) -> None:
+        with written_beside(path) as temporary:
+            WRITERS[suffix](table, temporary)
+
+    return write
+
+
+def _write_arrays(table: pd.DataFrame, path: Path) -> None:
+    """Write columns as NumPy's arrays, `files` and the like; those with numbers as one, `embeddings`."""
+    numbered = table.filter(regex=r"^e_\d+$")
+    arrays = {"embeddings": numbered.to_numpy(np.float32)}
+    for name, column in table.drop(columns=numbered.columns).items():
+        is_text = column.dtype.kind not in "fiM"
+        arrays[f"{name}s"] = column.fillna("").to_numpy(str) if is_text else column.to_numpy()
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    ".csv": lambda table, path: table.to_csv(path, index=False),
+    ".tsv": lambda table, path: table.to_csv(path, index=False, sep="\t"),
+    ".parquet": lambda table, path: table.to_parquet(path, index=False),
+    ".json": lambda table, path: table.to_json(path, orient="records", indent=2, date_format="iso"),
+    ".npz": _write_arrays,
+}

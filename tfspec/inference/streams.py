@@ -1,0 +1,94 @@
+"""Streams of raw samples, such as those of a microphone, classified while they come."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import pandas as pd
+
+from tfspec.audio.decoding import fit_length
+from tfspec.base.errors import UserError
+from tfspec.base.model import Model
+from tfspec.base.options import SampleFormat
+from tfspec.inference.files import scores_table
+from tfspec.inference.long_recordings import recordings_rate
+
+NAME = "-"
+"""What a stream is called."""
+FORMATS: dict[str, tuple[np.dtype, float]] = {
+    "s16le": (np.dtype("<i2"), 2**-15),
+    "f32le": (np.dtype("<f4"), 1.0),
+}
+"""How a sample is stored, and what it is worth."""
+BLOCK = 1 << 16
+"""Samples between two windows that are read at once."""
+
+
+def predict_stream(
+    model: Model, stream: BinaryIO, hop_seconds: float | None = None, sample_format: SampleFormat = "s16le"
+) -> Iterator[pd.DataFrame]:
+    """Classify a stream window by window; memory stays flat however long it is.
+
+    What is left at the end and is shorter than a window is left out. Only where there was no window before,
+    it is one, filled up by its last sample as short recordings are.
+
+    Args:
+        model: takes recordings.
+        stream: samples of one channel, at the model's sample rate.
+        hop_seconds: from the beginning of one window to the next; half a window if None.
+        sample_format: how the samples are stored.
+
+    Yields:
+        For each window, as soon as it is there, the row that `predict_files` has for one of a file.
+
+    Raises:
+        UserError: the model does not take recordings, the hop is not positive, or nothing comes.
+
+    Example:
+        >>> import io
+        >>> from tfspec.frontends import Spectrogram
+        >>> from tfspec.models import Classifier, conv2d
+        >>> model = Classifier(Spectrogram(256, 128), conv2d((None, 129, 1), 2), ["no", "yes"], (8000,), 8000)
+        >>> rows = predict_stream(model, io.BytesIO(bytes(2 * 20000)))
+        >>> [float(row["start"].item()) for row in rows]
+        [0.0, 0.5, 1.0, 1.5]
+    """
+    rate, num_samples = recordings_rate(model), model.signal_shape[0]
+    if hop_seconds is None:
+        hop_seconds = num_samples / rate / 2
+    if not 0 < hop_seconds < math.inf:
+        raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
+    hop = max(1, round(hop_seconds * rate))
+    for number, window in enumerate(_windows(stream, sample_format, num_samples, hop)):
+        is_good = np.isfinite(window).all()
+        scores = model.probabilities(window[np.newaxis])
+        problem = None if is_good else "NaN or infinite samples; are they in another format?"
+        yield scores_table(model, [NAME], np.array([number * hop / rate]), scores, [problem])
+
+
+def _windows(
+    stream: BinaryIO, sample_format: SampleFormat, num_samples: int, hop: int
+) -> Iterator[np.ndarray]:
+    """Cut a stream into (num_samples,) windows, reading no sample before it is needed."""
+    window = _samples(stream, sample_format, num_samples)
+    if not len(window):
+        raise UserError("No samples came on standard input.")
+    yield fit_length(window, num_samples)
+    while len(window) == num_samples:
+        window = window[hop:]
+        for skipped in range(num_samples, hop, BLOCK):
+            _samples(stream, sample_format, min(BLOCK, hop - skipped))
+        window = np.append(window, _samples(stream, sample_format, num_samples - len(window)))
+        if len(window) == num_samples:
+            yield window
+
+
+def _samples(stream: BinaryIO, sample_format: SampleFormat, count: int) -> np.ndarray:
+    """Read (count,) float32 samples; fewer where the stream ends."""
+    kind, worth = FORMATS[sample_format]
+    content = stream.read(count * kind.itemsize)
+    whole = len(content) // kind.itemsize
+    return np.frombuffer(content, kind, whole).astype(np.float32) * np.float32(worth)
