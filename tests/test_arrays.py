@@ -178,6 +178,6 @@ def test_a_damaged_archive_says_so(tmp_path):
     content = bytearray(path.read_bytes())
     content[begin : begin + 40] = bytes(40)
     path.write_bytes(content)
-    with pytest.raises(UserError, match="a.npz is no .npz archive, or damaged"):
+    with pytest.raises(UserError, match=r"a.npz is no .npz archive, or damaged"):
         inspect_arrays(path, tmp_path / "kept")
     assert not [*tmp_path.glob("kept/*")]

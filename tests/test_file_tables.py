@@ -81,6 +81,8 @@ def test_classes_are_columns_of_0_and_1_or_shares():
     assert found_columns(table).classes == ("owl", "cat", "dog")
     shares = table.assign(owl=["0.25", "0"], cat=["0.75", "1"])[["file", "owl", "cat"]]
     assert found_columns(shares).classes == ("owl", "cat")
+    words = shares.rename(columns={"owl": "go", "cat": "stop"})
+    assert found_columns(words).classes == ("go", "stop")
 
 
 def test_a_row_is_an_example(folder):

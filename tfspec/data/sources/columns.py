@@ -121,6 +121,8 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
     for role in USUAL:
         if found[role] is None:
             found[role] = _usual(table, role, {*found.values(), *classes})
+    if not found["start"] and given.end is None:  # without a start, stop may well be a class
+        found["end"] = ""
     if not found["path"]:
         raise UserError(f"No column names the recordings: give --path-column. {_there(table)}")
     if not found["label"] and not classes:
@@ -149,9 +151,8 @@ def _usual(table: pd.DataFrame, role: str, taken: Collection[str | None]) -> str
     """Find the column that is commonly called as one of this role, "" where there is none."""
     spelt = {simplified(name): name for name in reversed([*table]) if name not in taken}
     name = next((spelt[key] for key in USUAL[role] if key in spelt), "")
-    if role == "part" and name and not table[name].map(simplified).isin(PARTS).all():
-        return ""
-    return name
+    is_other = role == "part" and name and not table[name].map(simplified).isin(PARTS).all()
+    return "" if is_other else name
 
 
 def simplified(name: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path, PurePath, PureWindowsPath
+from typing import Literal
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from tfspec.data.sources.annotations import list_annotations
 from tfspec.data.sources.columns import simplified
 from tfspec.data.tables import bounded_lines, open_table, read_cells, to_numbers
 
+Program = Literal["Raven", "Audacity", "competition"]
 BOXES = {"train": "train_tp.csv", "test": "test_tp.csv"}
 """The competition's tables, and the folder that each is of."""
 TEXTS = (".txt", ".tsv")
@@ -72,17 +73,40 @@ def list_events(folder: str | os.PathLike, label_column: str | None = None) -> p
         raise UserError(f"No such folder: {shown(folder)}. Give one that holds recordings and annotations.")
     if there := [part for part, table in BOXES.items() if (folder / table).exists()]:
         return pd.concat([_boxes(folder, part) for part in there], ignore_index=True)
-    recordings = _Recordings(folder, *list_recordings(folder))
-    raven = {file: _read_raven(file, label_column) for file in recordings.tables(_is_raven)}
-    labels = [file for file in recordings.tables(_is_audacity) if recordings.of(file)]
-    audacity = {file: _read_audacity(file) for file in labels}
-    tables = [_events(file, rows, recordings) for file, rows in {**raven, **audacity}.items()]
+    recordings = _Recordings(folder)
+    tables = {file: _read_raven(file, label_column) for file in recordings.tables_of("Raven")}
+    tables |= {file: _read_audacity(file) for file in recordings.tables_of("Audacity")}
     if not tables:
         raise UserError(
             f"{shown(folder)} holds no annotations of its {len(recordings.paths)} recordings. Looked for "
             "Raven's selection tables and Audacity's labels, called as the recordings, and for train_tp.csv."
         )
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat([_events(*each, recordings) for each in tables.items()], ignore_index=True)
+
+
+def annotation_files(folder: str | os.PathLike) -> dict[Program, list[Path]]:
+    """Find the files that `list_events` would read, for all but their first lines unread.
+
+    Args:
+        folder: as there.
+
+    Returns:
+        The files of each program, the competition among them; none of those that have none.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "train_tp.csv").write_text("")
+        ...     [*annotation_files(folder)]
+        ['competition']
+    """
+    folder = Path(folder)
+    if boxes := [folder / table for table in BOXES.values() if (folder / table).exists()]:
+        return {"competition": boxes}
+    recordings = _Recordings(folder)
+    programs: tuple[Program, ...] = ("Raven", "Audacity")
+    found = {program: recordings.tables_of(program) for program in programs}
+    return {program: files for program, files in found.items() if files}
 
 
 def _boxes(folder: Path, part: str) -> pd.DataFrame:
@@ -96,18 +120,21 @@ def _boxes(folder: Path, part: str) -> pd.DataFrame:
 class _Recordings:
     """The recordings of a folder, found by name, and the files beside them."""
 
-    def __init__(self, folder: Path, recordings: list[Path], others: list[Path]):
-        self.folder, self.others = folder, others
+    def __init__(self, folder: Path):
+        recordings, self.others = list_recordings(folder)
+        self.folder = folder
         self.paths = [path.relative_to(folder).as_posix() for path in recordings]
         self._places: dict[str, list[PurePath]] = defaultdict(list)
         for path in map(PurePath, self.paths):
             for name in {normalized(path.name), normalized(path.stem)}:
                 self._places[name].append(path)
 
-    def tables(self, is_one) -> Iterable[Path]:
-        """List the files that are tables of a kind."""
-        texts = (path for path in self.others if path.suffix.lower() in TEXTS)
-        return [path for path in texts if file_problem(path) is None and is_one(path)]
+    def tables_of(self, program: Program) -> list[Path]:
+        """List the files that a program has written; of Audacity's, those that are called as a recording."""
+        texts = [path for path in self.others if path.suffix.lower() in TEXTS and file_problem(path) is None]
+        if program == "Raven":
+            return [path for path in texts if _is_raven(path)]
+        return [path for path in texts if _is_audacity(path) and self.of(path)]
 
     def find(self, name: str, beside: Path) -> str:
         """Find a recording by its name, with or without suffix; "" if there is none, or several."""
