@@ -82,7 +82,7 @@ class OwnRecordings(OwnSignals, Recordings):
             "table": self._table,
             "annotated recordings": self._events,
         }
-        if (kind := recognise(self.data).kind) not in kinds:
+        if (kind := recognise(self.data, self._columns).kind) not in kinds:
             raise UserError(f"{self.data} holds {kind}, and not recordings.")
         manifest = _with_formats(kinds[kind](), self.folder)
         manifest = self.with_groups(self._of_classes(manifest))
@@ -97,8 +97,13 @@ class OwnRecordings(OwnSignals, Recordings):
 
     def _table(self) -> pd.DataFrame:
         table = read_any_table(self.data)
-        given = Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
-        return inspect_file_table(table, found_columns(table, given), self.folder, bar("Checking files"))
+        columns = found_columns(table, self._columns)
+        return inspect_file_table(table, columns, self.folder, bar("Checking files"))
+
+    @property
+    def _columns(self) -> Columns:
+        """The columns that are given."""
+        return Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
 
     def _events(self) -> pd.DataFrame:
         events, lengths = inspect_events(

@@ -59,12 +59,12 @@ class OwnSignals(Pipeline):
         Args:
             manifest: column `path`, maybe `group`.
         """
-        pattern = self.groups
-        if pattern is None and "group" not in manifest and (proposal := _proposed(manifest)):
-            pattern = proposal.pattern
-        if pattern is not None:
-            return manifest.assign(group=groups_of(manifest["path"], pattern))
-        return manifest if "group" in manifest else manifest.assign(group="")
+        if self.groups is not None:
+            return manifest.assign(group=groups_of(manifest["path"], self.groups))
+        if "group" in manifest and (manifest["group"] != "").any():
+            return manifest
+        proposal = _proposed(manifest)
+        return manifest.assign(group=proposal.groups.to_numpy() if proposal else "")
 
     def settled(self, manifest):
         """Choose what a split keeps together, and into how many parts it goes; and say what that means."""

@@ -82,7 +82,7 @@ TRANSFORM = (
     *("frame_length", "frame_step", "fft_length", "window", "periodic"),
     *("center", "pad_mode", "pad_end", "pad", "window_place"),
 )
-KINDS = ("hamming, odd, reflected", "multi-resolution mel", "mfcc, not centred")
+KINDS = ("hamming, odd, reflected", "mfcc, not centred")
 KINDS_OF_SCALING = ("decibel below the peak", "pcen", "deltas", "resize", "norm beside the axes")
 all_front_ends = pytest.mark.parametrize("name", FRONT_ENDS)
 all_layers = pytest.mark.parametrize("name", LAYERS)
@@ -437,7 +437,7 @@ def test_too_short_a_signal_of_unknown_length_is_refused_as_clearly(name):
 
 
 @pytest.mark.parametrize("pad_mode", ["constant", "reflect"])
-@pytest.mark.parametrize("window_place, before", [("start", 0), ("center", 24)])
+@pytest.mark.parametrize("window_place, before", others_slow([("start", 0), ("center", 24)], ("center", 24)))
 def test_padded_end_is_tensorflows_down_to_one_sample(window_place, before, pad_mode, rng):
     layer = Spectrogram(16, 4, 64, pad_end=True, window_place=window_place, pad_mode=pad_mode)
     unknown = tf.function(layer, input_signature=[tf.TensorSpec([None, None])])

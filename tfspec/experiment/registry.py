@@ -67,7 +67,7 @@ def pipeline_for(target: str) -> tuple[type[Pipeline], dict[str, Any]]:
     Example:
         >>> pipeline_for("missing")
         Traceback (most recent call last):
-        tfspec.base.errors.UserError: No pipeline and no data at 'missing'. Give a folder of class folders, ...
+        tfspec.base.errors.UserError: No pipeline and no data at 'missing'. Give a folder ...
     """
     if target.endswith(".py") or target in (known := known_pipelines()):
         return find_pipeline(target), {}
@@ -76,9 +76,9 @@ def pipeline_for(target: str) -> tuple[type[Pipeline], dict[str, Any]]:
             f"No pipeline and no data at {target!r}. Give a folder of class folders, a table or arrays; "
             f"a Python file; or one of {', '.join(known)}."
         )
-    data = recognise(Path(target))
+    data = recognise(target)
     say(f"{target}: {data.said}")
-    return find_pipeline(GENERAL[data.kind]), {"data": Path(target)}
+    return find_pipeline(GENERAL[data.kind]), {"data": data.path}
 
 
 def _in_file(path: str) -> type[Pipeline]:

@@ -38,7 +38,7 @@ def below_logits(backbone: keras.Model) -> keras.Model:
         last = backbone.layers[-1]
         if last.output is not backbone.outputs[0] or len(last.input.shape) != 2:
             raise AttributeError
-        return keras.Model(backbone.inputs, last.input, name=backbone.name)
+        return keras.Model(backbone.inputs[0], last.input, name=backbone.name)
     except (AttributeError, IndexError):  # as of a subclass of keras.Model, or a layer that is called twice
         raise UserError(
             f"The network {backbone.name} has no embedding: its last layer must take (batch, size), in a "

@@ -21,6 +21,7 @@ from keras import applications, layers
 
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
+from tfspec.borrowed import all_layers
 from tfspec.frontends.base import FloatLayer
 
 # Keras's default of 0.99, and MobileNetV2's 0.999, follow too slowly for some hundred steps of training
@@ -137,7 +138,7 @@ def freeze(backbone: keras.Model) -> None:
     A compiled model must be compiled again, here and after `unfreeze`.
 
     Args:
-        backbone: from `transfer`.
+        backbone: from `transfer` or `continued`.
 
     Raises:
         ValueError: it is not from there.
@@ -159,7 +160,7 @@ def unfreeze(backbone: keras.Model) -> None:
     than the head had.
 
     Args:
-        backbone: from `transfer`.
+        backbone: from `transfer` or `continued`.
 
     Raises:
         ValueError: it is not from there.
@@ -281,7 +282,7 @@ def _mend_normalization(base: keras.Model) -> None:
 
 
 def _batch_norms(base: keras.Model) -> list[keras.Layer]:
-    return [layer for layer in base.layers if isinstance(layer, layers.BatchNormalization)]
+    return [layer for layer in all_layers(base) if isinstance(layer, layers.BatchNormalization)]
 
 
 def _base(backbone: keras.Model) -> keras.Model:
