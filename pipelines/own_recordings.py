@@ -125,6 +125,12 @@ class OwnRecordings(OwnSignals, Recordings):
             return usual_length((manifest["end"] - manifest["start"]).dropna())
         return usual_length(manifest["seconds"].dropna())
 
+    def recordings_of(self, rows):
+        """Name the files of which several windows have the same class."""
+        if "label" not in rows or "start" not in rows or not rows["path"].duplicated().any():
+            return None
+        return rows["path"] if (rows.groupby("path")["label"].nunique() == 1).all() else None
+
     def settled(self, manifest):
         """Choose rate and length, and say how many recordings are cut or padded."""
         seconds, rate = self._clip_seconds(manifest), self.sample_rate or usual_rate(manifest["sample_rate"])

@@ -62,12 +62,14 @@ def _print_one(scores: Scores) -> None:
         f"calibration error {scores['calibration_error']:.3f}"
     )
     _print_intervals(scores, ("accuracy", "macro_f1", "kappa"))
-    if smoothed := scores.get("smoothed"):
-        console.print(
-            f"smoothed over time: accuracy {smoothed['accuracy']:.3f}, macro F1 {smoothed['macro_f1']:.3f}, "
-            f"kappa {smoothed['kappa']:.3f}"
-        )
-        console.print(f"95% intervals: {_intervals(smoothed, ('accuracy', 'macro_f1', 'kappa'))}")
+    others = {"smoothed over time": scores.get("smoothed"), "whole recordings": scores.get("recordings")}
+    for what, found in others.items():
+        if found:
+            console.print(
+                f"{what}: accuracy {found['accuracy']:.3f}, macro F1 {found['macro_f1']:.3f}, "
+                f"kappa {found['kappa']:.3f}"
+            )
+            console.print(f"95% intervals: {_intervals(found, ('accuracy', 'macro_f1', 'kappa'))}")
 
 
 def _print_several(scores: SeveralScores) -> None:
