@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.markup import escape
 
-from tfspec.audio.recordings import counted
 from tfspec.cli.printing import console
 from tfspec.distributed import devices
 from tfspec.experiment.run import Run
@@ -126,8 +125,6 @@ def print_check(result: dict[str, Any]) -> None:
     console.print(escape(f"{counts}\nclasses: {classes}"))
     if without := result["without_speaker"]:
         console.print(f"without speaker: {without}")
-    if passed_over := result.get("passed_over"):
-        console.print(escape(f"passed over: {counted(passed_over)}"))
     for name, found in result["problems"].items():
         console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}")
         for entry in found:
