@@ -79,7 +79,7 @@ def evaluate(
     tables = {"predictions": found.predictions, "groups": found.groups}
     tables |= {} if found.recordings is None else {"recordings": found.recordings}
     tables |= {} if bad is None else {"bad_files": bad}
-    rows = rows.assign(label=list(found.predictions["label"]))
+    rows = rows.assign(label=list(found.predictions["label"].replace("", "none")))
     drawn = _figures(steps, run, rows, found.scores)
     run.write_evaluation(run.evaluation_folder(data, part), found.scores, tables, drawn)
     if is_held_out and found.scores["labels"] == "several":

@@ -11,6 +11,7 @@ from tfspec.data.problems import name_problems
 from tfspec.data.splits import UNANSWERED, group_names, shared_groups
 from tfspec.data.targets import targets
 from tfspec.experiment.steps import Kind, Steps
+from tfspec.scores.predictions import SEPARATOR
 
 
 def checked_split(steps: Kind) -> tuple[Kind, pd.DataFrame, pd.DataFrame]:
@@ -57,6 +58,8 @@ def _settled_split(steps: Kind, manifest: pd.DataFrame) -> tuple[Kind, pd.DataFr
     fewest = 2 if steps.labels == "one" else 1
     if len(names := steps.class_names(manifest)) < fewest:
         raise UserError(f"There must be at least {fewest} classes. Received: {', '.join(names) or 'none'}")
+    if steps.labels == "several" and (joined := [name for name in names if SEPARATOR in name]):
+        raise UserError(f"{SEPARATOR!r} stands between labels: rename {', '.join(map(excerpt, joined))}.")
     split = steps.split(manifest)
     targets(split[split["part"] != UNANSWERED], names, steps.labels)  # what they refuse nobody can train on
     for fold_split in folds_of(split).values():
