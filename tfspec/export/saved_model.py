@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -14,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.boundary import in_one_line
+from tfspec.base.files import plainly_named
 from tfspec.base.model import NOT_OURS, Labels, usually_takes
 from tfspec.models import Classifier
 
@@ -53,7 +51,7 @@ def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None
             given["thresholds"] = tf.constant(classifier.thresholds, tf.float64)
         return given
 
-    with _plainly_named() as plain:
+    with plainly_named() as plain:
         tf.saved_model.save(weights_of(classifier), str(plain), signatures=serve)
         shutil.move(plain, folder)
 
@@ -76,7 +74,7 @@ class SavedModelClassifier:
     sample_rate = None
 
     def __init__(self, folder: str | os.PathLike):
-        with in_one_line(f"{folder} cannot be used as a SavedModel", NOT_OURS), _plainly_named() as plain:
+        with in_one_line(f"{folder} cannot be used as a SavedModel", NOT_OURS), plainly_named() as plain:
             plain.symlink_to(Path(folder).absolute())
             self._serve = tf.saved_model.load(str(plain)).signatures["serving_default"]
             self.signal_shape = tuple(self._serve.structured_input_signature[1]["signal"].shape[1:])
@@ -108,10 +106,3 @@ def weights_of(*layers: keras.Layer) -> tf.Module:
     module = tf.Module()
     module.weights = [variable.value for layer in layers for variable in layer.variables]
     return module
-
-
-@contextlib.contextmanager
-def _plainly_named() -> Iterator[Path]:
-    """Return a path for a SavedModel: TensorFlow takes one with [, ], * or ? as a pattern."""
-    with tempfile.TemporaryDirectory(prefix="tfspec-") as folder:
-        yield Path(folder, "saved_model")

@@ -5,6 +5,7 @@ from tfspec.models.classifier import Classifier
 from tfspec.models.continued import below_logits, continued
 from tfspec.models.conv2d import conv2d
 from tfspec.models.efficientnet import efficientnet
+from tfspec.models.embedding import Embedder, load_embedding
 from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
 from tfspec.models.mac import mac
@@ -15,6 +16,7 @@ from tfspec.models.transfer import freeze, transfer, unfreeze
 
 __all__ = [
     "Classifier",
+    "Embedder",
     "at_temperature",
     "below_logits",
     "bin_statistics",
@@ -23,6 +25,7 @@ __all__ = [
     "efficientnet",
     "ensemble",
     "freeze",
+    "load_embedding",
     "lstm",
     "mac",
     "pyramid",
