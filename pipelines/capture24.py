@@ -88,9 +88,9 @@ class Capture24(People, WindowSpectra):
         return max(1, round(STEP_SECONDS * self.sample_rate))
 
     @property
-    def num_channels(self):
-        """Count the accelerometer's axes."""
-        return 3
+    def channels_shape(self):
+        """Return that of the accelerometer's axes."""
+        return (3,)
 
     def check_windows(self, samples, channels):
         """Refuse windows shorter than a frame, or without three axes."""

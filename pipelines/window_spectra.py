@@ -72,9 +72,9 @@ class WindowSpectra(Windows):
         raise NotImplementedError
 
     @property
-    def num_channels(self) -> int:
-        """Channels of a window."""
-        return self.reader().signal_shape[1]
+    def channels_shape(self) -> tuple[int, ...]:
+        """Shape of one sample: the number of channels, or nothing where there is one."""
+        return self.reader().signal_shape[1:]
 
     def check_windows(self, samples, channels):
         """Refuse windows shorter than a frame."""
@@ -85,9 +85,10 @@ class WindowSpectra(Windows):
 
     def front_end(self):
         """Put each axis's mean and the logarithms of its spectra beside one another."""
-        signal = keras.Input((None, self.num_channels), name="signal")
-        norm = {"axes": None, "norm": VectorNorm(), "both": VectorNorm(keep_axes=True)}[self.channels]
-        vectors = signal if norm is None else norm(signal)
+        signal = keras.Input((None, *self.channels_shape), name="signal")
+        vectors = signal
+        if self.channels != "axes" and self.channels_shape not in ((), (1,)):
+            vectors = VectorNorm(keep_axes=self.channels == "both")(signal)
         features = [self._log_spectrogram(length)(vectors) for length in self.frame_lengths]
         if self.gravity:
             features.insert(0, FrameMean(min(self.frame_lengths), **self._frames)(vectors))

@@ -69,11 +69,10 @@ class Windows(Pipeline):
 
     def training(self, examples, class_names):
         """Shuffle as the disk likes it, and weigh rare activities as much as common ones on request."""
-        labels = label_indices(examples["label"], class_names)
-        training = replace(
-            super().training(examples, class_names),
-            weights=sample_weights(labels, len(class_names)) if self.balance else None,
-        )
+        training = super().training(examples, class_names)
+        if self.balance:
+            labels = label_indices(examples["label"], class_names)
+            training = replace(training, weights=sample_weights(labels, len(class_names)))
         if self.shuffle == "windows":
             return training
         index, run = examples.index.to_numpy(), max(1, RUN_BYTES // self.reader().window_bytes)

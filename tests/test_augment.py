@@ -11,6 +11,7 @@ import scipy.stats
 import soundfile
 import tensorflow as tf
 from agreement import assert_same
+from families import others_slow
 from forked import run_code
 
 import tfspec.augment
@@ -67,10 +68,10 @@ VECTOR = {
 }
 LAYERS = WAVEFORM | SPECTROGRAM | VECTOR
 SHAPES = ((WAVEFORM, (1200,)), (SPECTROGRAM, (20, 14, 2)), (VECTOR, (300, 3)))
-LONG_TO_TRACE = ("one of three", "mask or crop", "rendering")
-all_layers = pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG_TO_TRACE)) for name in LAYERS]
-)
+LONG_TO_TRACE = {"one of three", "mask or crop", "rendering"}
+KINDS = ("pitch", "volume", "frequency masks", "rotation and shift")
+all_layers = pytest.mark.parametrize("name", others_slow(LAYERS, *LAYERS.keys() - LONG_TO_TRACE))
+each_kind = pytest.mark.parametrize("name", others_slow(LAYERS, *KINDS))  # where graphs are traced
 SEED = tf.constant([3, 14])
 
 
@@ -116,7 +117,7 @@ def test_every_public_layer_is_held_to_the_contract():
     assert public - {Augmentation, RandomLayer, MixUp} == {type(make()) for make in LAYERS.values()}
 
 
-@all_layers
+@each_kind
 def test_the_same_seed_gives_the_same_and_another_another(name):
     layer, x = LAYERS[name](), inputs(name)
     first = layer(x, seed=SEED)
@@ -126,7 +127,7 @@ def test_the_same_seed_gives_the_same_and_another_another(name):
     assert changed_examples(first, layer(x, seed=[4, 14])).mean() > 0.5
 
 
-@all_layers
+@each_kind
 def test_called_without_a_seed_it_changes_the_signal_otherwise_every_time(name):
     layer, x = LAYERS[name](), inputs(name, 20)
     first, second = layer(x), layer(x)
@@ -138,14 +139,14 @@ def test_called_without_a_seed_it_changes_the_signal_otherwise_every_time(name):
         np.testing.assert_array_equal(*[layer(x[:3]) for layer in seeded])
 
 
-@all_layers
+@each_kind
 def test_examples_are_changed_each_in_its_own_way(name):
     x = np.repeat(inputs(name, 1), 30, axis=0)
     received = graph_of(name)(x, tf.cast(SEED, tf.int64)).numpy().reshape(30, -1)
     assert len(np.unique(received, axis=0)) > 8
 
 
-@all_layers
+@each_kind
 def test_without_training_it_is_exactly_the_identity(name):
     layer, x = LAYERS[name](), inputs(name)
     np.testing.assert_array_equal(layer(x, training=False), x)
@@ -156,7 +157,7 @@ def test_without_training_it_is_exactly_the_identity(name):
     assert changed_examples(x, model(x, training=True)).any()
 
 
-@all_layers
+@each_kind
 def test_probability_is_how_many_are_changed(name):
     x = inputs(name, 200)[:, :100]
     np.testing.assert_array_equal(LAYERS[name](probability=0)(x[:9], seed=SEED), x[:9])
@@ -168,7 +169,7 @@ def test_probability_is_how_many_are_changed(name):
     assert changed[applied].mean() > 0.4
 
 
-@all_layers
+@each_kind
 def test_eager_graph_xla_and_dataset_agree(name):
     layer, x = LAYERS[name](), inputs(name)
     eager = layer(x, seed=SEED)
@@ -185,7 +186,7 @@ def test_eager_graph_xla_and_dataset_agree(name):
     assert_same(data.get_single_element(), eager, rounding)
 
 
-@all_layers
+@each_kind
 def test_in_a_dataset_with_seeds_every_run_is_the_same_and_every_epoch_new(name):
     augment, x = graph_of(name), inputs(name)
 
@@ -230,7 +231,7 @@ def test_silence_gives_no_nan(name):
         np.testing.assert_array_equal(received, 0)
 
 
-@all_layers
+@each_kind
 def test_batch_and_length_may_be_unknown(name):
     layer, x = LAYERS[name](), inputs(name)
     unknown = tf.TensorSpec([None, None, *x.shape[2:]])
@@ -246,7 +247,7 @@ def test_batch_and_length_may_be_unknown(name):
     assert model(x, training=True).shape == x.shape
 
 
-@all_layers
+@each_kind
 def test_an_empty_batch_stays_empty(name):
     """As a replica gets it when the last batch is smaller than there are replicas."""
     layer, x = LAYERS[name](), inputs(name)[:0]
@@ -256,7 +257,7 @@ def test_an_empty_batch_stays_empty(name):
         assert graph(x).shape == x.shape
 
 
-@pytest.mark.parametrize("name", WAVEFORM)
+@pytest.mark.parametrize("name", others_slow(WAVEFORM, "recordings", "volume"))
 def test_signals_with_channels_of_unknown_length(name):
     layer = LAYERS[name]()
     x = np.random.default_rng(2).uniform(-1, 1, (4, 1000, 2)).astype(np.float32)
@@ -271,7 +272,7 @@ def test_signals_with_channels_of_unknown_length(name):
     assert_same(graph(x, SEED), received)
 
 
-@all_layers
+@each_kind
 def test_mixed_precision_changes_nothing(name):
     x = inputs(name)
     expected = LAYERS[name]()(x, seed=SEED)
@@ -289,7 +290,7 @@ def test_mixed_precision_changes_nothing(name):
     np.testing.assert_array_equal(model(x, training=False), x)
 
 
-@all_layers
+@each_kind
 @pytest.mark.parametrize("dtype", ["int16", "float16"])
 def test_numbers_of_any_type_are_taken_as_float32(dtype, name):
     x = (1000 * inputs(name)).astype(dtype)
@@ -433,7 +434,7 @@ def test_layers_of_one_kind_draw_apart():
     assert abs(correlations - np.eye(4)).max() < 0.1
 
 
-@pytest.mark.parametrize("weights", [None, [1, 2, 5], [0, 1, 0], [3, 0, 1e-3]])
+@pytest.mark.parametrize("weights", others_slow([None, [1, 2, 5], [0, 1, 0], [3, 0, 1e-3]], [1, 2, 5]))
 def test_one_of_chooses_by_weight(weights):
     layer = OneOf([Gain(-6.0, -6.0), Gain(0.0, 0.0), Gain(6.0, 6.0)], weights)
     chosen = layer.sample(10_000, SEED)["choice"].numpy()
@@ -463,6 +464,9 @@ def test_weights_that_are_none_are_refused(weights):
 # ---------------------------------------------------------------- draws
 
 
+some_batches = pytest.mark.parametrize("batches", others_slow([1, 100, 1000], 1, 100))
+
+
 def drawn(layer, name: str, batches: int = 1) -> np.ndarray:
     """Draw 10,000 times, in one batch or in several with seeds that follow one another."""
     sample = tf.function(layer.sample, autograph=False)
@@ -471,7 +475,7 @@ def drawn(layer, name: str, batches: int = 1) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("batches", [1, 1000])
+@some_batches
 @pytest.mark.parametrize(
     "layer, name, lowest, highest",
     [
@@ -492,7 +496,7 @@ def test_draws_are_uniform(layer, name, lowest, highest, batches):
     assert values.max() <= highest
 
 
-@pytest.mark.parametrize("batches", [1, 1000])
+@some_batches
 @pytest.mark.parametrize(
     "layer, name, lowest, highest",
     [

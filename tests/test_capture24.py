@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import scipy.signal
 import tyro
+from families import others_slow
 from wrists import HERTZ, write_people
 
 from tfspec import UserError
@@ -37,6 +38,15 @@ SMALL = {
     "cross_validation": 0,
 }
 RUN = {"test": 2, "validation": 0.3, "channels": "both"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_examples():
+    """Draw one example of each class, as each takes long; return how many there are otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        number = Capture24.examples_per_class
+        patch.setattr(Capture24, "examples_per_class", 1)
+        yield number
 
 
 @pytest.fixture(scope="module")
@@ -351,8 +361,9 @@ def test_options_that_cannot_be(wrists, tmp_path, options, said):
         Capture24(data=wrists, out=tmp_path / "run", **{**SMALL, **options}).train(verbose=0)
 
 
-@pytest.mark.parametrize("examples", ["first", "random"])
-def test_ten_spectrograms_of_the_norm_are_drawn_of_each_class(wrists, examples):
+@pytest.mark.parametrize("examples", others_slow(["first", "random"], "first"))
+def test_ten_spectrograms_of_the_norm_are_drawn_of_each_class(wrists, examples, few_examples, monkeypatch):
+    monkeypatch.setattr(Capture24, "examples_per_class", few_examples)
     pipeline = Capture24(data=wrists, examples=examples, **SMALL)
     manifest = pipeline.manifest()
     grid = np.reshape(examples_of(pipeline, manifest, pipeline.front_end()).axes, (3, 10))

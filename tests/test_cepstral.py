@@ -7,10 +7,10 @@ import tensorflow as tf
 from agreement import (
     as_librosa,
     assert_same,
+    few_examples,
     golden,
     loud_quiet_and_silent,
     short,
-    some_examples,
     transforms,
 )
 from hypothesis import strategies as st
@@ -81,7 +81,7 @@ def mfcc_options(draw):
     return ours, mels, cepstra | {"lifter": ours["lifter"]}
 
 
-@some_examples
+@few_examples
 @hypothesis.given(
     mfcc_options(),
     transforms(),

@@ -17,7 +17,8 @@ from sklearn import metrics
 from tfspec.scores.classes import score_classes
 from tfspec.scores.groups import score_groups
 from tfspec.scores.predictions import predictions_table
-from tfspec.scores.ranking import lwlrap, score_multilabel, score_ranking
+from tfspec.scores.ranking import lwlrap, rank_each_class, score_ranking
+from tfspec.scores.several import score_several
 
 NAMES = ["a", "b", "c"]
 
@@ -143,7 +144,7 @@ def rankings(draw):
 @hypothesis.given(rankings())
 def test_ranking_scores_are_those_of_scikit_learn(ranking):
     labels, probabilities = ranking
-    scores = score_multilabel(labels, probabilities, [*"abcdef"[: labels.shape[1]]])
+    scores = score_several(labels, probabilities, labels > 0, [*"abcdef"[: labels.shape[1]]])
     json.dumps(scores, allow_nan=False)
     if labels.any():
         assert scores["lwlrap"] == pytest.approx(lwlrap_by_scikit_learn(labels, probabilities))
@@ -176,16 +177,17 @@ def test_lwlrap_by_hand():
 def test_only_the_order_counts_and_soft_labels_are_labels(rng):
     labels = rng.dirichlet(np.full(5, 0.2), 50) * (rng.random((50, 5)) > 0.5)
     logits = rng.standard_normal((50, 5))
-    names = [*"abcde"]
-    expected = score_multilabel((labels > 0).astype(int), logits, names)
     for same_order in (np.exp(logits), 3 * logits - 7, logits.astype(np.float32)):
-        assert score_multilabel(labels, same_order, names) == expected
+        assert lwlrap(labels, same_order) == lwlrap((labels > 0).astype(int), logits)
+        pd.testing.assert_frame_equal(
+            rank_each_class(labels > 0, same_order), rank_each_class(labels > 0, logits)
+        )
 
 
 def test_one_label_an_example_gives_the_same_in_either_form(rng):
     labels, probabilities = rng.integers(0, 3, 200), rng.dirichlet(np.ones(3), 200)
     scores = score_ranking(labels, probabilities)
-    several = score_multilabel(np.eye(3)[labels], probabilities, NAMES)
+    several = score_several(np.eye(3)[labels], probabilities, probabilities > 0.5, NAMES)
     for name in ("lwlrap", "macro_auc", "mean_average_precision"):
         assert scores[name] == several[name]
     ranks = (probabilities >= np.take_along_axis(probabilities, labels[:, None], 1)).sum(axis=1)
@@ -204,7 +206,7 @@ def test_one_class_alone_cannot_be_ranked():
 @pytest.mark.parametrize("shapes", [((3,), (3, 2)), ((3, 2), (3, 3)), ((2, 2), (3, 2))])
 def test_labels_of_another_shape_are_refused(shapes):
     labels, probabilities = (np.zeros(shape) for shape in shapes)
-    for function in (lwlrap, lambda *both: score_multilabel(*both, ["a", "b"])):
+    for function in (lwlrap, rank_each_class):
         with pytest.raises(ValueError, match=r"both be \(examples, classes\)\. Received: labels of shape"):
             function(labels, probabilities)
 

@@ -21,6 +21,7 @@ from tfspec.base.errors import UserError
 from tfspec.cli import main as cli
 from tfspec.cli.printing import console, print_json
 from tfspec.data import from_class_folders
+from tfspec.experiment import pipeline
 from tfspec.experiment.reference import checksum
 from tfspec.inference import load_model, predict_files
 from tfspec.pipelines import class_folders
@@ -181,7 +182,7 @@ def test_a_file_that_goes_bad_during_a_run_is_one_line(capsys, folder, tmp_path,
     monkeypatch.setattr(class_folders, "inspect_class_folders", lambda *given: from_class_folders(*given[:3]))
     with pytest.raises(SystemExit) as stop:
         data, out = str(tmp_path / "data"), str(tmp_path / "run")
-        cli.main(["train", "speech_commands", "--data", data, "--out", out, *OPTIONS])
+        cli.main(["train", "speech_commands", "--data", data, "--out", out, *OPTIONS, "--model", "conv2d"])
     assert stop.value.code == 2
     assert "speaker0_nohash_0.wav cannot be decoded" in capsys.readouterr().err.splitlines()[-1]
 
@@ -196,6 +197,15 @@ def test_export_says_what_it_compared(capsys, run):
     said = capsys.readouterr().out
     assert "100.00% of 4 signals" in said
     assert (run / "export" / "model.tflite").exists()
+
+
+def test_the_command_says_that_a_loop_has_no_int8_activations(run, capsys, monkeypatch):
+    parity = {"signals": 1, "same_top_class": 1.0, "largest_difference": 0.0, "bytes": 1, "milliseconds": 1.0}
+    monkeypatch.setattr(pipeline.Pipeline, "export", lambda *_: {"tflite": {**parity, "quantize": "dynamic"}})
+    cli.main(["export", str(run), "--quantize", "int8"])
+    assert "no int8 activations" in capsys.readouterr().out
+    cli.main(["export", str(run), "--quantize", "dynamic"])
+    assert "no int8 activations" not in capsys.readouterr().out
 
 
 def test_check_finds_nothing_or_exits_with_1(capsys, folder, tmp_path):
@@ -223,8 +233,8 @@ def test_a_pipeline_of_the_users_own_is_remembered_and_asked_for_where_it_has_ch
         "    name: ClassVar[str] = 'mine'\n"
         "    clip_seconds: float = 0.2\n"
     )
-    out = tmp_path / "run"
-    cli.main(["train", str(file), "--data", str(folder / "data"), "--out", str(out), *OPTIONS[:4]])
+    out, options = tmp_path / "run", [*OPTIONS[:4], "--model", "conv2d"]
+    cli.main(["train", str(file), "--data", str(folder / "data"), "--out", str(out), *options])
     assert json.loads((out / "config.json").read_text())["options"]["clip_seconds"] == 0.2
     for command in ("evaluate", "resume", "export", "view"):
         cli.main([command, str(out)])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import tensorflow as tf
-from agreement import some_examples
+from agreement import few_examples
 from hypothesis import strategies as st
 
 from tfspec.dsp import compression
@@ -90,7 +90,7 @@ def test_smoothed_is_scipys_filter_that_starts_from_one(coefficient, known, rng)
         np.testing.assert_allclose(graph(energy), expected, rtol=1e-5)
 
 
-@some_examples
+@few_examples
 @hypothesis.given(
     frames=st.one_of(st.integers(1, 12), st.sampled_from([100, 431])),
     sample_rate=st.sampled_from([8000, 22050, 44100]),

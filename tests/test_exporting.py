@@ -8,7 +8,6 @@ import os
 import pickle
 import shutil
 import subprocess
-import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,17 +18,15 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from families import others_slow
 from forked import run_code
 from tones import write_tones
 
 from tfspec.base.errors import UserError
 from tfspec.cli import main as cli
-from tfspec.experiment import export as experiment_export
-from tfspec.experiment import pipeline
-from tfspec.experiment.registry import pipeline_of
 from tfspec.export import TFLiteClassifier, export, exporting
 from tfspec.export.metadata import write_metadata
-from tfspec.export.parity import SAME_TOP_CLASS
+from tfspec.export.parity import SAME_PREDICTION
 from tfspec.export.tflite import tflite_model
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import Classifier, conv2d, lstm
@@ -50,6 +47,13 @@ def _classifier(features="stft", model="conv2d", samples=4000):
     shape = front_end.compute_output_shape((None, samples))[1:]
     backbone = {"conv2d": conv2d, "lstm": lstm}[model]((None, *shape[1:]), len(NAMES))
     return Classifier(front_end, backbone, NAMES, (samples,), 8000)
+
+
+def _tiny_classifier():
+    """Return one that is exported in no time, for what has to do with files alone."""
+    keras.utils.set_random_seed(0)
+    backbone = keras.Sequential([keras.Input((40, 100, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    return Classifier(keras.layers.Reshape((40, 100, 1)), backbone, NAMES, (4000,), 8000)
 
 
 def _signals(rng, count=6, samples=4000):
@@ -86,14 +90,15 @@ def test_saved_model_loads_with_tensorflow_alone(tmp_path, rng):
     np.save(tmp_path / "signals.npy", signals)
     script = """
 import sys, numpy as np, tensorflow as tf
-sys.modules["keras"] = sys.modules["tfspec"] = None  # importing either would fail
+sys.modules.update({name: None for name in sys.modules if name.partition(".")[0] == "keras"})
+sys.modules["tfspec"] = None  # importing either would fail
 out = tf.saved_model.load(sys.argv[1] + "/export/saved_model").signatures["serving_default"](
     signal=tf.constant(np.load(sys.argv[1] + "/signals.npy")))
 assert [name.decode() for name in out["class_names"].numpy()] == ["no", "yes", "$ <b>"]
 np.testing.assert_allclose(tf.nn.softmax(out["logits"]), out["probabilities"], rtol=1e-5)
 np.save(sys.argv[1] + "/probabilities.npy", out["probabilities"].numpy())
 """
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, capture_output=True)
+    run_code(script, tmp_path)
     received = np.load(tmp_path / "probabilities.npy")
     np.testing.assert_allclose(received, classifier.probabilities(signals), atol=1e-5)
 
@@ -104,13 +109,13 @@ def test_a_file_that_differs_is_not_called_done(tmp_path, rng, monkeypatch):
         TFLiteClassifier, "probabilities", lambda self, x: np.roll(honest(self, x), 1, axis=1)
     )
     with pytest.raises(RuntimeError, match="tflite"):
-        export(_classifier(), tmp_path / "export", [_signals(rng)])
+        export(_tiny_classifier(), tmp_path / "export", [_signals(rng)])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_export_again_replaces_the_files(tmp_path, rng):
     for _ in range(2):
-        export(_classifier(), tmp_path / "export", [_signals(rng, 1)])
+        export(_tiny_classifier(), tmp_path / "export", [_signals(rng, 1)])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["export"]
     assert sorted(p.name for p in (tmp_path / "export").iterdir()) == [
         "model.tflite",
@@ -140,7 +145,7 @@ def test_several_threads_get_what_one_gets(exported, rng, kind):
         "keras": lambda: classifier.probabilities,
         "saved_model": lambda: _served(folder),
     }[kind]()
-    batches = [_signals(rng, 1 + i % 3) for i in range(60)]
+    batches = [_signals(rng, 1 + i % 3) for i in range(40)]
     expected = [probabilities(batch) for batch in batches]
     with ThreadPoolExecutor(8) as pool:
         for _ in range({"tflite": 5, "keras": 1, "saved_model": 1}[kind]):
@@ -183,10 +188,10 @@ def test_signals_of_another_shape_are_refused_and_change_nothing(exported, rng, 
     assert model.probabilities(signals[:0]).shape == (0, len(NAMES))
 
 
-@pytest.mark.parametrize("name", ["run [1]", "a*b", "what?", "[", "näh ~ $x; {a}"])
+@pytest.mark.parametrize("name", ["run [1]", "a*b?", "[", "näh ~ $x; {a}"])
 def test_any_name_of_a_folder_will_do(tmp_path, rng, name):
     folder = tmp_path / name / "export"
-    assert export(_classifier(), folder, [_signals(rng, 1)])["saved_model"]["same_top_class"] == 1
+    assert export(_tiny_classifier(), folder, [_signals(rng, 1)])["saved_model"]["same_top_class"] == 1
     assert (folder / "saved_model" / "saved_model.pb").exists()
     assert [path.name for path in folder.parent.iterdir()] == ["export"]
 
@@ -217,7 +222,7 @@ def _full_in_tensorflow(*_, **__):
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(tmp_path, rng, monkeypatch, owner, name, failing):
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "parity.json").touch()
-    classifier, signals = _classifier(), _signals(rng, 1)
+    classifier, signals = _tiny_classifier(), _signals(rng, 1)
     with monkeypatch.context() as patch:
         patch.setattr(owner or tf.saved_model, name, failing)
         with pytest.raises(
@@ -345,11 +350,15 @@ def _features(path, signal):
 
 @pytest.mark.parametrize(
     ("quantize", "weights"),
-    [("none", "FLOAT32"), ("float16", "FLOAT16"), ("dynamic", "INT8"), ("int8", "INT8")],
+    others_slow(
+        [("none", "FLOAT32"), ("float16", "FLOAT16"), ("dynamic", "INT8"), ("int8", "INT8")],
+        ("float16", "FLOAT16"),
+        ("int8", "INT8"),
+    ),
 )
 @pytest.mark.parametrize(
     ("features", "model"),
-    [("stft", "conv2d"), pytest.param("mfcc", "conv2d", marks=pytest.mark.slow), ("mfcc", "lstm")],
+    others_slow([("stft", "conv2d"), ("mfcc", "conv2d"), ("mfcc", "lstm")], ("mfcc", "conv2d")),
 )
 def test_the_backbone_is_quantised_and_the_front_end_is_not(tmp_path, features, model, quantize, weights):
     classifier = _trained(features, model)
@@ -379,7 +388,7 @@ def test_the_backbone_is_quantised_and_the_front_end_is_not(tmp_path, features, 
     np.testing.assert_allclose(_features(path, signals[0]), expected, atol=1e-3 * np.ptp(expected))
 
 
-@pytest.mark.parametrize("features", ["stft", "mfcc"])
+@pytest.mark.parametrize("features", others_slow(["stft", "mfcc"], "mfcc"))
 def test_int8_activations_are_integers_from_end_to_end(tmp_path, features):
     signals = _sounds(30)[0]
     export(_trained(features, "conv2d"), tmp_path / "export", [signals], "int8", [signals])
@@ -396,11 +405,11 @@ def test_int8_activations_are_integers_from_end_to_end(tmp_path, features):
 def test_quantised_files_are_small_and_have_builtin_operators_only():
     sizes = {}
     for quantize in ("none", "float16", "dynamic", "int8"):
-        model = tflite_model(_trained("stft", "conv2d"), quantize, [_sounds(30)[0]])
+        model = tflite_model(_trained("mfcc", "conv2d"), quantize, [_sounds(30)[0]])
         operators = [op["op_name"] for op in Interpreter(model_content=model)._get_ops_details()]
         assert not [name for name in operators if "Flex" in name or "CUSTOM" in name.upper()]
         sizes[quantize] = len(model)
-    weights = 4 * _trained("stft", "conv2d").backbone.count_params()
+    weights = 4 * _trained("mfcc", "conv2d").backbone.count_params()
     assert sizes["none"] - sizes["float16"] == pytest.approx(weights / 2, rel=0.1)
     assert sizes["none"] - sizes["dynamic"] == pytest.approx(weights * 3 / 4, rel=0.1)
     assert sizes["int8"] == pytest.approx(sizes["dynamic"], rel=0.1)
@@ -422,15 +431,10 @@ def test_parts_with_loops_of_their_own_are_chained(tmp_path, rng):
 
 @pytest.mark.parametrize(
     ("quantize", "wrong"),
-    [
-        ("none", 1),
-        pytest.param("float16", 2, marks=pytest.mark.slow),
-        pytest.param("dynamic", 6, marks=pytest.mark.slow),
-        ("int8", 11),
-    ],
+    others_slow([("none", 1), ("float16", 2), ("dynamic", 6), ("int8", 11)], ("int8", 11)),
 )
 def test_each_mode_has_a_bound(tmp_path, monkeypatch, quantize, wrong):
-    classifier, signals = _trained("stft", "conv2d"), _sounds(100)[0]
+    classifier, signals = _trained("mfcc", "conv2d"), _sounds(100)[0]
     honest = TFLiteClassifier.probabilities
 
     def mistaken(self, x):
@@ -439,7 +443,7 @@ def test_each_mode_has_a_bound(tmp_path, monkeypatch, quantize, wrong):
         return probabilities
 
     monkeypatch.setattr(TFLiteClassifier, "probabilities", mistaken)
-    with pytest.raises(RuntimeError, match=f"tflite gives Keras's top class on {100 - wrong}.00%"):
+    with pytest.raises(RuntimeError, match=f"tflite gives the same top class as Keras on {100 - wrong}.00%"):
         export(classifier, tmp_path / "export", [signals], quantize, [signals])
     assert list(tmp_path.iterdir()) == []
     wrong -= 1
@@ -477,6 +481,7 @@ def test_rounded_weights_shift_no_output(tmp_path, rng):
     assert (received.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_calibration_on_other_signals_than_are_met_is_noticed(tmp_path):
     signals = _sounds(60)[0]
     told = 'tflite gives .* Most is lost in .*conv2d.*, .*; quantize="float16" halves the file'
@@ -510,33 +515,15 @@ def run(tmp_path_factory):
     return SpeechCommands(data=data, out=folder / "run", **options).train(verbose=0)
 
 
-def test_a_run_calibrates_on_its_training_part(run, monkeypatch):
-    monkeypatch.setattr(experiment_export, "export", lambda *arguments: arguments)
-    _, _, signals, quantize, calibration = pipeline_of(run).export(run, "int8")
-    assert quantize == "int8"
-    signals, calibration = np.concatenate(list(signals)), np.concatenate(list(calibration))
-    assert (len(signals), len(calibration)) == (4, 8)
-    assert not (signals[:, np.newaxis] == calibration).all(axis=-1).any()
-
-
 @pytest.mark.slow
 def test_the_command_quantises(run, capsys, monkeypatch):
     cli.main(["export", str(run.folder), "--quantize", "int8"])
     assert "tflite: same top class as Keras on 100.00% of 4 signals" in capsys.readouterr().out
     assert json.loads((run.folder / "export" / "parity.json").read_text())["tflite"]["quantize"] == "int8"
 
-    monkeypatch.setitem(SAME_TOP_CLASS, "int8", 1.1)
+    monkeypatch.setitem(SAME_PREDICTION, "int8", 1.1)
     for quantize, said in (("int8", "The exported tflite gives"), ("int4", "invalid choice")):
         with pytest.raises(SystemExit) as stop:
             cli.main(["export", str(run.folder), "--quantize", quantize])
         assert stop.value.code == 2
         assert said.lower() in capsys.readouterr().err.splitlines()[-1].lower()
-
-
-def test_the_command_says_that_a_loop_has_no_int8_activations(run, capsys, monkeypatch):
-    parity = {"signals": 1, "same_top_class": 1.0, "largest_difference": 0.0, "bytes": 1, "milliseconds": 1.0}
-    monkeypatch.setattr(pipeline.Pipeline, "export", lambda *_: {"tflite": {**parity, "quantize": "dynamic"}})
-    cli.main(["export", str(run.folder), "--quantize", "int8"])
-    assert "no int8 activations" in capsys.readouterr().out
-    cli.main(["export", str(run.folder), "--quantize", "dynamic"])
-    assert "no int8 activations" not in capsys.readouterr().out

@@ -69,7 +69,7 @@ def test_the_other_figures_can_be_drawn():
     for figure in (
         report.history_figure(history),
         report.waveform_figure(np.zeros(100), 10, "$"),
-        report.view_figure(Picture(np.zeros((4, 5))), "$", {"$": 0.2, "b": 0.8}, "$"),
+        report.view_figure(Picture(np.zeros((4, 5))), "$", {"$": 0.2, "b": 0.8}, ["$"]),
     ):
         assert len(_png(figure)) > 1000
 
@@ -93,7 +93,7 @@ def test_single_examples_stand_under_their_titles():
 
 def test_a_view_has_the_true_class_in_green_and_a_wrong_one_in_orange():
     probabilities = {"$a": 0.1, "b": 0.7, "c": 0.2}
-    figure = report.view_figure(Picture(np.zeros((4, 5))), "x.wav", probabilities, "c")
+    figure = report.view_figure(Picture(np.zeros((4, 5))), "x.wav", probabilities, ["c"])
     _png(figure)
     bars = figure.axes[1]
     assert bars.get_title(loc="left") == "true: c\npredicted: b"

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from families import others_slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,13 +106,7 @@ def _tflite(classifier, folder, quantize):
     return TFLiteClassifier(folder / "model.tflite")
 
 
-def _all_but(*quick):
-    """Name what is tried, all but some of it marked as slow."""
-    names = [*PIPELINES, *LAYERS]
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
-@pytest.mark.parametrize("name", _all_but("keywords, recurrent", "wrist", "rainforest", "radio", "overlaps"))
+@pytest.mark.parametrize("name", others_slow([*PIPELINES, *LAYERS], "keywords, recurrent", "radio"))
 def test_all_backends_give_nan_for_what_is_not_finite_and_the_same_numbers_for_all_else(name, tmp_path):
     classifier = _classifier(name)
     signals, usable = _batch(classifier.signal_shape)
@@ -130,7 +125,7 @@ def test_all_backends_give_nan_for_what_is_not_finite_and_the_same_numbers_for_a
         )  # logarithms of rounding errors differ so much
 
 
-@pytest.mark.parametrize("name", _all_but("keywords, recurrent", "radio"))
+@pytest.mark.parametrize("name", others_slow([*PIPELINES, *LAYERS], "radio"))
 def test_quantised_files_give_nan_for_what_is_not_finite_and_numbers_for_all_else(name, tmp_path):
     classifier = _classifier(name)
     signals, usable = _batch(classifier.signal_shape)

@@ -64,7 +64,7 @@ OTHERS = st.sampled_from(
         {1},
     ]
 )
-QUICK = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(QUICK, max_examples=2000)
 
 

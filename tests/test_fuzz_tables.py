@@ -16,10 +16,12 @@ from tfspec.base.errors import UserError
 from tfspec.data.check import check_folder
 from tfspec.data.sources.annotations import list_annotations
 from tfspec.data.sources.class_folders import from_class_folders
+from tfspec.data.sources.columns import found_columns
+from tfspec.data.sources.file_tables import inspect_file_table
 from tfspec.data.sources.mixtures import list_mixtures, write_predictions
 from tfspec.data.sources.pictures import MAX_PIXELS, list_pictures, load_picture, read_table
 from tfspec.data.sources.windows import DICTIONARY, WindowReader, inspect_windows, list_windows
-from tfspec.data.tables import LINE_CHARACTERS, read_csv
+from tfspec.data.tables import LINE_CHARACTERS, read_any_table, read_csv
 
 LONGEST_ERROR = 4000
 SPECIAL = [
@@ -46,6 +48,7 @@ SPECIAL += [
 ]
 
 ANNOTATIONS = b"recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max\na,14,1,0,0,1,9\nb,1,1,2,0,3,9\n"
+FILES = b"file\tlabels\tstart\tend\tsplit\na.wav\tdog;cat\t0\t1\ttrain\nb\tdog\t0.5\t\ttest\n"
 SHARES = b"file,yes,no\na,0.5,0.5\nb.wav,1,0\n"
 DICTIONARIES = {DICTIONARY: b"annotation,label\nwalk,w\nsit,s\n"}
 PICTURES = (",".join([*map(str, range(8192)), "labels"]) + "\n" + "0.5," * 8192 + "A\n").encode()
@@ -124,7 +127,13 @@ def windows(folder):
     inspect_windows(folder, manifest)
 
 
+def files(folder):
+    table = read_any_table(folder / "some.tsv")
+    inspect_file_table(table, found_columns(table), folder)
+
+
 KINDS = {
+    "files": (files, {"some.tsv": FILES}),
     "annotations": (annotations, {"some.csv": ANNOTATIONS}),
     "shares": (shares, {"some.csv": SHARES}),
     "pictures": (pictures, {"some.csv": PICTURES}),

@@ -8,9 +8,10 @@ import tensorflow as tf
 from agreement import some_examples
 from hypothesis import strategies as st
 from scipy.special import log_softmax, rel_entr, softmax
+from sklearn import metrics
 
-from tfspec.training import PossibleAccuracy
-from tfspec.training.losses import KLDivergence, PossibleClassesLoss
+from tfspec.training import MeanAveragePrecision, PossibleAccuracy
+from tfspec.training.losses import KLDivergence, KnownLabelsLoss, PossibleClassesLoss
 
 
 def soft_labels(rng, rows, classes):
@@ -79,7 +80,50 @@ def test_an_absent_class_is_lowered_and_the_others_keep_their_ratios(logits):
     np.testing.assert_allclose(tape.gradient(loss, z)[0], softmax(np.float64(logits)) - others, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", [PossibleClassesLoss, PossibleAccuracy])
+@some_examples
+@hypothesis.given(st.integers(0, 2**31), st.integers(1, 9), st.integers(1, 9), st.floats(0, 1))
+def test_several_labels_cost_the_mean_binary_cross_entropy_of_those_that_are_known(
+    seed, rows, classes, known
+):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, (rows, classes)).astype(np.float32)
+    logits = rng.normal(0, 3, (rows, classes)).astype(np.float32)
+    labels[rng.random(labels.shape) > known] = np.nan
+    received = KnownLabelsLoss(reduction="none")(labels, logits).numpy()
+    for row, truth, z in zip(received, labels, logits.astype(float), strict=True):
+        there = ~np.isnan(truth)
+        p = 1 / (1 + np.exp(-z[there]))
+        expected = metrics.log_loss(truth[there], p, labels=[0, 1]) if there.any() else 0
+        assert row == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    assert float(KnownLabelsLoss()(labels, logits)) == pytest.approx(received.mean(), rel=1e-5)
+
+
+def test_unknown_labels_and_extreme_logits_have_finite_gradients():
+    """The gradient of a known label's logit is its sigmoid less the label, over their number."""
+    z, unknown = tf.constant([[1e4, -1e4, 0.0, 3.0], [1.0, 2.0, 3.0, 4.0]]), float("nan")
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        loss = KnownLabelsLoss()([[0.0, 1.0, 1.0, unknown], [unknown] * 4], z)
+    assert np.isfinite(loss)
+    expected = np.array([[1, -1, -0.5, 0], [0, 0, 0, 0]]) / 3 / 2
+    np.testing.assert_allclose(tape.gradient(loss, z), expected, atol=1e-6)
+
+
+def test_mean_average_precision_of_an_epoch_is_scikit_learns_of_the_known_labels(rng):
+    labels = (rng.random((400, 4)) < [0.5, 0.2, 0.1, 0]).astype(np.float32)  # the last class never holds
+    logits = (rng.normal(size=labels.shape) + 2 * labels).astype(np.float32)
+    labels[rng.random(labels.shape) < 0.3] = np.nan
+    precision = MeanAveragePrecision(4)
+    for start in range(0, 400, 64):
+        precision.update_state(labels[start : start + 64], logits[start : start + 64])
+    known = ~np.isnan(labels)
+    each = [metrics.average_precision_score(labels[known[:, k], k], logits[known[:, k], k]) for k in range(3)]
+    assert float(precision.result()) == pytest.approx(np.mean(each), abs=0.01)  # of 200 thresholds
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(precision))
+    assert (again.name, again.num_labels) == ("mean_average_precision", 4)
+
+
+@pytest.mark.parametrize("kind", [PossibleClassesLoss, PossibleAccuracy, KnownLabelsLoss])
 def test_what_knows_absent_classes_survives_its_config(kind):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(kind(name="x")))
     assert (type(again), again.name) == (kind, "x")

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from families import others_slow
 
 from tfspec import UserError
 from tfspec.models import mac
@@ -130,7 +131,7 @@ def test_weights_start_as_in_pytorch():
             assert values.std() == pytest.approx(limit / 3**0.5, rel=tolerance)
 
 
-@pytest.mark.parametrize("size", [(31, 31), (40, 97), (None, 64)])
+@pytest.mark.parametrize("size", others_slow([(31, 31), (40, 97), (None, 64)], (None, 64)))
 def test_other_sizes(size, pooling):
     model = mac((*size, 1), 3, 2, pooling)
     assert model(np.ones((2, size[0] or 50, size[1], 1))).shape == (2, 3)

@@ -7,10 +7,10 @@ import tensorflow as tf
 from agreement import (
     as_librosa,
     assert_same_power,
+    few_examples,
     golden,
     loud_quiet_and_silent,
     short,
-    some_examples,
     transforms,
 )
 from hypothesis import strategies as st
@@ -119,7 +119,7 @@ def mel_options(draw):
     return ours, librosas
 
 
-@some_examples
+@few_examples
 @hypothesis.given(mel_options(), transforms(), st.integers(0, 2000), st.integers(0, 99))
 @pytest.mark.filterwarnings("ignore:Empty filters", "ignore:n_fft")
 def test_mel_spectrogram_is_librosas(options, transform, more_samples, seed):
@@ -210,7 +210,7 @@ def test_multi_resolution_mel_is_four_of_torchaudios():
     np.testing.assert_allclose(decibels.mean((0, 1)), GOLDEN["multi_resolution_mean"], atol=0.001)
 
 
-@some_examples
+@few_examples
 @hypothesis.given(
     st.lists(st.integers(8, 300), min_size=1, max_size=3),
     st.integers(1, 60).map(lambda half: 2 * half),

@@ -40,6 +40,7 @@ def _outputs(notebook, mime: str) -> list:
     return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
 
 
+@pytest.mark.slow
 def test_front_ends_of_a_recording(tmp_path):
     path = write_tones(tmp_path / "tones", {"high": 2000}, 1) / "high" / "speaker0_nohash_0.wav"
     notebook = _run("00_front_ends.ipynb", f"CLIP = {str(path)!r}", tmp_path)
@@ -65,6 +66,7 @@ def test_augmentation_of_a_clip_that_is_made_up(tmp_path):
     assert model < 1e-3
 
 
+@pytest.mark.slow
 def test_speech_commands(tmp_path):
     data = write_tones(tmp_path / "tones", {"high": 2000, "low": 300}, speakers=5)
     parameters = f"DATA = {str(data)!r}\nEPOCHS = 1\nOUT = {str(tmp_path / 'run')!r}"

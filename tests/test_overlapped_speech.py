@@ -137,6 +137,7 @@ def test_the_published_ensemble(overlaps):
     assert len(members_of(pipeline, checked_split(replace(pipeline, batch_size=12))[1])) == 16
 
 
+@pytest.mark.slow
 def test_all_clips_train_where_nothing_validates(published, capsys):
     assert published.split["part"].value_counts().to_dict() == {"train": 12, "test": 5}
     assert not [column for column in published.history if column.startswith("val_")]
@@ -150,6 +151,7 @@ def test_all_clips_train_where_nothing_validates(published, capsys):
     assert "Nothing was held out to validate" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_nothing_is_fitted_where_nothing_was_held_out(published):
     assert not (published.folder / "metrics.json").exists()
     scores = published.metrics("test")
@@ -162,6 +164,7 @@ def test_nothing_is_fitted_where_nothing_was_held_out(published):
         pipeline_of(published).evaluate(published)
 
 
+@pytest.mark.slow
 def test_every_single_models_predictions_are_kept(published):
     names = ["Avg1", "Max1"]
     folder = published.folder / "SubResult"

@@ -60,7 +60,9 @@ def scenes(folder: Path) -> dict:
 )
 def test_each_trains_and_exports_in_every_mode(name, small, preset, tmp_path, monkeypatch):
     # In one epoch a network learns too little to be sure of anything, and rounding decides between equals.
-    monkeypatch.setattr(parity, "SAME_TOP_CLASS", dict.fromkeys(parity.SAME_TOP_CLASS, 0.0) | {"none": 0.99})
+    monkeypatch.setattr(
+        parity, "SAME_PREDICTION", dict.fromkeys(parity.SAME_PREDICTION, 0.0) | {"none": 0.99}
+    )
     options = {**FEW, **small(tmp_path), "out": tmp_path / "run"}
     pipeline = find_pipeline(name).preset(preset, **options)
     run = pipeline.train(verbose=0)

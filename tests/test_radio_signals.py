@@ -186,6 +186,7 @@ def test_options_that_cannot_be(options, said, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_one_table_trains_and_another_validates(table, drawn, tmp_path):
     write_table(tmp_path / "valid.csv", [(drawn[0][:8], drawn[1][:8])])
     out = tmp_path / "run"
@@ -260,6 +261,7 @@ def noise(rng):
     return rng.uniform(size=(2, 64, 128, 1)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_the_published_network_sees_one_channel_as_keras_sees_it_three_times(networks, noise):
     """With the weights of one file, and without the mean and deviation of ImageNet's pixels."""
     coloured, backbone = networks
@@ -268,6 +270,7 @@ def test_the_published_network_sees_one_channel_as_keras_sees_it_three_times(net
     np.testing.assert_allclose(pooled, expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_published_network_has_one_linear_layer_and_trains_as_a_whole(networks, noise):
     """timm's EfficientNet-B0 with four classes and one channel has 4,012,096 parameters, and no dropout."""
     _, backbone = networks

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from overlaps import small_network
 from PIL import Image
 from scenes import HERTZ, RATE, write_scenes
 from skimage.transform import resize
@@ -14,7 +15,6 @@ from tfspec.data.targets import targets
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.splitting import checked_split, described, folds_of, usable
-from tfspec.models import conv2d
 from tfspec.pipelines import Rainforest, rainforest
 
 SMALL = {"sample_rate": RATE, "slice_seconds": 0.5, "weights": "none", "epochs": 1, "num_folds": 2}
@@ -35,7 +35,9 @@ def scenes(tmp_path_factory):
 def run(scenes, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # test_transfer.py trains the real networks
-        patch.setattr(rainforest, "transfer", lambda _, shape, classes, *__: conv2d(shape, classes))
+        patch.setattr(
+            rainforest, "transfer", lambda _, shape, classes, *__: small_network(shape, classes, 1, "max")
+        )
         folder = tmp_path_factory.mktemp("runs") / "run"
         return Rainforest(data=scenes, out=folder, negatives=True, **SMALL).train(verbose=0)
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from families import others_slow
 
-from tfspec.augment import Augmentation, Gain, MixUp, OneOf, TimeMask
+from tfspec.augment import Augmentation, Gain, MixUp, TimeMask
 from tfspec.base.errors import UserError
 from tfspec.data import SignalSequence, make_dataset
 from tfspec.data.epochs import Epochs
@@ -29,7 +30,7 @@ from tfspec.training import fitting
 NAMES = ["a", "b", "c"]
 LAYERS = {
     "front_end": Spectrogram(16, 8),
-    "augmentation": Augmentation(OneOf([Gain(-20.0, -10.0), Gain(10.0, 20.0)]), TimeMask(3)),
+    "augmentation": Augmentation(Gain(-20.0, 20.0), TimeMask(3)),
 }
 needs_fork = pytest.mark.skipif(
     multiprocessing.get_start_method() != "fork", reason="processes are not forked here"
@@ -65,12 +66,15 @@ def halved(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     return samples / 2
 
 
-@pytest.mark.parametrize(
-    "shuffle, layers", [(False, {}), (False, {"front_end": LAYERS["front_end"]}), (True, {}), (True, LAYERS)]
-)
 @pytest.mark.parametrize("kind", ["labels", "soft labels", "weights"])
+@pytest.mark.parametrize(  # all layers at once are below
+    "shuffle, layers",
+    others_slow(
+        [(False, []), (False, ["front_end"]), (True, []), (True, [*LAYERS])], (False, []), (True, [])
+    ),
+)
 def test_batches_are_those_of_the_dataset(rng, shuffle, layers, kind):
-    manifest, more = frame(23), dict(layers)
+    manifest, more = frame(23), {name: LAYERS[name] for name in layers}
     if kind == "soft labels":
         manifest = pd.DataFrame(rng.uniform(size=(23, 3)), columns=NAMES)
     if kind == "weights":
@@ -86,7 +90,7 @@ def test_batches_are_those_of_the_dataset(rng, shuffle, layers, kind):
         sequence.on_epoch_end()
 
 
-@pytest.mark.parametrize("layers", [{}, LAYERS])
+@pytest.mark.parametrize("layers", [{}, LAYERS], ids=["signals", "features"])
 def test_mixed_batches_are_those_of_the_dataset(rng, layers):
     manifest = pd.DataFrame(rng.uniform(size=(23, 3)), columns=NAMES)
     read = ArrayReader(rng.standard_normal((23, 64)).astype(np.float32))
@@ -273,19 +277,23 @@ def random_signals(**kwargs) -> SignalSequence:
     return SignalSequence(frame(30), read, NAMES, 7, **{"epochs": Epochs(0), **LAYERS, **kwargs})
 
 
-def test_fit_is_the_same_with_any_number_of_workers():
-    expected = losses(random_signals())
+@pytest.fixture(scope="module")
+def expected():
+    return losses(random_signals())
+
+
+def test_fit_is_the_same_with_any_number_of_workers(expected):
     np.testing.assert_allclose(losses(random_signals(workers=3)), expected, rtol=1e-5)
     assert not np.allclose(losses(random_signals(epochs=Epochs(1))), expected, rtol=1e-5)
 
 
-def test_fit_with_class_weights_equals_fit_with_weights():
+def test_fit_with_class_weights_equals_fit_with_weights(expected):
     weights = frame(30)["label"].map({"a": 1, "b": 5, "c": 0.5})
-    expected = losses(random_signals(sample_weight=weights))
+    weighted = losses(random_signals(sample_weight=weights))
     np.testing.assert_allclose(
-        losses(random_signals(), class_weight={0: 1, 1: 5, 2: 0.5}), expected, rtol=1e-5
+        losses(random_signals(), class_weight={0: 1, 1: 5, 2: 0.5}), weighted, rtol=1e-5
     )
-    assert not np.allclose(losses(random_signals()), expected, rtol=1e-2)
+    assert not np.allclose(expected, weighted, rtol=1e-2)
 
 
 @needs_fork
@@ -348,6 +356,7 @@ class StopInEpoch1(fitting.StopOnNaN):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_pipeline_learns_the_same_by_either_loader_also_where_it_was_stopped(
     tone_folder, tmp_path, monkeypatch
 ):

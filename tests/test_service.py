@@ -4,12 +4,12 @@ import contextlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from served import NAMES, numbered
+from forked import CONTEXT
+from served import NAMES, numbered, serve
 from tones import write_tones
 
 from tfspec.augment import Augmentation, Gain, MixUp
@@ -22,7 +22,6 @@ from tfspec.distributed.service import Service
 from tfspec.pipelines import SpeechCommands
 
 CLI = [sys.executable, "-c", "from tfspec.cli.main import main; main()", "data-server"]
-SERVED = [sys.executable, str(Path(__file__).with_name("programs") / "served.py")]
 
 
 class Servers(contextlib.ExitStack):
@@ -39,9 +38,15 @@ class Servers(contextlib.ExitStack):
         assert said.startswith("The dispatcher listens at grpc://localhost:")
         return said.split()[-1]
 
-    def workers(self, count: int, *command: str) -> list[subprocess.Popen]:
-        started = [self.start(*command) for _ in range(count)]
-        assert all("listens" in worker.stdout.readline() for worker in started)
+    def workers(self, count: int, address: str) -> list:
+        """Start slow workers where TensorFlow is imported already."""
+        listens = CONTEXT.Semaphore(0)
+        started = [CONTEXT.Process(target=serve, args=(address, listens)) for _ in range(count)]
+        for worker in started:
+            self.callback(worker.join)
+            self.callback(worker.kill)
+            worker.start()
+        assert all(listens.acquire(timeout=60) for _ in started)
         return started
 
 
@@ -49,7 +54,7 @@ class Servers(contextlib.ExitStack):
 def two_workers():
     with Servers() as servers:
         address = servers.dispatcher()
-        servers.workers(2, *SERVED, address)
+        servers.workers(2, address)
         yield address
 
 
@@ -93,7 +98,7 @@ def test_every_example_comes_once_though_a_worker_is_killed():
     source = json.dumps([160, True])
     with Servers() as servers:
         address = servers.dispatcher()
-        first, _ = servers.workers(2, *SERVED, address)
+        first, _ = servers.workers(2, address)
         data = batches(source, Service(address, source), augmentation=Augmentation())
         for epoch in range(3):
             came = []
@@ -112,7 +117,7 @@ def test_a_pipeline_trains_with_one_worker_as_without(tmp_path):
     alone = SpeechCommands(out=tmp_path / "alone", **options).train(verbose=0)
     with Servers() as servers:
         address = servers.dispatcher()
-        servers.workers(1, *CLI, "worker", "--dispatcher", address)
+        assert "listens" in servers.start(*CLI, "worker", "--dispatcher", address).stdout.readline()
         served = SpeechCommands(out=tmp_path / "served", data_service=address, **options).train(verbose=0)
     columns = ["loss", "val_loss", "accuracy", "val_accuracy"]
     np.testing.assert_allclose(served.history[columns], alone.history[columns], rtol=1e-4)

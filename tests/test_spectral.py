@@ -10,11 +10,12 @@ import tensorflow as tf
 from agreement import (
     as_librosa,
     assert_same_spectrum,
+    few_examples,
     golden,
     short,
-    some_examples,
     transforms,
 )
+from families import others_slow
 from hypothesis import strategies as st
 
 from tfspec.dsp import spectral
@@ -167,7 +168,7 @@ def assert_blocks_are_the_whole(batch, frames, more_samples, block_frames, known
         np.testing.assert_allclose(gradient, tape.gradient(expected, signal, slope), atol=2e-5)
 
 
-@pytest.mark.parametrize("block_frames", [1, 2, 5, 12, 1000])
+@pytest.mark.parametrize("block_frames", others_slow([1, 2, 5, 12, 1000], 1, 5))
 def test_blocks_of_signals_of_unknown_size_are_the_whole_and_so_are_their_gradients(block_frames):
     for batch in range(6):
         for frames in (1, 2, 3, 4, 5, 6, 11, 12, 13, 25):
@@ -182,14 +183,14 @@ drawn_blocks = hypothesis.given(
 )
 
 
-@hypothesis.settings(max_examples=20, deadline=None)
+@few_examples
 @drawn_blocks
 def test_blocks_of_signals_of_known_size_are_the_whole_and_so_are_their_gradients(**drawn):
     assert_blocks_are_the_whole(**drawn, known=True, jit_compile=False)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known size", "unknown size"])
-@hypothesis.settings(max_examples=8, deadline=None, phases=[hypothesis.Phase.generate])
+@hypothesis.settings(max_examples=4, deadline=None, phases=[hypothesis.Phase.generate])
 @drawn_blocks
 def test_blocks_compiled_by_xla_are_the_whole_and_so_are_gradients_of_known_size(known, **drawn):
     assert_blocks_are_the_whole(**drawn, known=known, jit_compile=True)
@@ -217,7 +218,7 @@ def test_blocks_are_no_larger_and_no_more_than_asked_for(block_frames, blocks, s
 # ---------------------------------------------------------------- Spectrogram
 
 
-@some_examples
+@few_examples
 @hypothesis.given(transforms(), st.integers(0, 1500), st.integers(0, 99))
 def test_spectrogram_is_tensorflows_stft(transform, more_samples, seed):
     samples = transform["frame_length"] + more_samples
@@ -240,7 +241,7 @@ def test_default_window_is_tensorflows(rng):
     assert_same_spectrum(Spectrogram(512, 128)(signal)[..., 0], tf.abs(tf.signal.stft(signal, 512, 128)))
 
 
-@some_examples
+@few_examples
 @hypothesis.given(
     transforms(),
     st.sampled_from([False, "constant", "reflect", "symmetric", "edge"]),

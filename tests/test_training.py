@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from agreement import some_examples
+from families import others_slow
 from hypothesis import strategies as st
 from scipy import special
 from sklearn import metrics
 
 from tfspec.data import Epochs
-from tfspec.models import Classifier, mac
+from tfspec.models import Classifier, conv2d, mac
 from tfspec.training import (
     Batches,
     CohenKappa,
@@ -79,10 +80,11 @@ def half_precision():
     """A network in float16 with its first steps behind it."""
     keras.utils.set_random_seed(0)
     with in_precision("mixed_float16"):
-        backbone = mac((32, 32, 1), 3, 2)
+        backbone = conv2d((32, 32, 1), 3)
     backbone.compile(CoupledSGD(0.1, decay=1e-4), KLDivergence())
     rng = np.random.default_rng(0)
-    batch = rng.normal(size=(8, 32, 32, 1)).astype(np.float32), np.eye(3, dtype=np.float32)[np.arange(8) % 3]
+    labels = 100 * np.eye(3, dtype=np.float32)[np.arange(8) % 3]  # so that gradients overflow at first
+    batch = rng.normal(size=(8, 32, 32, 1)).astype(np.float32), labels
     for _ in range(8):
         backbone.train_on_batch(*batch)
     return backbone, batch
@@ -129,7 +131,7 @@ def test_the_twin_predicts_the_same(rng):
 
 
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("pooling", ["average", "max"])
+@pytest.mark.parametrize("pooling", others_slow(["average", "max"], "max"))
 def test_silence_and_zeros_in_labels_have_finite_gradients(precision, pooling):
     with in_precision(precision):
         backbone = mac((32, 32, 4), 3, 2, pooling)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from families import others_slow
 from keras import applications
 from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
@@ -29,9 +30,7 @@ REAL_WEIGHTS = Path(__file__).parents[2] / "shared/data/weights/mobilenet_v2_1.0
 ESC10 = REAL_WEIGHTS.parents[1] / "esc10"
 needs_real_weights = pytest.mark.skipif(not REAL_WEIGHTS.exists(), reason=f"no {REAL_WEIGHTS}")
 all_networks = pytest.mark.parametrize("network", KERAS)
-one_now_others_slow = pytest.mark.parametrize(
-    "network", ["mobilenet_v2", *(pytest.param(n, marks=pytest.mark.slow) for n in [*KERAS][:2])]
-)
+one_now_others_slow = pytest.mark.parametrize("network", others_slow(KERAS, "mobilenet_v2"))
 SHAPE = (40, 64, 1)
 
 
@@ -106,7 +105,7 @@ def test_pixels_have_the_scales_of_the_papers():
 # ---------------------------------------------------------------- the network
 
 
-@all_networks
+@one_now_others_slow
 def test_network_is_that_of_keras_under_a_head(network):
     backbone, expected = transfer(network, SHAPE, 5, None), keras_base(network)
     base = base_of(backbone)
@@ -143,7 +142,7 @@ def test_logits_are_those_of_keras_network_on_the_picture(network, channels, rng
     np.testing.assert_allclose(backbone(features), logits, rtol=1e-3, atol=1e-3 * np.abs(logits).max())
 
 
-@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("channels", others_slow([2, 4], 2))
 def test_other_channels_start_as_their_mean_and_can_learn(channels, rng):
     features = rng.uniform(0, 1, (2, *SHAPE[:2], channels)).astype(np.float32)
     several, one = (transfer("mobilenet_v2", (*SHAPE[:2], n), 5, None) for n in (channels, 1))
@@ -181,6 +180,7 @@ def test_unknown_network_is_refused():
             make("vgg16")
 
 
+@pytest.mark.slow
 def test_logits_are_float32_under_mixed_precision(features):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
@@ -264,6 +264,7 @@ def test_only_what_transfer_made_can_be_frozen(hold):
 # ---------------------------------------------------------------- weights
 
 
+@pytest.mark.slow
 @needs_real_weights
 def test_real_weights_are_those_that_keras_loads(features):
     base = base_of(transfer("mobilenet_v2", SHAPE, 5, REAL_WEIGHTS))
@@ -273,7 +274,9 @@ def test_real_weights_are_those_that_keras_loads(features):
 
 
 @one_now_others_slow
-@pytest.mark.parametrize(("suffix", "kind"), [(".h5", str), (".weights.h5", Path)])
+@pytest.mark.parametrize(
+    ("suffix", "kind"), others_slow([(".h5", str), (".weights.h5", Path)], (".weights.h5", Path))
+)
 def test_weights_come_from_a_file_of_either_layout(network, suffix, kind, tmp_path):
     saved = keras_base(network, (224, 224))
     path = tmp_path / f"w{suffix}"
@@ -285,7 +288,7 @@ def test_weights_come_from_a_file_of_either_layout(network, suffix, kind, tmp_pa
         assert received.trainable == (received not in batch_norms(loaded))
 
 
-@all_networks
+@one_now_others_slow
 def test_imagenet_weights_are_fetched_from_where_keras_fetches_them(network, monkeypatch):
     asked = []
 
@@ -302,7 +305,7 @@ def test_imagenet_weights_are_fetched_from_where_keras_fetches_them(network, mon
     assert asked[0] == asked[1]
 
 
-@all_networks
+@one_now_others_slow
 def test_without_a_network_the_error_says_what_to_fetch(network, no_network):
     with pytest.raises(UserError, match=f"ImageNet weights of {network} cannot be downloaded") as error:
         transfer(network, SHAPE, 5)
@@ -364,7 +367,7 @@ def test_other_files_are_refused_in_one_line(other_weights, recwarn):
         assert not [w for w in recwarn if "Skipping" in str(w.message)]
 
 
-@pytest.mark.parametrize("path", ["imagnet", "no/such.weights.h5", "."])
+@pytest.mark.parametrize("path", others_slow(["imagnet", "no/such.weights.h5", "."], "imagnet"))
 def test_missing_weights_file_is_told(path):
     with pytest.raises(UserError, match=r'"imagenet", None or a file such as https://.*There is no file at'):
         transfer("mobilenet_v2", SHAPE, 5, path)
@@ -425,6 +428,7 @@ def with_fitted_head(backbone):
     return classifier
 
 
+@pytest.mark.slow
 @one_now_others_slow
 def test_classifier_survives_its_file_in_safe_mode(network, tmp_path):
     backbone, signals = transfer(network, SHAPE, 3, None), sounds(3)[0]
@@ -453,13 +457,15 @@ def check_export(classifier, quantize, folder):
         np.testing.assert_allclose(received, classifier.probabilities(signals), atol=1e-3)
 
 
-@pytest.mark.parametrize("quantize", ["none", pytest.param("dynamic", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("quantize", ["none", "dynamic"])
 def test_mobilenet_is_exported_with_builtin_operators(quantize, tmp_path):
     check_export(with_fitted_head(transfer("mobilenet_v2", SHAPE, 3, None)), quantize, tmp_path / "export")
     size = (tmp_path / "export" / "model.tflite").stat().st_size
     assert size < {"none": 9_500_000, "dynamic": 3_000_000}[quantize]
 
 
+@pytest.mark.slow
 @needs_real_weights
 def test_mobilenet_is_exported_in_int8(tmp_path):
     """A network of random weights makes too much of rounding."""

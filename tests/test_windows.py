@@ -75,6 +75,7 @@ def test_windows_are_read_in_any_order_and_precision(tmp_path, dtype):
 def test_neighbours_are_read_together(tmp_path, monkeypatch):
     np.save(tmp_path / "X.npy", np.zeros((40, 5, 3)))
     reader, seeks = WindowReader(tmp_path / "X.npy"), []
+    assert reader.signal_shape == (5, 3)  # which is read but once
     opened = Path.open
 
     def counting(path, *arguments, **options):

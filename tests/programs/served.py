@@ -1,11 +1,6 @@
-"""A worker of a data service that reads slowly, started by test_service.py.
-
-python served.py DISPATCHER
-"""
+"""A worker of a data service that reads slowly, which test_service.py runs in a process of its own."""
 
 import json
-import os
-import sys
 import threading
 import time
 
@@ -38,7 +33,8 @@ def open_source(source: str) -> Examples:
     return Examples(manifest, read, NAMES, weights)
 
 
-if __name__ == "__main__":
-    server = start_worker(sys.argv[1], "localhost", 0, open_source)
-    print(f"The worker of process {os.getpid()} listens", flush=True)
+def serve(dispatcher: str, listens):
+    """Work until the process is killed; `listens`, a semaphore, is released once it can be asked."""
+    _server = start_worker(dispatcher, "localhost", 0, open_source)
+    listens.release()
     threading.Event().wait()

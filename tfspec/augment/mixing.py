@@ -16,7 +16,8 @@ from tfspec.base import arguments
 class MixUp(RandomLayer):
     """Mixes each example and its label with another one (H. Zhang et al., "mixup", ICLR 2018).
 
-    x becomes (1 − λ) · x + λ · x₂, and the label the same of the labels, with a λ for each example.
+    x becomes (1 − λ) · x + λ · x₂, and the label the same of the labels, with a λ for each example. A label
+    that nobody knows, NaN, makes one that nobody knows.
 
     Args:
         min_weight: least λ, the part of the other example.
@@ -94,7 +95,7 @@ class MixUp(RandomLayer):
 
         def mixed(part, other):
             own = along(weight, part)
-            return (1 - own) * part + own * other
+            return tf.where(own > 0, (1 - own) * part + own * other, part)  # 0 · NaN would be NaN
 
         if partners is None:
             partners = [tf.gather(part, params["partner"]) for part in x]

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 Takes = Literal["recording", "windows", "picture"]
 """Where a model's signals come from: recordings, in slices of one channel; windows of a sensor's samples, or
 whatever else stands in arrays; pictures of spectra."""
+Labels = Literal["one", "several"]
+"""What labels an example has: one class, or shares that sum to one (softmax); or several classes at once, or
+none of them (a sigmoid each)."""
+HALF = 0.5
+"""Lowest probability at which a class holds where nobody has chosen another one."""
 NOT_OURS = "it is damaged or was not made by tfspec"
 """What to say of a file that cannot be loaded as a model."""
 FIRST_PICTURES = (64, 128)
@@ -35,6 +40,14 @@ class Model(Protocol):
     @property
     def takes(self) -> Takes:
         """Where its signals come from."""
+
+    @property
+    def labels(self) -> Labels:
+        """Whether one class holds, or several can at once."""
+
+    @property
+    def thresholds(self) -> tuple[float, ...] | None:
+        """Lowest probability at which each class holds; None where it is the likeliest one that holds."""
 
     def probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Classify (batch, *signal_shape) signals: (batch, classes)."""

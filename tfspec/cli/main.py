@@ -21,12 +21,14 @@ from tfspec.cli.parsing import parse, parse_call, split_off_preset
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
 
-PIPELINE_USAGE = """usage: tfspec {command} NAME [--preset PRESET] [--show] [options]
+PIPELINE_USAGE = """usage: tfspec {command} DATA|NAME|FILE.py [--preset PRESET] [--show] [options]
 
-NAME is one of {names},
-or a Python file that defines a Pipeline. `tfspec {command} NAME --help` lists its options.
+DATA is your own: a folder with a folder of recordings, or pictures, per class; a table of files and labels;
+a folder of recordings with Raven's or Audacity's annotations; or arrays, X and y. `tfspec check DATA` says
+what is wrong with it. NAME is one of {names}.
+FILE.py defines a Pipeline of your own. `tfspec {command} DATA --help` lists the options.
 PRESET is a named set of options, such as published; options that are given go before its own.
---show prints all options and does nothing else."""
+--show prints all options, those that are chosen from DATA too, and does nothing else."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -112,14 +114,15 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
         print(PIPELINE_USAGE.format(command=command, names=", ".join(known_pipelines())))
         return
     from tfspec.cli.summaries import print_options
-    from tfspec.experiment.registry import find_pipeline
+    from tfspec.experiment.registry import pipeline_for
+    from tfspec.experiment.splitting import checked_split
 
     name, *options = arguments
-    kind, (chosen, options) = find_pipeline(name), split_off_preset(options)
+    (kind, given), (chosen, options) = pipeline_for(name), split_off_preset(options)
     program = f"tfspec {command} {name} [--preset {{{','.join(kind.all_presets())}}}] [--show]"
-    pipeline = parse(kind, options, program, kind.preset_options(chosen.preset))
+    pipeline = parse(kind, options, program, {**given, **kind.preset_options(chosen.preset)})
     if chosen.show:
-        print_options(pipeline)
+        print_options(checked_split(pipeline)[0] if given else pipeline)
     else:
         PIPELINE_COMMANDS[command](pipeline)
 

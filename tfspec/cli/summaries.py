@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tfspec.distributed import devices
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.report.figures import score_table
-from tfspec.scores.types import Scores, SmoothedScores
+from tfspec.scores.types import AnyScores, Scores, SeveralScores, SmoothedScores
 
 
 def print_run(run: Run, pipeline: Steps) -> None:
@@ -38,9 +39,20 @@ def print_options(pipeline: Steps) -> None:
         console.print(escape(f"{field.name:24} {value}{default}"), highlight=False)
 
 
-def print_scores(scores: Scores, folder: Path) -> None:
+def print_scores(scores: AnyScores, folder: Path) -> None:
     """Say how good a model is, and where the details are."""
     console.print(score_table(scores))
+    if scores["labels"] == "one":
+        _print_one(scores)
+    else:
+        _print_several(scores)
+    if trained_on := scores.get("groups_trained_on"):
+        console.print(f"{len(trained_on)} of its groups were trained on: the score is too good.")
+    console.print(escape(f"Predictions and figures: {folder}"))
+
+
+def _print_one(scores: Scores) -> None:
+    """Say how good a model is that names one class an example."""
     console.print(
         f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f}, "
         f"kappa {scores['kappa']:.3f}, {scores['examples']} examples"
@@ -49,36 +61,53 @@ def print_scores(scores: Scores, folder: Path) -> None:
         f"KL divergence {scores['kl']:.3f} (of the prior {scores['kl_prior']:.3f}), "
         f"calibration error {scores['calibration_error']:.3f}"
     )
-    if scores["groups"]:
-        console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores)}")
-    else:
-        console.print(
-            "Not every example tells its group (speaker, person): no scores of groups, no intervals."
-        )
+    _print_intervals(scores, ("accuracy", "macro_f1", "kappa"))
     if smoothed := scores.get("smoothed"):
         console.print(
             f"smoothed over time: accuracy {smoothed['accuracy']:.3f}, macro F1 {smoothed['macro_f1']:.3f}, "
             f"kappa {smoothed['kappa']:.3f}"
         )
-        console.print(f"95% intervals: {_intervals(smoothed)}")
-    if trained_on := scores.get("groups_trained_on"):
-        console.print(f"{len(trained_on)} of its groups were trained on: the score is too good.")
-    console.print(escape(f"Predictions and figures: {folder}"))
+        console.print(f"95% intervals: {_intervals(smoothed, ('accuracy', 'macro_f1', 'kappa'))}")
 
 
-def _intervals(scores: Scores | SmoothedScores) -> str:
-    ends = {name: scores["intervals"][name] for name in ("accuracy", "macro_f1", "kappa")}
-    return ", ".join(
-        f"{name.replace('_f1', ' F1')} {low:.3f}–{high:.3f}" for name, (low, high) in ends.items()
+def _print_several(scores: SeveralScores) -> None:
+    """Say how good a model is of whose classes several can hold at once."""
+    ranking = {name: scores[name] for name in ("mean_average_precision", "lwlrap", "macro_auc")}
+    said = [f"{_spoken(name)} {value:.3f}" for name, value in ranking.items() if value is not None]
+    console.print(", ".join([*said, f"{scores['examples']} examples"]))
+    console.print(
+        f"macro F1 {scores['macro_f1']:.3f}, micro F1 {scores['micro_f1']:.3f}, "
+        f"all labels right {scores['exact']:.3f}, calibration error {scores['calibration_error']:.3f}"
     )
+    _print_intervals(scores, ("mean_average_precision", "macro_f1"))
+
+
+def _print_intervals(scores: AnyScores, names: Sequence[str]) -> None:
+    if scores["groups"]:
+        console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores, names)}")
+    else:
+        console.print(
+            "Not every example tells its group (speaker, person): no scores of groups, no intervals."
+        )
+
+
+def _intervals(scores: AnyScores | SmoothedScores, names: Sequence[str]) -> str:
+    ends = {name: scores["intervals"][name] for name in names if name in scores["intervals"]}
+    return ", ".join(f"{_spoken(name)} {low:.3f}–{high:.3f}" for name, (low, high) in ends.items())
+
+
+def _spoken(name: str) -> str:
+    spelt = {"lwlrap": "LWLRAP", "macro_auc": "macro AUC"}
+    return spelt.get(name, name.replace("_f1", " F1").replace("_", " "))
 
 
 def print_parity(parity: dict[str, Any], folder: Path) -> None:
     """Say how far exported files are from the Keras model, how large and how fast."""
+    (agreement,) = (key for key in parity["tflite"] if key.startswith("same_"))
     for name, result in parity.items():
         console.print(
-            f"{name}: same top class as Keras on {result['same_top_class']:.2%} of {result['signals']} "
-            f"signals, probabilities differ by at most {result['largest_difference']:.1e}"
+            f"{name}: {agreement.replace('_', ' ')} as Keras on {result[agreement]:.2%} of "
+            f"{result['signals']} signals, probabilities differ by at most {result['largest_difference']:.1e}"
         )
     tflite = parity["tflite"]
     console.print(

@@ -11,6 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.augment.augmentation import NO_AUGMENTATION, Augmentation
+from tfspec.base.model import Labels
 from tfspec.data.epochs import Epochs, check_epochs
 from tfspec.data.examples import Examples
 from tfspec.data.graphs import as_it_is
@@ -42,6 +43,7 @@ def make_dataset(
     *,
     augmentation: Augmentation = NO_AUGMENTATION,
     sample_weight: np.ndarray | None = None,
+    labels: Labels = "one",
     batches_per_read: int = 1,
     batch_slice: BatchSlice = WHOLE,
     service: DataService | None = None,
@@ -62,20 +64,20 @@ def make_dataset(
         augmentation: random layers on signals and on features, and mixing; needs `epochs`. Only what is mixed
             in is read for it.
         sample_weight: (rows,) weights of the examples, such as a column of the manifest.
+        labels: "one" class an example, or "several" at once, as in `targets`.
         batches_per_read: batches that are read together, one such read ahead, where the reader gains from it.
             What the batches hold does not depend on it.
         batch_slice: makes only these examples of each batch, for several workers. All workers' are together
             the batch that one would make, augmented alike.
         service: has the batches made by its workers, whose `take` returns what `Examples(manifest, read,
-            class_names, sample_weight).take` would. They are the same batches, in any order.
+            class_names, sample_weight, labels).take` would. They are the same batches, in any order.
 
     Returns:
         Batches ((batch, *shape) float32, (batch,) int32), or labels (batch, classes) float32 from columns of
         numbers; then (batch,) float32 weights where given.
 
     Raises:
-        UserError: a label is not among the class names, or columns of classes are missing or hold what is no
-            number.
+        UserError: as of `targets`.
         ValueError: the weights are not one number a row, not negative, there are layers that draw and no
             epochs, or labels that cannot be mixed.
 
@@ -87,7 +89,7 @@ def make_dataset(
         [2, 1]
     """
     check_epochs(epochs, augmentation)
-    examples = Examples(manifest, read, class_names, sample_weight)
+    examples = Examples(manifest, read, class_names, sample_weight, labels)
     plan = Plan(len(manifest), batch_size, epochs, augmentation.mix_up, batches_per_read, batch_slice)
     if service is None:
         stages = Stages(examples, front_end, augmentation)

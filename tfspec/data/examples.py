@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfspec.base.model import Labels
 from tfspec.data.readers import Reader
 from tfspec.data.targets import targets
 
@@ -23,6 +24,7 @@ class Examples:
         read: as in `make_dataset`.
         class_names: as in `make_dataset`; None for signals without labels.
         sample_weight: as in `make_dataset`.
+        labels: as in `make_dataset`.
 
     Raises:
         UserError: as in `make_dataset`.
@@ -35,10 +37,11 @@ class Examples:
         read: Reader,
         class_names: Sequence[str] | None = None,
         sample_weight: np.ndarray | None = None,
+        labels: Labels = "one",
     ):
         self.manifest = manifest
         self.read = read
-        self.per_row = [] if class_names is None else [targets(manifest, class_names)]
+        self.per_row = [] if class_names is None else [targets(manifest, class_names, labels)]
         if sample_weight is not None:
             weights = np.asarray(sample_weight, np.float32)
             if weights.shape != (len(manifest),) or not (np.isfinite(weights) & (weights >= 0)).all():

@@ -54,3 +54,42 @@ def name_problems(manifest: pd.DataFrame) -> pd.Series:
             found = manifest[column].isin(list(bad)).to_numpy()
             problems[found] = [bad[name] for name in manifest[column][found]]
     return pd.Series(problems, manifest.index, dtype=object)
+
+
+class Faults:
+    """What is wrong with each row of a table, the first thing found.
+
+    Args:
+        rows: how many the table has.
+
+    Example:
+        >>> faults = Faults(3)
+        >>> faults.add([False, True, False], "no label")
+        >>> faults.add([True, True, False], lambda row: f"{row} is bad")
+        >>> faults.told.tolist()
+        ['row 1: 0 is bad', 'row 2: no label', None]
+    """
+
+    def __init__(self, rows: int):
+        self.told = np.full(rows, None, object)
+
+    @property
+    def good(self) -> np.ndarray:
+        """Whether nothing is known against a row."""
+        return pd.isna(self.told)
+
+    def add(
+        self, is_bad: Sequence[bool] | np.ndarray | pd.Series, why: str | Callable[[int], object]
+    ) -> None:
+        """Tell of some rows why they are bad, unless they are known to be so.
+
+        Args:
+            is_bad: whether each row is.
+            why: of all, or called with the place of each; rows are named from 1 on.
+        """
+        for row in np.flatnonzero(np.asarray(is_bad, bool) & self.good):
+            self.told[row] = f"row {row + 1}: {why if isinstance(why, str) else why(int(row))}"
+
+    def told_in(self, manifest: pd.DataFrame) -> pd.DataFrame:
+        """Return a manifest of the rows with the column `problem`, None for a good row."""
+        return manifest.assign(problem=pd.Series(self.told, manifest.index, dtype=object))

@@ -12,6 +12,7 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.augment.augmentation import NO_AUGMENTATION, Augmentation
+from tfspec.base.model import Labels
 from tfspec.data.epochs import Epochs, check_epochs
 from tfspec.data.examples import Examples
 from tfspec.data.plan import Draws, draw_partners
@@ -57,6 +58,7 @@ class SignalSequence(keras.utils.PyDataset):
             gives (samples,). Whether it is random, and from which seed, is its own affair.
         augmentation: as in `make_dataset`; what is mixed in is not transformed either.
         sample_weight: as in `make_dataset`.
+        labels: as in `make_dataset`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
 
     Raises:
@@ -83,11 +85,12 @@ class SignalSequence(keras.utils.PyDataset):
         transform: Transform | None = None,
         augmentation: Augmentation = NO_AUGMENTATION,
         sample_weight: np.ndarray | None = None,
+        labels: Labels = "one",
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_epochs(epochs, augmentation)
-        self.examples = Examples(manifest, read, class_names, sample_weight)
+        self.examples = Examples(manifest, read, class_names, sample_weight, labels)
         self.batch_size = batch_size
         self.epochs = epochs
         self.transform = transform

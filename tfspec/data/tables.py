@@ -1,14 +1,16 @@
-"""CSV tables that people make: whatever is in them, they are read as text or refused."""
+"""Tables that people make: whatever is in them, they are read as text or refused."""
 
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError, listed
@@ -17,20 +19,25 @@ from tfspec.base.text import excerpt, normalized, shown, text_problem
 
 LINE_CHARACTERS = 2**20
 """The longest line of a table: some ten times a picture's 8192 numbers."""
+PARQUET = (".parquet", ".pq")
+TABLES = (".csv", ".tsv", ".tab", *PARQUET)
+"""Suffixes of tables."""
+DELIMITERS = (",", "\t", ";")
+"""Of two that are as frequent in a header, the first."""
 
 
-def read_csv(path: str | os.PathLike) -> pd.DataFrame:
+def read_csv(path: str | os.PathLike, delimiter: str | None = ",") -> pd.DataFrame:
     r"""Read a CSV table in UTF-8, every cell as the text that it is.
 
     Args:
         path: the table. Its first line names the columns; lines that end early are filled with "".
+        delimiter: as in `read_cells`.
 
     Returns:
         A column of text for each of the table's, named as there.
 
     Raises:
-        UserError: it is missing, no file, no CSV in UTF-8 or without rows, has lines of over a million
-            characters or longer than its header, or columns of the same name or one that cannot be printed.
+        UserError: as in `read_cells`, or it has no rows.
 
     Example:
         >>> import tempfile
@@ -39,10 +46,46 @@ def read_csv(path: str | os.PathLike) -> pd.DataFrame:
         ...     read_csv(f"{folder}/a.csv").to_dict("list")
         {'file': ['007'], 'yes': ['0.5']}
     """
+    table = read_cells(path, delimiter)
+    if table.empty:
+        raise UserError(f"{shown(path)} has no rows.")
+    return table
+
+
+def read_cells(path: str | os.PathLike, delimiter: str | None = None) -> pd.DataFrame:
+    r"""Read a table in UTF-8 that may have no rows, every cell as the text that it is.
+
+    Between commas and semicolons, quotes hold what a cell may not; between tabs they are text like any
+    other, as Raven and Common Voice write it, unless they stand round a whole cell.
+
+    Args:
+        path: as in `read_csv`.
+        delimiter: what stands between two cells; if None, the one of tab, semicolon and comma that is most
+            frequent in the first line.
+
+    Returns:
+        As `read_csv` returns it, maybe without rows.
+
+    Raises:
+        UserError: it is missing, no file or no table in UTF-8, has lines of over a million characters or
+            longer than its header, or columns of the same name or one that cannot be printed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "a.tsv").write_text('file\tsaid\n1.wav\t"Go" and 5\'\n')
+        ...     read_cells(f"{folder}/a.tsv").to_dict("list")
+        {'file': ['1.wav'], 'said': ['"Go" and 5\'']}
+    """
     path = Path(path)
     with open_table(path) as file:
-        cells = csv.reader(bounded_lines(file, path), strict=True)
         try:
+            lines = bounded_lines(file, path)
+            first = next(lines, "")
+            delimiter = delimiter or max(DELIMITERS, key=first.count)
+            quotes = None if delimiter == "\t" else '"'
+            every = itertools.chain([first], lines)
+            cells = csv.reader(every, delimiter=delimiter, quotechar=quotes, strict=True)
             header = next(cells, [])
             rows = [_filled(row, len(header), path, cells.line_num) for row in cells if row]
         except csv.Error as error:
@@ -51,10 +94,72 @@ def read_csv(path: str | os.PathLike) -> pd.DataFrame:
             raise not_csv(path, error.reason) from None
         except OSError as error:
             raise UserError(f"{shown(path)} cannot be read: {error.strerror}.") from None
+    if not quotes:
+        header, *rows = [[*map(_unquoted, row)] for row in (header, *rows)]
     _check_columns(path, header)
-    if not rows:
-        raise UserError(f"{shown(path)} has no rows.")
     return pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
+
+
+def read_any_table(path: str | os.PathLike) -> pd.DataFrame:
+    r"""Read a CSV, TSV or Parquet table, every cell as text.
+
+    Args:
+        path: the table; what stands between cells is found in the header of one in text.
+
+    Returns:
+        A column of text for each of the table's. Missing cells are "", and lists are joined by ";".
+
+    Raises:
+        UserError: it cannot be read, has no rows, or is a Parquet file and pyarrow is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "a.csv").write_text("file;label\n1.wav;dog\n")
+        ...     read_any_table(f"{folder}/a.csv").to_dict("list")
+        {'file': ['1.wav'], 'label': ['dog']}
+    """
+    path = Path(path)
+    if path.suffix.lower() not in PARQUET:
+        return read_csv(path, delimiter=None)
+    if problem := file_problem(path):
+        raise UserError(f"{shown(path)} cannot be read: {problem}.")
+    try:
+        table = pd.read_parquet(path)
+    except ImportError:
+        raise UserError(f"Reading {shown(path)} takes another package: pip install pyarrow") from None
+    except Exception as error:  # of pyarrow, whatever a damaged file makes it raise
+        raise UserError(f"{shown(path)} is no Parquet file: {excerpt(error, 200)}") from None
+    if table.empty:
+        raise UserError(f"{shown(path)} has no rows.")
+    return as_text(table)
+
+
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Make a table of text of any other, such as one that was made in Python.
+
+    Args:
+        table: cells of any kind; lists, sets and arrays are several labels.
+
+    Returns:
+        The same with text for cells: "" where they are missing, lists joined by ";". Rows count from 0.
+
+    Raises:
+        UserError: columns have the same name, or one that cannot be printed.
+
+    Example:
+        >>> as_text(pd.DataFrame({"file": ["1.wav", None], "labels": [["a", "b"], []]})).values.tolist()
+        [['1.wav', 'a;b'], ['', '']]
+    """
+    table = table.reset_index(drop=True).rename(columns=str)
+    _check_columns("the table", [*table])
+    return table.astype(object).map(_cell).astype(object)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, (list, tuple, set, np.ndarray)):
+        return ";".join(map(str, value))
+    return "" if pd.isna(value) else str(value)
 
 
 def open_table(path: Path) -> TextIO:
@@ -82,13 +187,17 @@ def not_csv(path: Path, why: str) -> UserError:
     return UserError(f"{shown(path)} is not a CSV file in UTF-8: {why}.")
 
 
+def _unquoted(cell: str) -> str:
+    return cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
+
+
 def _filled(row: list[str], columns: int, path: Path, line: int) -> list[str]:
     if len(row) > columns:
         raise not_csv(path, f"line {line} has {len(row)} cells, the header {columns}")
     return row if len(row) == columns else row + [""] * (columns - len(row))
 
 
-def _check_columns(path: Path, header: list[str]) -> None:
+def _check_columns(path: Path | str, header: list[str]) -> None:
     names = [normalized(name) for name in header]
     if twice := [repr(excerpt(name)) for name, count in Counter(names).items() if count > 1]:
         received = f"{listed(twice)} more than once"

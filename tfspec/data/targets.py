@@ -8,42 +8,85 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError, listed
+from tfspec.base.model import Labels
 from tfspec.base.text import excerpt, normalized
 
+ROUNDING = 1e-3
+"""Shares in a table are rounded: thirty of three digits may be off by this much together."""
 
-def targets(manifest: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
-    """Look up what is to be learnt: each row's class, or how much of each class it has.
+
+def targets(manifest: pd.DataFrame, class_names: Sequence[str], labels: Labels = "one") -> np.ndarray:
+    """Look up what is to be learnt: each row's class, how much of each class it has, or which ones hold.
 
     Args:
         manifest: column `label`; or without one, a column of numbers a class, named as it. A column
             `is_absent` says which rows are known not to be of the class that `label` names.
         class_names: labels in the order of the model's logits.
+        labels: "one" class an example, or "several" at once: 1 holds, 0 does not, NaN or nothing is a label
+            that nobody knows.
 
     Returns:
-        (rows,) int32, ~k where class k is absent; or (rows, classes) float32.
+        (rows,) int32, ~k where class k is absent; or (rows, classes) float32, as several labels always are.
 
     Raises:
         UserError: a label is not among the class names, or columns of classes are missing or hold what is no
-            number.
+            number; of several labels, what is not in 0…1.
 
     Example:
         >>> targets(pd.DataFrame({"yes": [0.75], "no": [0.25]}), ["no", "yes"])
         array([[0.25, 0.75]], dtype=float32)
+        >>> targets(pd.DataFrame({"dog": [1, 0], "cat": [1, None]}), ["cat", "dog"], "several").tolist()
+        [[1.0, 1.0], [nan, 0.0]]
     """
     if "label" in manifest:
         places = label_indices(manifest["label"], class_names)
+        if labels == "several":
+            return np.eye(len(class_names), dtype=np.float32)[places]
         return np.where(manifest["is_absent"], ~places, places) if "is_absent" in manifest else places
+    columns = _class_columns(manifest, class_names)
+    numbers = columns.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
+    if labels == "one":
+        good, wanted = np.isfinite(numbers), "finite numbers"
+    else:
+        unknown = np.isnan(numbers) & columns.isin(["", None, np.nan]).to_numpy()
+        good, wanted = unknown | (numbers >= 0) & (numbers <= 1), "0, 1 or nothing"
+    if not good.all():
+        bad = manifest.index[~good.all(axis=1)]
+        raise UserError(f"The classes' columns must hold {wanted}. They do not in row {bad[0]}.")
+    return numbers
+
+
+def labels_of(manifest: pd.DataFrame, class_names: Sequence[str]) -> Labels:
+    """Tell from a manifest whether one class holds or several can.
+
+    Args:
+        manifest: column `label`, or a column of numbers a class.
+        class_names: the classes.
+
+    Returns:
+        "one" where there are labels, or where every row's numbers have the sum 1; else "several".
+
+    Example:
+        >>> labels_of(pd.DataFrame({"dog": [1, 0], "cat": [1, 0]}), ["cat", "dog"])
+        'several'
+    """
+    if "label" in manifest:
+        return "one"
+    sums = (
+        _class_columns(manifest, class_names).apply(pd.to_numeric, errors="coerce").sum(axis=1, skipna=False)
+    )
+    return "one" if ((sums - 1).abs() <= ROUNDING).all() else "several"
+
+
+def _class_columns(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+    """Return the column of each class."""
     class_names = [*map(normalized, class_names)]
     manifest = manifest.rename(columns=normalized)
     if missing := [name for name in class_names if name not in manifest]:
         raise UserError(
             f"The manifest has neither a column `label` nor one for each class: {', '.join(missing)} missing."
         )
-    shares = manifest[list(class_names)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
-    if not np.isfinite(shares).all():
-        bad = manifest.index[~np.isfinite(shares).all(1)]
-        raise UserError(f"The classes' columns must hold finite numbers. They do not in row {bad[0]}.")
-    return shares
+    return manifest[class_names]
 
 
 def label_indices(labels: pd.Series, class_names: Sequence[str]) -> np.ndarray:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from tfspec.base.errors import UserError
+from tfspec.base.model import HALF, Labels
 from tfspec.data.epochs import Epochs
 from tfspec.data.plan import Draws
 from tfspec.data.stages import apply_layers
@@ -22,6 +23,7 @@ from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.splitting import example_names
 from tfspec.experiment.steps import Steps
 from tfspec.report import figures
+from tfspec.scores.predictions import predicted_places
 
 MOST_CLASSES = 12
 IN_TRAINING = 80
@@ -57,14 +59,14 @@ def in_training(steps: Steps, split: pd.DataFrame) -> Figure:
         split: of the run; its 80th training example is drawn, or the last one if there are fewer.
 
     Returns:
-        The figure: the plain picture under the example's class and name, then augmented ones, nothing mixed
-        in.
+        The figure: the plain picture under the example's class or classes and its name, then augmented ones,
+        nothing mixed in.
     """
     train, names = split[split["part"] == "train"].sort_index(), steps.class_names(split)
-    truth = targets(train, names)
+    truth = targets(train, names, steps.labels)
     known = train[truth >= 0] if truth.ndim == 1 else train
     row = known.iloc[[min(IN_TRAINING, len(known) - 1)]]
-    label = names[_place(targets(row, names)[0])]
+    label = ", ".join(_true_names(row, names, steps.labels)) or "none"
     signals, front_end = np.repeat(steps.reader()(row), DRAWS, axis=0), steps.front_end()
     augmentation = dataclasses.replace(steps.augmentation(), mix_up=None)
     draws = Draws(Epochs(steps.seed).seeds(1)[0], np.array([0, DRAWS]))
@@ -76,9 +78,12 @@ def in_training(steps: Steps, split: pd.DataFrame) -> Figure:
     return figures.examples_figure(pictures)
 
 
-def _place(truth: np.ndarray) -> int:
-    """Return the place of an example's class, or of its largest share."""
-    return int(truth if truth.ndim == 0 else truth.argmax())
+def _true_names(row: pd.DataFrame, class_names: Sequence[str], labels: Labels) -> list[str]:
+    """Return an example's class, that of its largest share, or all that hold."""
+    truth = targets(row, class_names, labels)[0]
+    if labels == "several":
+        return [class_names[place] for place in np.flatnonzero(truth >= HALF).tolist()]
+    return [class_names[int(truth if truth.ndim == 0 else truth.argmax())]]
 
 
 def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") -> Figure:
@@ -91,7 +96,7 @@ def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") 
         part: of the run's own data.
 
     Returns:
-        The figure: the picture, a bar for each class's probability, the true and the predicted label.
+        The figure: the picture, a bar for each class's probability, the true and the predicted labels.
 
     Raises:
         UserError: the run is not finished, or there is no such example.
@@ -106,10 +111,11 @@ def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") 
     read, _ = readable(steps, run, row)
     signal, classes = read(row), models[0].class_names
     features = np.asarray(models[0].front_end(signal))
-    truth = targets(row, classes)[0]
+    mean = probabilities(models, [signal]).mean(axis=0)[0]
     return figures.view_figure(
         steps.picture(signal[0], features[0]),
         str(example_names(row).iloc[0]),
-        dict(zip(classes, probabilities(models, [signal]).mean(axis=0)[0].tolist(), strict=True)),
-        classes[_place(truth)],
+        dict(zip(classes, mean.tolist(), strict=True)),
+        _true_names(row, classes, steps.labels),
+        np.take(classes, predicted_places(mean, run.classifier.thresholds)).tolist(),
     )

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries
+from tfspec.base.model import HALF
 from tfspec.data.splits import UNANSWERED
 from tfspec.data.targets import targets
 from tfspec.experiment.drawing import examples_of
@@ -24,7 +25,8 @@ from tfspec.experiment.steps import Steps
 from tfspec.report import figures
 from tfspec.scores import evaluation
 from tfspec.scores.evaluation import Evaluation, Predicted
-from tfspec.scores.types import Scores
+from tfspec.scores.thresholds import thresholds_of
+from tfspec.scores.types import AnyScores
 
 
 def evaluate(
@@ -33,13 +35,13 @@ def evaluate(
     data: str | os.PathLike | None = None,
     on_bad_file: Literal["stop", "skip"] | None = None,
     part: Scored = "validation",
-) -> Scores:
+) -> AnyScores:
     """Score the best models of a run on its validation or test part, or on all of another data set.
 
     Every example is predicted by the mean of all models, in cross-validation by that of the models that
     were not trained on its fold. Writes metrics.json, predictions.csv, groups.csv (the scores of each group
     by itself) and figures/: into the run folder for the validation part, into evaluations/ in it for the
-    rest.
+    rest. The thresholds of several labels are chosen on the validation part, and written into best.keras.
 
     Args:
         steps: the pipeline of the run.
@@ -52,8 +54,8 @@ def evaluate(
         The scores, as metrics.json has them.
 
     Raises:
-        UserError: the run is not finished, or the data cannot be used or has labels that the model does not
-            know.
+        UserError: the run is not finished, or the data cannot be used, has labels that the model does not
+            know, or none at all.
     """
     check_finished(run, members := members_of(steps, run.split))
     clear_temporaries(run.folder)
@@ -78,10 +80,12 @@ def evaluate(
     rows = rows.assign(label=list(found.predictions["label"]))
     drawn = _figures(steps, run, rows, found.scores)
     run.write_evaluation(run.evaluation_folder(data, part), found.scores, tables, drawn)
+    if is_held_out and found.scores["labels"] == "several":
+        run.write_thresholds(thresholds_of(found.scores, run.classifier.class_names).tolist())
     return found.scores
 
 
-def fitted_scores(steps: Steps, run: Run) -> Scores | dict:
+def fitted_scores(steps: Steps, run: Run) -> AnyScores | dict:
     """Return the scores of the validation part, among them what was fitted to it, such as the temperature.
 
     They are empty where nothing validated.
@@ -98,26 +102,29 @@ def fitted_scores(steps: Steps, run: Run) -> Scores | dict:
 
 
 def _found(
-    steps: Steps, run: Run, asked: Asked, rows: pd.DataFrame, fitted: Scores | dict | None
+    steps: Steps, run: Run, asked: Asked, rows: pd.DataFrame, fitted: AnyScores | dict | None
 ) -> Evaluation:
     """Predict rows and score them; without anything fitted before, they are the held-out ones."""
-    names = run.classifier.class_names
-    truth = targets(rows, names)
-    predicted = Predicted(names, truth, predict_rows(steps, run, asked), example_names(rows), rows["group"])
+    names, kind = run.classifier.class_names, run.classifier.labels
+    truth = targets(rows, names, kind)
+    if np.isnan(truth).all():
+        raise UserError("There is nothing to score: no label of any example is known.")
+    members = predict_rows(steps, run, asked)
+    predicted = Predicted(names, truth, members, example_names(rows), rows["group"], kind)
     found = evaluation.evaluate(predicted, _prior(run), fitted)
-    if fitted is not None and not run.has_validation_part:
-        return found  # there is nothing to learn smoothing from
+    if kind == "several" or (fitted is not None and not run.has_validation_part):
+        return found  # there is nothing to smooth, or to learn smoothing from
     rows = rows.assign(label=np.take(names, predicted.labels), predicted=list(found.predictions["predicted"]))
     smoothed = steps.smooth(rows, rows if fitted is None else _held_out(steps, run), names)
     return found if smoothed is None else evaluation.add_smoothed(found, predicted, list(smoothed))
 
 
 def _prior(run: Run) -> np.ndarray:
-    """Return the mean shares of the classes in the training part."""
+    """Return the mean shares of the classes in the training part, or how often each holds."""
     names = run.classifier.class_names
-    known = targets(run.part("train"), names)
+    known = targets(run.part("train"), names, run.classifier.labels)
     if known.ndim == 2:
-        return known.mean(axis=0)
+        return np.ma.masked_invalid(known).mean(axis=0).filled(HALF)
     known = known[known >= 0]  # of the others nobody knows the class
     return np.bincount(known, minlength=len(names)) / len(known)
 
@@ -148,10 +155,14 @@ def _check_shape(steps: Steps, run: Run) -> None:
         raise UserError(f"The model takes signals of shape {known}; those of the data have {received}.")
 
 
-def _figures(steps: Steps, run: Run, rows: pd.DataFrame, scores: Scores) -> dict[str, Figure]:
-    """Draw the confusion matrix, the calibration, the training and some examples."""
+def _figures(steps: Steps, run: Run, rows: pd.DataFrame, scores: AnyScores) -> dict[str, Figure]:
+    """Draw how good each class is, the calibration, the training and some examples."""
+    if scores["labels"] == "one":
+        classes = {"confusion_matrix": figures.confusion_matrix_figure(scores)}
+    else:
+        classes = {"classes": figures.classes_figure(scores)}
     return {
-        "confusion_matrix": figures.confusion_matrix_figure(scores),
+        **classes,
         "calibration": figures.calibration_figure(scores),
         "history": figures.history_figure(run.history),
         "examples": examples_of(steps, rows, run.classifier.front_end),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries
 from tfspec.base.options import Quantize
@@ -14,6 +16,7 @@ from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.export.exporting import export
 from tfspec.models import Classifier, at_temperature
+from tfspec.scores.several import tempered_sigmoid
 
 CALIBRATION_SIGNALS = 1000
 """Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16."""
@@ -59,5 +62,8 @@ def _tempered(steps: Steps, run: Run) -> Classifier:
     """Return the run's model with its logits divided by the temperature that suits the validation part."""
     if not (fitted := fitted_scores(steps, run)):
         raise UserError(f"{run.folder} has no validation part to find a temperature on: export it as it is.")
-    model = run.classifier
-    return model.with_backbone(at_temperature(model.backbone, fitted["tempered"]["temperature"]))
+    model, temperature = run.classifier, fitted["tempered"]["temperature"]
+    tempered = model.with_backbone(at_temperature(model.backbone, temperature))
+    if model.thresholds is not None:  # so that the same classes hold
+        tempered.thresholds = tuple(tempered_sigmoid(np.array(model.thresholds), temperature).tolist())
+    return tempered

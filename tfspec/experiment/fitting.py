@@ -62,7 +62,7 @@ def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
 def _join(folder: Path, names: Sequence[str]) -> None:
     """Make one model of all members, which averages their probabilities."""
     first, *others = (load_keras(folder / name / "best.keras") for name in names)
-    joined = ensemble([first.backbone, *(other.backbone for other in others)])
+    joined = ensemble([first.backbone, *(other.backbone for other in others)], first.labels)
     with written_beside(folder / "best.keras") as temporary:
         first.with_backbone(joined).save(temporary)
 
@@ -139,7 +139,12 @@ def fit_member(
             epochs,
         )
         classifier = Classifier(
-            front_end, in_float32(backbone), class_names, read.signal_shape, read.sample_rate
+            front_end,
+            in_float32(backbone),
+            class_names,
+            read.signal_shape,
+            read.sample_rate,
+            labels=steps.labels,
         )
         fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit)
 
@@ -187,8 +192,10 @@ def _validation_batches(
 def _loader(steps: Steps, service: Service | None, batches_per_read: int = 1) -> Callable[..., Data]:
     """Return what makes batches of a manifest: a dataset, or a Sequence, which reads one after another."""
     if steps.loader == "sequence":
-        return SignalSequence
-    return functools.partial(make_dataset, batches_per_read=batches_per_read, service=service)
+        return functools.partial(SignalSequence, labels=steps.labels)
+    return functools.partial(
+        make_dataset, labels=steps.labels, batches_per_read=batches_per_read, service=service
+    )
 
 
 def _source(steps: Steps, features: Reader | None) -> tuple[Reader, keras.Layer | None]:

@@ -32,7 +32,7 @@ from tfspec.experiment.reference import reference_to
 from tfspec.experiment.run import KEPT_SIGNALS, Run, Scored
 from tfspec.experiment.splitting import checked_split, described
 from tfspec.experiment.steps import Steps
-from tfspec.scores.types import Scores
+from tfspec.scores.types import AnyScores
 
 
 @dataclass(kw_only=True)
@@ -88,7 +88,7 @@ class Pipeline(Steps):
         data: str | os.PathLike | None = None,
         on_bad_file: Literal["stop", "skip"] | None = None,
         part: Scored = "validation",
-    ) -> Scores:
+    ) -> AnyScores:
         """Score a run's best models again, or on another data set; see `experiment.evaluate.evaluate`."""
         return evaluate(self, run, data, on_bad_file, part)
 

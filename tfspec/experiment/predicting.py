@@ -89,7 +89,7 @@ def probabilities(models: Sequence[Classifier], signals: Iterable[np.ndarray]) -
     batches = []
     for batch in signals:
         features = models[0].front_end(batch)
-        batches.append([tf.nn.softmax(model.backbone(features, training=False)) for model in models])
+        batches.append([model.activation(model.backbone(features, training=False)) for model in models])
     return np.concatenate(batches, axis=1)
 
 

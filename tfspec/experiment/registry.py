@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import typing
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,21 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import HIDDEN_PREFIXES
 from tfspec.base.modules import load_file
 from tfspec.base.plugins import known_pipelines
+from tfspec.base.progress import say
 from tfspec.base.text import text_problem
+from tfspec.data.sources.recognise import Kind, recognise
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.experiment.reference import checksum
 from tfspec.experiment.run import Run
+
+GENERAL: dict[Kind, str] = {
+    "class folders": "recordings",
+    "table": "recordings",
+    "annotated recordings": "recordings",
+    "windows": "windows",
+    "pictures": "pictures",
+}
+"""The pipelines for data of one's own, by kind."""
 
 
 def find_pipeline(name: str) -> type[Pipeline]:
@@ -38,6 +50,35 @@ def find_pipeline(name: str) -> type[Pipeline]:
     if name not in (known := known_pipelines()):
         raise UserError(f"No pipeline {name!r}. Give one of {', '.join(known)}, or a Python file.")
     return known[name].load()
+
+
+def pipeline_for(target: str) -> tuple[type[Pipeline], dict[str, Any]]:
+    """Find the pipeline for what is to be trained on or by.
+
+    Args:
+        target: what `find_pipeline` takes; or data of one's own, a file or folder that `recognise` knows.
+
+    Returns:
+        The class, and the options that this settles: `data` for data of one's own, which is said.
+
+    Raises:
+        UserError: it is neither a pipeline nor data.
+
+    Example:
+        >>> pipeline_for("missing")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: No pipeline and no data at 'missing'. Give a folder ...
+    """
+    if target.endswith(".py") or target in (known := known_pipelines()):
+        return find_pipeline(target), {}
+    if not os.path.lexists(target):
+        raise UserError(
+            f"No pipeline and no data at {target!r}. Give a folder of class folders, a table or arrays; "
+            f"a Python file; or one of {', '.join(known)}."
+        )
+    data = recognise(target)
+    say(f"{target}: {data.said}")
+    return find_pipeline(GENERAL[data.kind]), {"data": data.path}
 
 
 def _in_file(path: str) -> type[Pipeline]:

@@ -25,7 +25,7 @@ from tfspec.data.splits import UNANSWERED
 from tfspec.inference.files import predict_files
 from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier
-from tfspec.scores.types import Scores
+from tfspec.scores.types import AnyScores
 
 PARTS = ("train", "validation", "test", UNANSWERED)
 Scored = Literal["validation", "test"]
@@ -102,6 +102,18 @@ class Run:
             with written_beside(folder / "figures" / f"{name}.png") as temporary:
                 figure.savefig(temporary)
 
+    def write_thresholds(self, thresholds: Sequence[float]) -> None:
+        """Write into best.keras from which probabilities on its classes hold, if it says something else.
+
+        Args:
+            thresholds: (classes,).
+        """
+        if self.classifier.thresholds == (chosen := tuple(map(float, thresholds))):
+            return
+        self.classifier.thresholds = chosen
+        with written_beside(self.folder / "best.keras") as temporary:
+            self.classifier.save(temporary)
+
     # What it holds
 
     @functools.cached_property
@@ -147,10 +159,10 @@ class Run:
         """Name, true label, predicted label and probabilities of every validation example."""
         return self._read_table("predictions.csv", ["predicted"])
 
-    def metrics(self, part: Scored = "validation") -> Scores:
-        """Return the scores of a part."""
+    def metrics(self, part: Scored = "validation") -> AnyScores:
+        """Return the scores of a part; those of earlier versions do not say that they are of one label."""
         file = self.evaluation_folder(part=part) / "metrics.json"
-        return cast(Scores, self._read_json(str(file.relative_to(self.folder))))
+        return cast(AnyScores, {"labels": "one", **self._read_json(str(file.relative_to(self.folder)))})
 
     def kept_signals(self) -> ArrayReader:
         """Return what reads the signals that were kept for when the data is gone, by their rows."""

@@ -25,4 +25,4 @@ def open_examples(source: str, pipeline: str | None = None) -> Examples:
     member = members_of(pipeline_of(run, pipeline), run.split)[name]
     rows, class_names = member.part(part), member.steps.class_names(member.split)
     weights = member.steps.training(rows, class_names).weights if part == "train" else None
-    return Examples(rows, member.steps.reader(), class_names, weights)
+    return Examples(rows, member.steps.reader(), class_names, weights, member.steps.labels)

@@ -8,6 +8,7 @@ from tfspec.base.errors import UserError, unusable
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import UNANSWERED, group_names, shared_groups
+from tfspec.data.targets import targets
 from tfspec.experiment.steps import Kind, Steps
 
 
@@ -25,9 +26,11 @@ def checked_split(steps: Kind) -> tuple[Kind, pd.DataFrame, pd.DataFrame]:
     """
     manifest, bad = usable(steps)
     steps = steps.settled(manifest)
-    if len(names := steps.class_names(manifest)) < 2:
-        raise UserError(f"There must be at least two classes. Received: {', '.join(names) or 'none'}")
+    fewest = 2 if steps.labels == "one" else 1
+    if len(names := steps.class_names(manifest)) < fewest:
+        raise UserError(f"There must be at least {fewest} classes. Received: {', '.join(names) or 'none'}")
     split = steps.split(manifest)
+    targets(split[split["part"] != UNANSWERED], names, steps.labels)  # what they refuse nobody can train on
     for fold_split in folds_of(split).values():
         _check(fold_split, steps)
     return steps, split, bad

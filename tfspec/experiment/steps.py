@@ -14,14 +14,17 @@ import pandas as pd
 
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
+from tfspec.base.model import Labels
 from tfspec.base.options import check_options, check_seeds
 from tfspec.data.readers import Reader
+from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.store import Dtype
 from tfspec.distributed.service import check_address
 from tfspec.experiment.options import ComputingOptions, RunOptions, TrainingOptions
 from tfspec.experiment.run import Run
 from tfspec.report.figures import Picture
-from tfspec.training import Phase, Training
+from tfspec.training import MeanAveragePrecision, Phase, Training
+from tfspec.training.losses import KnownLabelsLoss
 
 Kind = TypeVar("Kind", bound="Steps")
 
@@ -138,6 +141,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
     def training(self, examples: pd.DataFrame, class_names: Sequence[str]) -> Training:
         """Say how the backbone learns: by Adam, from cross-entropy, until the validation loss stops falling.
 
+        The cross-entropy is that of a softmax, or of several labels the mean of that of their sigmoids.
+
         Args:
             examples: rows of the manifest that train.
             class_names: labels in the order of the logits.
@@ -145,12 +150,16 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
         Returns:
             Loss, optimizer, metrics, phases, early stopping, and the examples' weights and order.
         """
+        measured: dict[str, Any] = {}
+        if self.labels == "several":
+            measured = {"loss": KnownLabelsLoss(), "metrics": (MeanAveragePrecision(len(class_names)),)}
         return Training(
             phases=[Phase(self.epochs, self.learning_rate, self.learning_rate_end)],
             optimizer=lambda rate: keras.optimizers.Adam(rate, clipnorm=self.clip_norm),
             patience=self.patience,
             keep=self.keep,
             drop_remainder=self.drop_remainder,
+            **measured,
         )
 
     def picture(self, signal: np.ndarray, features: np.ndarray) -> Picture:
@@ -168,8 +177,13 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
     # What else a pipeline may say
 
     def class_names(self, manifest: pd.DataFrame) -> list[str]:
-        """Order the classes as the logits are: as text."""
-        return sorted(manifest["label"].unique())
+        """Order the classes as the logits are: as text, or as their columns are."""
+        return sorted(manifest["label"].unique()) if "label" in manifest else class_columns(manifest)
+
+    @property
+    def labels(self) -> Labels:
+        """Whether an example has "one" class, or "several" can hold at once."""
+        return "one"
 
     @property
     def groups_may_overlap(self) -> bool:

@@ -51,14 +51,15 @@ def export(
 
     Returns:
         What parity.json holds. For `saved_model` and `tflite`: on how many signals they were compared, on
-        which part of these the top class is the same, the largest difference of a probability; for `tflite`
+        which part of these the top class is the same, or where several can hold all classes that reach their
+        thresholds, `same_classes`; the largest difference of a probability; for `tflite`
         also its size in bytes, the median time of one signal in ms, on one core, and how its backbone is
         quantised.
 
     Raises:
         UserError: the folder cannot be written, for lack of space or of permission; what was there stays.
-        ParityError: a file gives the top class that Keras gives on a smaller part of the signals than
-            `SAME_TOP_CLASS` asks for. It is a RuntimeError.
+        ParityError: a file predicts what Keras does on a smaller part of the signals than `SAME_PREDICTION`
+            asks for. It is a RuntimeError.
         ValueError: there is no such mode, or "int8" without signals to calibrate on.
 
     Example:

@@ -25,13 +25,13 @@ from flatbuffers.table import Table
 from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
-from tfspec.base.model import Takes
+from tfspec.base.model import Labels, Takes
 from tfspec.borrowed import tflite_schema
 
 schema = tflite_schema()
 
 ENTRY = b"TFLITE_METADATA"
-LABELS_FILE = "labels.txt"
+LABELS_FILE, THRESHOLDS_FILE = "labels.txt", "thresholds.txt"
 LARGEST_LABELS = 2**24
 """Bytes of a list of labels."""
 CHECKSUM_MARK = b"sha256:"
@@ -48,7 +48,7 @@ STATS_MAX, STATS_MIN = 0, 1
 FILE_NAME, FILE_DESCRIPTION, FILE_TYPE = 0, 1, 2
 # Values of its enumerations.
 FEATURE_PROPERTIES, AUDIO_PROPERTIES = 1, 4
-TENSOR_AXIS_LABELS = 2
+DESCRIPTIONS, TENSOR_AXIS_LABELS = 1, 2
 UNSAID = "signal"
 """Name of the input in a file that does not say what it takes."""
 
@@ -61,11 +61,18 @@ class TFLiteMetadata:
         class_names: one a score, in order.
         sample_rate: samples per second of the signal; None where it is not audio.
         takes: where the signals come from; None where the file does not say it.
+        thresholds: lowest probability at which each class holds; None where one class an example does.
     """
 
     class_names: tuple[str, ...]
     sample_rate: int | None
     takes: Takes | None = None
+    thresholds: tuple[float, ...] | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """Whether one class holds, or several can at once: there is nothing but the thresholds to tell."""
+        return "one" if self.thresholds is None else "several"
 
 
 def write_metadata(
@@ -75,8 +82,11 @@ def write_metadata(
     class_names: Sequence[str],
     sample_rate: int | None,
     takes: Takes | None = None,
+    thresholds: Sequence[float] | None = None,
 ) -> bytes:
     r"""Add metadata and labels.txt to a classifier, and a checksum of the whole as the zip's comment.
+
+    Where several classes can hold at once there is a thresholds.txt beside labels.txt, one number a line.
 
     Args:
         model: a TFLite file with one input, the signal, and one output, (1, classes) probabilities.
@@ -85,6 +95,7 @@ def write_metadata(
         class_names: one a score, in order.
         sample_rate: samples per second of the signal; None where it is not audio.
         takes: where the signals come from: the input's name in the metadata; None leaves it unsaid.
+        thresholds: where several classes can hold at once, the lowest probability at which each does.
 
     Returns:
         The new file, which computes what the model did. Metadata already there are replaced.
@@ -114,7 +125,7 @@ def write_metadata(
             f"{len(class_names)} class names, {len(graph.inputs)} inputs and outputs of shapes {shapes}: "
             "give a model with one input and one output, and one name a score"
         )
-    metadata = _pack(name, description, sample_rate, takes)
+    metadata = _pack(name, description, sample_rate, takes, thresholds is not None)
     entry = schema.MetadataT()
     entry.name, entry.buffer = ENTRY, len(tree.buffers)
     tree.metadata = [old for old in tree.metadata or [] if old.name != ENTRY] + [entry]
@@ -123,8 +134,9 @@ def write_metadata(
     builder.Finish(tree.Pack(builder), b"TFL3")
     file = io.BytesIO(builder.Output())
     with zipfile.ZipFile(file, "a") as archive:
-        # A ZipInfo carries a fixed date: same model, same file.
-        archive.writestr(zipfile.ZipInfo(LABELS_FILE), "".join(f"{label}\n" for label in class_names))
+        for file_name, lines in ((LABELS_FILE, class_names), (THRESHOLDS_FILE, thresholds or ())):
+            if lines:  # a ZipInfo carries a fixed date: same model, same file
+                archive.writestr(zipfile.ZipInfo(file_name), "".join(f"{line}\n" for line in lines))
         archive.comment = bytes(CHECKSUM_BYTES)
     content = file.getvalue()[:-CHECKSUM_BYTES]
     return content + _checksum(content)
@@ -219,7 +231,7 @@ class _Buffer(schema.BufferT):  # type: ignore[name-defined]
         return super().Pack(builder)
 
 
-def _pack(name: str, description: str, sample_rate: int | None, takes: Takes | None) -> bytes:
+def _pack(name: str, description: str, sample_rate: int | None, takes: Takes | None, several: bool) -> bytes:
     """Make the metadata's FlatBuffer."""
     features = {CONTENT_TYPE: np.uint8(FEATURE_PROPERTIES), CONTENT_PROPERTIES: {}}
     audio = {AUDIO_SAMPLE_RATE: np.uint32(sample_rate or 0), AUDIO_CHANNELS: np.uint32(1)}
@@ -227,6 +239,11 @@ def _pack(name: str, description: str, sample_rate: int | None, takes: Takes | N
         FILE_NAME: LABELS_FILE,
         FILE_DESCRIPTION: "Names of the classes, one a line, in the order of the probabilities.",
         FILE_TYPE: np.uint8(TENSOR_AXIS_LABELS),
+    }
+    thresholds = {
+        FILE_NAME: THRESHOLDS_FILE,
+        FILE_DESCRIPTION: "Lowest probability at which each class holds, in the same order.",
+        FILE_TYPE: np.uint8(DESCRIPTIONS),
     }
     signal = {
         TENSOR_NAME: takes or UNSAID,
@@ -237,10 +254,11 @@ def _pack(name: str, description: str, sample_rate: int | None, takes: Takes | N
     }
     probabilities = {
         TENSOR_NAME: "probabilities",
-        TENSOR_DESCRIPTION: "The probability of each class.",
+        TENSOR_DESCRIPTION: "The probability of each class"
+        + (", several of which can hold at once." if several else "."),
         TENSOR_CONTENT: features,
         TENSOR_STATS: {STATS_MAX: np.ones(1, np.float32), STATS_MIN: np.zeros(1, np.float32)},
-        TENSOR_FILES: [labels],
+        TENSOR_FILES: [labels, thresholds] if several else [labels],
     }
     metadata = {
         MODEL_NAME: name,
@@ -286,16 +304,25 @@ def _unpack(data: bytes) -> TFLiteMetadata | None:
     for buffer in [model.Buffers(entry.Buffer()) for entry in entries if entry.Name() == ENTRY]:
         packed = bytes(buffer.DataAsNumpy())
         for graph in _tables(Table(packed, struct.unpack_from("<I", packed)[0]), MODEL_SUBGRAPHS):
-            for file in [
-                f for scores in _tables(graph, SUBGRAPH_OUTPUTS) for f in _tables(scores, TENSOR_FILES)
-            ]:
+            files = [f for scores in _tables(graph, SUBGRAPH_OUTPUTS) for f in _tables(scores, TENSOR_FILES)]
+            for file in files:
                 if file.GetSlot(_slot(FILE_TYPE), 0, Uint8Flags) == TENSOR_AXIS_LABELS:
-                    labels = _labels(data, file.String(file.Pos + file.Offset(_slot(FILE_NAME))).decode())
-                    return TFLiteMetadata(labels, _sample_rate(graph), _takes(graph))
+                    labels = _lines(data, _text(file, FILE_NAME))
+                    thresholds = _thresholds(data, len(labels), {_text(each, FILE_NAME) for each in files})
+                    return TFLiteMetadata(labels, _sample_rate(graph), _takes(graph), thresholds)
     return None
 
 
-def _labels(data: bytes, name: str) -> tuple[str, ...]:
+def _thresholds(data: bytes, count: int, names: set[str]) -> tuple[float, ...] | None:
+    if THRESHOLDS_FILE not in names:
+        return None
+    thresholds = tuple(map(float, _lines(data, THRESHOLDS_FILE)))
+    if len(thresholds) != count or not all(0 <= each <= 1 for each in thresholds):
+        raise ValueError(f"{THRESHOLDS_FILE} must hold {count} numbers in 0…1")
+    return thresholds
+
+
+def _lines(data: bytes, name: str) -> tuple[str, ...]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if archive.getinfo(name).file_size > LARGEST_LABELS:
             raise ValueError(f"{name} is too large for labels")

@@ -12,12 +12,14 @@ import tensorflow as tf
 
 from tfspec.base.boundary import in_one_line
 from tfspec.base.files import plainly_named
-from tfspec.base.model import NOT_OURS, usually_takes
+from tfspec.base.model import NOT_OURS, Labels, usually_takes
 from tfspec.models import Classifier
 
 
 def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None:
     """Write a SavedModel from raw signals to `logits`, `probabilities` and `class_names`.
+
+    Where several classes can hold at once, also to `thresholds`, the lowest probability at which each does.
 
     Args:
         classifier: the model.
@@ -40,11 +42,14 @@ def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None
     @tf.function(input_signature=[tf.TensorSpec((None, *classifier.signal_shape), tf.float32, "signal")])
     def serve(signal):
         logits = classifier(signal, training=False)
-        return {
+        given = {
             "logits": logits,
-            "probabilities": tf.nn.softmax(logits),
+            "probabilities": classifier.activation(logits),
             "class_names": tf.constant(classifier.class_names),
         }
+        if classifier.thresholds is not None:
+            given["thresholds"] = tf.constant(classifier.thresholds, tf.float64)
+        return given
 
     with plainly_named() as plain:
         tf.saved_model.save(weights_of(classifier), str(plain), signatures=serve)
@@ -75,6 +80,9 @@ class SavedModelClassifier:
             self.signal_shape = tuple(self._serve.structured_input_signature[1]["signal"].shape[1:])
             given = self._serve(signal=tf.zeros((1, *self.signal_shape)))
             self.class_names = tuple(name.decode() for name in given["class_names"].numpy())
+            several = "thresholds" in given
+            self.thresholds = tuple(given["thresholds"].numpy().tolist()) if several else None
+            self.labels: Labels = "several" if several else "one"
         self.takes = usually_takes(self.signal_shape, self.sample_rate)
 
     def probabilities(self, signal: np.ndarray) -> np.ndarray:

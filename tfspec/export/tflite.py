@@ -1,8 +1,8 @@
 """TFLite files whose backbone may be quantised and whose front end stays in float32.
 
 A converter quantises all that it is given, and a front end does not survive that: power spectra span ten
-decades. So front end, backbone and softmax are converted one by one and then chained. What is quantised is
-decided by where the parts meet, not by names of operations, which are the converter's own.
+decades. So front end, backbone and softmax, or sigmoid, are converted one by one and then chained. What is
+quantised is decided by where the parts meet, not by names of operations, which are the converter's own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def tflite_model(
 ) -> bytes:
     """Convert a classifier to a TFLite file that takes one raw signal and gives its probabilities.
 
-    Signal, front end, softmax and probabilities are float32 in every mode. The backbone has
+    Signal, front end, softmax or sigmoid and probabilities are float32 in every mode. The backbone has
 
     - "none": everything in float32;
     - "float16": weights in float16, which are widened before they are used;
@@ -75,6 +75,7 @@ def tflite_model(
         class_names=classifier.class_names,
         sample_rate=classifier.sample_rate,
         takes=classifier.takes,
+        thresholds=classifier.thresholds,
     )
 
 
@@ -90,7 +91,7 @@ def _parts(classifier: Classifier) -> list[Callable[[], tf.lite.TFLiteConverter]
 
     @tf.function(input_signature=[logits, tf.TensorSpec((1, 1), tf.bool, "finite")])
     def head(logits, finite_signal):
-        return {"probabilities": finite.or_nan(tf.nn.softmax(logits), finite_signal)}
+        return {"probabilities": finite.or_nan(classifier.activation(logits), finite_signal)}
 
     return [
         functools.partial(_converter, front_end.get_concrete_function(), classifier.front_end),

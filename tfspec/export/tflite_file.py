@@ -32,6 +32,7 @@ class TFLiteClassifier:
         metadata = metadata_of(self._model, path)
         self.class_names = metadata.class_names
         self.sample_rate = metadata.sample_rate
+        self.labels, self.thresholds = metadata.labels, metadata.thresholds
         self._idle: list[Any] = []
         with in_one_line(f"{path} cannot be used as a TFLite model", NOT_OURS), self._runner() as runner:
             self.signal_shape = _signal_shape(runner, len(self.class_names))

@@ -2,7 +2,7 @@
 
 from tfspec.inference.arrays import predict_windows
 from tfspec.inference.embeddings import embed_files
-from tfspec.inference.events import find_events, write_audacity, write_csv, write_raven
+from tfspec.inference.events import event_thresholds, find_events, write_audacity, write_csv, write_raven
 from tfspec.inference.files import predict_files
 from tfspec.inference.inputs import find_inputs
 from tfspec.inference.loading import load_model
@@ -12,6 +12,7 @@ from tfspec.inference.streams import predict_stream
 __all__ = [
     "detect",
     "embed_files",
+    "event_thresholds",
     "find_events",
     "find_inputs",
     "load_model",

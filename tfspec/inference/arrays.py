@@ -51,7 +51,7 @@ def predict_windows(model: Model, path: str | os.PathLike) -> pd.DataFrame:
             for start in bar("Classifying windows")(batches, len(batches))
         ]
     )
-    table = predictions_table(rows.index.to_series(), scores, model.class_names)
+    table = predictions_table(rows.index.to_series(), scores, model.class_names, None, model.thresholds)
     finite = np.isfinite(scores).all(axis=1)
     table["predicted"] = table["predicted"].astype(object).where(finite, None)
     table["problem"] = [None if good else "holds NaN or infinity" for good in finite]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError
-from tfspec.base.model import Model
+from tfspec.base.model import Labels, Model
 from tfspec.inference.files import predict_files
 
 
@@ -52,6 +52,9 @@ def embed_files(
 
 class _Embedding:
     """A model whose probabilities are embeddings, so that all kinds of files are read in one way."""
+
+    labels: Labels = "one"
+    thresholds: tuple[float, ...] | None = None
 
     def __init__(self, model: Model):
         if not hasattr(model, "backbone"):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
+from tfspec.base.model import HALF, Model
 
 # Windows that touch may be apart by the rounding of their times.
 TOUCHING_SECONDS = 1e-6
@@ -52,6 +53,23 @@ def find_events(scores: pd.DataFrame, threshold: float | Mapping[str, float] = 0
         found.append(above.groupby(is_new.cumsum()).agg(merged))
     found = [events for events in found if len(events)] or found[:1]
     return pd.concat(found).sort_values(["start", "end", "label"], ignore_index=True)
+
+
+def event_thresholds(model: Model, threshold: float | None = None) -> dict[str, float]:
+    """Say from which score on each class of a model makes events.
+
+    Args:
+        model: from `load_model`.
+        threshold: of all classes; None for each class's own where several can hold, and 0.5 otherwise.
+
+    Returns:
+        For `find_events`.
+    """
+    own = model.thresholds or [HALF] * len(model.class_names)
+    return {
+        name: each if threshold is None else threshold
+        for name, each in zip(model.class_names, own, strict=True)
+    }
 
 
 def write_csv(events: pd.DataFrame, path: str | os.PathLike) -> None:

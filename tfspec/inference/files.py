@@ -34,7 +34,8 @@ def predict_files(
 
     Returns:
         One row a file or window: `file`, `start` in seconds, `predicted`, `p_<class>` for every class, and
-        `problem`, which is None. A file that cannot be used has one row with its problem, without a class,
+        `problem`, which is None. Where several classes can hold, `predicted` has those that reach their
+        thresholds, joined by ";". A file that cannot be used has one row with its problem, without a class,
         and with NaN for probabilities. Of arrays, what `predict_windows` returns, one after another.
 
     Raises:
@@ -74,7 +75,9 @@ def scores_table(
         scores: (rows, classes) probabilities.
         problems: (rows,) why there is no score; None where there is one.
     """
-    table = predictions_table(pd.Series(names, name="file"), scores, model.class_names)
+    table = predictions_table(
+        pd.Series(names, name="file"), scores, model.class_names, None, model.thresholds
+    )
     table.insert(1, "start", starts)
     table["problem"] = pd.Series(problems, dtype=object)
     table["predicted"] = table["predicted"].astype(object).where(table["problem"].isna(), None)

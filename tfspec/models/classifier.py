@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 import keras
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
-from tfspec.base.model import Takes, usually_takes
+from tfspec.base.model import HALF, Labels, Takes, usually_takes
 from tfspec.dsp import finite
 
 
@@ -29,10 +29,13 @@ class Classifier(keras.Model):
         sample_rate: samples per second; None where the signal is not sampled in time.
         takes: where the signals come from: "recording", "windows" or "picture"; what `usually_takes` says if
             None.
+        labels: "one" class an example, whose probabilities sum to one; or "several" at once.
+        thresholds: of several labels, the lowest probability at which each class holds; 0.5 for all if None.
 
     Raises:
         ValueError: the names are no list of different texts, a size or the sample rate is no number above 0,
-            or front end, backbone and names do not fit together.
+            the thresholds are not one number in 0…1 a class, or front end, backbone and names do not fit
+            together.
 
     Input shape:
         (batch, *signal_shape), float32.
@@ -56,6 +59,8 @@ class Classifier(keras.Model):
         signal_shape: Sequence[int],
         sample_rate: int | None = None,
         takes: Takes | None = None,
+        labels: Labels = "one",
+        thresholds: Sequence[float] | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -68,6 +73,8 @@ class Classifier(keras.Model):
         self.sample_rate = arguments.positive_or_none("sample_rate", sample_rate)
         usual = usually_takes(self.signal_shape, self.sample_rate)
         self.takes: Takes = arguments.one_of("takes", takes or usual, get_args(Takes))
+        self.labels: Labels = arguments.one_of("labels", labels, get_args(Labels))
+        self.thresholds = self._checked(thresholds) if labels == "several" else None
         self.build((None, *self.signal_shape))
 
     def build(self, input_shape):
@@ -103,9 +110,14 @@ class Classifier(keras.Model):
             signal: (batch, *signal_shape) float32.
 
         Returns:
-            (batch, classes) float32; each row sums to one.
+            (batch, classes) float32; each row sums to one where one class holds.
         """
-        return keras.ops.convert_to_numpy(keras.ops.softmax(self(signal, training=False)))
+        return keras.ops.convert_to_numpy(self.activation(self(signal, training=False)))
+
+    @property
+    def activation(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """What makes probabilities of logits: softmax where one class holds, sigmoid where several can."""
+        return tf.nn.softmax if self.labels == "one" else tf.nn.sigmoid
 
     def with_backbone(self, backbone: keras.Model) -> Classifier:
         """Make a classifier that differs in its backbone alone.
@@ -125,8 +137,22 @@ class Classifier(keras.Model):
             ('no', 'yes')
         """
         return Classifier(
-            self.front_end, backbone, self.class_names, self.signal_shape, self.sample_rate, self.takes
+            self.front_end,
+            backbone,
+            self.class_names,
+            self.signal_shape,
+            self.sample_rate,
+            self.takes,
+            self.labels,
+            self.thresholds,
         )
+
+    def _checked(self, thresholds: Sequence[float] | None) -> tuple[float, ...]:
+        """Let one threshold a class pass; a half for all where there are none."""
+        lowest = tuple(map(float, [HALF] * len(self.class_names) if thresholds is None else thresholds))
+        if len(lowest) != len(self.class_names) or not all(0 <= each <= 1 for each in lowest):
+            raise ValueError(f"`thresholds` must be one number in 0…1 a class. Received: {thresholds}")
+        return lowest
 
     def compute_output_shape(self, input_shape):
         """Return (batch, classes)."""
@@ -141,6 +167,8 @@ class Classifier(keras.Model):
             "signal_shape": list(self.signal_shape),
             "sample_rate": self.sample_rate,
             "takes": self.takes,
+            "labels": self.labels,
+            "thresholds": self.thresholds and list(self.thresholds),
         }
 
     @classmethod

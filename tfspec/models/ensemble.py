@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import keras
 import tensorflow as tf
+
+from tfspec.base import arguments
+from tfspec.base.model import Labels
 
 SMALLEST = 1e-37
 """Probability next to zero, whose logarithm is finite."""
 
 
-def ensemble(backbones: Sequence[keras.Model]) -> keras.Model:
+def ensemble(backbones: Sequence[keras.Model], labels: Labels = "one") -> keras.Model:
     """Backbone whose probabilities are the mean of several backbones' probabilities.
 
     Args:
         backbones: models from the same features to logits of the same classes.
+        labels: "one" class an example, or "several" at once.
 
     Returns:
-        A `keras.Model` from features to (batch, classes) float32 logits: the logarithms of the means.
+        A `keras.Model` from features to (batch, classes) float32 logits: the logarithms of the means; of
+        several labels, the means' log odds.
 
     Raises:
         ValueError: there is no backbone, or they differ in their inputs or classes.
@@ -34,13 +40,16 @@ def ensemble(backbones: Sequence[keras.Model]) -> keras.Model:
     for i, backbone in enumerate(backbones):
         backbone.name = f"member_{i}"
     features = keras.Input(backbones[0].input_shape[1:], name="features")
-    logits = MeanProbability(name="logits")([backbone(features) for backbone in backbones])
+    logits = MeanProbability(labels, name="logits")([backbone(features) for backbone in backbones])
     return keras.Model(features, logits, name="ensemble")
 
 
 @keras.saving.register_keras_serializable("tfspec")
 class MeanProbability(keras.layers.Layer):
-    """The logarithm of the mean of several softmax distributions.
+    """The logarithm of the mean of several softmax distributions; of sigmoids, the log odds of theirs.
+
+    Args:
+        labels: "one" class an example, or "several" at once.
 
     Input shape:
         A list of (batch, classes) logits.
@@ -54,15 +63,25 @@ class MeanProbability(keras.layers.Layer):
         array([[0.7, 0.3]], dtype=float32)
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, labels: Labels = "one", **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
+        self.labels: Labels = arguments.one_of("labels", labels, get_args(Labels))
 
     def call(self, logits):
         """Average the distributions of a list of logits."""
-        mean = tf.add_n([tf.nn.softmax(member) for member in logits]) / len(logits)
-        return tf.math.log(tf.maximum(mean, SMALLEST))
+        if self.labels == "one":
+            return _log_mean([tf.nn.softmax(member) for member in logits])
+        holds, holds_not = ([tf.nn.sigmoid(sign * member) for member in logits] for sign in (1.0, -1.0))
+        return _log_mean(holds) - _log_mean(holds_not)  # 1 − p would lose the digits of small ones
 
     def compute_output_shape(self, input_shape):
         """Return (batch, classes)."""
         return input_shape[0]
+
+    def get_config(self):
+        return {**super().get_config(), "labels": self.labels}
+
+
+def _log_mean(probabilities: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.math.log(tf.maximum(tf.add_n(probabilities) / len(probabilities), SMALLEST))

@@ -3,6 +3,7 @@
 from tfspec.report.figures import (
     Picture,
     calibration_figure,
+    classes_figure,
     confusion_matrix_figure,
     examples_figure,
     history_figure,
@@ -15,6 +16,7 @@ from tfspec.report.figures import (
 __all__ = [
     "Picture",
     "calibration_figure",
+    "classes_figure",
     "confusion_matrix_figure",
     "examples_figure",
     "history_figure",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 
 from tfspec.base.text import shown
-from tfspec.scores.types import DistributionScores, LabelScores
+from tfspec.scores.types import DistributionScores, LabelScores, SeveralScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +33,8 @@ class Picture:
     ylabel: str = "bin"
 
 
-def score_table(scores: LabelScores) -> Table:
-    """Show precision, recall and F1 of every class.
+def score_table(scores: LabelScores | SeveralScores) -> Table:
+    """Show precision, recall and F1 of every class; where several can hold, from which probability on too.
 
     Args:
         scores: from `scores.classes.score_classes`, or all of a part.
@@ -45,13 +45,22 @@ def score_table(scores: LabelScores) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("class", *(["precision", "recall", "F1", "examples"]))
+    per_class: dict[str, dict[str, Any]] = cast(Any, scores["per_class"])
+    columns = {"precision": "precision", "recall": "recall", "f1": "F1", "examples": "examples"}
+    if scores.get("labels") == "several":
+        columns = {"threshold": "from", "average_precision": "average precision", **columns}
+    table = Table("class", *columns.values())
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, row in scores["per_class"].items():
-        values = [f"{row[key]:.3f}" for key in ("precision", "recall", "f1")]
-        table.add_row(Text(shown(name)), *values, str(row["examples"]))
+    for name, row in per_class.items():
+        table.add_row(Text(shown(name)), *(_cell(row[key]) for key in columns))
     return table
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
 def confusion_matrix_figure(scores: LabelScores) -> Figure:
@@ -81,8 +90,38 @@ def confusion_matrix_figure(scores: LabelScores) -> Figure:
     return figure
 
 
-def calibration_figure(scores: DistributionScores) -> Figure:
+def classes_figure(scores: SeveralScores) -> Figure:
+    """Draw average precision and F1 of every class, where several can hold at once.
+
+    Args:
+        scores: of a part.
+
+    Returns:
+        The figure: two bars a class, none where it holds in no example, and how many it holds in.
+    """
+    rows = [(_plain(name), row) for name, row in scores["per_class"].items()]
+    figure = _figure(6, 1.4 + 0.4 * len(rows))
+    axes = figure.add_subplot()
+    places = np.arange(len(rows))
+    for shift, key, label in ((-0.2, "average_precision", "average precision"), (0.2, "f1", "F1")):
+        values = [row[key] or 0.0 for _, row in rows]  # type: ignore[literal-required]
+        axes.barh(places + shift, values, 0.4, label=label)
+    axes.set_yticks(places, [f"{name} ({row['examples']})" for name, row in rows])
+    axes.set(xlim=(0, 1), xlabel="score", title=_means_title(scores))
+    axes.invert_yaxis()
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _means_title(scores: SeveralScores) -> str:
+    means = {"mean average precision": scores["mean_average_precision"], "macro F1": scores["macro_f1"]}
+    return ", ".join(f"{name} {value:.3f}" for name, value in means.items() if value is not None)
+
+
+def calibration_figure(scores: DistributionScores | SeveralScores) -> Figure:
     """Draw how large the predicted class's share is, against the probability that was predicted.
+
+    Where several can hold, it is how often a class does to which that probability was given.
 
     Args:
         scores: from `scores.calibration.score_distributions`, or all of a part.
@@ -213,7 +252,11 @@ def _rows_of_examples(pictures: dict[str, Sequence[Picture]], columns: int) -> F
 
 
 def view_figure(
-    picture: Picture, title: str, probabilities: dict[str, float], label: str | None = None
+    picture: Picture,
+    title: str,
+    probabilities: dict[str, float],
+    true: Collection[str] | None = None,
+    predicted: Collection[str] | None = None,
 ) -> Figure:
     """Draw one example beside the probabilities of its classes.
 
@@ -221,7 +264,8 @@ def view_figure(
         picture: of the example.
         title: names the example.
         probabilities: of each class, by its name.
-        label: true class, in green where it was found and in orange where not; None if it is not known.
+        true: the classes that hold, in green; None if that is not known.
+        predicted: those that were found, in orange where they do not hold; the likeliest one if None.
 
     Returns:
         The figure.
@@ -230,9 +274,10 @@ def view_figure(
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw(left, picture)
     left.set(xlabel=picture.xlabel, ylabel=picture.ylabel, title=_plain(title))
-    predicted = max(probabilities, key=lambda name: probabilities[name])
-    found = {predicted: "C0" if label is None else "C1"}
-    colours = found if label is None else {**found, label: "C2"}
+    if predicted is None:
+        predicted = [max(probabilities, key=lambda name: probabilities[name])]
+    found = dict.fromkeys(predicted, "C0" if true is None else "C1")
+    colours = {**found, **dict.fromkeys(true or (), "C2")}
     bars = right.barh(
         [_plain(name) for name in probabilities],
         list(probabilities.values()),
@@ -241,9 +286,14 @@ def view_figure(
     right.bar_label(bars, [f"{value:.0%}" for value in probabilities.values()], padding=3)
     right.set(xlim=(0, 1.15), xticks=[0, 0.5, 1], xlabel="probability")
     right.invert_yaxis()
-    true = "" if label is None else f"true: {_plain(label)}\n"
-    right.set_title(f"{true}predicted: {_plain(predicted)}", loc="left", fontsize=11)
+    lines = {"true": true, "predicted": predicted}
+    said = [f"{what}: {_listed(names)}" for what, names in lines.items() if names is not None]
+    right.set_title("\n".join(said), loc="left", fontsize=11)
     return figure
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(map(_plain, names)) or "none"
 
 
 def _draw(axes: Axes, picture: Picture, vmin: float | None = None, vmax: float | None = None) -> None:

@@ -5,6 +5,8 @@ The truth is (examples, classes) shares, each row with the sum 1: soft labels, o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tfspec.scores.types import BriefScores, CalibrationBin, DistributionScores, MemberScores
@@ -52,8 +54,8 @@ def score_distributions(
             f"Received: shares of shape {shares.shape}, probabilities of shape {probabilities.shape}"
         )
     entropy = cross_entropy(shares, shares)
-    curve = _calibration(shares, probabilities)
-    gaps = [row["examples"] * abs(row["confidence"] - row["share"]) for row in curve]
+    predicted = probabilities.argmax(axis=1)[:, np.newaxis]
+    curve = calibration_curve(*(np.take_along_axis(x, predicted, 1)[:, 0] for x in (probabilities, shares)))
     two_largest = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     return {
         "kl": cross_entropy(shares, probabilities) - entropy,
@@ -62,7 +64,7 @@ def score_distributions(
         "kl_uniform": float(np.log(shares.shape[1])) - entropy,
         "kl_prior": cross_entropy(shares, np.broadcast_to(prior, shares.shape)) - entropy,
         "top_2_accuracy": float((two_largest == shares.argmax(1)[:, np.newaxis]).any(1).mean()),
-        "calibration_error": sum(gaps) / len(shares),
+        "calibration_error": calibration_error(curve),
         "calibration": curve,
     }
 
@@ -163,12 +165,28 @@ def fit_temperature(shares: np.ndarray, probabilities: np.ndarray) -> float:
         >>> round(fit_temperature(shares, tempered(shares, 0.5)), 3)
         2.0
     """
+    return best_temperature(lambda temperature: cross_entropy(shares, tempered(probabilities, temperature)))
+
+
+def best_temperature(loss: Callable[[float], float]) -> float:
+    """Find the temperature with the lowest loss.
+
+    Args:
+        loss: computes it from a temperature.
+
+    Returns:
+        From 0.01 to 100.
+
+    Example:
+        >>> round(best_temperature(lambda temperature: (temperature - 2) ** 2), 3)
+        2.0
+    """
     from scipy.optimize import minimize_scalar
 
-    def loss(log_temperature):
-        return cross_entropy(shares, tempered(probabilities, np.exp(log_temperature)))
+    def of_logarithm(log_temperature):
+        return loss(np.exp(log_temperature))
 
-    return float(np.exp(minimize_scalar(loss, bounds=np.log([0.01, 100]), options={"xatol": 1e-6}).x))
+    return float(np.exp(minimize_scalar(of_logarithm, bounds=np.log([0.01, 100]), options={"xatol": 1e-6}).x))
 
 
 def fit_weights(shares: np.ndarray, probabilities: np.ndarray, steps: int = 1000) -> np.ndarray:
@@ -210,9 +228,20 @@ def _log(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities.astype(np.float64), SMALLEST))
 
 
-def _calibration(shares: np.ndarray, probabilities: np.ndarray) -> list[CalibrationBin]:
-    predicted = probabilities.argmax(1)[:, np.newaxis]
-    confidence, share = (np.take_along_axis(x, predicted, 1)[:, 0] for x in (probabilities, shares))
+def calibration_curve(confidence: np.ndarray, share: np.ndarray) -> list[CalibrationBin]:
+    """Group predictions by their probability, in tenths.
+
+    Args:
+        confidence: (predictions,) probabilities.
+        share: (predictions,) how much of each is true, 0…1.
+
+    Returns:
+        The tenths in which there are predictions, from the lowest up.
+
+    Example:
+        >>> calibration_curve(np.array([0.5, 1.0]), np.array([0.0, 1.0]))[0]
+        {'confidence': 0.5, 'share': 0.0, 'examples': 1}
+    """
     tenth = np.minimum((confidence * BINS).astype(int), BINS - 1)
     return [
         {
@@ -222,3 +251,17 @@ def _calibration(shares: np.ndarray, probabilities: np.ndarray) -> list[Calibrat
         }
         for number in np.unique(tenth)
     ]
+
+
+def calibration_error(curve: list[CalibrationBin]) -> float:
+    """Average the distances of `confidence` and `share`, each tenth weighed by its examples.
+
+    Args:
+        curve: from `calibration_curve`.
+
+    Example:
+        >>> calibration_error(calibration_curve(np.array([0.5, 1.0]), np.array([0.0, 1.0])))
+        0.25
+    """
+    gaps = [row["examples"] * abs(row["confidence"] - row["share"]) for row in curve]
+    return sum(gaps) / sum(row["examples"] for row in curve)

@@ -68,14 +68,24 @@ def summarize(confusion: np.ndarray) -> dict[str, np.ndarray]:
     true, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
     right = np.diagonal(confusion, axis1=-2, axis2=-1)
     classes_there = (true > 0).sum(axis=-1)
-    f1 = _ratio(2 * right, true + predicted) * (true > 0)
+    f1 = ratio(2 * right, true + predicted) * (true > 0)
     return {
-        "accuracy": _ratio(right.sum(axis=-1), true.sum(axis=-1)),
-        "balanced_accuracy": _ratio(_ratio(right, true).sum(axis=-1), classes_there),
-        "macro_f1": _ratio(f1.sum(axis=-1), classes_there),
+        "accuracy": ratio(right.sum(axis=-1), true.sum(axis=-1)),
+        "balanced_accuracy": ratio(ratio(right, true).sum(axis=-1), classes_there),
+        "macro_f1": ratio(f1.sum(axis=-1), classes_there),
         "kappa": cohen_kappa(confusion),
     }
 
 
-def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Divide arrays; 0 where there is nothing to divide by.
+
+    Args:
+        a: of any shape.
+        b: counts, of a shape that goes with it.
+
+    Example:
+        >>> ratio(np.array([1, 0]), np.array([2, 0])).tolist()
+        [0.5, 0.0]
+    """
     return np.divide(a, b, out=np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b))), where=b > 0)

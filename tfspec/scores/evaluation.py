@@ -5,16 +5,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from tfspec.base.model import HALF, Labels
 from tfspec.scores.calibration import score_distributions, score_members
 from tfspec.scores.classes import score_classes
 from tfspec.scores.groups import score_groups
-from tfspec.scores.predictions import predictions_table
+from tfspec.scores.predictions import joined_names, predictions_table
 from tfspec.scores.ranking import score_ranking
-from tfspec.scores.types import Scores, SmoothedScores
+from tfspec.scores.several import (
+    score_decisions,
+    score_several,
+    score_several_groups,
+    score_several_members,
+)
+from tfspec.scores.thresholds import choose_thresholds, cross_fitted_thresholds, thresholds_of
+from tfspec.scores.types import AnyScores, Scores, SeveralScores, SmoothedScores
 
 
 @dataclass(frozen=True)
@@ -24,11 +33,13 @@ class Predicted:
     Args:
         class_names: in the order of the probabilities.
         truth: (examples,) places among the class names, or (examples, classes) shares, each row with the
-            sum 1; then an example's class is that of its largest share.
+            sum 1; then an example's class is that of its largest share. Of several labels (examples, classes)
+            in 0…1, which hold from a half on, and NaN where nobody knows.
         members: (examples, classes) probabilities by the name of each model; rows of NaN for examples that
             it does not predict.
         names: (examples,) what to call the examples; its name is their column in the table.
         groups: (examples,) person, speaker or recording of each; "" where it is not known.
+        kind: "one" label an example, or "several" at once.
     """
 
     class_names: Sequence[str]
@@ -36,6 +47,7 @@ class Predicted:
     members: dict[str, np.ndarray]
     names: pd.Series
     groups: pd.Series
+    kind: Labels = "one"
 
     @property
     def is_soft(self) -> bool:
@@ -64,25 +76,28 @@ class Evaluation:
 
     Args:
         scores: of all examples, ready for JSON.
-        predictions: one row an example: its name, `label`, `predicted`, `p_<class>` and, of soft labels,
-            `true_<class>`; after `predicted` comes `smoothed` where predictions were smoothed.
-        groups: one row a `group`: its `examples` and `types.Summaries`, and `smoothed_` ones where
-            predictions were smoothed; without rows where not every example's group is known.
+        predictions: one row an example: its name, `label`, `predicted`, `p_<class>` and, of shares or several
+            labels, `true_<class>`; after `predicted` comes `smoothed` where predictions were smoothed. Names
+            of several labels are joined by ";".
+        groups: one row a `group`: its `examples` and `types.Summaries`, or `types.SeveralSummaries`, and
+            `smoothed_` ones where predictions were smoothed; without rows where not every example's group is
+            known.
     """
 
-    scores: Scores
+    scores: AnyScores
     predictions: pd.DataFrame
     groups: pd.DataFrame
 
 
-def evaluate(predicted: Predicted, prior: np.ndarray, fitted: Scores | dict | None = None) -> Evaluation:
+def evaluate(predicted: Predicted, prior: np.ndarray, fitted: AnyScores | dict | None = None) -> Evaluation:
     """Score the mean of all members, each member, and each group.
 
     Args:
         predicted: the examples.
-        prior: (classes,) mean shares of the training part.
-        fitted: scores of held-out examples, whose temperature and weights are used; an empty dictionary where
-            none were held out. None fits both to the examples received, which must not have been trained on.
+        prior: (classes,) mean shares of the training part, or how often each of several labels holds.
+        fitted: scores of held-out examples, whose temperature, weights and thresholds are used; an empty
+            dictionary where none were held out. None fits all to the examples received, which must not have
+            been trained on.
 
     Returns:
         The scores and two tables.
@@ -99,11 +114,17 @@ def evaluate(predicted: Predicted, prior: np.ndarray, fitted: Scores | dict | No
         >>> found.groups[["group", "accuracy"]].values.tolist()
         [['x', 1.0], ['y', 0.0]]
     """
+    return (_evaluate_one if predicted.kind == "one" else _evaluate_several)(predicted, prior, fitted)
+
+
+def _evaluate_one(predicted: Predicted, prior: np.ndarray, fitted: Any) -> Evaluation:
+    """Evaluate predictions of one class an example."""
     names, labels, shares = predicted.class_names, predicted.labels, predicted.shares
     probabilities = predicted.probabilities
     places = probabilities.argmax(axis=1)
     groups, intervals = score_groups(labels, places, predicted.groups, names)
     scores: Scores = {
+        "labels": "one",
         **score_classes(labels, places, names),
         **score_ranking(labels, probabilities),
         **score_distributions(shares, probabilities, prior),
@@ -111,7 +132,34 @@ def evaluate(predicted: Predicted, prior: np.ndarray, fitted: Scores | dict | No
         "intervals": intervals,
         "groups": len(groups),
     }
-    return Evaluation(scores, _predictions(predicted), groups.reset_index())
+    text = np.take(np.array(names, object), labels)
+    return Evaluation(scores, _predictions(predicted, text), groups.reset_index())
+
+
+def _evaluate_several(predicted: Predicted, prior: np.ndarray, fitted: Any) -> Evaluation:
+    """Evaluate predictions of several labels at once."""
+    names, probabilities = predicted.class_names, predicted.probabilities
+    truth = np.where(np.isnan(predicted.truth), np.nan, predicted.truth >= HALF)
+    if fitted is None:
+        thresholds = choose_thresholds(truth, probabilities)
+        applied = cross_fitted_thresholds(truth, probabilities, predicted.groups)
+    else:
+        thresholds = applied = thresholds_of(fitted, names)
+    holds = probabilities >= applied
+    scores = score_several(truth, probabilities, holds, names)
+    for of_class, threshold in zip(scores["per_class"].values(), thresholds.tolist(), strict=True):
+        of_class["threshold"] = threshold
+    groups, intervals = score_several_groups(truth, probabilities, holds, predicted.groups)
+    whole = {
+        "labels": "several",
+        **scores,
+        **score_decisions(truth, probabilities, prior),
+        **score_several_members(truth, predicted.members, fitted),
+        "intervals": intervals,
+        "groups": len(groups),
+    }
+    table = _predictions(predicted, joined_names(truth == 1, names), applied)
+    return Evaluation(cast(SeveralScores, whole), table, groups.reset_index())
 
 
 def add_smoothed(
@@ -144,16 +192,15 @@ def add_smoothed(
     columns = groups.drop(columns="examples", errors="ignore").add_prefix("smoothed_").reset_index(drop=True)
     return dataclasses.replace(
         evaluation,
-        scores={**evaluation.scores, "smoothed": scores},
+        scores=cast(Scores, {**evaluation.scores, "smoothed": scores}),
         predictions=table,
         groups=evaluation.groups.join(columns),
     )
 
 
-def _predictions(predicted: Predicted) -> pd.DataFrame:
+def _predictions(predicted: Predicted, labels: np.ndarray, thresholds=None) -> pd.DataFrame:
     names = predicted.class_names
-    labels = pd.Series(np.take(names, predicted.labels))
-    table = predictions_table(predicted.names, predicted.probabilities, names, labels)
+    table = predictions_table(predicted.names, predicted.probabilities, names, pd.Series(labels), thresholds)
     if predicted.is_soft:
         table = table.join(pd.DataFrame(predicted.truth, columns=[f"true_{name}" for name in names]))
     return table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -53,9 +53,44 @@ def score_groups(
     np.add.at(confusion, (group, labels, predicted), 1)
     examples = confusion.sum(axis=(1, 2)).astype(int)
     table = pd.DataFrame({"examples": examples, **summarize(confusion)}, pd.Index(names, name="group"))
-    drawn = np.random.default_rng(seed).integers(0, len(names), (resamples, len(names)))
-    times = np.zeros((resamples, len(names)))
+    times = draw_anew(len(names), resamples, seed)
+    return table, intervals_of(summarize(np.tensordot(times, confusion, 1)), confidence)
+
+
+def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """Draw all groups anew, with replacement, again and again.
+
+    Args:
+        num_groups: how many there are.
+        resamples: how often.
+        seed: same seed, same draws.
+
+    Returns:
+        (resamples, num_groups) how often each is drawn.
+
+    Example:
+        >>> draw_anew(3, resamples=2).sum(axis=1).tolist()
+        [3.0, 3.0]
+    """
+    drawn = np.random.default_rng(seed).integers(0, num_groups, (resamples, num_groups))
+    times = np.zeros((resamples, num_groups))
     np.add.at(times, (np.arange(resamples)[:, np.newaxis], drawn), 1)
+    return times
+
+
+def intervals_of(resampled: Mapping[str, np.ndarray], confidence: float = 0.95) -> Intervals:
+    """Find between which ends the scores of what is drawn lie.
+
+    Args:
+        resampled: (resamples,) of each score, by its name.
+        confidence: share of the draws that lies between.
+
+    Returns:
+        Lower and upper end by name.
+
+    Example:
+        >>> intervals_of({"accuracy": np.linspace(0, 1, 101)}, confidence=0.9)
+        {'accuracy': [0.05, 0.95]}
+    """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    resampled = summarize(np.tensordot(times, confusion, 1))
-    return table, {name: np.quantile(values, ends).tolist() for name, values in resampled.items()}
+    return {name: np.quantile(values, ends).tolist() for name, values in resampled.items()}

@@ -7,9 +7,73 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+SEPARATOR = ";"
+"""What stands between the names of classes that hold at once."""
+
+
+def joined_names(holds: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
+    """Join the names of the classes that hold in each example.
+
+    Args:
+        holds: (examples, classes) bool.
+        class_names: (classes,).
+
+    Returns:
+        (examples,) text; "" where none holds.
+
+    Example:
+        >>> joined_names(np.array([[True, True], [False, False]]), ["bird", "wind"]).tolist()
+        ['bird;wind', '']
+    """
+    names = np.array(class_names, object)
+    return np.array([SEPARATOR.join(names[row]) for row in holds], object)
+
+
+def predicted_names(
+    probabilities: np.ndarray, class_names: Sequence[str], thresholds: Sequence[float] | np.ndarray | None
+) -> np.ndarray:
+    """Name what is predicted: the likeliest class, or all that reach their thresholds.
+
+    Args:
+        probabilities: (examples, classes).
+        class_names: (classes,).
+        thresholds: (classes,) or (examples, classes) lowest probabilities of several labels; None for one.
+
+    Returns:
+        (examples,) text.
+
+    Example:
+        >>> probabilities = np.array([[0.6, 0.7]])
+        >>> [predicted_names(probabilities, ["a", "b"], each)[0] for each in (None, [0.5, 0.5])]
+        ['b', 'a;b']
+    """
+    if thresholds is None:
+        return np.array(class_names, object)[probabilities.argmax(axis=1)]
+    return joined_names(probabilities >= np.asarray(thresholds), class_names)
+
+
+def predicted_places(probabilities: np.ndarray, thresholds: Sequence[float] | None) -> list[int]:
+    """Name what is predicted of one example by its places among the classes, as `predicted_names` does.
+
+    Args:
+        probabilities: (classes,).
+        thresholds: (classes,) or None.
+
+    Example:
+        >>> [predicted_places(np.array([0.6, 0.7]), each) for each in (None, [0.5, 0.5])]
+        [[1], [0, 1]]
+    """
+    if thresholds is None:
+        return [int(probabilities.argmax())]
+    return np.flatnonzero(probabilities >= np.asarray(thresholds)).tolist()
+
 
 def predictions_table(
-    names: pd.Series, probabilities: np.ndarray, class_names: Sequence[str], labels: pd.Series | None = None
+    names: pd.Series,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    labels: pd.Series | None = None,
+    thresholds: Sequence[float] | np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Put each example's name, its true label if known, the predicted one and every probability in a row.
 
@@ -18,6 +82,7 @@ def predictions_table(
         probabilities: (examples, classes).
         class_names: in the order of the probabilities.
         labels: (examples,) true labels.
+        thresholds: as in `predicted_names`.
 
     Returns:
         Columns: the names' own, `label` if they are known, `predicted`, and `p_<class>` for each class.
@@ -31,7 +96,7 @@ def predictions_table(
     table = pd.DataFrame({str(names.name): names.to_numpy()})
     if labels is not None:
         table["label"] = labels.to_numpy()
-    table["predicted"] = np.asarray(class_names)[probabilities.argmax(1)]
+    table["predicted"] = predicted_names(probabilities, class_names, thresholds)
     columns = [f"p_{name}" for name in class_names]
     return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)
 

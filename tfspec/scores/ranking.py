@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from tfspec.scores.types import MultilabelScores, Ranking
-
-
-def score_multilabel(
-    labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
-) -> MultilabelScores:
-    """Compare predictions with the truth where an example may be of several classes, or of no class.
-
-    Nothing is said of thresholds: all that counts is what is ranked above what.
-
-    Args:
-        labels: (examples, classes), soft or not; a class is there where its label is above zero.
-        probabilities: (examples, classes), or logits.
-        class_names: in the order of the probabilities.
-
-    Returns:
-        The scores, ready for JSON. A class that is in no example or in all is left out of the means.
-
-    Raises:
-        ValueError: labels and probabilities differ in shape.
-
-    Example:
-        >>> labels = np.array([[1, 0, 1], [0, 0, 1]])
-        >>> scores = score_multilabel(labels, np.array([[0.9, 0.2, 0.4], [0.3, 0.1, 0.2]]), ["a", "b", "c"])
-        >>> scores["lwlrap"], scores["macro_auc"], scores["per_class"]["b"]["auc"]
-        (0.8333333333333334, 1.0, None)
-    """
-    _check_shapes(labels, probabilities)
-    there = labels > 0
-    per_class = _each_class(there, probabilities)
-    return {
-        "examples": len(labels),
-        **_means(there, probabilities, per_class),
-        "per_class": _without_nan(per_class).set_index(pd.Index(class_names)).to_dict("index"),
-    }
+from tfspec.scores.types import Ranking
 
 
 def score_ranking(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
-    """Compute the same three numbers where an example has one class; `lwlrap` is the mean reciprocal rank.
+    """Rank the classes of examples that have one each; `lwlrap` is the mean reciprocal rank.
 
     Args:
         labels: (examples,) places among the classes.
@@ -60,7 +25,7 @@ def score_ranking(labels: np.ndarray, probabilities: np.ndarray) -> Ranking:
         0.75
     """
     there = labels[:, np.newaxis] == np.arange(probabilities.shape[1])
-    return _means(there, probabilities, _each_class(there, probabilities))
+    return summarize_ranking(there, probabilities, rank_each_class(there, probabilities))
 
 
 def lwlrap(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -73,7 +38,8 @@ def lwlrap(labels: np.ndarray, probabilities: np.ndarray) -> float:
     Source: Fonseca et al., Audio tagging with noisy labels and minimal supervision, DCASE 2019.
 
     Args:
-        labels: (examples, classes), soft or not; a class is there where its label is above zero.
+        labels: (examples, classes), soft or not; a class is there where its label is above zero. NaN is one
+            that nobody knows, which is not ranked.
         probabilities: (examples, classes), or logits.
 
     Returns:
@@ -92,7 +58,7 @@ def lwlrap(labels: np.ndarray, probabilities: np.ndarray) -> float:
     there = labels > 0
     if not there.any():
         return float("nan")
-    rank = rankdata(-probabilities, "max", axis=1)
+    rank = rankdata(np.where(np.isnan(labels), np.inf, -probabilities), "max", axis=1)
     rank_among_labels = rankdata(np.where(there, -probabilities, np.inf), "max", axis=1)
     return float((rank_among_labels / rank)[there].mean())
 
@@ -105,30 +71,60 @@ def _check_shapes(labels: np.ndarray, probabilities: np.ndarray) -> None:
         )
 
 
-def _each_class(there: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
-    """Score the order of the examples in each class; NaN where there is nothing to rank."""
+def rank_each_class(labels: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """Score the order of the examples in each class.
+
+    Args:
+        labels: (examples, classes) of 1 and 0, and NaN where nobody knows, which does not count.
+        probabilities: (examples, classes), or logits.
+
+    Returns:
+        One row a class: `auc`, `average_precision`, both NaN where all examples are of the class or none is,
+        and its `examples`.
+
+    Raises:
+        ValueError: labels and probabilities differ in shape.
+
+    Example:
+        >>> labels = np.array([[1, 0], [0, np.nan], [1, 0]])
+        >>> rank_each_class(labels, np.array([[0.9, 0.2], [0.3, 0.1], [0.2, 0.4]]))["auc"].tolist()
+        [0.5, nan]
+    """
     from sklearn import metrics
 
-    examples = there.sum(axis=0)
-    ranked = (examples > 0) & (examples < len(there))
+    _check_shapes(labels, probabilities)
 
-    def each(metric):
-        columns = zip(ranked, there.T, probabilities.T, strict=True)
-        return [metric(truth, column) if can_be else np.nan for can_be, truth, column in columns]
+    def ranked(truth, column):
+        known = ~np.isnan(truth)
+        truth, column = truth[known], column[known]
+        if len(np.unique(truth)) < 2:
+            return np.nan, np.nan
+        return metrics.roc_auc_score(truth, column), metrics.average_precision_score(truth, column)
 
-    auc, average_precision = each(metrics.roc_auc_score), each(metrics.average_precision_score)
-    return pd.DataFrame({"auc": auc, "average_precision": average_precision, "examples": examples})
+    each = [ranked(*columns) for columns in zip(labels.astype(float).T, probabilities.T, strict=True)]
+    table = pd.DataFrame(each, columns=["auc", "average_precision"])
+    return table.assign(examples=np.nansum(labels, axis=0).astype(int))
 
 
-def _means(there: np.ndarray, probabilities: np.ndarray, per_class: pd.DataFrame) -> Ranking:
+def summarize_ranking(there: np.ndarray, probabilities: np.ndarray, per_class: pd.DataFrame) -> Ranking:
+    """Compute one number each for all classes.
+
+    Args:
+        there: (examples, classes) as in `rank_each_class`.
+        probabilities: (examples, classes), or logits.
+        per_class: from `rank_each_class`.
+
+    Returns:
+        The scores, ready for JSON.
+    """
     means = {
         "lwlrap": lwlrap(there, probabilities),
         "macro_auc": per_class["auc"].mean(),
         "mean_average_precision": per_class["average_precision"].mean(),
     }
-    return cast(Ranking, _without_nan(pd.Series(means)).to_dict())
+    return cast(Ranking, without_nan(pd.Series(means)).to_dict())
 
 
-def _without_nan(table):
-    """Put None, JSON's null, for NaN, which JSON does not know."""
+def without_nan(table):
+    """Put None, JSON's null, for NaN, which JSON does not know, in a series or frame."""
     return table.astype(object).where(table.notna(), None)

@@ -54,26 +54,6 @@ class Ranking(TypedDict):
     """Mean average precision of the same classes, 0…1."""
 
 
-class ClassRanking(TypedDict):
-    """How well the examples of one class are ranked; null where it is in no example, or in all."""
-
-    auc: float | None
-    """Area under the ROC curve, 0…1."""
-    average_precision: float | None
-    """Average precision, 0…1."""
-    examples: int
-    """Examples of the class."""
-
-
-class MultilabelScores(Ranking):
-    """Scores where an example may be of several classes, or of no class."""
-
-    examples: int
-    """Examples that were scored."""
-    per_class: dict[str, ClassRanking]
-    """By the name of the class."""
-
-
 class CalibrationBin(TypedDict):
     """The examples whose largest probability lies in the same tenth."""
 
@@ -153,9 +133,7 @@ class SmoothedScores(LabelScores):
     intervals: Intervals
 
 
-class _SomeScores(TypedDict, total=False):
-    smoothed: SmoothedScores
-    """Where the pipeline smooths."""
+class _Origin(TypedDict, total=False):
     groups_trained_on: list[str]
     """Groups of another data set that are in the training part too: their scores are too good."""
     part: Literal["validation", "test"]
@@ -164,9 +142,98 @@ class _SomeScores(TypedDict, total=False):
     """Path of the other data set."""
 
 
+class _SomeScores(_Origin, total=False):
+    smoothed: SmoothedScores
+    """Where the pipeline smooths."""
+
+
 class Scores(LabelScores, Ranking, DistributionScores, MemberScores, _SomeScores):
     """All scores of a part: what `evaluate` returns and metrics.json holds."""
 
+    labels: Literal["one"]
+    """One class an example."""
     groups: int
     """Groups (persons, speakers, recordings) in the part; 0 where not every example's group is known."""
     intervals: Intervals
+
+
+class SeveralClassScores(ClassScores):
+    """One class where several can hold at once; labels that nobody knows do not count."""
+
+    threshold: float
+    """Lowest probability at which it holds: that with the highest F1 on the validation part."""
+    auc: float | None
+    """Area under the ROC curve, 0…1; null where it holds in no example, or in all."""
+    average_precision: float | None
+    """Average precision, 0…1; null likewise."""
+    unknown: int
+    """Examples of which nobody knows whether it holds."""
+
+
+class SeveralSummaries(TypedDict):
+    """One number for all classes, each, by what reaches its threshold."""
+
+    micro_f1: float
+    """F1 of all labels together, 0…1."""
+    macro_f1: float
+    """Mean F1 of the classes that hold in some example, 0…1."""
+    exact: float
+    """Share of the examples of which all labels that are known are right, 0…1."""
+
+
+class SeveralBriefScores(TypedDict):
+    """What is said of a member, or of the mean of all at a temperature."""
+
+    mean_average_precision: float | None
+    """As in `Ranking`."""
+    cross_entropy: float
+    """As in `SeveralScores`."""
+    calibration_error: float
+    """As in `SeveralScores`."""
+
+
+class SeveralTemperedScores(SeveralBriefScores):
+    """The mean of all members, its logits divided by a temperature."""
+
+    temperature: float
+    """0.01…100; above 1 the probabilities come nearer to a half, below 1 they go away from it."""
+
+
+class SeveralMemberScores(TypedDict, total=False):
+    """An ensemble's members one by one, and what a temperature makes of their mean."""
+
+    tempered: SeveralTemperedScores
+    """At the temperature with the lowest cross-entropy on the validation part, where there is one."""
+    members: dict[str, SeveralBriefScores]
+    """Each member by itself, where there are several."""
+
+
+class SeveralScores(SeveralSummaries, Ranking, SeveralMemberScores, _Origin):
+    """All scores of a part where several classes can hold at once.
+
+    Of the part that the thresholds were chosen on, those of each fifth of the groups were chosen on the rest,
+    so that no example helps to choose what it is scored by.
+    """
+
+    labels: Literal["several"]
+    """Several classes at once."""
+    examples: int
+    """Examples that were scored."""
+    per_class: dict[str, SeveralClassScores]
+    """By the name of the class, in the model's order."""
+    cross_entropy: float
+    """Mean −y log p − (1 − y) log (1 − p) of all labels that are known, in nats."""
+    cross_entropy_prior: float
+    """The same for how often each class holds in the training part."""
+    calibration_error: float
+    """Expected calibration error of all decisions, class by class and example by example, 0…1."""
+    calibration: list[CalibrationBin]
+    """The tenths of the probability in which there are labels, from the lowest up."""
+    groups: int
+    """Groups (persons, speakers, recordings) in the part; 0 where not every example's group is known."""
+    intervals: Intervals
+    """Of `SeveralSummaries` and `mean_average_precision`."""
+
+
+AnyScores = Scores | SeveralScores
+"""What `evaluate` returns; `labels` tells which."""

@@ -2,7 +2,7 @@
 
 from tfspec.training import losses, optimizers
 from tfspec.training.fitting import fit
-from tfspec.training.metrics import CohenKappa, PossibleAccuracy, RecentLoss
+from tfspec.training.metrics import CohenKappa, MeanAveragePrecision, PossibleAccuracy, RecentLoss
 from tfspec.training.precision import Precision, in_float32, in_precision
 from tfspec.training.progress import Progress
 from tfspec.training.recipe import Batches, Phase, Training
@@ -10,6 +10,7 @@ from tfspec.training.recipe import Batches, Phase, Training
 __all__ = [
     "Batches",
     "CohenKappa",
+    "MeanAveragePrecision",
     "Phase",
     "PossibleAccuracy",
     "Precision",

@@ -41,6 +41,42 @@ class KLDivergence(keras.losses.Loss):
         return tf.reduce_sum(tf.math.xlogy(shares, shares) - shares * tf.nn.log_softmax(logits), axis=-1)
 
 
+@keras.saving.register_keras_serializable("tfspec")
+class KnownLabelsLoss(keras.losses.Loss):
+    """Binary cross entropy of several labels at once, over those that are known, on logits.
+
+    An example's loss is the mean of −y log p − (1 − y) log (1 − p) over its labels that are not NaN, p the
+    sigmoid of a logit; 0 where none is known.
+
+    Args:
+        name: of the loss.
+        **kwargs: as of `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: (batch, classes) in 0…1, NaN where nobody knows.
+        y_pred: (batch, classes) logits.
+
+    Returns:
+        The mean over the batch.
+
+    Example:
+        >>> round(float(KnownLabelsLoss()([[1.0, float("nan")]], [[0.0, 5.0]])), 4)  # -log(1 / 2)
+        0.6931
+    """
+
+    def __init__(self, name: str = "known_labels", **kwargs):
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        """Return (batch,) losses."""
+        logits = tf.convert_to_tensor(y_pred)
+        truth = tf.cast(y_true, logits.dtype)
+        is_known = ~tf.math.is_nan(truth)
+        each = tf.nn.sigmoid_cross_entropy_with_logits(tf.where(is_known, truth, 0.0), logits)
+        known = tf.cast(is_known, logits.dtype)
+        return tf.math.divide_no_nan(tf.reduce_sum(known * each, axis=-1), tf.reduce_sum(known, axis=-1))
+
+
 def possible_classes(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
     """Say of which classes an example can be.
 

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.kappa import cohen_kappa
+from tfspec.base.model import HALF
 from tfspec.training.losses import possible_classes
 
 RECENT_LOSS = "recent_loss"
@@ -53,6 +54,44 @@ class CohenKappa(keras.metrics.Metric):
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class MeanAveragePrecision(keras.metrics.AUC):
+    """Area under the curve of precision against recall, the mean over the classes that hold somewhere.
+
+    Keras's with 200 thresholds, of several labels at once, on logits; labels that are NaN do not count.
+
+    Args:
+        num_classes: number of classes.
+        name: column in the history.
+
+    Example:
+        >>> precision = MeanAveragePrecision(2)
+        >>> precision.update_state([[1, 0], [0, float("nan")]], [[2.0, 1.0], [-2.0, 1.0]])
+        >>> round(float(precision.result()), 3)
+        1.0
+    """
+
+    def __init__(self, num_classes: int, name: str = "mean_average_precision", **kwargs):
+        super().__init__(
+            curve="PR", multi_label=True, num_labels=num_classes, from_logits=True, name=name, **kwargs
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Count (batch, classes) labels against logits; weights of examples do not count."""
+        is_known = ~tf.math.is_nan(tf.cast(y_true, tf.float32))
+        holds = tf.where(is_known, tf.cast(y_true, tf.float32) >= HALF, False)
+        super().update_state(holds, y_pred, tf.cast(is_known, tf.float32))
+
+    def result(self):
+        """Compute the mean; Keras counts a class that never holds as 0."""
+        holds = keras.ops.any(self.true_positives + self.false_negatives > 0, axis=0)
+        there = tf.reduce_sum(tf.cast(holds, tf.float32))
+        return tf.math.divide_no_nan(super().result() * self.num_labels, there)
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype, "num_classes": self.num_labels}
 
 
 @keras.saving.register_keras_serializable("tfspec")

@@ -172,7 +172,7 @@ def detect(
     model: Positional[Path],
     files: Positional[tuple[Path, ...]],
     hop_seconds: Seconds | None = None,
-    threshold: Share = 0.5,
+    threshold: Share | None = None,
     out: Path = Path("detections"),
     json: bool = False,
 ) -> None:
@@ -186,7 +186,7 @@ def detect(
         files: wav, flac, ogg or mp3, of any sample rate and length; folders, below which results are named
             as recordings are in them; patterns such as 'in/*.wav'.
         hop_seconds: one window every so many seconds; half a window if not given.
-        threshold: lowest score of an event.
+        threshold: lowest score of an event; if not given 0.5, or each class's own where several can hold.
         out: folder to write to; files of the same name are replaced.
         json: print one JSON document and nothing else.
     """
@@ -215,11 +215,11 @@ def detect(
 
 
 def _listen(
-    model: Model, inputs: Inputs, hop_seconds: float | None, threshold: float, out: Path
+    model: Model, inputs: Inputs, hop_seconds: float | None, threshold: float | None, out: Path
 ) -> tuple[dict[str, pd.DataFrame], list[tuple[str, str]]]:
     """Write what is found in each file; return the events by file, and the files that cannot be used."""
     from tfspec.audio.opening import RecordingError
-    from tfspec.inference import detect, find_events
+    from tfspec.inference import detect, event_thresholds, find_events
 
     found, bad = {}, []
     for file, below in track(inputs.files.items(), "Listening", len(inputs.files)):
@@ -230,7 +230,7 @@ def _listen(
         except RecordingError as error:
             bad.append((file, error.problem))
             continue
-        events = found[file] = find_events(seconds, threshold)
+        events = found[file] = find_events(seconds, event_thresholds(model, threshold))
         _write_events(seconds, events, out / below.with_suffix(""), model.sample_rate or 0)
     return found, bad
 

@@ -140,12 +140,31 @@ def list_slices(folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame
     """
     names = dict.fromkeys(normalized(PurePath(file).stem) for file in recording_names(Path(folder)))
     recordings = _recordings(Path(folder), names)
-    latest = np.maximum(recordings["seconds"].fillna(0) - slice_seconds, 0)
-    starts = [np.append(np.arange(0, last, slice_seconds / 2), last) for last in latest]
+    lengths = recordings["seconds"].fillna(0)
+    starts = [slice_starts(seconds, slice_seconds, slice_seconds / 2) for seconds in lengths]
     slices = recordings.assign(start=starts, label="").rename_axis("group").explode("start").reset_index()
     slices = slices.astype({"start": float})
     slices["end"] = slices["start"] + slice_seconds
     return with_problems(slices.drop(columns="seconds"), lambda rows: slices["problem"][rows.index])
+
+
+def slice_starts(seconds: float, slice_seconds: float, hop_seconds: float) -> np.ndarray:
+    """Say where slices begin that cover a recording; the last one ends with it.
+
+    Args:
+        seconds: length of the recording.
+        slice_seconds: length of a slice.
+        hop_seconds: from the beginning of a slice to that of the next.
+
+    Returns:
+        (slices,) seconds; one, 0, for a recording that is no longer than a slice.
+
+    Example:
+        >>> slice_starts(17, slice_seconds=10, hop_seconds=5).tolist()
+        [0.0, 5.0, 7.0]
+    """
+    last = max(seconds - slice_seconds, 0)
+    return np.append(np.arange(0.0, last, hop_seconds), last)
 
 
 def _read_table(path: Path) -> pd.DataFrame:

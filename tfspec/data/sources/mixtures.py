@@ -17,14 +17,16 @@ from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.problems import with_problems
 from tfspec.data.splits import UNANSWERED
 from tfspec.data.tables import read_csv, to_numbers
+from tfspec.data.targets import ROUNDING
 
 SUBMISSION = "submission.csv"
 TABLES = {"train": "train_answer.csv", "test": "test_answer.csv", UNANSWERED: SUBMISSION}
 """The answers of each part, and what is to be filled in."""
 # Columns of a manifest that are no classes, and that no class may be called.
-RESERVED = ("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted")
-# Shares in a CSV file are rounded: thirty of three digits may be off by this much together.
-ROUNDING = 1e-3
+RESERVED = (
+    *("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted"),
+    *("seconds", "sample_rate", "silent", "clipped", "digest"),
+)
 
 
 def list_mixtures(

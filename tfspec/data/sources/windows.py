@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ RUN_BYTES = 2**19
 RUNS = 64
 """Runs that are shuffled among each other. With 32 windows a batch, the share of a class in a batch varies
 1.2 times as much as after a full shuffle."""
+NOT_FINITE = "holds NaN or infinity"
 TEXT_BYTES = 2**16
 """The longest text that an array may have room for; a chunk of it has to fit into memory."""
 KINDS = {
@@ -95,7 +97,7 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
     if "pid" in there:
         columns["group"] = tried(_people, there["pid"])
     if "T" in there:
-        columns["time"] = tried(_seconds, there["T"])
+        columns["time"] = tried(seconds_of, there["T"])
     if problems:
         raise UserError(f"{shown(folder)} cannot be used: {'; '.join(problems)}.")
     return pd.DataFrame(columns, index=pd.RangeIndex(len(there["X"]), name="window"))
@@ -160,28 +162,103 @@ def inspect_windows(
         ...     inspect_windows(folder, pd.DataFrame({"label": ["a", "b", "a"]}))["problem"].tolist()
         [None, 'holds NaN or infinity', None]
     """
-    path = Path(folder, "X.npy")
-    finite = np.empty(len(manifest), bool)
+    finite = finite_windows(WindowReader(Path(folder, "X.npy")), progress)
+    return with_problems(manifest, lambda rows: [None if finite[i] else NOT_FINITE for i in rows.index])
+
+
+def finite_windows(reader: WindowReader, progress: Tracker = untracked) -> np.ndarray:
+    """Read all windows to find those that are no numbers.
+
+    Args:
+        reader: reads them.
+        progress: as in `inspect_windows`.
+
+    Returns:
+        (windows,) whether all numbers of a window are finite.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/X.npy", np.array([[1, np.nan], [3, 4]]))
+        ...     finite_windows(WindowReader(Path(folder, "X.npy"))).tolist()
+        [False, True]
+    """
+    finite = np.empty(len(mapped(reader.path, reader.begin)), bool)
     for start in progress(range(0, len(finite), CHUNK), -(-len(finite) // CHUNK)):
         # Mapped anew, or all that was ever read would stay in memory
-        chunk = _mapped(path)[start : start + CHUNK]
-        finite[start : start + CHUNK] = np.isfinite(chunk).all(axis=(1, 2))
-    return with_problems(
-        manifest, lambda rows: [None if finite[i] else "holds NaN or infinity" for i in rows.index]
-    )
+        chunk = mapped(reader.path, reader.begin)[start : start + CHUNK]
+        finite[start : start + CHUNK] = np.isfinite(chunk).reshape(len(chunk), -1).all(1)
+    return finite
 
 
-def _mapped(path: Path) -> np.memmap:
-    """Map a .npy file into memory, or say why that cannot be done."""
+def mapped(path: Path, begin: int = 0) -> np.memmap:
+    """Map an array into memory.
+
+    Args:
+        path: a .npy file, or one that holds such a file as it is.
+        begin: where in the file that one begins, in bytes.
+
+    Returns:
+        The array, of which nothing is read yet.
+
+    Raises:
+        UserError: it is missing or no array, or would have to be unpickled.
+
+    Example:
+        >>> mapped(Path("missing.npy"))
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: missing.npy is missing
+    """
     if problem := file_problem(path):
         raise UserError(
             f"{path.name} " + ("is missing" if problem == "no such file" else f"is no array: {problem}")
         )
     try:
-        return np.lib.format.open_memmap(path, mode="r")
+        with path.open("rb") as file:
+            file.seek(begin)
+            shape, is_fortran, dtype = read_header(file)
+            order: Literal["C", "F"] = "F" if is_fortran else "C"
+            return np.memmap(path, dtype, "r", file.tell(), shape, order)
     except Exception as error:  # the header is a Python literal, and numpy lets through whatever it breaks
-        hint = ", save it as text or numbers" if "object" in str(error).lower() else ""
-        raise UserError(f"{path.name} cannot be read ({excerpt(error, 200)}){hint}") from None
+        raise unreadable(path.name, error) from None
+
+
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read what a .npy file says of its array: shape, whether it is in Fortran's order, and type.
+
+    Args:
+        file: at the beginning of the .npy file; then where the numbers begin.
+
+    Raises:
+        ValueError: it is none, or holds Python objects.
+
+    Example:
+        >>> import io
+        >>> file = io.BytesIO()
+        >>> np.save(file, np.zeros([2, 3], np.float32))
+        >>> _ = file.seek(0)
+        >>> read_header(file)
+        ((2, 3), False, dtype('float32'))
+    """
+    version = np.lib.format.read_magic(file)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in read:
+        raise ValueError(f"version {version} of the format")
+    shape, is_fortran, dtype = read[version](file)
+    if dtype.hasobject:
+        raise ValueError("Python objects")
+    return shape, is_fortran, dtype
+
+
+def unreadable(name: str, error: Exception) -> UserError:
+    """Make the error for an array that cannot be read, and say what to do about Python objects.
+
+    Args:
+        name: of the array.
+        error: what numpy has raised.
+    """
+    hint = ", save it as text or numbers" if "object" in str(error).lower() else ""
+    return UserError(f"{shown(name)} cannot be read ({excerpt(error, 200)}){hint}")
 
 
 def _check_lengths(arrays: Mapping[str, np.ndarray]) -> None:
@@ -193,7 +270,7 @@ def _check_lengths(arrays: Mapping[str, np.ndarray]) -> None:
 def _open_array(path: Path, kind: str) -> np.ndarray:
     """Map a file that holds one of `KINDS`, or say what is wrong with it."""
     kinds, what, dimensions = KINDS[kind]
-    array = _mapped(path)
+    array = mapped(path)
     if array.dtype.kind not in kinds or array.ndim != dimensions or not array.size:
         shape = "(windows, samples, channels)" if dimensions == 3 else "(windows,)"
         received = f"{excerpt(array.dtype)} of shape {array.shape}"
@@ -221,8 +298,23 @@ def _read_dictionary(path: Path, label_column: str) -> dict[str, str]:
     return labels
 
 
-def _texts(array: np.ndarray, name: str) -> Iterator[tuple[slice, list[str]]]:
-    """Return the texts of an array, a chunk at a time: long ones would fill the memory."""
+def decoded_texts(array: np.ndarray, name: str) -> Iterator[tuple[slice, list[str]]]:
+    """Go through the texts of an array, a chunk at a time: long ones would fill the memory.
+
+    Args:
+        array: (windows,) text or numbers.
+        name: of the array, for the error.
+
+    Yields:
+        Where in the array the chunk is, and its texts, normalised.
+
+    Raises:
+        UserError: it holds what is no text in UTF-8.
+
+    Example:
+        >>> list(decoded_texts(np.array([b"sit", b"walk"]), "Y.npy"))
+        [(slice(0, 1024, None), ['sit', 'walk'])]
+    """
     for start in range(0, len(array), CHUNK):
         place = slice(start, start + CHUNK)
         try:
@@ -244,7 +336,7 @@ def _decoded(chunk: np.ndarray) -> np.ndarray:
 
 def _people(array: np.ndarray) -> np.ndarray:
     people = np.empty(len(array), object)
-    for place, names in _texts(array, "pid.npy"):
+    for place, names in decoded_texts(array, "pid.npy"):
         people[place] = names
     return people
 
@@ -253,7 +345,7 @@ def _labels(annotations: np.ndarray, dictionary: dict[str, str]) -> np.ndarray:
     """Look the annotations up."""
     labels = np.empty(len(annotations), object)
     unknown: set[str] = set()
-    for place, texts in _texts(annotations, "Y.npy"):
+    for place, texts in decoded_texts(annotations, "Y.npy"):
         labels[place] = [dictionary.get(annotation) for annotation in texts]
         unknown.update(annotation for annotation in texts if annotation not in dictionary)
     if unknown:
@@ -262,13 +354,26 @@ def _labels(annotations: np.ndarray, dictionary: dict[str, str]) -> np.ndarray:
     return labels
 
 
-def _seconds(times: np.ndarray) -> np.ndarray:
+def seconds_of(times: np.ndarray, name: str = "T.npy") -> np.ndarray:
+    """Read times as seconds, those of dates since 1970.
+
+    Args:
+        times: (windows,) dates or numbers.
+        name: of the array, for the error.
+
+    Raises:
+        UserError: some are missing.
+
+    Example:
+        >>> seconds_of(np.array(["1970-01-02"], "datetime64[D]")).tolist()
+        [86400.0]
+    """
     if times.dtype.kind == "M":
         seconds = (times - np.datetime64(0, "s")) / np.timedelta64(1, "s")
     else:
         seconds = times.astype(np.float64)
     if missing := np.count_nonzero(~np.isfinite(seconds)):
-        raise UserError(f"T.npy has no time for {missing} windows")
+        raise UserError(f"{name} has no time for {missing} windows")
     return seconds
 
 
@@ -282,6 +387,7 @@ class WindowReader:
     Args:
         path: X.npy.
         sample_rate: samples per second.
+        begin: as in `mapped`.
 
     Example:
         >>> import tempfile
@@ -293,16 +399,17 @@ class WindowReader:
 
     path: Path
     sample_rate: int | None = None
+    begin: int = 0
 
     @functools.cached_property
     def _layout(self) -> tuple[int, np.dtype, tuple[int, ...]]:
         """Where the windows begin in the file, their type, and the shape of one."""
-        windows = _mapped(self.path)
+        windows = mapped(self.path, self.begin)
         return windows.offset, windows.dtype, windows.shape[1:]
 
     @property
     def signal_shape(self) -> tuple[int, ...]:
-        """Shape of one window: (samples, channels)."""
+        """Shape of one window: (samples, channels), or (samples,)."""
         return self._layout[2]
 
     @property
@@ -317,7 +424,7 @@ class WindowReader:
         return [f"{index} {stat.st_size} {stat.st_mtime_ns}" for index in rows.index]
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return the windows of some rows, as (rows, samples, channels) float32."""
+        """Return the windows of some rows, as (rows, *signal_shape) float32."""
         offset, dtype, shape = self._layout
         index = rows.index.to_numpy()
         windows = np.empty((len(index), *shape), np.float32)

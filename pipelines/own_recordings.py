@@ -1,0 +1,152 @@
+"""The general task of recordings: sounds of one's own, from class folders, a table or annotations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import keras
+import pandas as pd
+
+from tfspec.audio.decoding import Padding
+from tfspec.audio.inspection import recording_formats
+from tfspec.base.errors import UserError
+from tfspec.base.options import Hertz, Name, Seconds
+from tfspec.base.progress import bar, say
+from tfspec.data.check import with_inspections
+from tfspec.data.choices import described_fit, in_windows, usual_length, usual_rate
+from tfspec.data.sources.class_folders import list_class_folders
+from tfspec.data.sources.columns import Columns, found_columns
+from tfspec.data.sources.event_windows import inspect_events, usual_window, windows_of_events
+from tfspec.data.sources.file_tables import inspect_file_table
+from tfspec.data.sources.recognise import recognise
+from tfspec.data.sources.selections import list_events
+from tfspec.data.tables import read_any_table
+from tfspec.frontends import Decibel, MelSpectrogram, Standardize
+from tfspec.models import conv2d
+from tfspec.pipelines.own_signals import OwnSignals
+from tfspec.pipelines.recordings import Recordings
+
+
+@dataclass(kw_only=True)
+class OwnRecordings(OwnSignals, Recordings):
+    """Classify recordings of one's own: `tfspec train DATA`.
+
+    DATA is a folder of class folders, a table of files and labels, or a folder of recordings with Raven's or
+    Audacity's annotations beside them. What is not given is chosen from the data, and said.
+
+    Example:
+        >>> OwnRecordings(data="sounds", sample_rate=16000, clip_seconds=1.0).num_samples
+        16000
+    """
+
+    name: ClassVar[str] = "recordings"
+    padding: ClassVar[Padding] = "silence"
+
+    sample_rate: Hertz | None = None
+    """Samples per second that recordings are resampled to; the commonest, at most 32 kHz, if not given."""
+    clip_seconds: Seconds | None = None
+    """Length of a clip. If not given, that of nearly all recordings; windows of 5 s of long ones, and of
+    annotated ones windows that nine of ten sounds fit into."""
+    path_column: Name | None = None
+    """Column of the table that names the recordings; found by its usual names if not given."""
+    label_column: Name | None = None
+    """Column of the table, or of Raven's tables, that has the labels."""
+    class_columns: tuple[Name, ...] = ()
+    """Columns of the table, one a class, in place of labels."""
+    group_column: Name | None = None
+    """Column of the table that names the groups."""
+
+    def check_length(self):
+        """Check the length once all that it is made of is chosen."""
+        if self.clip_seconds is not None and self.sample_rate is not None:
+            super().check_length()
+
+    @property
+    def num_samples(self):
+        """Length of a clip in samples."""
+        if self.clip_seconds is None or self.sample_rate is None:
+            raise UserError("sample_rate and clip_seconds are not chosen yet: `settled` chooses them.")
+        return round(self.clip_seconds * self.sample_rate)
+
+    @property
+    def folder(self):
+        """What the manifest's paths are relative to: where the table is, if the data is one."""
+        return self.data if self.data.is_dir() else self.data.parent
+
+    def manifest(self):
+        """List the examples, and cut long recordings into windows that follow one another."""
+        kinds = {
+            "class folders": self._class_folders,
+            "table": self._table,
+            "annotated recordings": self._events,
+        }
+        if (kind := recognise(self.data, self._columns).kind) not in kinds:
+            raise UserError(f"{self.data} holds {kind}, and not recordings.")
+        manifest = _with_formats(kinds[kind](), self.folder)
+        manifest = self.with_groups(self._of_classes(manifest))
+        if "start" in manifest or not (manifest["seconds"] > 1.5 * self._clip_seconds(manifest)).any():
+            return manifest
+        return in_windows(manifest, self._clip_seconds(manifest))
+
+    def _class_folders(self) -> pd.DataFrame:
+        listing = list_class_folders(self.data, self.classes)
+        listing.tell()
+        return with_inspections(listing.manifest.drop(columns="group"), self.data, bar("Checking files"))
+
+    def _table(self) -> pd.DataFrame:
+        table = read_any_table(self.data)
+        columns = found_columns(table, self._columns)
+        return inspect_file_table(table, columns, self.folder, bar("Checking files"))
+
+    @property
+    def _columns(self) -> Columns:
+        """The columns that are given."""
+        return Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
+
+    def _events(self) -> pd.DataFrame:
+        events, lengths = inspect_events(
+            list_events(self.data, self.label_column), self.data, bar("Checking files")
+        )
+        window = self.clip_seconds or usual_window(events)
+        return windows_of_events(events, lengths, window, window / 2)
+
+    def _of_classes(self, manifest: pd.DataFrame) -> pd.DataFrame:
+        """Keep the examples of the classes that are asked for."""
+        if self.classes is None or "label" not in manifest:
+            return manifest
+        return manifest[manifest["label"].isin(self.classes)]
+
+    def _clip_seconds(self, manifest: pd.DataFrame) -> float:
+        if self.clip_seconds is not None:
+            return self.clip_seconds
+        if "end" in manifest:
+            return usual_length((manifest["end"] - manifest["start"]).dropna())
+        return usual_length(manifest["seconds"].dropna())
+
+    def settled(self, manifest):
+        """Choose rate and length, and say how many recordings are cut or padded."""
+        seconds, rate = self._clip_seconds(manifest), self.sample_rate or usual_rate(manifest["sample_rate"])
+        lengths = manifest["end"] - manifest["start"] if "end" in manifest else manifest["seconds"]
+        say(f"Clips of {seconds:g} s at {rate:,} Hz: {described_fit(lengths, seconds)}")
+        return replace(super().settled(manifest), sample_rate=rate, clip_seconds=seconds)
+
+    def front_end(self):
+        """Make mel bands in decibels."""
+        rate = self.sample_rate or 16000
+        frame = round(0.032 * rate)
+        mel = MelSpectrogram(rate, 64, frame_length=frame, frame_step=frame // 2)
+        return keras.Sequential([mel, Decibel(), Standardize()], name="front_end")
+
+    def backbone(self, feature_shape, num_classes):
+        return conv2d((None, *feature_shape[1:]), num_classes)
+
+
+def _with_formats(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Add each recording's length and sample rate; NaN for what cannot be read."""
+    if {"seconds", "sample_rate"} <= set(manifest):
+        return manifest
+    paths = manifest["path"][manifest["problem"].isna()].unique()
+    found = pd.DataFrame(recording_formats(folder / path for path in paths), index=paths)
+    return manifest.join(found[["seconds", "sample_rate"]], on="path")

@@ -1,0 +1,118 @@
+"""What the general tasks share: signals of one's own, their groups, and a split that scores honestly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import pandas as pd
+
+from tfspec.base.model import Labels
+from tfspec.base.options import AnyCount, Expression, Fraction, Name, Range
+from tfspec.base.progress import say
+from tfspec.data.groups import Proposal, groups_of, proposals
+from tfspec.data.splits import folds, group_names, split_by_group, strata
+from tfspec.data.targets import labels_of
+from tfspec.experiment.pipeline import Pipeline
+
+MANY = 3000
+"""Examples beyond which one model, validated on a part of them, says enough."""
+MOST_FOLDS = 5
+
+
+@dataclass(kw_only=True)
+class OwnSignals(Pipeline):
+    """Base of the tasks on signals of one's own: what is not given is chosen from the data, and said."""
+
+    keep: Literal["best", "last"] = "last"
+    patience: AnyCount | None = None
+
+    classes: tuple[Name, ...] | None = None
+    """The classes to use; all if not given."""
+    labels: Labels | None = None  # type: ignore[assignment]
+    """Whether one class holds, or several can at once; as the data are if not given."""
+    groups: Expression | None = None
+    """Regular expression whose parentheses find the group (speaker, recording, site) in a file's name, or in
+    its path where it holds a slash; if not given, the data's own groups, or what the names seem to say."""
+    split_by: Literal["group", "file"] | None = None
+    """Keep each group on one side of the split, or split file by file, whose score holds for more of the same
+    groups only; by group if not given and if there are any."""
+    folds: Annotated[int, Range(0, 1000)] | None = None
+    """Parts for cross-validation, a model each; 0 for one model and a validation part; if not given, 5 for at
+    most 3,000 examples, as far as there are groups."""
+    validation_fraction: Fraction = 0.2
+    """Part of the examples that validates without cross-validation."""
+
+    @property
+    def groups_may_overlap(self):
+        """Whether the split is by file."""
+        return self.split_by == "file"
+
+    def class_names(self, manifest):
+        """Order the classes as text, or as their columns are."""
+        names = super().class_names(manifest)
+        return names if self.classes is None else [name for name in names if name in self.classes]
+
+    def with_groups(self, manifest: pd.DataFrame) -> pd.DataFrame:
+        """Add the groups: those that a pattern finds, those of the data, or those that the names propose.
+
+        Args:
+            manifest: column `path`, maybe `group`.
+        """
+        if self.groups is not None:
+            return manifest.assign(group=groups_of(manifest["path"], self.groups))
+        if "group" in manifest and (manifest["group"] != "").any():
+            return manifest
+        proposal = _proposed(manifest)
+        return manifest.assign(group=proposal.groups.to_numpy() if proposal else "")
+
+    def settled(self, manifest):
+        """Choose what a split keeps together, and into how many parts it goes; and say what that means."""
+        groups = group_names(manifest)
+        split_by = self.split_by or ("group" if groups else "file")
+        _say_groups(self, manifest, split_by)
+        num_folds = self.folds
+        if num_folds is None:
+            few = len(manifest) <= MANY and "validation" not in set(manifest.get("part", ()))
+            num_folds = min(MOST_FOLDS, len(groups) if split_by == "group" else MOST_FOLDS) if few else 0
+        labels = self.labels or labels_of(manifest, self.class_names(manifest))
+        return replace(self, labels=labels, split_by=split_by, folds=num_folds)
+
+    def split(self, manifest):
+        """Keep the parts that the data name; otherwise make folds, or draw a part that validates."""
+        part = manifest["part"] if "part" in manifest else pd.Series("train", manifest.index)
+        train, others = manifest[part == "train"], manifest[part != "train"]
+        if (part == "validation").any():
+            return manifest
+        kept_together = train["group"] if self.split_by == "group" else _copies(train)
+        balanced = train.assign(label=strata(train, self.class_names(train)), group=kept_together)
+        if self.folds:
+            made = folds(balanced, self.folds, self.seed)
+            return pd.concat([train.assign(part="train", fold=made["fold"]), others.assign(fold=-1)])
+        made = split_by_group(balanced, self.validation_fraction, self.seed)
+        return pd.concat([train.assign(part=made["part"]), others])
+
+
+def _proposed(manifest: pd.DataFrame) -> Proposal | None:
+    """Return what the names tell about groups, where that is sure."""
+    labels = manifest["label"] if "label" in manifest else [""] * len(manifest)
+    return next((each for each in proposals([*manifest["path"]], [*labels]) if not each.counts), None)
+
+
+def _copies(manifest: pd.DataFrame) -> pd.Series:
+    """Name each file, copies of one alike: they are not to be on both sides of a split."""
+    names = manifest["path"] if "path" in manifest else manifest.index.to_series().astype(str)
+    return manifest["digest"].where(manifest["digest"] != "", names) if "digest" in manifest else names
+
+
+def _say_groups(task: OwnSignals, manifest: pd.DataFrame, split_by: str) -> None:
+    """Say what keeps together, and what the score therefore holds for."""
+    if not (groups := group_names(manifest)):
+        say("No groups are known: the score holds for more of the same speakers, places and recordings.")
+    elif split_by == "file":
+        say(f"{len(groups)} groups may stand on both sides of the split: the score holds for no others.")
+    else:
+        proposal = _proposed(manifest) if task.groups is None and "path" in manifest else None
+        named = proposal and manifest["group"].tolist() == proposal.groups.tolist()
+        how = f", as {proposal} (--groups '{proposal.pattern}')" if proposal and named else ""
+        say(f"Groups, each on one side of the split: {len(groups)}{how}")

@@ -1,0 +1,200 @@
+"""A table of recordings: its columns are found, its rows are checked, each file is decoded once."""
+
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from hypothesis import strategies as st
+
+from tfspec.audio import inspection
+from tfspec.base.errors import UserError
+from tfspec.data.readers import AudioReader
+from tfspec.data.sources.columns import Columns, found_columns
+from tfspec.data.sources.file_tables import inspect_file_table
+from tfspec.data.tables import read_any_table
+
+RATE = 4000
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Recordings of 1, 2 and 3 s."""
+    (tmp_path / "audio").mkdir()
+    for name, seconds in {"a.wav": 1, "b.wav": 2, "audio/c.flac": 3}.items():
+        soundfile.write(tmp_path / name, np.linspace(-0.5, 0.5, seconds * RATE), RATE)
+    return tmp_path
+
+
+def inspected(folder: Path, text: str, given: Columns | None = None) -> pd.DataFrame:
+    (folder / "table.csv").write_text(text, encoding="utf-8")
+    table = read_any_table(folder / "table.csv")
+    return inspect_file_table(table, found_columns(table, given), folder)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        # ESC-50, UrbanSound8K, FSD50K, Common Voice, DESED, BirdCLEF, the competition's
+        ("filename,fold,target,category,esc10,src_file,take", "filename, category, src_file, , , "),
+        ("slice_file_name,fsID,start,end,fold,classID,class", "slice_file_name, class, fsID, start, end, "),
+        ("fname,labels,mids,split", "fname, labels, , , , split"),
+        ("client_id,path,sentence,word", "path, word, client_id, , , "),
+        ("filename,onset,offset,event_label", "filename, event_label, , onset, offset, "),
+        ("primary_label,secondary_labels,author,filename", "filename, primary_label, author, , , "),
+        ("recording_id,species_id,t_min,t_max,species", "recording_id, species, , t_min, t_max, "),
+        ("Path,LABEL,Speaker ID,Begin Time (s),Offset", "Path, LABEL, Speaker ID, Begin Time (s), Offset, "),
+    ],
+)  # fmt: skip
+def test_columns_of_well_known_sets_are_found(header, expected):
+    table = pd.DataFrame([["train"] * len(header.split(","))], columns=header.split(","))
+    found = found_columns(table)
+    roles = (found.path, found.label, found.group, found.start, found.end, found.part)
+    assert ", ".join(map(str, roles)) == expected
+
+
+def test_given_columns_count_and_may_be_none():
+    table = pd.DataFrame([["a.wav", "x", "y", "z"]], columns=["file", "label", "kind", "speaker"])
+    found = found_columns(table, Columns(label="kind", group=""))
+    assert (found.label, found.group) == ("kind", "")
+    with pytest.raises(
+        UserError, match=r"no column 'sort' for label\. The table's columns: file, label, kind"
+    ):
+        found_columns(table, Columns(label="sort"))
+
+
+@pytest.mark.parametrize(
+    ("header", "option"), [("sound_of,label", "--path-column"), ("file,what", "--label-column")]
+)
+def test_what_is_not_found_names_its_option(header, option):
+    with pytest.raises(UserError, match=rf"{option}\. The table's columns: {header.replace(',', ', ')}"):
+        found_columns(pd.DataFrame([["x", "y"]], columns=header.split(",")))
+
+
+def test_classes_are_columns_of_0_and_1_or_shares():
+    table = pd.DataFrame(
+        [["a", "1", "-1", "3.5", "0", "0.25"], ["b", "0", "1", "1", "1", "1"]],
+        columns=["file", "owl", "cat", "seconds", "dog", "quality"],
+    )
+    assert found_columns(table).classes == ("owl", "cat", "dog")
+    shares = table.assign(owl=["0.25", "0"], cat=["0.75", "1"])[["file", "owl", "cat"]]
+    assert found_columns(shares).classes == ("owl", "cat")
+    words = shares.rename(columns={"owl": "go", "cat": "stop"})
+    assert found_columns(words).classes == ("go", "stop")
+
+
+def test_a_row_is_an_example(folder):
+    manifest = inspected(folder, "file,word,speaker,split\na.wav,yes,ann,train\nb.wav, no ,,val\n")
+    assert manifest.to_dict("list") == {
+        "path": ["a.wav", "b.wav"], "label": ["yes", "no"], "group": ["ann", ""],
+        "part": ["train", "validation"], "problem": [None, None],
+    }  # fmt: skip
+    assert AudioReader(folder, RATE, RATE)(manifest).shape == (2, RATE)
+
+
+def test_files_are_found_by_name_below_the_folder(folder):
+    manifest = inspected(folder, "id,label\nc,x\n..\\train\\c.flac,x\n/elsewhere/a,y\n")
+    assert manifest["path"].tolist() == ["audio/c.flac", "audio/c.flac", "a.wav"]
+    (folder / "audio" / "a.flac").write_bytes(b"another")
+    problem = inspected(folder, "id,label\na,y\nb,x\n")["problem"]
+    assert problem.tolist() == ["row 1: several files have this name: a.wav, audio/a.flac", None]
+
+
+def test_labels_that_hold_at_once_become_columns(folder):
+    manifest = inspected(folder, 'fname,labels\na,"owl,cat"\nb,cat\nc,\n')
+    assert manifest[["cat", "owl"]].values.tolist() == [[1, 1], [1, 0], [0, 0]]
+    assert "label" not in manifest
+    assert manifest["problem"].isna().all()
+    assert inspected(folder, "fname,label\na,slow; steady|dog\nb,dog\n")["slow"].tolist() == [1, 0]
+
+
+def test_a_comma_in_a_single_label_is_part_of_it(folder):
+    assert inspected(folder, 'file,label\na.wav,"bicycling, slow"\n')["label"].tolist() == ["bicycling, slow"]
+
+
+def test_columns_a_class_know_what_nobody_knows(folder):
+    manifest = inspected(folder, "file,owl,cat\na.wav,1,\nb.wav,-1,0\n")
+    np.testing.assert_array_equal(manifest[["owl", "cat"]], [[1, np.nan], [np.nan, 0]])
+
+
+def test_ends_that_are_not_given_are_the_recording_s(folder):
+    manifest = inspected(folder, "file,label,start,end\na.wav,x,,0.5\nb.wav,x,1.5,\n")
+    assert manifest[["start", "end"]].values.tolist() == [[0, 0.5], [1.5, 2]]
+
+
+def test_each_row_that_cannot_be_used_says_why(folder):
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "text.wav").write_bytes(b"RIFF or not")
+    assert inspected(
+        folder,
+        "file,label,start,end\n"
+        "b.wav,x,0,1\nmissing.wav,x,0,1\n,x,0,1\nb.wav,,1,2\nb.wav,x,one,2\nb.wav,x,-1,2\nb.wav,x,1,0.5\n"
+        "b.wav,x,2,\nb.wav,x,1,3\nempty.wav,x,,\ntext.wav,x,,\nb.wav,x,0.5,1\nb.wav,y,0.5,1\naudio,x,0,1\n",
+    )["problem"].tolist() == [
+        None,
+        "row 2: no such file",
+        "row 3: no path",
+        "row 4: no label",
+        "row 5: the start 'one' is no number of seconds",
+        "row 6: -1 to 2 s: begins before the recording",
+        "row 7: 1 to 0.5 s: ends before it begins",
+        "row 8: 2 to nan s: the recording ends at 2 s",
+        "row 9: 1 to 3 s: the recording ends at 2 s",
+        "row 10: empty file",
+        "row 11: Format not recognised",
+        "row 12: several rows are of this stretch; keep one, with all its labels joined by ;",
+        "row 13: several rows are of this stretch; keep one, with all its labels joined by ;",
+        "row 14: a folder, not a file",
+    ]  # fmt: skip
+
+
+def test_bad_numbers_parts_and_names_of_classes(folder):
+    columns = Columns("file", "", ("owl", "cat"))
+    manifest = inspected(folder, "file,owl,cat\na.wav,0,2\nb.wav,yes,1\naudio/c.flac,0,1\n", columns)
+    assert manifest["problem"].tolist() == [
+        "row 1: '2' in column cat is not 0 to 1", "row 2: 'yes' in column owl is not 0 to 1", None,
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"Parts are train, .*Received: 'later'"):
+        inspected(folder, "file,label,split\na.wav,x,later\n", Columns(part="split"))
+    with pytest.raises(UserError, match=r"No class may be called .*Received: 'start'"):
+        inspected(folder, "file,labels\na.wav,start;b\n")
+
+
+def test_each_recording_is_decoded_once(folder, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        inspection, "opened", lambda path, _open=inspection.opened: opened.append(path.name) or _open(path)
+    )
+    rows = [f"{name},x,{start / 10},\n" for name in ("a.wav", "b.wav") for start in range(9)]
+    assert inspected(folder, "file,label,start,end\n" + "".join(rows))["problem"].isna().all()
+    assert sorted(opened) == ["a.wav", "b.wav"]
+
+
+HOSTILE = st.one_of(
+    st.sampled_from(
+        ["a.wav", "b", "", "../a.wav", "/dev/zero", "nan", "inf", "-1", "1e999", "0.5", "x;y", "\\"]
+    ),
+    st.text(max_size=8),
+)
+
+
+@hypothesis.settings(
+    max_examples=80, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(
+    st.lists(st.lists(HOSTILE, min_size=6, max_size=6), min_size=1, max_size=4),
+    st.sampled_from(["label", "labels", "owl"]),
+)
+def test_whatever_the_cells_say_rows_are_good_or_say_why(folder, rows, label):
+    table = pd.DataFrame(rows, columns=["file", label, "speaker", "start", "end", "split"], dtype=object)
+    try:
+        manifest = inspect_file_table(table, found_columns(table), folder)
+    except UserError as error:
+        assert "\x1b" not in str(error)
+        return
+    assert len(manifest) == len(rows)
+    good = manifest[manifest["problem"].isna()]
+    assert ((good["start"] >= 0) & (good["start"] < good["end"])).all()
+    assert all((folder / path).is_file() for path in good["path"])

@@ -1,0 +1,230 @@
+"""Manifests of arrays: windows of signals, with their labels and maybe whose they are and when they begin."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
+from tfspec.base.progress import Tracker, untracked
+from tfspec.base.text import excerpt, shown
+from tfspec.data.problems import with_problems
+from tfspec.data.sources.labels import check_class_names
+from tfspec.data.sources.npy import Stored, stored_arrays
+from tfspec.data.sources.windows import (
+    NOT_FINITE,
+    TEXT_BYTES,
+    WindowReader,
+    decoded_texts,
+    finite_windows,
+    list_windows,
+    seconds_of,
+)
+
+NO_LABEL = "no label"
+UNPACKED_BYTES = 2**20
+"""So much is unpacked at a time."""
+
+
+def list_arrays(path: str | os.PathLike, label_column: str | None = None) -> pd.DataFrame:
+    """List the windows of arrays; nothing of the signals is read but their shape.
+
+    Args:
+        path: an .npz archive, a folder of .npy files or the .npy file of the signals, with the arrays that
+            `stored_arrays` finds there. X holds numbers of shape (windows, samples) or (windows, samples,
+            channels). y has the labels: (windows,) text or whole numbers, or (windows, classes) numbers from
+            0 to 1, NaN or −1 where nobody knows. Groups are text or whole numbers, times dates or seconds.
+            Names, (classes,) text, say what the numbers of y mean.
+        label_column: column of annotation-label-dictionary.csv; arrays are read as in `list_windows` then.
+
+    Returns:
+        Columns `label`, or one a class; `group`, "" where unknown; and `time` in seconds, if there are times.
+        Its index, called "window", is the window's place in X.
+
+    Raises:
+        UserError: arrays are missing or damaged, or do not match.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/a.npz", X=np.zeros([2, 600]), y=[1, 0], names=["sit", "walk"])
+        ...     list_arrays(f"{folder}/a.npz").values.tolist()
+        [['walk', ''], ['sit', '']]
+    """
+    if label_column is not None:
+        return list_windows(path, label_column)
+    stored = stored_arrays(path)
+    if "y" not in stored:
+        raise UserError(f"{shown(path)} has no array of labels, called y, beside {stored['X'].name}.")
+    count = _check_signals(stored["X"])
+    arrays = {
+        kind: _checked(each, count) for kind, each in stored.items() if kind in ("y", "groups", "times")
+    }
+    names = _texts(stored["names"].array(), stored["names"].name) if "names" in stored else None
+    table = _labels(arrays["y"], stored["y"].name, names)
+    table["group"] = _texts(arrays["groups"], stored["groups"].name) if "groups" in arrays else ""
+    if "times" in arrays:
+        table["time"] = seconds_of(arrays["times"], stored["times"].name)
+    return table.set_axis(pd.RangeIndex(count, name="window"))
+
+
+def inspect_arrays(
+    path: str | os.PathLike,
+    kept: str | os.PathLike,
+    label_column: str | None = None,
+    progress: Tracker = untracked,
+) -> pd.DataFrame:
+    """List the windows of arrays, and read all to find those that are no numbers.
+
+    Args:
+        path: as in `list_arrays`.
+        kept: as in `array_reader`.
+        label_column: as in `list_arrays`.
+        progress: wraps the iteration over so many chunks, to draw a bar.
+
+    Returns:
+        The manifest of `list_arrays` with the column `problem`: why a window cannot be used, None for a good
+        one.
+
+    Raises:
+        UserError: as in `list_arrays`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/a.npz", X=[[0, 1], [np.nan, 0]], y=["sit", "walk"])
+        ...     inspect_arrays(f"{folder}/a.npz", folder)["problem"].tolist()
+        [None, 'holds NaN or infinity']
+    """
+    manifest = list_arrays(path, label_column)
+    finite = finite_windows(array_reader(path, kept), progress)
+    problem = np.array([None if is_finite else NOT_FINITE for is_finite in finite], object)
+    if "label" in manifest:
+        problem[(manifest["label"] == "").to_numpy()] = NO_LABEL
+    return with_problems(manifest, lambda rows: problem[rows.index])
+
+
+def array_reader(
+    path: str | os.PathLike, kept: str | os.PathLike, sample_rate: int | None = None
+) -> WindowReader:
+    """Make what reads the windows of arrays, in little memory.
+
+    Args:
+        path: as in `list_arrays`.
+        kept: folder for the signals of an archive that is compressed. They are unpacked once, and again when
+            the archive has changed.
+        sample_rate: samples per second.
+
+    Returns:
+        The reader. Its signals are (samples,) or (samples, channels).
+
+    Raises:
+        UserError: the signals are missing, damaged or none.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez_compressed(f"{folder}/a.npz", X=np.eye(3), y=[0, 1, 2])
+        ...     array_reader(f"{folder}/a.npz", f"{folder}/kept")(pd.DataFrame(index=[1])).tolist()
+        [[0.0, 1.0, 0.0]]
+    """
+    signals = stored_arrays(path)["X"]
+    _check_signals(signals)
+    if (begin := signals.begin) is not None:
+        return WindowReader(signals.path, sample_rate, begin)
+    return WindowReader(_unpacked(signals, Path(kept)), sample_rate)
+
+
+def _unpacked(signals: Stored, kept: Path) -> Path:
+    status = signals.path.stat()
+    known = f"{signals.path.resolve()} {signals.member} {status.st_size} {status.st_mtime_ns}"
+    name = f"{signals.path.stem}-{hashlib.sha256(os.fsencode(known)).hexdigest()[:16]}.npy"
+    if not (kept / name).exists():
+        with (
+            signals.opened() as packed,
+            written_beside(kept / name) as temporary,
+            temporary.open("wb") as file,
+        ):
+            shutil.copyfileobj(packed, file, UNPACKED_BYTES)
+    return kept / name
+
+
+def _check_signals(signals: Stored) -> int:
+    """Count the windows of what can be signals."""
+    shape, is_fortran, dtype = signals.header
+    if dtype.kind not in "fiu" or len(shape) not in (2, 3) or 0 in shape:
+        raise UserError(
+            f"{signals.name} must hold numbers of shape (windows, samples) or (windows, samples, channels), "
+            f"and holds {excerpt(dtype)} of shape {shape}."
+        )
+    if is_fortran:
+        raise UserError(f"{signals.name} is in Fortran's order, save it by np.ascontiguousarray.")
+    return shape[0]
+
+
+def _checked(stored: Stored, count: int) -> np.ndarray:
+    """Read an array that has something to say of each window."""
+    shape, _, dtype = stored.header
+    if shape[:1] != (count,):
+        raise UserError(f"{stored.name} must have one entry for each of {count} windows. Its shape: {shape}")
+    if dtype.kind not in "USfiubM" or dtype.itemsize > TEXT_BYTES:
+        raise UserError(f"{stored.name} must hold text, numbers or dates, and holds {excerpt(dtype)}.")
+    return stored.array()
+
+
+def _texts(array: np.ndarray, name: str) -> np.ndarray:
+    """Return the texts or whole numbers of an array, as text."""
+    if array.ndim != 1 or array.dtype.kind not in "USiub":
+        raise UserError(f"{name} must hold text or whole numbers, one a window. Received: {_kind(array)}")
+    found = np.empty(len(array), object)
+    for place, some in decoded_texts(array, name):
+        found[place] = [text.strip() for text in some]
+    return found
+
+
+def _kind(array: np.ndarray) -> str:
+    return f"{excerpt(array.dtype)} of shape {array.shape}"
+
+
+def _labels(array: np.ndarray, name: str, names: np.ndarray | None) -> pd.DataFrame:
+    """Read what the windows are: `label`, or a column a class."""
+    array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+    if array.ndim == 2 and array.dtype.kind in "fiub":
+        return _class_columns(array, name, names)
+    if array.ndim == 1 and array.dtype.kind == "f":
+        return pd.DataFrame({"label": _named(_whole(array, name), names)}, dtype=object)
+    return pd.DataFrame({"label": _named(_texts(array, name), names)}, dtype=object)
+
+
+def _whole(array: np.ndarray, name: str) -> np.ndarray:
+    """Return whole numbers that were saved as others, as text; "" for NaN."""
+    known = np.isfinite(array)
+    if (array[known] != np.round(array[known])).any():
+        raise UserError(f"{name} holds numbers that are not whole, and so no classes.")
+    return np.array(
+        [f"{number:.0f}" if is_known else "" for number, is_known in zip(array, known, strict=True)]
+    )
+
+
+def _named(labels: np.ndarray, names: np.ndarray | None) -> list[str]:
+    """Say what labels that are places among the names mean."""
+    called = {} if names is None else {str(place): name for place, name in enumerate(names)}
+    return [called.get(label, label) for label in map(str, labels)]
+
+
+def _class_columns(array: np.ndarray, name: str, names: np.ndarray | None) -> pd.DataFrame:
+    columns = [str(place) for place in range(array.shape[1])] if names is None else [*names]
+    if len(columns) != array.shape[1]:
+        raise UserError(f"{name} has {array.shape[1]} classes, and there are names of {len(columns)}.")
+    check_class_names(columns, len(array))
+    numbers = np.array(array, np.float64)
+    numbers[numbers == -1] = np.nan
+    if bad := np.flatnonzero(((numbers < 0) | (numbers > 1)).any(1))[:1].tolist():
+        raise UserError(f"{name} must hold numbers from 0 to 1, or NaN. It does not in row {bad[0]}.")
+    return pd.DataFrame(numbers, columns=pd.Index(columns, dtype=object))

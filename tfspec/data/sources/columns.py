@@ -1,0 +1,204 @@
+"""Which columns of a table say what: found by their usual names, or given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from tfspec.base.errors import UserError, listed
+from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.sources.mixtures import RESERVED, ROUNDING
+from tfspec.data.tables import to_numbers
+
+SEVERAL = ("labels", "tags", "classes", "categories", "species_list", "annotations", "event_labels")
+"""Columns whose cells hold several labels, also between commas."""
+USUAL = {
+    "path": (
+        *("path", "file", "filename", "file_name", "filepath", "file_path", "fname", "audio", "audio_path"),
+        *("audio_file", "audio_filename", "wav", "wav_file", "wav_path", "sound", "sound_file", "clip"),
+        *("slice_file_name", "recording", "recording_path", "recording_file", "recording_id", "id"),
+    ),
+    "label": (
+        *("label", "class", "class_name", "category", "species", "common_name", "scientific_name"),
+        *("primary_label", "event_label", "word", "keyword", "command", "annotation", "tag", "target"),
+        *("activity", "emotion", "genre", "y", *SEVERAL),
+    ),
+    "group": (
+        *("group", "speaker", "speaker_id", "participant", "participant_id", "pid", "subject", "subject_id"),
+        *("person", "person_id", "patient", "patient_id", "client_id", "user_id", "recordist", "author"),
+        *("session", "recording_id", "source_recording", "src_file", "fsid", "site", "location", "fold"),
+    ),
+    "start": (
+        *("start", "start_time", "start_seconds", "start_s", "begin", "begin_time", "onset", "t_min"),
+        *("time_start", "offset"),
+    ),
+    "end": (
+        *("end", "end_time", "end_seconds", "end_s", "stop", "stop_time", "offset", "t_max", "time_end"),
+    ),
+    "part": ("part", "split", "set", "subset", "partition"),
+}
+"""Names of each kind of column, simplified as by `simplified`; the first that is there counts."""
+PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+}
+UNKNOWN = ("", "-1", "-1.0", "nan", "NaN", "NA")
+"""Cells of a class's column that say that nobody knows."""
+LISTED = 20
+"""Columns that an error names."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table say what.
+
+    Args:
+        path: where the recording is, or its name, also without suffix.
+        label: the class; or several, between ";" or "|", or commas where the column's name is a plural.
+        classes: instead of `label`, a column of numbers a class.
+        group: what it comes from, such as the speaker.
+        start: where the example begins in its recording, in seconds.
+        end: where it ends.
+        part: "train", "validation" or "test", or what these are called elsewhere.
+
+    None leaves a column to be found by its usual names; "" says that there is none.
+    """
+
+    path: str | None = None
+    label: str | None = None
+    classes: tuple[str, ...] = ()
+    group: str | None = None
+    start: str | None = None
+    end: str | None = None
+    part: str | None = None
+
+    def described(self) -> str:
+        """Say which columns count as what.
+
+        Example:
+            >>> Columns("file", "category", group="fold").described()
+            'columns file → path, category → label, fold → group'
+        """
+        roles = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "classes"}
+        said = [name if name == role else f"{name} → {role}" for role, name in roles.items() if name]
+        said += [f"{len(self.classes)} → a class each"] if self.classes else []
+        return f"columns {shown(', '.join(said))}"
+
+
+def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
+    """Find the columns that a manifest needs by their usual names, whatever their case.
+
+    Args:
+        table: from `read_any_table` or `as_text`.
+        given: names of columns that are known.
+
+    Returns:
+        The columns, each with a name of the table, or "" where there is none. There is always one for `path`,
+        and one for `label` or several for `classes`. Without a label, classes are the columns that hold
+        nothing but 0, 1, −1 and "", or the shares of a whole.
+
+    Raises:
+        UserError: a given column is not there, or none is found for the path or the label.
+
+    Example:
+        >>> table = pd.DataFrame({"Filename": ["a.wav"], "Species": ["owl"], "fold": ["1"]})
+        >>> found_columns(table).described()
+        'columns Filename → path, Species → label, fold → group'
+        >>> found_columns(pd.DataFrame({"file": ["a.wav"], "owl": ["1"], "cat": ["0"]})).classes
+        ('owl', 'cat')
+    """
+    given = given or Columns()
+    classes = tuple(_column(table, name, "classes") for name in given.classes)
+    named: dict[str, str | None] = {role: getattr(given, role) for role in USUAL}
+    found = {role: _column(table, name, role) if name else name for role, name in named.items()}
+    if classes:
+        found["label"] = ""
+    for role in USUAL:
+        if found[role] is None:
+            found[role] = _usual(table, role, {*found.values(), *classes})
+    if not found["start"] and given.end is None:  # without a start, stop may well be a class
+        found["end"] = ""
+    if not found["path"]:
+        raise UserError(f"No column names the recordings: give --path-column. {_there(table)}")
+    if not found["label"] and not classes:
+        classes = _class_columns(table, {*found.values()})
+    if not found["label"] and not classes:
+        raise UserError(
+            f"No column is named as one of labels, and there are no columns of 0 and 1, one a class: give "
+            f"--label-column. {_there(table)}"
+        )
+    return Columns(**found, classes=classes)
+
+
+def _column(table: pd.DataFrame, name: str, role: str) -> str:
+    """Find a column that was given, as it is spelt in the table."""
+    spelt = {normalized(column): column for column in table}
+    if normalized(name) not in spelt:
+        raise UserError(f"There is no column {excerpt(name)!r} for {role}. {_there(table)}")
+    return spelt[normalized(name)]
+
+
+def _there(table: pd.DataFrame) -> str:
+    return f"The table's columns: {listed([excerpt(name) for name in table], LISTED)}."
+
+
+def _usual(table: pd.DataFrame, role: str, taken: Collection[str | None]) -> str:
+    """Find the column that is commonly called as one of this role, "" where there is none."""
+    spelt = {simplified(name): name for name in reversed([*table]) if name not in taken}
+    name = next((spelt[key] for key in USUAL[role] if key in spelt), "")
+    is_other = role == "part" and name and not table[name].map(simplified).isin(PARTS).all()
+    return "" if is_other else name
+
+
+def simplified(name: str) -> str:
+    """Simplify a column's name, for comparing.
+
+    Args:
+        name: as it stands in a header.
+
+    Returns:
+        Lower case, without what is in brackets, and underscores for all that is no letter or digit.
+
+    Example:
+        >>> simplified("Begin Time (s)")
+        'begin_time'
+    """
+    return re.sub(r"\W+", "_", re.sub(r"\(.*?\)", "", normalized(name).casefold())).strip("_")
+
+
+def _class_columns(table: pd.DataFrame, taken: Collection[str | None]) -> tuple[str, ...]:
+    """Find the columns of numbers a class: shares that sum to one, or 0, 1 and unknown."""
+    names = [name for name in table if name not in taken and simplified(name) not in RESERVED]
+    numbers = {name: known_numbers(table[name]) for name in names if _is_class(table[name])}
+    shares = np.column_stack([*numbers.values()]) if numbers else np.zeros((len(table), 0))
+    if shares.shape[1] > 1 and (np.abs(shares.sum(1) - 1) <= ROUNDING).all():
+        return tuple(numbers)
+    return tuple(name for name, column in numbers.items() if column.dropna().isin((0, 1)).all())
+
+
+def _is_class(cells: pd.Series) -> bool:
+    """Whether all that is known is a number from 0 to 1, and something is."""
+    known = cells[~cells.str.strip().isin(UNKNOWN)]
+    return bool(len(known) and to_numbers(known).between(0, 1).all())
+
+
+def known_numbers(cells: pd.Series) -> pd.Series:
+    """Read a class's column, in which some cells may say that nobody knows.
+
+    Args:
+        cells: text.
+
+    Returns:
+        The numbers; NaN for what is unknown, or no number.
+
+    Example:
+        >>> known_numbers(pd.Series(["1", "-1", ""])).tolist()
+        [1.0, nan, nan]
+    """
+    cells = cells.str.strip()
+    return to_numbers(cells.mask(cells.isin(UNKNOWN)))

@@ -1,0 +1,200 @@
+"""Windows of recordings in which events are annotated: what is heard in each, from nothing to all classes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfspec.audio.inspection import inspect_all
+from tfspec.base.errors import UserError
+from tfspec.base.progress import Tracker, untracked
+from tfspec.data.sources.annotations import ROUNDING_SECONDS, slice_starts
+from tfspec.data.sources.labels import check_class_names
+
+USUAL_SHARE = 0.9
+"""Of the events, that are no longer than the usual window."""
+STEP_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 0.5, 10.0
+"""What usual windows are rounded up to, and between which lengths."""
+MOST_WINDOWS = 2**24
+EXACT = 1e-9
+"""Seconds by which sums of times may be off."""
+
+
+def usual_window(events: pd.DataFrame) -> float:
+    """Choose a window that nine of ten events fit into.
+
+    Args:
+        events: from `list_events`.
+
+    Returns:
+        Seconds, in steps of a half from 0.5 to 10.
+
+    Raises:
+        UserError: no event can be used.
+
+    Example:
+        >>> usual_window(pd.DataFrame({"start": [0.0, 5.0], "end": [1.0, 6.2], "problem": [None, None]}))
+        1.5
+    """
+    good = events[events["problem"].isna()]
+    seconds = (good["end"] - good["start"]).dropna()
+    if seconds.empty:
+        raise UserError(f"None of the {len(events)} annotations is an event that can be used.")
+    steps = np.ceil(seconds.quantile(USUAL_SHARE) / STEP_SECONDS - EXACT)
+    return float(np.clip(steps * STEP_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS))
+
+
+def inspect_events(
+    events: pd.DataFrame, folder: str | os.PathLike, progress: Tracker = untracked
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Decode each recording that is annotated, once.
+
+    Args:
+        events: from `list_events`.
+        folder: as there.
+        progress: wraps the iteration over so many recordings, to draw a bar.
+
+    Returns:
+        The events, with what is wrong with their recordings, or behind the ends of these, in `problem` too;
+        and how many seconds each good recording has.
+
+    Example:
+        >>> events = pd.DataFrame({"path": ["missing.wav"], "start": [0.0], "end": [1.0], "problem": [None]})
+        >>> events, lengths = inspect_events(events, ".")
+        >>> events["problem"].tolist(), lengths
+        (['missing.wav: no such file'], {})
+    """
+    paths = [*events["path"][events["problem"].isna()].unique()]
+    found = inspect_all([Path(folder, path) for path in paths], lambda each: progress(each, len(paths)))
+    inspections = dict(zip(paths, found, strict=True))
+    lengths = {path: each.seconds for path, each in inspections.items() if each.problem is None}
+
+    def problem(event) -> str | None:
+        if event.problem is not None or event.path not in inspections:
+            return event.problem
+        if why := inspections[event.path].problem:
+            return f"{event.path}: {why}"
+        if event.end > lengths[event.path] + ROUNDING_SECONDS:
+            end = lengths[event.path]
+            return f"{event.path}: {event.start:g} to {event.end:g} s: the recording ends at {end:g} s"
+        return None
+
+    problems = [problem(event) for event in events.itertuples()]
+    return events.assign(problem=pd.Series(problems, events.index, dtype=object)), lengths
+
+
+def windows_of_events(
+    events: pd.DataFrame,
+    lengths: Mapping[str, float],
+    window_seconds: float,
+    hop_seconds: float,
+    min_overlap: float = 0.5,
+) -> pd.DataFrame:
+    """List windows over whole recordings, and which classes are heard in each.
+
+    A class is heard in a window where the window and an event of the class share at least so much of the
+    shorter of the two. What is in none of the classes is a window all the same: what the others must be told
+    from. So all events of the recordings must be annotated.
+
+    Args:
+        events: from `inspect_events`.
+        lengths: seconds of each recording, from there.
+        window_seconds: length of a window. A recording that is shorter has one, which the reader pads.
+        hop_seconds: from the beginning of a window to that of the next; the last one ends with its recording.
+        min_overlap: over 0, up to 1.
+
+    Returns:
+        A row a window, by recording and time: `path`, `start` and `end` in seconds, `group` (the recording),
+        a column a class, and `problem`, None. 1 is heard, 0 is not; NaN, where an event cannot be used,
+        nobody knows. Then a row for each event that cannot be used, NaN for classes, and why in `problem`.
+
+    Raises:
+        UserError: a number is out of its range, no recording can be used, or a class has a name that columns
+            of manifests have.
+
+    Example:
+        >>> events = pd.DataFrame(
+        ...     {"path": ["a.wav"], "start": [4.0], "end": [7.0], "label": ["owl"], "problem": [None]}
+        ... )
+        >>> windows_of_events(events, {"a.wav": 10}, window_seconds=5, hop_seconds=5)["owl"].tolist()
+        [0.0, 1.0]
+    """
+    _check(window_seconds, hop_seconds, min_overlap)
+    is_good, is_there = events["problem"].isna(), events["path"].isin([*lengths])
+    good, unknown = events[is_there & is_good], events[is_there & ~is_good]
+    windows = _windows(sorted(good["path"].unique()), lengths, window_seconds, hop_seconds)
+    classes = sorted(set(good["label"]) - {""})
+    check_class_names(classes, len(windows))
+    heard = np.zeros((len(windows), len(classes)))
+    heard[_overlapping(windows, unknown, EXACT)[0]] = np.nan
+    rows, labels = _overlapping(windows, good[good["label"] != ""], min_overlap)
+    heard[rows, pd.Index(classes, dtype=object).get_indexer(labels)] = 1
+    windows[classes] = heard
+    bad = events.loc[~is_good, ["path", "start", "end", "problem"]]
+    bad["group"] = bad["path"]
+    return pd.concat([windows.assign(problem=None), bad], ignore_index=True)
+
+
+def _check(window_seconds: float, hop_seconds: float, min_overlap: float) -> None:
+    if not 0 < hop_seconds <= window_seconds < np.inf:
+        raise UserError(
+            "The hop must be longer than 0 seconds and at most a window, and the window finite. "
+            f"Received: a hop of {hop_seconds:g} s and windows of {window_seconds:g} s"
+        )
+    if not 0 < min_overlap <= 1:
+        raise UserError(f"The overlap must be over 0 and at most 1. Received: {min_overlap:g}")
+
+
+def _windows(
+    paths: list[str], lengths: Mapping[str, float], window_seconds: float, hop_seconds: float
+) -> pd.DataFrame:
+    """List the windows that cover the recordings."""
+    if not paths:
+        raise UserError("None of the recordings that are annotated can be used.")
+    expected = sum(lengths[path] for path in paths) / hop_seconds
+    if expected > MOST_WINDOWS:
+        raise UserError(
+            f"A hop of {hop_seconds:g} s makes {expected:.3g} windows, of which {MOST_WINDOWS} may be."
+        )
+    starts = [slice_starts(lengths[path], window_seconds, hop_seconds) for path in paths]
+    path = np.repeat(np.array(paths, object), [*map(len, starts)])
+    start = np.concatenate(starts)
+    return pd.DataFrame({"path": path, "start": start, "end": start + window_seconds, "group": path})
+
+
+def _overlapping(
+    windows: pd.DataFrame, events: pd.DataFrame, min_overlap: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find which windows share enough with which events: rows of windows, and the events' labels."""
+    places = windows.groupby("path").indices
+    rows, labels = [np.empty(0, np.int64)], [np.empty(0, object)]
+    window_times, event_times = (table[["start", "end"]].to_numpy(float) for table in (windows, events))
+    for path, own in events.groupby("path").indices.items():
+        if path not in places:
+            continue
+        window, event = _touching(window_times[places[path]], event_times[own])
+        window, event = places[path][window], own[event]
+        is_enough = _share_enough(window_times[window], event_times[event], min_overlap)
+        rows.append(window[is_enough])
+        labels.append(events["label"].to_numpy(object)[event[is_enough]])
+    return np.concatenate(rows), np.concatenate(labels)
+
+
+def _share_enough(one: np.ndarray, other: np.ndarray, min_overlap: float) -> np.ndarray:
+    """Say of pairs of stretches, both (pairs, 2), whether they share enough of the shorter one."""
+    shared = np.minimum(one[:, 1], other[:, 1]) - np.maximum(one[:, 0], other[:, 0])
+    shorter = np.minimum(one[:, 1] - one[:, 0], other[:, 1] - other[:, 0])
+    return shared >= min_overlap * shorter - EXACT
+
+
+def _touching(windows: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pair each event with the windows that it may touch; both are (rows, 2), and the windows in order."""
+    first = np.searchsorted(windows[:, 1], events[:, 0] - EXACT)
+    last = np.searchsorted(windows[:, 0], events[:, 1] + EXACT, "right")
+    counts = last - first
+    event = np.repeat(np.arange(len(events)), counts)
+    return np.arange(len(event)) + np.repeat(first - np.cumsum(counts) + counts, counts), event

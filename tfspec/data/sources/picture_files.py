@@ -1,0 +1,3 @@
+"""Pictures in files."""
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg")

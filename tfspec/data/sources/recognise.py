@@ -1,0 +1,226 @@
+"""What a user's data is: told from names, headers and shapes, and said in one sentence."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from tfspec.audio.recordings import count_suffixes, counted, is_recording
+from tfspec.base.errors import UserError, listed
+from tfspec.base.files import walk_files
+from tfspec.base.text import shown
+from tfspec.data.problems import Faults
+from tfspec.data.sources.arrays import list_arrays
+from tfspec.data.sources.columns import PARTS, Columns, found_columns, simplified
+from tfspec.data.sources.labels import read_labels
+from tfspec.data.sources.mixtures import ROUNDING, class_columns
+from tfspec.data.sources.npy import stored_arrays
+from tfspec.data.sources.picture_files import PICTURE_SUFFIXES
+from tfspec.data.sources.selections import annotation_files, list_events
+from tfspec.data.sources.windows import DICTIONARY
+from tfspec.data.tables import TABLES, open_table, read_any_table
+
+Kind = Literal["class folders", "table", "annotated recordings", "windows", "pictures"]
+ARRAYS = (".npz", ".npy")
+PIXELS = {"0", "8191", "labels"}
+"""Columns by which a table of pictures is known."""
+WRITTEN_AS = {
+    "Raven": "Raven selection tables",
+    "Audacity": "Audacity labels",
+    "competition": "a table of boxes",
+}
+WANTED = (
+    "Give a folder with a folder of recordings or pictures for each class; a table (CSV, TSV, Parquet) of "
+    "recordings and labels; a folder of recordings with Raven's or Audacity's annotations beside them; or "
+    "arrays X and y (.npz, or a folder of .npy)."
+)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What some data is.
+
+    Args:
+        kind: what it can be read as.
+        said: the same for the user, with numbers.
+        path: the file or folder that holds it: a table that is in the folder which was given, else what was
+            given.
+    """
+
+    kind: Kind
+    said: str
+    path: Path
+
+
+def recognise(data: str | os.PathLike, given: Columns | None = None) -> Recognised:
+    """Tell what some data is, without decoding anything.
+
+    Args:
+        data: a file or folder of the user's.
+        given: columns of a table that are known; `label` also that of Raven's tables, or of the dictionary
+            beside arrays.
+
+    Returns:
+        What it is. A folder is, in this order: arrays; recordings that are annotated; what a table in it says
+        of the files in it; class folders.
+
+    Raises:
+        UserError: it is missing, or none of these; it is said what is there and what would do.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("yes", "no"):
+        ...         Path(folder, name).mkdir()
+        ...         _ = Path(folder, name, "1.wav").write_bytes(b"")
+        ...     recognise(folder).said
+        'a folder of 2 class folders with 2 recordings'
+    """
+    data, given = Path(data), given or Columns()
+    if not data.exists():
+        raise UserError(f"No such file or folder: {shown(data)}. {WANTED}")
+    return _folder(data, given) if data.is_dir() else _file(data, given)
+
+
+def _file(data: Path, given: Columns) -> Recognised:
+    suffix = data.suffix.lower()
+    if suffix in ARRAYS:
+        return _arrays(data, given)
+    if suffix not in (*TABLES, ".txt"):
+        raise UserError(f"{shown(data)} is one {suffix or 'file'}, and nothing to train on. {WANTED}")
+    if suffix == ".csv" and _has_pictures(data):
+        return Recognised("pictures", "a table of pictures, a pixel a column", data)
+    return _table(data, given)
+
+
+def _folder(data: Path, given: Columns) -> Recognised:
+    if any(data.glob("*.npy")):
+        return _arrays(data, given)
+    recordings, pictures, others = _parted(data)
+    annotated = _annotated(data, given, recordings)
+    if annotated:
+        return annotated
+    tables = [path for path in others if path.parent == data and path.suffix.lower() in TABLES]
+    if found := [path for path in tables if _is_of_files_beside(path, given)]:
+        if len(found) > 1:
+            names = listed([shown(path.name) for path in found])
+            raise UserError(
+                f"Several tables say what the files in {shown(data)} are: {names}. Give one of them."
+            )
+        return _table(found[0], given)
+    kind: Kind = "pictures" if len(pictures) > len(recordings) else "class folders"
+    folders = _class_folders(data, pictures if kind == "pictures" else recordings)
+    if not folders:
+        there = counted(count_suffixes([*recordings, *pictures, *others])) or "no files"
+        raise UserError(f"{shown(data)} holds {there}, and nothing says what they are of. {WANTED}")
+    if {*map(simplified, folders)} <= {*PARTS}:
+        raise UserError(
+            f"The folders in {shown(data)} are parts of a set and no classes: {listed(sorted(folders))}. "
+            "Give the one that is to be split, or a table that names all files, with columns label and part."
+        )
+    what = _number(sum(folders.values()), "picture" if kind == "pictures" else "recording")
+    return Recognised(kind, f"a folder of {_number(len(folders), 'class folder')} with {what}", data)
+
+
+def _parted(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Part the files of a folder into recordings, pictures and others."""
+    recordings: list[Path] = []
+    pictures: list[Path] = []
+    others: list[Path] = []
+    for path in walk_files(folder):
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            pictures.append(path)
+        else:
+            (recordings if is_recording(path) else others).append(path)
+    return recordings, pictures, others
+
+
+def _class_folders(folder: Path, files: list[Path]) -> dict[str, int]:
+    """Count the files in each folder of a folder."""
+    counts: dict[str, int] = defaultdict(int)
+    for path in files:
+        first, *rest = path.relative_to(folder).parts
+        if rest:
+            counts[first] += 1
+    return counts
+
+
+def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised | None:
+    """Tell recordings that are annotated; not where these are a few of class folders."""
+    if not (files := annotation_files(data)):
+        return None
+    events = list_events(data, given.label)
+    annotated = events["path"].nunique()
+    if "competition" not in files and 2 * annotated < len(recordings) and _class_folders(data, recordings):
+        return None
+    heard = events["label"][events["label"] != ""]
+    said = (
+        f"{_number(annotated, 'recording')} with {' and '.join(WRITTEN_AS[program] for program in files)}, "
+    )
+    said += f"{_number(len(heard), 'event')} of {_classes(heard.nunique())}"
+    without = len(recordings) - annotated
+    said += f"; {_number(without, 'recording')} without" if without > 0 and "competition" not in files else ""
+    return Recognised("annotated recordings", said, data)
+
+
+def _has_pictures(path: Path) -> bool:
+    with open_table(path) as file:
+        return {*file.readline(2**20).strip().split(",")} >= PIXELS
+
+
+def _is_of_files_beside(path: Path, given: Columns) -> bool:
+    """Say whether a table names files that are in its folder or below, the first one at least."""
+    try:
+        table = read_any_table(path)
+        columns = found_columns(table, given)
+    except UserError:
+        return False
+    first = table[columns.path].str.strip().iloc[0].replace("\\", "/")
+    names = {name for file in walk_files(path.parent) for name in (file.name, file.stem)}
+    return first.rpartition("/")[2] in names
+
+
+def _table(path: Path, given: Columns) -> Recognised:
+    table = read_any_table(path)
+    columns = found_columns(table, given)
+    labels = read_labels(table, columns, Faults(len(table)))
+    recordings = table[columns.path].nunique()
+    what = _number(recordings, "recording")
+    if len(table) > recordings:
+        what = f"{_number(len(table), 'row')} of {what}"
+    return Recognised("table", f"a table of {what} in {_described(labels)}, {columns.described()}", path)
+
+
+def _arrays(path: Path, given: Columns) -> Recognised:
+    has_dictionary = path.is_dir() and (path / DICTIONARY).exists()
+    manifest = list_arrays(path, given.label if has_dictionary else None)
+    (count, samples, *channels), *_ = stored_arrays(path)["X"].header
+    said = f"arrays: {_number(count, 'window')} of {_number(samples, 'sample')}"
+    said += f" × {_number(channels[0], 'channel')}" if channels else ""
+    said += f" in {_described(manifest)}"
+    if groups := len(set(manifest["group"]) - {""}):
+        said += f" of {_number(groups, 'group')}"
+    return Recognised("windows", said, path)
+
+
+def _described(manifest: pd.DataFrame) -> str:
+    """Say how many classes there are, and whether they hold at once."""
+    if "label" in manifest:
+        return _classes(len(set(manifest["label"]) - {""}))
+    numbers = manifest[class_columns(manifest)]
+    if ((numbers.sum(axis=1, skipna=False) - 1).abs() <= ROUNDING).all():
+        return f"shares of {_classes(numbers.shape[1])}"
+    return f"{_classes(numbers.shape[1])}, of which several can hold at once"
+
+
+def _classes(count: int) -> str:
+    return f"{count} class" if count == 1 else f"{count} classes"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

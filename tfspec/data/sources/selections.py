@@ -1,0 +1,281 @@
+"""Events in recordings, from the files in which Raven, Audacity and the competition keep them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import Literal
+
+import pandas as pd
+
+from tfspec.audio.recordings import list_recordings
+from tfspec.base.errors import UserError, listed
+from tfspec.base.files import file_problem
+from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.problems import Faults, name_problems
+from tfspec.data.sources.annotations import list_annotations
+from tfspec.data.sources.columns import simplified
+from tfspec.data.tables import bounded_lines, open_table, read_cells, to_numbers
+
+Program = Literal["Raven", "Audacity", "competition"]
+BOXES = {"train": "train_tp.csv", "test": "test_tp.csv"}
+"""The competition's tables, and the folder that each is of."""
+TEXTS = (".txt", ".tsv")
+EVENT_COLUMNS = ["path", "start", "end", "low_hz", "high_hz", "label", "problem"]
+LABELS = (
+    *("annotation", "annotations", "label", "labels", "species", "class", "tags", "tag", "common_name"),
+    *("species_code", "sound_type", "call_type", "call"),
+)
+"""What the column of labels of a selection table is commonly called."""
+RAVEN = {"begin_time", "end_time"}
+"""What every selection table has, simplified."""
+SELECTION = ("selection", "begin_time", "end_time", "begin_file")
+"""What is the same in the rows of a selection, one for each of its views."""
+ROW_COLUMNS = ["name", "start", "end", "low_hz", "high_hz", "label"]
+LOST = "no recording is called so, or several are"
+AUDACITY = re.compile(r"-?\d+([.,]\d+)?\t-?\d+([.,]\d+)?(\t.*)?\s*")
+
+
+def list_events(folder: str | os.PathLike, label_column: str | None = None) -> pd.DataFrame:
+    r"""List the events that are annotated in the recordings of a folder.
+
+    Read are Raven's selection tables and Audacity's labels, called as their recordings, or with more behind
+    the name: `dawn.Table.1.selections.txt` and `dawn.txt` belong to `dawn.wav`, wherever below the folder.
+    Raven's tables of several recordings say in Begin File and File Offset (s) where a selection is. Or, if
+    train_tp.csv or test_tp.csv is there, boxes as in `list_annotations`, in train/ and test/.
+
+    Args:
+        folder: holds recordings and annotations, somewhere inside.
+        label_column: column of Raven's tables that says what is heard; found by its usual names if None.
+
+    Returns:
+        One row an event: `path` of its recording in the folder; `start` and `end` in seconds; `low_hz` and
+        `high_hz`, NaN where unknown; `label`; and `problem`, None for a good row, else the annotations' file,
+        the row, and why it cannot be used. A recording in whose table there is nothing has one row, without
+        times and label.
+
+    Raises:
+        UserError: there is no such folder, nothing is annotated, a file cannot be read, or a table has no
+            column of labels.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "dawn.wav").write_bytes(b"")
+        ...     _ = Path(folder, "dawn.txt").write_text("1.5\t2.5\trobin\n")
+        ...     list_events(folder)[["path", "start", "end", "label"]].values.tolist()
+        [['dawn.wav', 1.5, 2.5, 'robin']]
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"No such folder: {shown(folder)}. Give one that holds recordings and annotations.")
+    if there := [part for part, table in BOXES.items() if (folder / table).exists()]:
+        return pd.concat([_boxes(folder, part) for part in there], ignore_index=True)
+    recordings = _Recordings(folder)
+    tables = {file: _read_raven(file, label_column) for file in recordings.tables_of("Raven")}
+    tables |= {file: _read_audacity(file) for file in recordings.tables_of("Audacity")}
+    if not tables:
+        raise UserError(
+            f"{shown(folder)} holds no annotations of its {len(recordings.paths)} recordings. Looked for "
+            "Raven's selection tables and Audacity's labels, called as the recordings, and for train_tp.csv."
+        )
+    return pd.concat([_events(*each, recordings) for each in tables.items()], ignore_index=True)
+
+
+def annotation_files(folder: str | os.PathLike) -> dict[Program, list[Path]]:
+    """Find the files that `list_events` would read, for all but their first lines unread.
+
+    Args:
+        folder: as there.
+
+    Returns:
+        The files of each program, the competition among them; none of those that have none.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "train_tp.csv").write_text("")
+        ...     [*annotation_files(folder)]
+        ['competition']
+    """
+    folder = Path(folder)
+    if boxes := [folder / table for table in BOXES.values() if (folder / table).exists()]:
+        return {"competition": boxes}
+    recordings = _Recordings(folder)
+    programs: tuple[Program, ...] = ("Raven", "Audacity")
+    found = {program: recordings.tables_of(program) for program in programs}
+    return {program: files for program, files in found.items() if files}
+
+
+def _boxes(folder: Path, part: str) -> pd.DataFrame:
+    boxes = list_annotations(folder / BOXES[part], folder / part, 1)
+    boxes["path"] = [f"{part}/{path}" for path in boxes["path"]]
+    boxes["problem"] = _prefixed(boxes["problem"], f"{BOXES[part]}, ")
+    names = {"t_min": "start", "t_max": "end", "f_min": "low_hz", "f_max": "high_hz"}
+    return boxes.drop(columns=["start", "end"]).rename(columns=names)[EVENT_COLUMNS]
+
+
+class _Recordings:
+    """The recordings of a folder, found by name, and the files beside them."""
+
+    def __init__(self, folder: Path):
+        recordings, self.others = list_recordings(folder)
+        self.folder = folder
+        self.paths = [path.relative_to(folder).as_posix() for path in recordings]
+        self._places: dict[str, list[PurePath]] = defaultdict(list)
+        for path in map(PurePath, self.paths):
+            for name in {normalized(path.name), normalized(path.stem)}:
+                self._places[name].append(path)
+
+    def tables_of(self, program: Program) -> list[Path]:
+        """List the files that a program has written; of Audacity's, those that are called as a recording."""
+        texts = [path for path in self.others if path.suffix.lower() in TEXTS and file_problem(path) is None]
+        if program == "Raven":
+            return [path for path in texts if _is_raven(path)]
+        return [path for path in texts if _is_audacity(path) and self.of(path)]
+
+    def find(self, name: str, beside: Path) -> str:
+        """Find a recording by its name, with or without suffix; "" if there is none, or several."""
+        found = self._places.get(normalized(name), [])
+        inside = beside.parent.relative_to(self.folder)
+        near = [path for path in found if path.parent == inside] or found
+        return near[0].as_posix() if len(near) == 1 else ""
+
+    def of(self, table: Path) -> str:
+        """Find the recording whose name a table's name begins with."""
+        parts = table.name.split(".")
+        names = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
+        return next((path for path in (self.find(name, table) for name in names) if path), "")
+
+
+def _first_line(path: Path) -> str:
+    """Return the first line of what may be a table; nothing of what is no text."""
+    try:
+        with open_table(path) as file:
+            return next(bounded_lines(file, path), "")
+    except (UserError, UnicodeDecodeError, OSError):
+        return ""
+
+
+def _is_raven(path: Path) -> bool:
+    return {*map(simplified, _first_line(path).split("\t"))} >= RAVEN
+
+
+def _is_audacity(path: Path) -> bool:
+    return AUDACITY.fullmatch(_first_line(path)) is not None
+
+
+def _read_raven(path: Path, label_column: str | None) -> pd.DataFrame:
+    """Read a selection table; the name of a row's recording is "" where the table's own tells it."""
+    rows = read_cells(path, "\t")
+    label = rows[_label_column(path, [*rows], label_column)]
+    rows = rows.set_axis([*map(simplified, rows)], axis=1)
+    rows = rows.loc[:, ~rows.columns.duplicated()]
+    blank = pd.Series("", rows.index)
+    file = rows.get("begin_file", blank)
+    begin, offset = to_numbers(rows["begin_time"]), to_numbers(rows.get("file_offset", blank))
+    if "file_offset" not in rows:
+        if file.nunique() > 1:
+            raise UserError(
+                f"{shown(path)} is of several recordings, and does not say where in its own a selection is: "
+                "save it with Raven's column File Offset (s)."
+            )
+        offset = begin
+    return pd.DataFrame(
+        {
+            "name": file.where(file != "", rows.get("begin_path", blank).map(_file_name)),
+            "start": offset,
+            "end": offset + to_numbers(rows["end_time"]) - begin,
+            "low_hz": to_numbers(rows.get("low_freq", blank)),
+            "high_hz": to_numbers(rows.get("high_freq", blank)),
+            "label": label,
+            "is_view": _is_view(rows),
+        }
+    )
+
+
+def _file_name(path: str) -> str:
+    return PureWindowsPath(path).name
+
+
+def _is_view(rows: pd.DataFrame) -> pd.Series:
+    """Say which rows are further views of a selection; that of the spectrogram counts, if there is one."""
+    if "selection" not in rows or "view" not in rows:
+        return pd.Series(False, rows.index)
+    spectrograms_first = rows.sort_values(
+        "view", key=lambda view: ~view.str.startswith("Spec"), kind="stable"
+    )
+    return spectrograms_first.duplicated([name for name in SELECTION if name in rows]).sort_index()
+
+
+def _label_column(path: Path, names: list[str], given: str | None) -> str:
+    if given is not None:
+        found = [name for name in names if normalized(name) == normalized(given)]
+    else:
+        simple = {simplified(name): name for name in reversed(names)}
+        found = [simple[label] for label in LABELS if label in simple]
+    if not found:
+        what = (
+            "no column that is called as one of labels" if given is None else f"no column {excerpt(given)!r}"
+        )
+        raise UserError(
+            f"{shown(path)} has {what}: give --label-column. "
+            f"Its columns: {listed([excerpt(name) for name in names], 20)}."
+        )
+    return found[0]
+
+
+def _read_audacity(path: Path) -> pd.DataFrame:
+    """Read a file of labels. A line that begins with a backslash has the frequencies of the one before it."""
+    rows: list[list] = []
+    try:
+        with open_table(path) as file:
+            for line in bounded_lines(file, path):
+                cells = line.rstrip("\r\n").split("\t")
+                if cells[0] == "\\" and rows:
+                    rows[-1][3:5] = [*cells[1:], "", ""][:2]
+                elif line.strip():
+                    start, end, *label = [*cells, ""][: max(2, len(cells))]
+                    rows.append(["", start, end, "", "", " ".join(label)])
+    except UnicodeDecodeError:
+        raise UserError(f"{shown(path)} is not a text file in UTF-8.") from None
+    table = pd.DataFrame(rows, columns=ROW_COLUMNS, dtype=object).assign(is_view=False)
+    numbers = table[["start", "end", "low_hz", "high_hz"]].apply(to_numbers)
+    numbers[["low_hz", "high_hz"]] = numbers[["low_hz", "high_hz"]].mask(numbers < 0)
+    return table.assign(**numbers)
+
+
+def _events(table: Path, rows: pd.DataFrame, recordings: _Recordings) -> pd.DataFrame:
+    """Find the recordings of a table's rows, and say what cannot be used."""
+    inside = table.relative_to(recordings.folder).as_posix()
+    own = recordings.of(table)
+    if rows.empty:
+        nothing = {"path": own or inside, "label": "", "problem": None if own else f"{shown(inside)}: {LOST}"}
+        return pd.DataFrame([nothing], columns=EVENT_COLUMNS)
+    faults = Faults(len(rows))
+    found = {name: recordings.find(name, table) if name else own for name in rows["name"].unique()}
+    paths = rows["name"].map(found)
+    faults.add(paths == "", LOST)
+    faults.add(
+        rows["start"].isna() & rows["end"].notna(), "a table of several recordings needs File Offset (s)"
+    )
+    span = [f"{start:g} to {end:g} s: " for start, end in zip(rows["start"], rows["end"], strict=True)]
+    faults.add(rows[["start", "end"]].isna().any(axis=1), lambda row: span[row] + "not two numbers")
+    faults.add(rows["start"] < 0, lambda row: span[row] + "begins before the recording")
+    faults.add(rows["end"] < rows["start"], lambda row: span[row] + "ends before it begins")
+    events = rows.assign(
+        path=paths.where(paths != "", rows["name"].where(rows["name"] != "", inside)),
+        label=rows["label"].str.strip().map(normalized),
+    )
+    faults.add(events["label"] == "", "no label")
+    names = name_problems(events)
+    faults.add(names.notna(), names.__getitem__)
+    events["problem"] = _prefixed(faults.told_in(events)["problem"], f"{shown(inside)}, ")
+    return events.loc[~events["is_view"], EVENT_COLUMNS]
+
+
+def _prefixed(problems: pd.Series, table: str) -> pd.Series:
+    """Name the table in what is wrong with its rows."""
+    return pd.Series([why and table + why for why in problems], problems.index, dtype=object)

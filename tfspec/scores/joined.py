@@ -1,0 +1,50 @@
+"""The windows of a recording joined: what the whole recording is predicted to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from tfspec.scores.evaluation import Predicted
+
+
+def joined(predicted: Predicted, recordings: pd.Series) -> Predicted:
+    """Average the probabilities of each recording's windows.
+
+    Args:
+        predicted: windows, each of one class, that of its recording.
+        recordings: (windows,) which recording each is of; its name is the recordings' column in the table.
+
+    Returns:
+        The recordings, in the order of their first windows.
+
+    Example:
+        >>> windows = Predicted(
+        ...     ["no", "yes"],
+        ...     np.array([1, 1, 0]),
+        ...     {"": np.array([[0.6, 0.4], [0.1, 0.9], [0.8, 0.2]])},
+        ...     pd.Series(["a@0", "a@5", "b@0"], name="file"),
+        ...     pd.Series(["x", "x", "y"]),
+        ... )
+        >>> whole = joined(windows, pd.Series(["a", "a", "b"], name="path"))
+        >>> whole.probabilities.round(2).tolist(), whole.truth.tolist(), whole.groups.tolist()
+        ([[0.35, 0.65], [0.8, 0.2]], [1, 0], ['x', 'y'])
+    """
+    places, names = pd.factorize(recordings)
+    first = np.unique(places, return_index=True)[1]
+    counts = np.bincount(places)[:, np.newaxis]
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        sums = np.zeros((len(names), values.shape[1]))
+        np.add.at(sums, places, values)
+        return sums / counts
+
+    return replace(
+        predicted,
+        truth=predicted.truth[first],
+        members={name: mean(values) for name, values in predicted.members.items()},
+        names=pd.Series(names, name=recordings.name),
+        groups=predicted.groups.iloc[first],
+    )
