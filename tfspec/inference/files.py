@@ -131,12 +131,12 @@ def _recording_scores(model: Model, file, hop_seconds: float | None) -> Scores:
 
 def _picture_scores(model: Model, file, hop_seconds: float | None) -> Scores:
     """Classify one picture, for which TensorFlow decodes."""
-    from tfspec.data.sources.pictures import load_picture, picture_problem
+    from tfspec.data.sources.picture_files import load_picture, picture_problem
 
     try:
-        picture = load_picture(file)
+        picture = load_picture(file, model.signal_shape)
     except UserError:
-        return _no_scores(model, picture_problem(file) or "it has changed meanwhile")
+        return _no_scores(model, picture_problem(file, model.signal_shape) or "it has changed meanwhile")
     return np.zeros(1), model.probabilities(picture[np.newaxis]), None
 
 

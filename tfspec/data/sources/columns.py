@@ -183,7 +183,8 @@ def _class_columns(table: pd.DataFrame, taken: Collection[str | None]) -> tuple[
 
 def _is_class(cells: pd.Series) -> bool:
     """Whether all that is known is a number from 0 to 1, and something is."""
-    known = cells[~cells.str.strip().isin(UNKNOWN)]
+    different = pd.Series(cells.unique(), dtype=object).str.strip()
+    known = different[~different.isin(UNKNOWN)]
     return bool(len(known) and to_numbers(known).between(0, 1).all())
 
 
@@ -200,5 +201,7 @@ def known_numbers(cells: pd.Series) -> pd.Series:
         >>> known_numbers(pd.Series(["1", "-1", ""])).tolist()
         [1.0, nan, nan]
     """
-    cells = cells.str.strip()
-    return to_numbers(cells.mask(cells.isin(UNKNOWN)))
+    different = pd.Series(cells.unique(), dtype=object)
+    known = different.str.strip()
+    numbers = to_numbers(known.mask(known.isin(UNKNOWN)))
+    return cells.map(dict(zip(different, numbers, strict=True))).astype(float)

@@ -129,7 +129,7 @@ def windows_of_events(
     windows = _windows(sorted(good["path"].unique()), lengths, window_seconds, hop_seconds)
     classes = sorted(set(good["label"]) - {""})
     check_class_names(classes, len(windows))
-    heard = np.zeros((len(windows), len(classes)))
+    heard = np.zeros((len(windows), len(classes)), np.float32)
     heard[_overlapping(windows, unknown, EXACT)[0]] = np.nan
     rows, labels = _overlapping(windows, good[good["label"] != ""], min_overlap)
     heard[rows, pd.Index(classes, dtype=object).get_indexer(labels)] = 1

@@ -20,7 +20,7 @@ from tfspec.data.sources.columns import PARTS, Columns, found_columns, simplifie
 from tfspec.data.sources.labels import read_labels
 from tfspec.data.sources.mixtures import ROUNDING, class_columns
 from tfspec.data.sources.npy import stored_arrays
-from tfspec.data.sources.picture_files import PICTURE_SUFFIXES
+from tfspec.data.sources.picture_files import is_picture
 from tfspec.data.sources.selections import annotation_files, list_events
 from tfspec.data.sources.windows import DICTIONARY
 from tfspec.data.tables import TABLES, open_table, read_any_table
@@ -133,7 +133,7 @@ def _parted(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
     pictures: list[Path] = []
     others: list[Path] = []
     for path in walk_files(folder):
-        if path.suffix.lower() in PICTURE_SUFFIXES:
+        if is_picture(path):
             pictures.append(path)
         else:
             (recordings if is_recording(path) else others).append(path)
