@@ -191,7 +191,7 @@ HOSTILE = st.one_of(
 
 
 @hypothesis.settings(
-    max_examples=80, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
 @hypothesis.given(
     st.lists(st.lists(HOSTILE, min_size=6, max_size=6), min_size=1, max_size=4),

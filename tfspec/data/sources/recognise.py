@@ -102,8 +102,7 @@ def _folder(data: Path, given: Columns) -> Recognised:
     if any(data.glob("*.npy")):
         return _arrays(data, given)
     recordings, pictures, others = _parted(data)
-    annotated = _annotated(data, given, recordings)
-    if annotated:
+    if annotated := _annotated(data, given, recordings):
         return annotated
     tables = [path for path in others if path.parent == data and path.suffix.lower() in TABLES]
     if found := [path for path in tables if _is_of_files_beside(path, given)]:
@@ -159,12 +158,10 @@ def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised
     if "competition" not in files and 2 * annotated < len(recordings) and _class_folders(data, recordings):
         return None
     heard = events["label"][events["label"] != ""]
-    said = (
-        f"{_number(annotated, 'recording')} with {' and '.join(WRITTEN_AS[program] for program in files)}, "
-    )
-    said += f"{_number(len(heard), 'event')} of {_classes(heard.nunique())}"
-    without = len(recordings) - annotated
-    said += f"; {_number(without, 'recording')} without" if without > 0 and "competition" not in files else ""
+    said = f"{_number(annotated, 'recording')} with {' and '.join(map(WRITTEN_AS.__getitem__, files))}"
+    said += f", {_number(len(heard), 'event')} of {_classes(heard.nunique())}"
+    without = 0 if "competition" in files else len(recordings) - annotated
+    said += f"; {_number(without, 'recording')} without" if without > 0 else ""
     return Recognised("annotated recordings", said, data)
 
 
