@@ -106,7 +106,7 @@ class OwnRecordings(SmallData, OwnSignals, Recordings):
         return with_inspections(listing.manifest.drop(columns="group"), self.data, bar("Checking files"))
 
     def _table(self) -> pd.DataFrame:
-        table = read_any_table(self.data)
+        table = read_any_table(recognise(self.data, self._columns).path)
         columns = found_columns(table, self._columns)
         return inspect_file_table(table, columns, self.folder, bar("Checking files"))
 

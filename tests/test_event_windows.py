@@ -29,7 +29,7 @@ EVENTS = st.lists(
 )
 
 
-@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.settings(max_examples=40, deadline=None)
 @hypothesis.given(
     EVENTS,
     st.integers(1, 40).map(lambda eighths: eighths / 8),

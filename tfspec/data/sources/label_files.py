@@ -10,7 +10,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.sources.columns import simplified
-from tfspec.data.tables import bounded_lines, open_table, read_cells, to_numbers
+from tfspec.data.tables import bounded_lines, first_line, open_table, read_cells, to_numbers
 
 LABELS = (
     *("annotation", "annotations", "label", "labels", "species", "class", "tags", "tag", "common_name"),
@@ -25,15 +25,6 @@ ROW_COLUMNS = ["name", "start", "end", "low_hz", "high_hz", "label"]
 AUDACITY = re.compile(r"-?\d+([.,]\d+)?\t-?\d+([.,]\d+)?(\t.*)?\s*")
 
 
-def _first_line(path: Path) -> str:
-    """Return the first line of what may be a table; nothing of what is no text."""
-    try:
-        with open_table(path) as file:
-            return next(bounded_lines(file, path), "")
-    except (UserError, UnicodeDecodeError, OSError):
-        return ""
-
-
 def is_raven(path: Path) -> bool:
     """Tell selection tables by their first line.
 
@@ -44,7 +35,7 @@ def is_raven(path: Path) -> bool:
         >>> is_raven(Path("missing.txt"))
         False
     """
-    return {*map(simplified, _first_line(path).split("\t"))} >= RAVEN
+    return {*map(simplified, first_line(path).split("\t"))} >= RAVEN
 
 
 def is_audacity(path: Path) -> bool:
@@ -57,7 +48,7 @@ def is_audacity(path: Path) -> bool:
         >>> is_audacity(Path("missing.txt"))
         False
     """
-    return AUDACITY.fullmatch(_first_line(path)) is not None
+    return AUDACITY.fullmatch(first_line(path)) is not None
 
 
 def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
@@ -101,7 +92,7 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
         {
             "name": file.where(file != "", rows.get("begin_path", blank).map(_file_name)),
             "start": offset,
-            "end": offset + to_numbers(rows["end_time"]) - begin,
+            "end": to_numbers(rows["end_time"]) + (offset - begin),
             "low_hz": to_numbers(rows.get("low_freq", blank)),
             "high_hz": to_numbers(rows.get("high_freq", blank)),
             "label": label,
