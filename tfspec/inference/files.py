@@ -26,9 +26,9 @@ def predict_files(
 
     Args:
         model: from `load_model`.
-        files: the recordings; or PNG files for a model that takes pictures, or .npy files for one that takes
-            windows, of which `predict_windows` says more. Folders and patterns stand for what `find_inputs`
-            finds.
+        files: the recordings; or PNG and JPEG files for a model that takes pictures, or .npy files for one
+            that takes windows, of which `predict_windows` says more. Folders and patterns stand for what
+            `find_inputs` finds.
         hop_seconds: None classifies the beginning of each recording, cut or padded as in training. A number
             classifies a whole long recording, as `window_probabilities` does.
 
