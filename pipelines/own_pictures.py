@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import keras
 
@@ -14,13 +14,12 @@ from tfspec.base.progress import bar, say
 from tfspec.data.sources.picture_files import PictureReader
 from tfspec.data.sources.picture_folders import common_shape, inspect_pictures
 from tfspec.frontends import MinMax
-from tfspec.pipelines.own_signals import OwnSignals
 from tfspec.pipelines.small_data import SmallData
 from tfspec.report.figures import Picture
 
 
 @dataclass(kw_only=True)
-class OwnPictures(SmallData, OwnSignals):
+class OwnPictures(SmallData):
     """Classify pictures of one's own: `tfspec train DATA`.
 
     DATA is a folder that holds a folder of PNG or JPEG files per class. What is not given is chosen from the
@@ -32,6 +31,8 @@ class OwnPictures(SmallData, OwnSignals):
     """
 
     name: ClassVar[str] = "pictures"
+
+    augment: tuple[Literal["warp", "masks"], ...] = ("masks",)
 
     data: Path = Path("data")
     """Folder that holds a folder of pictures per class."""

@@ -24,7 +24,6 @@ from tfspec.data.sources.recognise import recognise
 from tfspec.data.sources.selections import list_events
 from tfspec.data.tables import read_any_table
 from tfspec.frontends import Decibel, MelSpectrogram
-from tfspec.pipelines.own_signals import OwnSignals
 from tfspec.pipelines.recordings import Recordings
 from tfspec.pipelines.small_data import SmallData
 
@@ -40,7 +39,7 @@ SHORTEST_FFT = 512
 
 
 @dataclass(kw_only=True)
-class OwnRecordings(SmallData, OwnSignals, Recordings):
+class OwnRecordings(SmallData, Recordings):
     """Classify recordings of one's own: `tfspec train DATA`.
 
     DATA is a folder of class folders, a table of files and labels, or a folder of recordings with Raven's or
@@ -161,7 +160,7 @@ class OwnRecordings(SmallData, OwnSignals, Recordings):
             fft_length=max(SHORTEST_FFT, 1 << (frame - 1).bit_length()),
         )
         if self.network == "residual":
-            layers = [Decibel(50.0, reference="max"), keras.layers.Rescaling(1 / 20, 1.25, dtype="float32")]
+            layers = [Decibel(40.0, reference="max"), keras.layers.Rescaling(1 / 20, 2.0, dtype="float32")]
         else:  # networks of keras.applications take pictures in 0…1
             layers = [Decibel(80.0, reference="max"), keras.layers.Rescaling(1 / 80, 1.0, dtype="float32")]
         return keras.Sequential([mel, *layers], name="front_end")

@@ -8,18 +8,18 @@ from typing import Literal
 
 import keras
 
-from tfspec.augment import Augmentation, Compose, FrequencyMask, TimeMask
+from tfspec.augment import Augmentation, Compose, FrequencyMask, RandomLayer, TimeMask, Warp
 from tfspec.base.options import AnyCount, Batch, Dropout, Rate, Ratio
 from tfspec.base.progress import say
-from tfspec.experiment.pipeline import Pipeline
 from tfspec.inference.loading import load_model
 from tfspec.models import Classifier, continued, residual, transfer
+from tfspec.pipelines.own_signals import OwnSignals
 from tfspec.pipelines.pretrained import Pretrained
 from tfspec.training.losses import SmoothedCrossEntropy
 
 BATCHES = 1000
 """Batches that a network learns from, however many examples there are, unless these are many more."""
-FEWEST_EPOCHS = 12
+FEWEST_EPOCHS, MOST_EPOCHS = 12, 100
 WARM_UP = 0.1
 """Part of them in which the learning rate rises."""
 HEAD_EPOCHS = 5
@@ -29,11 +29,11 @@ NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 @dataclass(kw_only=True)
-class SmallData(Pretrained, Pipeline):
+class SmallData(Pretrained, OwnSignals):
     """Base of the tasks that learn pictures of signals from a few hundred or thousand examples."""
 
     epochs: AnyCount = 0
-    """Epochs to train; 0 for as many as make 1,000 batches, at least 12."""
+    """Epochs to train; 0 for as many as make 1,000 batches, from 12 to 100."""
     batch_size: Batch = 16
     learning_rate: Rate = 3e-3
     learning_rate_end: Ratio = 0.01
@@ -43,8 +43,9 @@ class SmallData(Pretrained, Pipeline):
     """Small network that begins with nothing, or one that begins with `weights`."""
     start_from: Path | None = None
     """Run, or its .keras file, whose network goes on learning under a new last layer."""
-    augment: tuple[Literal["masks"], ...] = ("masks",)
-    """What changes the training examples at random: a band and two stretches of time are masked."""
+    augment: tuple[Literal["warp", "masks"], ...] = ("warp", "masks")
+    """What changes the training examples at random: another voice at another pace; bands and stretches of
+    time are masked."""
     label_smoothing: Dropout = 0.05
     """Share of each label that is spread over all classes."""
     weight_decay: Dropout = 0.01
@@ -61,17 +62,18 @@ class SmallData(Pretrained, Pipeline):
         if chosen.epochs:
             return chosen
         batches = max(1, len(manifest) // self.batch_size)
-        epochs = max(FEWEST_EPOCHS, round(BATCHES / batches))
+        epochs = min(max(FEWEST_EPOCHS, round(BATCHES / batches)), MOST_EPOCHS)
         say(f"Training takes {epochs} epochs of about {batches} batches.")
         return replace(chosen, epochs=epochs)
 
     def augmentation(self):
-        """Mask the pictures, on request."""
-        if "masks" not in self.augment:
-            return Augmentation()
+        """Change the features, on request."""
         frames, bins = self.feature_shape[:2]
-        masks = [FrequencyMask(max(1, bins // 8)), TimeMask(max(1, frames // 10), num_masks=2)]
-        return Augmentation(features=Compose(masks))
+        changes: list[RandomLayer] = [Warp()] if "warp" in self.augment else []
+        if "masks" in self.augment:
+            sizes = {FrequencyMask: bins, TimeMask: frames}
+            changes += [mask(max(1, size // 10), 2, "mean") for mask, size in sizes.items()]
+        return Augmentation(features=Compose(changes) if changes else None)
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
