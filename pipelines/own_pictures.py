@@ -54,7 +54,7 @@ class OwnPictures(SmallData):
     def settled(self, manifest):
         """Choose the size, and say how many pictures have another one."""
         shape = self.picture_shape or common_shape(manifest)
-        others = (manifest[["height", "width"]] != shape[:2]).any(axis=1).sum()
+        others = int((manifest[["height", "width"]].to_numpy() != shape[:2]).any(axis=1).sum())
         say(f"Pictures of {' × '.join(map(str, shape))}; {others} of {len(manifest)} are resized")
         return replace(super().settled(manifest), picture_shape=shape)
 

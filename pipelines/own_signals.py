@@ -75,12 +75,16 @@ class OwnSignals(Pipeline):
         groups = group_names(manifest)
         split_by = self.split_by or ("group" if groups else "file")
         _say_groups(self, manifest, split_by)
-        num_folds = self.folds
-        if num_folds is None:
-            few = len(manifest) <= MANY and "validation" not in set(manifest.get("part", ()))
-            num_folds = min(MOST_FOLDS, len(groups) if split_by == "group" else MOST_FOLDS) if few else 0
+        num_folds = self._usual_folds(manifest, split_by) if self.folds is None else self.folds
         labels = self.labels or labels_of(manifest, self.class_names(manifest))
         return replace(self, labels=labels, split_by=split_by, folds=num_folds)
+
+    def _usual_folds(self, manifest: pd.DataFrame, split_by: str) -> int:
+        if len(manifest) > MANY or "validation" in set(manifest.get("part", ())):
+            return 0
+        commonest = strata(manifest, self.class_names(manifest)).value_counts().max()
+        groups = manifest["group"] if split_by == "group" else _copies(manifest)
+        return max(2, min(MOST_FOLDS, groups.nunique(), commonest))
 
     def split(self, manifest):
         """Keep the parts that the data name; otherwise make folds, or draw a part that validates."""

@@ -145,7 +145,7 @@ def test_long_recordings_are_cut_into_windows_and_scored_whole(tmp_path, capsys)
     for i in range(4):
         for name, hertz in {"high": 2000, "low": 300}.items():
             (tmp_path / name).mkdir(exist_ok=True)
-            soundfile.write(tmp_path / name / f"{name}{i}.wav", tone(hertz, seconds=12), RATE)
+            soundfile.write(tmp_path / name / f"{name}{i}.wav", tone(hertz + i, seconds=12), RATE)
     steps, split, _ = checked_split(OwnRecordings(data=tmp_path))
     assert (steps.clip_seconds, len(split)) == (5.0, 8 * 3)
     assert split.groupby("path")["fold"].nunique().max() == 1
@@ -162,7 +162,7 @@ def test_a_class_of_one_group_stops_and_says_what_works(tmp_path):
     folder = write_class_folders(tmp_path / "a")
     (folder / "only").mkdir()
     shutil.copy(next(folder.glob("low/*.wav")), folder / "only" / "speaker0_nohash_0.wav")
-    with pytest.raises(UserError, match=r"only .* is in one fold"):
+    with pytest.raises(UserError, match="Every example of only is in one fold"):
         checked_split(OwnRecordings(data=folder, groups="^([^_]+)"))
 
 
