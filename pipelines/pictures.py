@@ -15,11 +15,9 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import Range
 from tfspec.base.progress import bar
 from tfspec.data import ArrayReader
-from tfspec.data.sources.pictures import (
-    PictureReader,
-    inspect_picture_folders,
-    read_tables,
-)
+from tfspec.data.sources.picture_files import PictureReader
+from tfspec.data.sources.picture_folders import inspect_picture_folders
+from tfspec.data.sources.pictures import read_tables
 from tfspec.data.splits import split_by_file
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.report.figures import Picture

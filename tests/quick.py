@@ -8,7 +8,8 @@ import pytest
 
 SLOW = {
     *("subprocess", "launch", "multiprocessing", "run_code", "NotebookClient"),  # starts a process
-    *("train", "resume", "fit", "main"),  # trains, or may
+    *("train", "resume", "fit", "train_on_batch", "main"),  # trains, or may
+    *("transfer", "mac"),  # makes a large network
     *("function", "jit_compile", "Dataset", "Model", "Sequential", "make_dataset"),  # traces a graph
     *("export", "save", "load_model", "TFLiteConverter", "tflite_model", "testmod"),
 }

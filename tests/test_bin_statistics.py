@@ -38,6 +38,7 @@ def test_dropout_may_be_none(dropout, layers):
     assert sum(isinstance(layer, keras.layers.Dropout) for layer in model.layers) == layers
 
 
+@pytest.mark.slow
 def test_it_tells_apart_what_differs_in_one_bin_alone(rng, tmp_path):
     keras.utils.set_random_seed(0)
     labels = np.arange(240) % 2

@@ -182,6 +182,7 @@ def test_windows_are_no_recordings(run):
         predict_files(run.classifier, ["some.wav"])
 
 
+@pytest.mark.slow
 def test_other_people_can_be_scored(run, tmp_path):
     scores = pipeline_of(run).evaluate(run, write_people(tmp_path / "others", people=2, seed=1))
     assert scores["examples"] == 36

@@ -312,6 +312,7 @@ def test_mixed_batches_that_are_read_together_are_the_same_batches(batches_per_r
             np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_mixed_epoch_can_be_had_without_those_before():
     def epochs(seed, first, count):
         data = mixed(epochs=Epochs(seed, first), signals=Gain())
@@ -334,6 +335,7 @@ def test_partners_are_others_in_each_epoch():
     assert len(np.unique(drawn[:, 0])) > 34  # of 40 draws of 499
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=6, deadline=None)
 @hypothesis.given(
     st.integers(1, 40), st.integers(1, 12), st.integers(1, 4), st.sampled_from([(3,), (5, 2), (4, 3, 2)])

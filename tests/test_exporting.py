@@ -352,7 +352,6 @@ def _features(path, signal):
     ("quantize", "weights"),
     others_slow(
         [("none", "FLOAT32"), ("float16", "FLOAT16"), ("dynamic", "INT8"), ("int8", "INT8")],
-        ("float16", "FLOAT16"),
         ("int8", "INT8"),
     ),
 )

@@ -19,7 +19,9 @@ from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.sources.columns import found_columns
 from tfspec.data.sources.file_tables import inspect_file_table
 from tfspec.data.sources.mixtures import list_mixtures, write_predictions
-from tfspec.data.sources.pictures import MAX_PIXELS, list_pictures, load_picture, read_table
+from tfspec.data.sources.picture_files import MAX_PIXELS, load_picture
+from tfspec.data.sources.picture_folders import list_pictures
+from tfspec.data.sources.pictures import read_table
 from tfspec.data.sources.windows import DICTIONARY, WindowReader, inspect_windows, list_windows
 from tfspec.data.tables import LINE_CHARACTERS, read_any_table, read_csv
 

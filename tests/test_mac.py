@@ -131,10 +131,10 @@ def test_weights_start_as_in_pytorch():
             assert values.std() == pytest.approx(limit / 3**0.5, rel=tolerance)
 
 
-@pytest.mark.parametrize("size", others_slow([(31, 31), (40, 97), (None, 64)], (None, 64)))
-def test_other_sizes(size, pooling):
-    model = mac((*size, 1), 3, 2, pooling)
-    assert model(np.ones((2, size[0] or 50, size[1], 1))).shape == (2, 3)
+@pytest.mark.parametrize(("frames", "bins"), others_slow([(31, 31), (40, 97), (None, 64)], (None, 64)))
+def test_other_sizes(frames, bins, pooling):
+    model = mac((frames, bins, 1), 3, 2, pooling)
+    assert model(np.ones((2, frames or 50, bins, 1))).shape == (2, 3)
 
 
 def test_what_it_cannot_take_is_refused():

@@ -17,7 +17,7 @@ from tfspec.data.problems import name_problems
 from tfspec.data.sources.annotations import from_annotations, list_annotations
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.sources.mixtures import class_columns, list_mixtures, write_predictions
-from tfspec.data.sources.pictures import list_pictures
+from tfspec.data.sources.picture_folders import list_pictures
 from tfspec.data.sources.windows import DICTIONARY, list_windows
 from tfspec.data.splits import draw_groups
 from tfspec.data.targets import label_indices, targets

@@ -1,9 +1,7 @@
-"""Pictures from tables and image files: what is read, refused and kept."""
+"""Pictures from tables: what is read, refused and kept."""
 
 import os
-import struct
 import tracemalloc
-import zlib
 
 import numpy as np
 import pandas as pd
@@ -11,19 +9,11 @@ import pytest
 from forked import run_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from tfspec import UserError
 from tfspec.data.readers import ArrayReader
 from tfspec.data.sources import pictures
-from tfspec.data.sources.pictures import (
-    PictureReader,
-    list_pictures,
-    load_picture,
-    picture_problem,
-    read_table,
-    write_table,
-)
+from tfspec.data.sources.pictures import read_table, write_table
 
 CLASSES = ("Squiggle", "Narrowband")
 PIXELS = [str(i) for i in range(8192)]
@@ -299,111 +289,6 @@ def test_memory_does_not_grow_with_the_table(path):
 # Image files
 
 
-def save(path, pixels, mode=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels, mode).save(path)
-    return path
-
-
-@pytest.fixture
-def grey():
-    return np.random.default_rng(0).integers(0, 256, (64, 128), dtype=np.uint8)
-
-
-def test_grey_pictures_of_the_size_are_read_as_they_are(tmp_path, grey):
-    received = load_picture(save(tmp_path / "8.png", grey))
-    np.testing.assert_allclose(received, grey / 255, atol=1e-6)
-    assert received.dtype == np.float32
-    deep = grey.astype(np.uint16) * 200 + 7
-    np.testing.assert_allclose(load_picture(save(tmp_path / "16.png", deep)), deep / 65535, atol=1e-6)
-
-
-def test_colours_give_their_luminance_and_transparency_is_left_out(tmp_path, grey):
-    rgb = np.stack([grey, grey[::-1], grey[:, ::-1]], -1)
-    expected = np.asarray(Image.fromarray(rgb).convert("L")) / 255
-    np.testing.assert_allclose(load_picture(save(tmp_path / "rgb.png", rgb)), expected, atol=0.003)
-    rgba = np.concatenate([rgb, grey[..., np.newaxis]], -1)
-    np.testing.assert_allclose(load_picture(save(tmp_path / "rgba.png", rgba)), expected, atol=0.003)
-    la = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(grey[::-1])])
-    la.save(tmp_path / "la.png")
-    np.testing.assert_allclose(load_picture(tmp_path / "la.png"), grey / 255, atol=1e-6)
-
-
-@pytest.mark.parametrize("size", [(384, 512), (64, 128), (100, 333), (5, 7), (64, 64)])
-def test_other_sizes_are_averaged_over_areas(tmp_path, size):
-    pixels = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
-    received = load_picture(save(tmp_path / "x.png", pixels))
-    assert received.shape == (64, 128)
-    assert received.mean() == pytest.approx(pixels.mean() / 255, abs=0.01)
-    if size == (384, 512):
-        np.testing.assert_allclose(received, pixels.reshape(64, 6, 128, 4).mean((1, 3)) / 255, atol=1e-5)
-
-
-def broken_files(folder, grey):
-    """Return files and what is said of each."""
-    good = save(folder / "good.png", grey).read_bytes()
-    huge = bytearray(good)
-    huge[16:24] = struct.pack(">II", 2**31 - 1, 2**31 - 1)
-    huge[29:33] = struct.pack(">I", zlib.crc32(bytes(huge[12:29])))
-    contents = {"empty": b"", "text": b"no picture", "cut": good[: len(good) // 2], "huge": bytes(huge)}
-    for name, content in contents.items():
-        (folder / f"{name}.png").write_bytes(content)
-    save(folder / "tall.png", np.ascontiguousarray(grey.T))
-    return [folder / f"{name}.png" for name in ("good", *contents, "tall", "missing")]
-
-
-def test_what_is_wrong_with_files(tmp_path, grey):
-    problems = [picture_problem(path) for path in broken_files(tmp_path, grey)]
-    assert problems[0] is None
-    assert problems[1] == "empty file"
-    assert set(problems[2:4]) == {"not a PNG file, or damaged"}
-    assert problems[4].startswith("2147483647 pixels wide and 2147483647 high")
-    assert problems[5] == "64 pixels wide and 128 high, but frequency runs across; turn it by 90 degrees"
-    assert problems[6] == "no such file"
-
-
-@settings(max_examples=50, deadline=None)
-@given(content=st.binary(max_size=100), place=st.integers(0, 400))
-def test_any_bytes_are_read_or_refused(content, place, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("png")
-    pixels = np.arange(200, dtype=np.uint8).reshape(10, 20)
-    good = save(folder / "x.png", pixels).read_bytes()
-    (folder / "x.png").write_bytes(good[:place] + content + good[place + len(content) :])
-    try:
-        received = load_picture(folder / "x.png")
-    except UserError:
-        return
-    assert received.shape == (64, 128)
-    assert 0 <= received.min() <= received.max() <= 1
-
-
-def test_a_folder_of_folders_named_as_the_classes(tmp_path, grey):
-    for name in ("narrowband/b.png", "narrowband/deep/a.PNG", "SQUIGGLE/c.png", "narrowband/.hidden.png"):
-        save(tmp_path / name, grey)
-    (tmp_path / "narrowband" / "notes.txt").write_text("")
-    (tmp_path / ".git").mkdir()
-    listed = list_pictures(tmp_path, CLASSES)
-    assert listed["path"].tolist() == ["SQUIGGLE/c.png", "narrowband/b.png", "narrowband/deep/a.PNG"]
-    assert listed["label"].tolist() == ["Squiggle", "Narrowband", "Narrowband"]
-    (tmp_path / "martian").mkdir()
-    with pytest.raises(UserError, match=r"no known class: martian\. Known: Squiggle, Narrowband"):
-        list_pictures(tmp_path, CLASSES)
-
-
-def test_a_folder_without_pictures(tmp_path):
-    (tmp_path / "squiggle").mkdir()
-    with pytest.raises(UserError, match="holds no PNG files in folders named Squiggle, Narrowband"):
-        list_pictures(tmp_path, CLASSES)
-    with pytest.raises(UserError, match="No such folder"):
-        list_pictures(tmp_path / "nowhere", CLASSES)
-
-
-def test_readers_give_the_rows_that_are_asked_for(tmp_path, grey):
+def test_readers_give_the_rows_that_are_asked_for():
     table = ArrayReader(values(frame(4)))
-    rows = pd.DataFrame(index=[3, 1])
-    np.testing.assert_array_equal(table(rows), values(frame(4))[[3, 1]])
-    save(tmp_path / "a.png", grey)
-    save(tmp_path / "b.png", grey[::-1].copy())
-    received = PictureReader(tmp_path)(pd.DataFrame({"path": ["b.png", "a.png"]}))
-    np.testing.assert_allclose(received, np.stack([grey[::-1], grey]) / 255, atol=1e-6)
-    assert table.signal_shape == PictureReader(tmp_path).signal_shape == (64, 128)
+    np.testing.assert_array_equal(table(pd.DataFrame(index=[3, 1])), values(frame(4))[[3, 1]])

@@ -639,6 +639,7 @@ def test_a_damaged_run_folder_is_one_line(run, tmp_path, file, content):
     assert str(folder) in str(error.value)
 
 
+@pytest.mark.slow
 def test_data_that_names_no_speakers_is_scored_without_groups(run, tones, tmp_path, capsys):
     for number, path in enumerate(sorted(tones.rglob("*.wav"))):
         (tmp_path / "data" / path.parent.name).mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ import soundfile
 
 from tfspec.base.errors import UserError
 from tfspec.cli.main import main
+from tfspec.export.saved_model import write_saved_model
 from tfspec.frontends import Spectrogram
 from tfspec.inference import embed_files, find_inputs, load_model, predict_files, predict_stream
 from tfspec.models import Classifier, at_temperature, conv2d, ensemble
@@ -370,6 +371,13 @@ def test_embeddings_are_written_as_their_file_is_called(folder, saved, tmp_path,
         np.testing.assert_allclose(table.filter(like="e_"), numbers, rtol=1e-5)
 
 
-def test_what_has_no_embedding():
+def test_a_saved_model_knows_what_it_takes(folder, saved, tmp_path):
+    write_saved_model(load_model(saved), tmp_path / "saved [1]")
+    loaded = load_model(tmp_path / "saved [1]")
+    assert (loaded.sample_rate, loaded.takes) == (RATE, "recording")
+    tables = [predict_files(model, [folder], 0.5) for model in (loaded, load_model(saved))]
+    pd.testing.assert_frame_equal(*tables, atol=1e-5)
+    (tmp_path / "saved [1]" / "assets.extra" / "signal.json").unlink()  # as of an earlier version
+    assert load_model(tmp_path / "saved [1]").sample_rate is None
     with pytest.raises(UserError, match=r"Give the run or its \.keras file"):
-        embed_files(MeanModel(), ["a.wav"])
+        embed_files(loaded, [folder])

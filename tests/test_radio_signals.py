@@ -157,7 +157,7 @@ def test_a_run_on_a_table_reads_it_once(table, tmp_path, monkeypatch):
 def test_bad_pictures_are_listed_or_left_out(folder, tmp_path):
     (folder / "noises" / "broken.png").write_text("no picture")
     try:
-        with pytest.raises(UserError, match=r"1 of 41 .* noises/broken.png \(not a PNG file"):
+        with pytest.raises(UserError, match=r"1 of 41 .* noises/broken.png \(no PNG or JPEG file"):
             RadioSignals(data=folder, out=tmp_path / "run").train()
         run = RadioSignals(data=folder, out=tmp_path / "run", on_bad_file="skip", **SMALL).train(verbose=0)
     finally:

@@ -196,6 +196,7 @@ def test_what_cannot_be_is_said_at_once():
         batches(sample_weight=[1, 2])
 
 
+@pytest.mark.slow
 def test_a_pickled_one_gives_the_same_batches():
     sequence = batches(epochs=Epochs(0), **LAYERS)
     sequence.on_epoch_end()
@@ -287,6 +288,7 @@ def test_fit_is_the_same_with_any_number_of_workers(expected):
     assert not np.allclose(losses(random_signals(epochs=Epochs(1))), expected, rtol=1e-5)
 
 
+@pytest.mark.slow  # test_dataset.py has a quick one of the kind
 def test_fit_with_class_weights_equals_fit_with_weights(expected):
     weights = frame(30)["label"].map({"a": 1, "b": 5, "c": 0.5})
     weighted = losses(random_signals(sample_weight=weights))

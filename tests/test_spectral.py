@@ -189,7 +189,7 @@ def test_blocks_of_signals_of_known_size_are_the_whole_and_so_are_their_gradient
     assert_blocks_are_the_whole(**drawn, known=True, jit_compile=False)
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["known size", "unknown size"])
+@pytest.mark.parametrize("known", others_slow([True, False], True), ids=["known size", "unknown size"])
 @hypothesis.settings(max_examples=4, deadline=None, phases=[hypothesis.Phase.generate])
 @drawn_blocks
 def test_blocks_compiled_by_xla_are_the_whole_and_so_are_gradients_of_known_size(known, **drawn):

@@ -99,6 +99,7 @@ def test_features_that_are_too_small_for_the_model(options, said):
         SpeechCommands(**options)
 
 
+@pytest.mark.slow
 def test_whole_files_are_padded_to_the_longest_of_them(tmp_path):
     data = write_tones(tmp_path / "tones", {"high": 2000, "low": 300}, speakers=3)
     soundfile.write(data / "low" / "speaker3_nohash_0.wav", np.full(9000, 0.1), 16000)

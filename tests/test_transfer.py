@@ -142,6 +142,7 @@ def test_logits_are_those_of_keras_network_on_the_picture(network, channels, rng
     np.testing.assert_allclose(backbone(features), logits, rtol=1e-3, atol=1e-3 * np.abs(logits).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", others_slow([2, 4], 2))
 def test_other_channels_start_as_their_mean_and_can_learn(channels, rng):
     features = rng.uniform(0, 1, (2, *SHAPE[:2], channels)).astype(np.float32)
@@ -242,6 +243,7 @@ def keras_base_weights(base):
     return fresh.trainable_weights
 
 
+@pytest.mark.slow
 def test_batch_norms_follow_the_batches_until_frozen(features):
     backbone = transfer("mobilenet_v2", SHAPE, 5, None)
     base = base_of(backbone)
@@ -315,6 +317,7 @@ def test_without_a_network_the_error_says_what_to_fetch(network, no_network):
     assert "\n" not in message
 
 
+@pytest.mark.slow
 def test_weights_in_the_cache_need_no_network(no_network):
     saved = keras_base("mobilenet_v2")
     no_network.mkdir()

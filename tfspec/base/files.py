@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import stat
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,22 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
             old.replace(path)
         for leftover in (temporary, old):
             _remove(leftover)
+
+
+@contextlib.contextmanager
+def plainly_named() -> Iterator[Path]:
+    """Yield a path for a SavedModel: TensorFlow takes one with [, ], * or ? as a pattern.
+
+    Yields:
+        The path, where nothing is yet; what is written or linked there goes when the block ends.
+
+    Example:
+        >>> with plainly_named() as plain:
+        ...     plain.exists()
+        False
+    """
+    with tempfile.TemporaryDirectory(prefix="tfspec-") as folder:
+        yield Path(folder, "saved_model")
 
 
 def clear_temporaries(folder: str | os.PathLike, of_all_processes: bool = False) -> list[Path]:

@@ -17,7 +17,7 @@ from tfspec.base.plugins import known_pipelines
 from tfspec.base.quiet import hush_tensorflow
 from tfspec.base.text import shown
 from tfspec.cli.commands import COMMANDS, NESTING, PIPELINE_COMMANDS
-from tfspec.cli.parsing import parse, parse_call, split_off_preset
+from tfspec.cli.parsing import given_columns, parse, parse_call, split_off_preset
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
 
@@ -114,11 +114,13 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
         print(PIPELINE_USAGE.format(command=command, names=", ".join(known_pipelines())))
         return
     from tfspec.cli.summaries import print_options
+    from tfspec.data.sources.columns import Columns
     from tfspec.experiment.registry import pipeline_for
     from tfspec.experiment.splitting import checked_split
 
     name, *options = arguments
-    (kind, given), (chosen, options) = pipeline_for(name), split_off_preset(options)
+    kind, given = pipeline_for(name, Columns(**given_columns(options)))
+    chosen, options = split_off_preset(options)
     program = f"tfspec {command} {name} [--preset {{{','.join(kind.all_presets())}}}] [--show]"
     pipeline = parse(kind, options, program, {**given, **kind.preset_options(chosen.preset)})
     if chosen.show:

@@ -83,6 +83,30 @@ def split_off_preset(arguments: Sequence[str]) -> tuple[argparse.Namespace, list
         raise UserError(str(error)) from None
 
 
+def given_columns(arguments: Sequence[str]) -> dict[str, Any]:
+    """Find which columns of a table a command line names, before it is known what the table is of.
+
+    Args:
+        arguments: the command line.
+
+    Returns:
+        The options of `Columns` that are given; they stay on the command line.
+
+    Example:
+        >>> given_columns(["--epochs", "3", "--label-column", "word"])
+        {'label': 'word'}
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("path", "label", "group"):
+        parser.add_argument(f"--{name}-column", f"--{name}_column", dest=name)
+    parser.add_argument("--class-columns", "--class_columns", dest="classes", nargs="*")
+    try:
+        found = vars(parser.parse_known_args(arguments)[0])
+    except argparse.ArgumentError as error:
+        raise UserError(str(error)) from None
+    return {name: tuple(value) if name == "classes" else value for name, value in found.items() if value}
+
+
 def parse_call(function: Callable, arguments: Sequence[str], program: str) -> Callable[[], Any]:
     """Bind a function to a command line, without calling it.
 

@@ -14,6 +14,7 @@ from tfspec.base.modules import load_file
 from tfspec.base.plugins import known_pipelines
 from tfspec.base.progress import say
 from tfspec.base.text import text_problem
+from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.recognise import Kind, recognise
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.experiment.reference import checksum
@@ -52,11 +53,12 @@ def find_pipeline(name: str) -> type[Pipeline]:
     return known[name].load()
 
 
-def pipeline_for(target: str) -> tuple[type[Pipeline], dict[str, Any]]:
+def pipeline_for(target: str, columns: Columns | None = None) -> tuple[type[Pipeline], dict[str, Any]]:
     """Find the pipeline for what is to be trained on or by.
 
     Args:
         target: what `find_pipeline` takes; or data of one's own, a file or folder that `recognise` knows.
+        columns: of a table, as far as they are known.
 
     Returns:
         The class, and the options that this settles: `data` for data of one's own, which is said.
@@ -76,7 +78,7 @@ def pipeline_for(target: str) -> tuple[type[Pipeline], dict[str, Any]]:
             f"No pipeline and no data at {target!r}. Give a folder of class folders, a table or arrays; "
             f"a Python file; or one of {', '.join(known)}."
         )
-    data = recognise(target)
+    data = recognise(target, columns)
     say(f"{target}: {data.said}")
     return find_pipeline(GENERAL[data.kind]), {"data": data.path}
 

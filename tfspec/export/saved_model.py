@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -14,14 +12,19 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.boundary import in_one_line
-from tfspec.base.model import NOT_OURS, Labels, usually_takes
+from tfspec.base.files import plainly_named
+from tfspec.base.model import NOT_OURS, Labels, Takes, usually_takes
 from tfspec.models import Classifier
+
+SIGNAL = Path("assets.extra", "signal.json")
+"""What a SavedModel's signature does not say of its signal, in the folder that is for such things."""
 
 
 def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None:
     """Write a SavedModel from raw signals to `logits`, `probabilities` and `class_names`.
 
     Where several classes can hold at once, also to `thresholds`, the lowest probability at which each does.
+    Sample rate and what the signals come from stand in `assets.extra/signal.json`.
 
     Args:
         classifier: the model.
@@ -53,13 +56,18 @@ def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None
             given["thresholds"] = tf.constant(classifier.thresholds, tf.float64)
         return given
 
-    with _plainly_named() as plain:
+    with plainly_named() as plain:
         tf.saved_model.save(weights_of(classifier), str(plain), signatures=serve)
+        (plain / SIGNAL).parent.mkdir()
+        signal = {"sample_rate": classifier.sample_rate, "takes": classifier.takes}
+        (plain / SIGNAL).write_text(json.dumps(signal), encoding="utf-8")
         shutil.move(plain, folder)
 
 
 class SavedModelClassifier:
-    """A SavedModel written by `export`, used like a `Classifier`. It does not know its sample rate.
+    """A SavedModel written by `export`, used like a `Classifier`.
+
+    One of an earlier version does not know its sample rate.
 
     Args:
         folder: where it is, with any characters.
@@ -73,11 +81,11 @@ class SavedModelClassifier:
         tfspec.base.errors.UserError: missing cannot be used as a SavedModel: ...
     """
 
-    sample_rate = None
-
     def __init__(self, folder: str | os.PathLike):
-        with in_one_line(f"{folder} cannot be used as a SavedModel", NOT_OURS), _plainly_named() as plain:
+        with in_one_line(f"{folder} cannot be used as a SavedModel", NOT_OURS), plainly_named() as plain:
             plain.symlink_to(Path(folder).absolute())
+            signal = json.loads((plain / SIGNAL).read_text("utf-8")) if (plain / SIGNAL).exists() else {}
+            self.sample_rate: int | None = signal.get("sample_rate")
             self._serve = tf.saved_model.load(str(plain)).signatures["serving_default"]
             self.signal_shape = tuple(self._serve.structured_input_signature[1]["signal"].shape[1:])
             given = self._serve(signal=tf.zeros((1, *self.signal_shape)))
@@ -85,7 +93,7 @@ class SavedModelClassifier:
             several = "thresholds" in given
             self.thresholds = tuple(given["thresholds"].numpy().tolist()) if several else None
             self.labels: Labels = "several" if several else "one"
-        self.takes = usually_takes(self.signal_shape, self.sample_rate)
+        self.takes: Takes = signal.get("takes") or usually_takes(self.signal_shape, self.sample_rate)
 
     def probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Classify (batch, *signal_shape) float32 signals: (batch, classes)."""
@@ -108,10 +116,3 @@ def weights_of(*layers: keras.Layer) -> tf.Module:
     module = tf.Module()
     module.weights = [variable.value for layer in layers for variable in layer.variables]
     return module
-
-
-@contextlib.contextmanager
-def _plainly_named() -> Iterator[Path]:
-    """Return a path for a SavedModel: TensorFlow takes one with [, ], * or ? as a pattern."""
-    with tempfile.TemporaryDirectory(prefix="tfspec-") as folder:
-        yield Path(folder, "saved_model")

@@ -3,6 +3,7 @@
 from tfspec.frontends.base import FrontEnd
 from tfspec.frontends.cepstral import MFCC, Deltas
 from tfspec.frontends.compression import PCEN, Decibel, Log
+from tfspec.frontends.embedding import Embedding
 from tfspec.frontends.frame_mean import FrameMean
 from tfspec.frontends.mel import MelSpectrogram, MultiResolutionMel
 from tfspec.frontends.scaling import Equalize, FrequencyRamp, MinMax, Resize, Standardize
@@ -14,6 +15,7 @@ __all__ = [
     "PCEN",
     "Decibel",
     "Deltas",
+    "Embedding",
     "Equalize",
     "FrameMean",
     "FrequencyRamp",

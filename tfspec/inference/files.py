@@ -26,9 +26,9 @@ def predict_files(
 
     Args:
         model: from `load_model`.
-        files: the recordings; or PNG files for a model that takes pictures, or .npy files for one that takes
-            windows, of which `predict_windows` says more. Folders and patterns stand for what `find_inputs`
-            finds.
+        files: the recordings; or PNG and JPEG files for a model that takes pictures, or .npy files for one
+            that takes windows, of which `predict_windows` says more. Folders and patterns stand for what
+            `find_inputs` finds.
         hop_seconds: None classifies the beginning of each recording, cut or padded as in training. A number
             classifies a whole long recording, as `window_probabilities` does.
 
@@ -131,12 +131,12 @@ def _recording_scores(model: Model, file, hop_seconds: float | None) -> Scores:
 
 def _picture_scores(model: Model, file, hop_seconds: float | None) -> Scores:
     """Classify one picture, for which TensorFlow decodes."""
-    from tfspec.data.sources.pictures import load_picture, picture_problem
+    from tfspec.data.sources.picture_files import load_picture, picture_problem
 
     try:
-        picture = load_picture(file)
+        picture = load_picture(file, model.signal_shape)
     except UserError:
-        return _no_scores(model, picture_problem(file) or "it has changed meanwhile")
+        return _no_scores(model, picture_problem(file, model.signal_shape) or "it has changed meanwhile")
     return np.zeros(1), model.probabilities(picture[np.newaxis]), None
 
 

@@ -109,6 +109,6 @@ def _is_taken(path: Path, takes: Takes) -> bool:
     if takes == "windows":
         is_companion = path.name in COMPANIONS and path.with_name("X.npy").exists()
         return path.suffix.lower() == ".npy" and not is_companion
-    from tfspec.data.sources.pictures import is_picture
+    from tfspec.data.sources.picture_files import is_picture
 
     return is_picture(path)

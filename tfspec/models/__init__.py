@@ -5,16 +5,19 @@ from tfspec.models.classifier import Classifier
 from tfspec.models.continued import below_logits, continued
 from tfspec.models.conv2d import conv2d
 from tfspec.models.efficientnet import efficientnet
+from tfspec.models.embedding import Embedder, load_embedding
 from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
 from tfspec.models.mac import mac
 from tfspec.models.pyramid import pyramid
+from tfspec.models.residual import residual
 from tfspec.models.temperature import at_temperature
 from tfspec.models.trace_conv2d import trace_conv2d
 from tfspec.models.transfer import freeze, transfer, unfreeze
 
 __all__ = [
     "Classifier",
+    "Embedder",
     "at_temperature",
     "below_logits",
     "bin_statistics",
@@ -23,9 +26,11 @@ __all__ = [
     "efficientnet",
     "ensemble",
     "freeze",
+    "load_embedding",
     "lstm",
     "mac",
     "pyramid",
+    "residual",
     "trace_conv2d",
     "transfer",
     "unfreeze",

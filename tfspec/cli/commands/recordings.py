@@ -41,9 +41,9 @@ def predict(
 
     Args:
         model: run folder, .keras file, .tflite file or SavedModel.
-        files: wav, flac, ogg or mp3; png for a model that takes pictures; npy for one that takes windows,
-            where pid.npy and T.npy beside X.npy name them. Folders, patterns such as 'in/*.wav', or - for
-            samples of one channel on standard input, at the model's sample rate.
+        files: wav, flac, ogg or mp3; png or jpeg for a model that takes pictures; npy for one that takes
+            windows, where pid.npy and T.npy beside X.npy name them. Folders, patterns such as 'in/*.wav', or
+            - for samples of one channel on standard input, at the model's sample rate.
         hop_seconds: classify whole long recordings, one window every so many seconds; without it, the
             beginning of each, cut or padded as in training. Of standard input, half a window if not given.
         top: print so many classes, the most probable first, and write them as top_1, p_top_1 and so on.

@@ -129,7 +129,7 @@ def windows_of_events(
     windows = _windows(sorted(good["path"].unique()), lengths, window_seconds, hop_seconds)
     classes = sorted(set(good["label"]) - {""})
     check_class_names(classes, len(windows))
-    heard = np.zeros((len(windows), len(classes)))
+    heard = np.zeros((len(windows), len(classes)), np.float32)
     heard[_overlapping(windows, unknown, EXACT)[0]] = np.nan
     rows, labels = _overlapping(windows, good[good["label"] != ""], min_overlap)
     heard[rows, pd.Index(classes, dtype=object).get_indexer(labels)] = 1
@@ -195,6 +195,6 @@ def _touching(windows: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.n
     """Pair each event with the windows that it may touch; both are (rows, 2), and the windows in order."""
     first = np.searchsorted(windows[:, 1], events[:, 0] - EXACT)
     last = np.searchsorted(windows[:, 0], events[:, 1] + EXACT, "right")
-    counts = last - first
+    counts = np.maximum(last - first, 0)  # of what ends before it begins, none
     event = np.repeat(np.arange(len(events)), counts)
     return np.arange(len(event)) + np.repeat(first - np.cumsum(counts) + counts, counts), event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
@@ -111,12 +112,16 @@ def _times(table: pd.DataFrame, columns: Columns, faults: Faults) -> pd.DataFram
     }
     times = pd.DataFrame({role: to_numbers(column) for role, column in cells.items()})
     for role, column in cells.items():
-        what = [f"the {role} {excerpt(cell)!r} is no number of seconds" for cell in column]
-        faults.add((column != "") & ~np.isfinite(times[role]), what.__getitem__)
+        is_bad = (column != "") & ~np.isfinite(times[role])
+        faults.add(is_bad, functools.partial(_no_time, role, column))
     times["start"] = times["start"].fillna(0.0)
     faults.add(times["start"] < 0, lambda row: f"{_span(times, row)}: begins before the recording")
     faults.add(times["end"] <= times["start"], lambda row: f"{_span(times, row)}: ends before it begins")
     return times
+
+
+def _no_time(role: str, cells: pd.Series, row: int) -> str:
+    return f"the {role} {excerpt(cells[row])!r} is no number of seconds"
 
 
 def _span(times: pd.DataFrame, row: int) -> str:

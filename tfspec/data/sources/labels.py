@@ -54,10 +54,11 @@ def _class_numbers(cells: pd.DataFrame, faults: Faults) -> pd.DataFrame:
     names = [_name(name) for name in cells]
     check_class_names(names, len(cells))
     numbers = cells.apply(known_numbers)
-    is_bad = ~cells.map(str.strip).isin(UNKNOWN) & ~((numbers >= 0) & (numbers <= 1))
-    first = is_bad.to_numpy().argmax(1)
+    is_known = np.column_stack([cells[name].map(_is_known(cells[name])) for name in cells])
+    is_bad = is_known & ~((numbers >= 0) & (numbers <= 1)).to_numpy()
+    first = is_bad.argmax(1)
     faults.add(
-        is_bad.any(axis=1),
+        is_bad.any(1),
         lambda row: (
             f"{excerpt(cells.iat[row, first[row]])!r} in column {excerpt(names[first[row]])} is not 0 to 1"
         ),
@@ -65,12 +66,17 @@ def _class_numbers(cells: pd.DataFrame, faults: Faults) -> pd.DataFrame:
     return numbers.set_axis(names, axis=1)
 
 
+def _is_known(cells: pd.Series) -> dict[str, bool]:
+    return {cell: cell.strip() not in UNKNOWN for cell in cells.unique()}
+
+
 def _label_lists(cells: pd.Series, with_commas: bool) -> list[list[str]]:
     """Part the labels in each cell, each once."""
     sign = next((sign for sign in ";|" if cells.str.contains(sign, regex=False).any()), None)
     sign = "," if sign is None and with_commas else sign
-    parted = (cell.split(sign) if sign else [cell] for cell in cells)
-    return [[*dict.fromkeys(label for label in map(_name, labels) if label)] for labels in parted]
+    parted = {cell: cell.split(sign) if sign else [cell] for cell in cells.unique()}
+    labels = {cell: [*dict.fromkeys(filter(None, map(_name, each)))] for cell, each in parted.items()}
+    return [labels[cell] for cell in cells]
 
 
 def class_columns_of(several: Sequence[Sequence[str]]) -> pd.DataFrame:

@@ -1,31 +1,24 @@
-"""Pictures of spectrograms: rows of a CSV table, or image files in class folders."""
+"""Tables of pictures of spectrograms: a row a picture, a column a pixel."""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import functools
 import hashlib
 import json
 import os
-import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
-from tfspec.audio.recordings import counted
 from tfspec.base.errors import UserError, listed
-from tfspec.base.files import file_problem, walk_files, written_beside
+from tfspec.base.files import written_beside
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, shown
-from tfspec.base.threads import threads
 from tfspec.data.problems import with_problems
-from tfspec.data.sources.class_folders import ClassFolders, class_folders, list_files
 from tfspec.data.sources.simulate import PICTURE_SHAPE
 from tfspec.data.tables import bounded_lines, not_csv, open_table
 
@@ -33,15 +26,7 @@ NUM_PIXELS = PICTURE_SHAPE[0] * PICTURE_SHAPE[1]
 LABELS = "labels"
 LISTED = 5
 """Bad rows or columns that an error names: there may be thousands."""
-LUMINANCE = (0.299, 0.587, 0.114)
-"""Of red, green and blue (ITU-R BT.601)."""
 FINGERPRINT_BYTES = 1 << 16
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-"""How every PNG file begins; its width and height come next."""
-MAX_PIXELS = 2**24
-MAX_BYTES = 2**28
-"""Twice what that many pixels take when nothing is compressed."""
-DAMAGED = "not a PNG file, or damaged"
 MOST_BAD = 1000
 """Bad rows after which a table is not read on."""
 
@@ -230,19 +215,19 @@ def _parse_row(
     line: str, label_column: int, order: np.ndarray | None, classes: Sequence[str]
 ) -> tuple[str, np.ndarray]:
     """Return a row's label and its pixels; a ValueError says what is wrong."""
-    spelt = _spelt(classes)
+    spelt = spellings(classes)
     if label_column == NUM_PIXELS and order is None:  # the usual table, in two thirds of pandas' time
         text, _, label = line.rpartition(",")
         pixels = _numbers(text)
-        if len(pixels) == NUM_PIXELS and _in_range(pixels).all() and _key(label) in spelt:
-            return spelt[_key(label)], pixels
+        if len(pixels) == NUM_PIXELS and _in_range(pixels).all() and spelling_key(label) in spelt:
+            return spelt[spelling_key(label)], pixels
     cells = next(csv.reader([line])) if '"' in line else line.split(",")
     if len(cells) != NUM_PIXELS + 1:
         raise ValueError(f"{len(cells)} columns, not {NUM_PIXELS + 1}")
     label = cells.pop(label_column).strip()
     if not label:
         raise ValueError("no label")
-    if _key(label) not in spelt:
+    if spelling_key(label) not in spelt:
         raise ValueError(f"unknown class {excerpt(label)!r}, not one of {', '.join(classes)}")
     pixels = np.array([_number(cell, place) for place, cell in enumerate(cells)], np.float32)
     if not _in_range(pixels).all():
@@ -250,16 +235,33 @@ def _parse_row(
         raise ValueError(
             f"{excerpt(cells[place].strip(), 20) or 'nothing'} at the {_ordinal(place)} pixel, not 0 to 1"
         )
-    return spelt[_key(label)], pixels if order is None else pixels[order]
+    return spelt[spelling_key(label)], pixels if order is None else pixels[order]
 
 
-def _key(name: str) -> str:
-    """Return what a name is compared by."""
+def spelling_key(name: str) -> str:
+    """Return what the name of a class is compared by.
+
+    Args:
+        name: as it stands in a table, or as a folder's name.
+
+    Example:
+        >>> spelling_key(" Squiggle") == spelling_key("SQUIGGLE")
+        True
+    """
     return normalized(normalized(name.strip()).casefold())
 
 
-def _spelt(classes: Sequence[str]) -> dict[str, str]:
-    return {_key(name): name for name in classes}
+def spellings(classes: Sequence[str]) -> dict[str, str]:
+    """Say how each class is spelt, by the `spelling_key` of its name.
+
+    Args:
+        classes: their names.
+
+    Example:
+        >>> spellings(["Noises"])
+        {'noises': 'Noises'}
+    """
+    return {spelling_key(name): name for name in classes}
 
 
 def _numbers(text: str) -> np.ndarray:
@@ -309,88 +311,6 @@ def write_table(path: str | os.PathLike, batches: Iterable[tuple[np.ndarray, Seq
                 file.write(row % (*np.ravel(picture).tolist(), label))
 
 
-def list_pictures(folder: str | os.PathLike, classes: Sequence[str]) -> pd.DataFrame:
-    """List the PNG files in a folder of class folders.
-
-    Args:
-        folder: holds a folder a class, named as the class in any case.
-        classes: allowed names.
-
-    Returns:
-        Columns `path` (relative to `folder`, with forward slashes), `label`, spelt as `classes`, and `group`,
-        which is the path; ordered by path.
-
-    Raises:
-        UserError: the folder is missing, holds no such files, or folders of another name.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     Path(folder, "noises").mkdir()
-        ...     _ = Path(folder, "noises", "1.png").write_bytes(b"")
-        ...     list_pictures(folder, ["Noises"]).values.tolist()
-        [['noises/1.png', 'Noises', 'noises/1.png']]
-    """
-    return list_picture_folders(folder, classes).manifest
-
-
-def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str]) -> ClassFolders:
-    """List the PNG files in a folder of class folders, and count what is passed over.
-
-    Args:
-        folder: as in `list_pictures`.
-        classes: as in `list_pictures`.
-
-    Returns:
-        The manifest is what `list_pictures` gives.
-
-    Raises:
-        UserError: as in `list_pictures`.
-    """
-    spelt = _spelt(classes)
-    found = class_folders(folder, lambda name: spelt.get(_key(name), name))
-    if unknown := [excerpt(name) for name in found if name not in classes]:
-        raise UserError(
-            f"{shown(folder)} has folders of no known class: {_listed(unknown)}. Known: {', '.join(classes)}."
-        )
-    listing = list_files(Path(folder), found, _pictures)
-    if listing.manifest.empty:
-        passed_over = f" Passed over: {counted(listing.passed_over)}." if listing.passed_over else ""
-        raise UserError(
-            f"{shown(folder)} holds no PNG files in folders named {', '.join(classes)}.{passed_over}"
-        )
-    return dataclasses.replace(listing, manifest=listing.manifest.assign(group=listing.manifest["path"]))
-
-
-def inspect_picture_folders(
-    folder: str | os.PathLike,
-    classes: Sequence[str],
-    progress: Tracker = untracked,
-) -> pd.DataFrame:
-    """List a folder of class folders, tell what is passed over, and decode every PNG file.
-
-    Args:
-        folder: as in `list_pictures`.
-        classes: as in `list_pictures`.
-        progress: wraps the iteration over so many files, to draw a bar.
-
-    Returns:
-        The manifest of `list_pictures` with the column `problem`: why a file cannot be used, None for a good
-        one.
-
-    Raises:
-        UserError: as in `list_pictures`.
-    """
-    listing = list_picture_folders(folder, classes)
-    listing.tell()
-
-    def problems(rows: pd.DataFrame) -> list[str | None]:
-        paths = [Path(folder, path) for path in rows["path"]]
-        return list(progress(threads().map(picture_problem, paths), len(paths)))
-
-    return with_problems(listing.manifest, problems)
-
-
 def table_manifest(labels: Iterable[str], source: str) -> pd.DataFrame:
     """Make the manifest of pictures that lie in one array: of a table, or simulated.
 
@@ -412,128 +332,3 @@ def table_manifest(labels: Iterable[str], source: str) -> pd.DataFrame:
         {"label": labels, "group": [f"{source}, {i}" for i in index]}, index, dtype=object
     )
     return with_problems(manifest, lambda rows: [None] * len(rows))
-
-
-def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Part the PNG files in a folder and those below it from the others."""
-    pictures: list[Path] = []
-    others: list[Path] = []
-    for path in walk_files(folder):
-        (pictures if is_picture(path) else others).append(path)
-    return pictures, others
-
-
-def is_picture(path: Path) -> bool:
-    """Tell pictures from other files: by their suffix, else by their content.
-
-    Args:
-        path: a file, which is opened only where its suffix does not tell.
-
-    Example:
-        >>> is_picture(Path("missing.PNG")), is_picture(Path("missing.txt"))
-        (True, False)
-    """
-    return path.suffix.lower() == ".png" or (file_problem(path) is None and _starts_as_png(path))
-
-
-def _starts_as_png(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(PNG)) == PNG
-    except OSError:
-        return False
-
-
-def load_picture(path: str | os.PathLike) -> np.ndarray:
-    """Read a PNG file of any size, 8 or 16 bits, grey or colour, as a picture.
-
-    Colours give their luminance, transparency is left out. Each pixel is the mean of the area that it covers.
-    The size is read before the pixels are: a small file can ask for gigabytes.
-
-    Args:
-        path: the file; time runs down and frequency across.
-
-    Returns:
-        (64, 128) float32 from 0 to 1.
-
-    Raises:
-        UserError: the file is missing or damaged, or the picture is taller than wide, or has over 2²⁴ pixels.
-    """
-    try:
-        content = _checked(Path(path))
-        pixels = tf.io.decode_png(content, dtype=tf.uint16).numpy()
-    except _PictureError as error:
-        raise UserError(f"{shown(path)}: {error}") from None
-    except tf.errors.OpError:
-        raise UserError(f"{shown(path)}: {DAMAGED}") from None
-    channels = pixels.shape[-1]
-    grey = pixels[..., 0] if channels < 3 else pixels[..., :3] @ np.array(LUMINANCE, np.float32)
-    grey = grey.astype(np.float32) / 65535
-    return tf.image.resize(grey[..., np.newaxis], PICTURE_SHAPE, "area")[..., 0].numpy()
-
-
-class _PictureError(Exception):
-    """Why a file is no picture that can be read."""
-
-
-def _checked(path: Path) -> bytes:
-    """Read a PNG file whose header asks for a size that is allowed."""
-    if problem := file_problem(path):
-        raise _PictureError(problem)
-    try:
-        with path.open("rb") as file:
-            header = file.read(24)
-            if len(header) < 24 or not header.startswith(PNG):
-                raise _PictureError(DAMAGED)
-            width, height = struct.unpack(">II", header[16:])
-            if not 0 < width * height <= MAX_PIXELS or file.seek(0, os.SEEK_END) > MAX_BYTES:
-                raise _PictureError(
-                    f"{width} pixels wide and {height} high in {file.tell()} bytes: a picture has 1 to "
-                    f"{MAX_PIXELS} pixels, and at most {MAX_BYTES} bytes"
-                )
-            file.seek(0)
-            content = file.read()
-    except OSError as error:
-        raise _PictureError(error.strerror or str(error)) from None
-    if height > width:
-        raise _PictureError(
-            f"{width} pixels wide and {height} high, but frequency runs across; turn it by 90 degrees"
-        )
-    return content
-
-
-def picture_problem(path: str | os.PathLike) -> str | None:
-    """Say why a PNG file cannot be used.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The reason, None for a good file.
-
-    Example:
-        >>> picture_problem("missing.png")
-        'no such file'
-    """
-    try:
-        load_picture(path)
-    except UserError as error:
-        return str(error).removeprefix(f"{shown(path)}: ")
-    return None
-
-
-@dataclass(frozen=True)
-class PictureReader:
-    """Reads the PNG files that the column `path` of a manifest's rows names, several at a time.
-
-    Args:
-        folder: what the paths are relative to.
-    """
-
-    folder: Path
-    signal_shape = PICTURE_SHAPE
-    sample_rate = None
-
-    def __call__(self, rows: pd.DataFrame) -> np.ndarray:
-        """Return (rows, 64, 128) float32."""
-        return np.stack(list(threads().map(load_picture, [self.folder / path for path in rows["path"]])))
