@@ -14,7 +14,6 @@ from tfspec.base.errors import UserError, listed, unusable
 from tfspec.base.options import Count, SampleFormat, Seconds, Share
 from tfspec.base.progress import track
 from tfspec.base.text import shown
-from tfspec.scores.predictions import SEPARATOR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,6 +167,8 @@ def _print_predictions(table: pd.DataFrame, model: Model, with_start: bool) -> N
 
 def _named(row: dict[Any, Any], model: Model) -> list[str]:
     """Return the most probable classes where these were asked for; otherwise what is predicted."""
+    from tfspec.scores.predictions import SEPARATOR
+
     if most_probable := [row[name] for name in row if re.fullmatch(r"top_\d+", name)]:
         return most_probable
     predicted = row["predicted"]
