@@ -142,6 +142,21 @@ def test_logits_are_those_of_keras_network_on_the_picture(network, channels, rng
     np.testing.assert_allclose(backbone(features), logits, rtol=1e-3, atol=1e-3 * np.abs(logits).max())
 
 
+def test_an_earlier_layer_can_be_pooled(features):
+    name = "block_3_expand_relu"
+    backbone = transfer("mobilenet_v2", SHAPE, 5, None, last_layer=name)
+    whole = keras_base("mobilenet_v2")
+    for layer in base_of(backbone).layers[1:]:
+        whole.get_layer(layer.name).set_weights(layer.get_weights())
+    maps = keras.Model(whole.input, whole.get_layer(name).output)(2 * np.repeat(features, 3, -1) - 1)
+    pooled = keras.Model(backbone.input, backbone.layers[-4].output)(features)
+    np.testing.assert_allclose(pooled, np.mean(maps, axis=(1, 2)), rtol=1e-4, atol=1e-6)
+    freeze(backbone)
+    assert len(backbone.trainable_weights) == 4
+    with pytest.raises(ValueError, match="No such layer: block_99"):
+        transfer("mobilenet_v2", SHAPE, 5, None, last_layer="block_99")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("channels", others_slow([2, 4], 2))
 def test_other_channels_start_as_their_mean_and_can_learn(channels, rng):

@@ -5,6 +5,7 @@ from tfspec.augment.background import BackgroundNoise
 from tfspec.augment.base import Compose, OneOf, RandomLayer
 from tfspec.augment.mixing import MixUp
 from tfspec.augment.pictures import Rendering
+from tfspec.augment.response import FrequencyResponse
 from tfspec.augment.rotation import Rotation
 from tfspec.augment.spectrogram import FrequencyMask, RandomCrop, TimeMask
 from tfspec.augment.warping import Warp
@@ -24,6 +25,7 @@ __all__ = [
     "ColoredNoise",
     "Compose",
     "FrequencyMask",
+    "FrequencyResponse",
     "Gain",
     "GaussianNoise",
     "MixUp",

@@ -69,6 +69,7 @@ def transfer(
     num_classes: int,
     weights: str | os.PathLike | None = "imagenet",
     dropout: float = 0.2,
+    last_layer: str | None = None,
 ) -> keras.Model:
     """A network of keras.applications under a new head: global mean, dropout, batch norm, dense.
 
@@ -91,12 +92,15 @@ def transfer(
         weights: "imagenet" downloads them once, into Keras's cache; the path of a file with the weights of
             Keras's network without its top (`include_top=False`); None draws them at random.
         dropout: share of the pooled features that is dropped in training.
+        last_layer: name of the layer whose maps the head pools; None for the network's own last one. Where
+            the base stays frozen, an earlier one may know more of sounds, such as "block_13_expand_relu" of
+            mobilenet_v2, whose own last layers are about the things in photographs.
 
     Returns:
         A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
 
     Raises:
-        ValueError: there is no such network.
+        ValueError: there is no such network, or no such layer in it.
         UserError: the features are too small, or the weights cannot be had or are not this network's.
 
     Example:
@@ -116,6 +120,8 @@ def transfer(
     else:
         for layer in _batch_norms(base):
             layer.momentum = MOMENTUM
+    if last_layer is not None:
+        base = keras.Model(base.input, base.get_layer(last_layer).output, name=base.name)
     features = keras.Input(feature_shape, name="features")
     x = features
     if channels not in (1, 3):
