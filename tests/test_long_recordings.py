@@ -32,6 +32,7 @@ class ToneModel:
     """Gives the part of a window's power that is at 100 Hz, and at 300 Hz."""
 
     class_names = ("low", "high")
+    labels, thresholds = "one", None
 
     def __init__(self, seconds=4.0, sample_rate=RATE):
         self.signal_shape = (round(seconds * sample_rate),)
