@@ -23,14 +23,23 @@ from tfspec.data.sources.file_tables import inspect_file_table
 from tfspec.data.sources.recognise import recognise
 from tfspec.data.sources.selections import list_events
 from tfspec.data.tables import read_any_table
-from tfspec.frontends import Decibel, MelSpectrogram, Standardize
-from tfspec.models import conv2d
-from tfspec.pipelines.own_signals import OwnSignals
+from tfspec.frontends import Decibel, MelSpectrogram
 from tfspec.pipelines.recordings import Recordings
+from tfspec.pipelines.small_data import SmallData
+
+RATE = 16000
+"""What stands for the sample rate before it is chosen."""
+WIDE_RATE = 16000
+"""Sample rate above which there are more bands."""
+LOWEST_HZ = 20.0
+FRAME_SECONDS = 0.032
+SHORT_SECONDS, SHORT_STEP, LONG_STEP = 2.0, 0.016, 0.04
+"""Clips up to this length have frames this far apart, in seconds; longer ones are seen coarser."""
+SHORTEST_FFT = 512
 
 
 @dataclass(kw_only=True)
-class OwnRecordings(OwnSignals, Recordings):
+class OwnRecordings(SmallData, Recordings):
     """Classify recordings of one's own: `tfspec train DATA`.
 
     DATA is a folder of class folders, a table of files and labels, or a folder of recordings with Raven's or
@@ -96,7 +105,7 @@ class OwnRecordings(OwnSignals, Recordings):
         return with_inspections(listing.manifest.drop(columns="group"), self.data, bar("Checking files"))
 
     def _table(self) -> pd.DataFrame:
-        table = read_any_table(self.data)
+        table = read_any_table(recognise(self.data, self._columns).path)
         columns = found_columns(table, self._columns)
         return inspect_file_table(table, columns, self.folder, bar("Checking files"))
 
@@ -125,6 +134,12 @@ class OwnRecordings(OwnSignals, Recordings):
             return usual_length((manifest["end"] - manifest["start"]).dropna())
         return usual_length(manifest["seconds"].dropna())
 
+    def recordings_of(self, rows):
+        """Name the files of which several windows have the same class."""
+        if "label" not in rows or "start" not in rows or not rows["path"].duplicated().any():
+            return None
+        return rows["path"] if (rows.groupby("path")["label"].nunique() == 1).all() else None
+
     def settled(self, manifest):
         """Choose rate and length, and say how many recordings are cut or padded."""
         seconds, rate = self._clip_seconds(manifest), self.sample_rate or usual_rate(manifest["sample_rate"])
@@ -133,14 +148,22 @@ class OwnRecordings(OwnSignals, Recordings):
         return replace(super().settled(manifest), sample_rate=rate, clip_seconds=seconds)
 
     def front_end(self):
-        """Make mel bands in decibels."""
-        rate = self.sample_rate or 16000
-        frame = round(0.032 * rate)
-        mel = MelSpectrogram(rate, 64, frame_length=frame, frame_step=frame // 2)
-        return keras.Sequential([mel, Decibel(), Standardize()], name="front_end")
-
-    def backbone(self, feature_shape, num_classes):
-        return conv2d((None, *feature_shape[1:]), num_classes)
+        """Make mel bands in decibels below the clip's own peak, whose padding and room are cut off."""
+        rate, seconds = self.sample_rate or RATE, self.clip_seconds or 1.0
+        frame = round(FRAME_SECONDS * rate)
+        mel = MelSpectrogram(
+            rate,
+            128 if self.network != "residual" else 64 if rate > WIDE_RATE else 40,
+            LOWEST_HZ,
+            frame_length=frame,
+            frame_step=round((SHORT_STEP if seconds <= SHORT_SECONDS else LONG_STEP) * rate),
+            fft_length=max(SHORTEST_FFT, 1 << (frame - 1).bit_length()),
+        )
+        if self.network == "residual":
+            layers = [Decibel(40.0, reference="max"), keras.layers.Rescaling(1 / 20, 2.0, dtype="float32")]
+        else:  # networks of keras.applications take pictures in 0…1
+            layers = [Decibel(80.0, reference="max"), keras.layers.Rescaling(1 / 80, 1.0, dtype="float32")]
+        return keras.Sequential([mel, *layers], name="front_end")
 
 
 def _with_formats(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:

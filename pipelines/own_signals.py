@@ -13,6 +13,7 @@ from tfspec.base.progress import say
 from tfspec.data.groups import Proposal, groups_of, proposals
 from tfspec.data.splits import folds, group_names, split_by_group, strata
 from tfspec.data.targets import labels_of
+from tfspec.experiment.export import export_run
 from tfspec.experiment.pipeline import Pipeline
 
 MANY = 3000
@@ -42,6 +43,9 @@ class OwnSignals(Pipeline):
     most 3,000 examples, as far as there are groups."""
     validation_fraction: Fraction = 0.2
     """Part of the examples that validates without cross-validation."""
+
+    exported: bool = True
+    """Write a SavedModel and a TFLite file when the training ends, and prove them."""
 
     @property
     def groups_may_overlap(self):
@@ -91,6 +95,12 @@ class OwnSignals(Pipeline):
             return pd.concat([train.assign(part="train", fold=made["fold"]), others.assign(fold=-1)])
         made = split_by_group(balanced, self.validation_fraction, self.seed)
         return pd.concat([train.assign(part=made["part"]), others])
+
+    def write_results(self, run, predict):
+        """Export the model, on request."""
+        if self.exported:
+            proved = export_run(self, run)["tflite"]
+            say(f"Exported, each file compared on {proved['signals']} signals: {run.folder / 'export'}")
 
 
 def _proposed(manifest: pd.DataFrame) -> Proposal | None:

@@ -34,6 +34,7 @@ from tfspec.augment import (
     TimeMask,
     TimeShift,
     VolumeControl,
+    Warp,
 )
 
 RATE = 8000
@@ -60,6 +61,7 @@ SPECTROGRAM = {
     "frequency masks": partial(FrequencyMask, 6, 3, "mean", probability=0.8),
     "crop": partial(RandomCrop, 4, fill=-3.0),
     "rendering": partial(Rendering, fold=0.3),
+    "warp": partial(Warp, fill="mean", probability=0.8),
     "mask or crop": lambda **options: OneOf([RandomCrop(2), TimeMask(9)], **options),
 }
 VECTOR = {

@@ -77,7 +77,7 @@ def _fails(capsys, *arguments) -> str:
         (["detect", "nowhere"], "at least one recording"),
         (["detect", "nowhere", "x.wav"], "No model at nowhere"),
         (["detect", "nowhere", "a/x.wav", "b/x.flac"], "overwrite each other"),
-        (["check", "nowhere"], "No such folder: nowhere"),
+        (["check", "nowhere"], "No pipeline and no data at 'nowhere'"),
         (
             ["train", "speech_commands", "--num-members", "1e20"],
             "num_members must be a whole number from 1 to 1,000",
@@ -107,7 +107,7 @@ def _fails(capsys, *arguments) -> str:
         ),
         (["detect", "nowhere", "x.wav", "--threshold", "nan"], "threshold must be a number from 0 to 1"),
         (["predict", "nowhere", "x.wav", "--hop-seconds", "1e300"], "hop_seconds must be a number above 0"),
-        (["check", ".", "--speaker-pattern", "abc"], "a regular expression with a group"),
+        (["check", ".", "--groups", "abc"], "a regular expression with a group"),
         (["launch", "--workers", "1000", "--", "train"], "workers must be a whole number from 1 to 256"),
     ],
 )

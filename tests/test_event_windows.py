@@ -29,7 +29,7 @@ EVENTS = st.lists(
 )
 
 
-@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.settings(max_examples=40, deadline=None)
 @hypothesis.given(
     EVENTS,
     st.integers(1, 40).map(lambda eighths: eighths / 8),
@@ -68,7 +68,8 @@ def test_a_point_in_time_is_heard_where_it_is():
 
 def test_where_an_event_has_no_label_nobody_knows_what_is_heard():
     rows = [("a.wav", 0, 2, "owl"), ("a.wav", 2.9, 4, ""), ("a.wav", 8, 9, "robin")]
-    events = events_of(rows).assign(problem=[None, "no label", None])
+    rows += [("a.wav", 9, 1, "owl"), ("a.wav", np.nan, 1, "owl"), ("gone.wav", 0, 1, "owl")]
+    events = events_of(rows).assign(problem=[None, "no label", None, "bad", "bad", "bad"])
     windows = windows_of_events(events, {"a.wav": 10}, 2, 2).iloc[:5]
     nan = np.nan
     np.testing.assert_array_equal(windows["owl"].astype(float), [1, nan, 0, 0, 0])

@@ -14,6 +14,7 @@ from tfspec.report.clips import clip_figure
 from tfspec.report.figures import Picture
 from tfspec.scores.calibration import score_distributions
 from tfspec.scores.classes import score_classes
+from tfspec.scores.several import score_several
 
 NAMES = ["$\\frac$", "<script>alert(1)</script>", "[red]x[/red]"]
 
@@ -99,6 +100,15 @@ def test_a_view_has_the_true_class_in_green_and_a_wrong_one_in_orange():
     assert bars.get_title(loc="left") == "true: c\npredicted: b"
     colours = [to_hex(patch.get_facecolor()) for patch in bars.patches]
     assert colours == [to_hex(name) for name in ("lightgrey", "C1", "C2")]
+
+
+def test_classes_that_hold_at_once_have_two_bars_each_and_their_examples():
+    truth, probabilities = np.array([[1, 1, 0], [0, 1, 0]]), np.array([[0.9, 0.4, 0.1], [0.2, 0.3, 0.1]])
+    scores = score_several(truth, probabilities, probabilities > 0.35, NAMES)
+    axes = report.classes_figure(scores).axes[0]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([1, 0, 0, 1, 2 / 3, 0])
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [r"\$\frac\$ (1)", "<script>alert(1)</script> (2)", "[red]x[/red] (0)"]
 
 
 def test_several_examples_are_a_row_a_class_in_one_scale():

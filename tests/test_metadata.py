@@ -68,6 +68,16 @@ def test_what_the_model_takes_is_read(model, tmp_path, takes):
     assert read_metadata(saved(tmp_path, data)).takes == takes
 
 
+def test_thresholds_are_read_as_exactly_as_they_were(model, tmp_path):
+    thresholds = (0.1, 1 / 3, 0.0, 1.0)
+    data = write_metadata(model, "", "", NAMES, 16000, thresholds=thresholds)
+    metadata = read_metadata(saved(tmp_path, data))
+    assert (metadata.thresholds, metadata.labels) == (thresholds, "several")
+    assert zipfile.ZipFile(io.BytesIO(data)).read("thresholds.txt").split()[1] == b"0.3333333333333333"
+    with pytest.raises(UserError, match=r"thresholds\.txt must hold 4 numbers in 0…1"):
+        read_metadata(saved(tmp_path, write_metadata(model, "", "", NAMES, 16000, thresholds=[0.5])))
+
+
 def test_gives_the_same_numbers(model):
     signal = np.random.default_rng(2).normal(size=(1, 64)).astype(np.float32)
     before, after = run(model, signal), run(write_metadata(model, "", "", NAMES, 16000), signal)

@@ -4,8 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
 from tfspec.data.sources.columns import Columns
@@ -140,6 +142,29 @@ def test_files_that_are_none_of_these(tmp_path):
         recognise(fill(tmp_path, "a.wav") / "a.wav")
     with pytest.raises(UserError, match="No such file or folder"):
         recognise(tmp_path / "missing")
+
+
+@hypothesis.settings(
+    max_examples=100, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(
+    st.sampled_from(
+        ["a.csv", "a.tsv", "a.txt", "a.npz", "X.npy", "y.npy", "a/b.wav", "a.selections.txt", "train_tp.csv"]
+    ),
+    st.binary(max_size=60)
+    | st.sampled_from([RAVEN.encode(), b"file,label\na,b\n", b"PK\3\4", b"\x93NUMPY\1\0"]),
+    st.binary(max_size=5),
+)
+def test_whatever_is_in_files_they_are_recognised_or_refused(tmp_path, name, content, more):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content + more)
+    for data in (tmp_path, tmp_path / name):
+        try:
+            found = recognise(data).said
+        except UserError as error:
+            found = str(error)
+        assert "\x1b" not in found
+        assert len(found) < 1500
 
 
 def test_tensorflow_is_not_waited_for():

@@ -7,6 +7,7 @@ from tfspec.augment.mixing import MixUp
 from tfspec.augment.pictures import Rendering
 from tfspec.augment.rotation import Rotation
 from tfspec.augment.spectrogram import FrequencyMask, RandomCrop, TimeMask
+from tfspec.augment.warping import Warp
 from tfspec.augment.waveform import (
     ColoredNoise,
     Gain,
@@ -36,4 +37,5 @@ __all__ = [
     "TimeMask",
     "TimeShift",
     "VolumeControl",
+    "Warp",
 ]

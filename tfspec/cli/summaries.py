@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.markup import escape
 
-from tfspec.audio.recordings import counted
 from tfspec.cli.printing import console
 from tfspec.distributed import devices
 from tfspec.experiment.run import Run
@@ -62,12 +61,14 @@ def _print_one(scores: Scores) -> None:
         f"calibration error {scores['calibration_error']:.3f}"
     )
     _print_intervals(scores, ("accuracy", "macro_f1", "kappa"))
-    if smoothed := scores.get("smoothed"):
-        console.print(
-            f"smoothed over time: accuracy {smoothed['accuracy']:.3f}, macro F1 {smoothed['macro_f1']:.3f}, "
-            f"kappa {smoothed['kappa']:.3f}"
-        )
-        console.print(f"95% intervals: {_intervals(smoothed, ('accuracy', 'macro_f1', 'kappa'))}")
+    others = {"smoothed over time": scores.get("smoothed"), "whole recordings": scores.get("recordings")}
+    for what, found in others.items():
+        if found:
+            console.print(
+                f"{what}: accuracy {found['accuracy']:.3f}, macro F1 {found['macro_f1']:.3f}, "
+                f"kappa {found['kappa']:.3f}"
+            )
+            console.print(f"95% intervals: {_intervals(found, ('accuracy', 'macro_f1', 'kappa'))}")
 
 
 def _print_several(scores: SeveralScores) -> None:
@@ -124,8 +125,6 @@ def print_check(result: dict[str, Any]) -> None:
     console.print(escape(f"{counts}\nclasses: {classes}"))
     if without := result["without_speaker"]:
         console.print(f"without speaker: {without}")
-    if passed_over := result.get("passed_over"):
-        console.print(escape(f"passed over: {counted(passed_over)}"))
     for name, found in result["problems"].items():
         console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}")
         for entry in found:

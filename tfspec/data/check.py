@@ -9,57 +9,37 @@ from typing import Any
 import pandas as pd
 
 from tfspec.audio.inspection import Inspection, inspect_all
-from tfspec.base.options import SPEAKER_PATTERN
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import shown
 from tfspec.data.problems import with_problems
-from tfspec.data.sources.class_folders import list_class_folders
 from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.splits import group_names
 
 
-def check_folder(
-    folder: str | os.PathLike,
-    sample_rate: int | None = None,
-    min_seconds: float = 0.1,
-    speaker_pattern: str = SPEAKER_PATTERN,
-    progress: Tracker = untracked,
+def check_examples(
+    manifest: pd.DataFrame, sample_rate: int | None = None, min_seconds: float = 0.1
 ) -> dict[str, Any]:
-    """Inspect every recording of a folder of class folders.
+    """Say what is in a data set, and what is wrong with it.
 
     Args:
-        folder: holds a folder of recordings per class.
+        manifest: as `check_manifest` takes it; as far as it is from `with_inspections`, each recording's
+            sound is judged too, once.
         sample_rate: as in `check_recordings`.
         min_seconds: as in `check_recordings`.
-        speaker_pattern: as `group_pattern` in `from_class_folders`.
-        progress: wraps the iteration and is told its length, to draw a bar.
 
     Returns:
-        What `check_manifest` and `check_recordings` return, with 0 for the class of an empty folder; and
-        `passed_over`, suffix to number of files that are no recordings. Ready for JSON.
-
-    Raises:
-        UserError: the folder holds no recordings.
+        What `check_manifest` and `check_recordings` return, ready for JSON.
 
     Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "yes", "0ab_nohash_0.wav")
-        ...     path.parent.mkdir()
-        ...     _ = path.write_bytes(b"")
-        ...     check_folder(folder)["problems"]["unreadable"]
-        ['yes/0ab_nohash_0.wav: empty file']
+        >>> manifest = pd.DataFrame({"path": ["yes/1.wav"], "label": ["yes"], "group": [""]})
+        >>> check_examples(with_inspections(manifest, "nowhere"))["problems"]["unreadable"]
+        ['yes/1.wav: no such file']
     """
-    listing = list_class_folders(folder, group_pattern=speaker_pattern)
-    manifest = with_inspections(listing.manifest, folder, progress)
-    found, of_sound = check_manifest(manifest), check_recordings(manifest, sample_rate, min_seconds)
-    return {
-        **found,
-        **of_sound,
-        "classes": dict(sorted({**found["classes"], **dict.fromkeys(listing.empty, 0)}.items())),
-        "passed_over": listing.passed_over,
-        "problems": {**found["problems"], **of_sound["problems"]},
-    }
+    found = check_manifest(manifest)
+    if "digest" not in manifest:
+        return found
+    of_sound = check_recordings(manifest.drop_duplicates("path"), sample_rate, min_seconds)
+    return {**found, **of_sound, "problems": {**found["problems"], **of_sound["problems"]}}
 
 
 def with_inspections(

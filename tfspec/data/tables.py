@@ -172,6 +172,26 @@ def open_table(path: Path) -> TextIO:
         raise UserError(f"{shown(path)} cannot be read: {error.strerror}.") from None
 
 
+def first_line(path: Path) -> str:
+    """Return the first line of what may be a table.
+
+    Args:
+        path: any file.
+
+    Returns:
+        The line; "" of what is no text in UTF-8, or cannot be read.
+
+    Example:
+        >>> first_line(Path("missing.csv"))
+        ''
+    """
+    try:
+        with open_table(path) as file:
+            return next(bounded_lines(file, path), "")
+    except (UserError, UnicodeDecodeError, OSError):
+        return ""
+
+
 def bounded_lines(file: TextIO, path: Path) -> Iterator[str]:
     """Go through the lines of a table, of which none may fill the memory."""
     number = 0

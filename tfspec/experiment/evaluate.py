@@ -25,6 +25,7 @@ from tfspec.experiment.steps import Steps
 from tfspec.report import figures
 from tfspec.scores import evaluation
 from tfspec.scores.evaluation import Evaluation, Predicted
+from tfspec.scores.joined import add_recordings, joined
 from tfspec.scores.thresholds import thresholds_of
 from tfspec.scores.types import AnyScores
 
@@ -76,8 +77,9 @@ def evaluate(
         found.scores["groups_trained_on"] = sorted((set(rows["group"]) & trained_on) - {""})
         found.scores["data"] = str(Path(data).resolve())
     tables = {"predictions": found.predictions, "groups": found.groups}
+    tables |= {} if found.recordings is None else {"recordings": found.recordings}
     tables |= {} if bad is None else {"bad_files": bad}
-    rows = rows.assign(label=list(found.predictions["label"]))
+    rows = rows.assign(label=list(found.predictions["label"].replace("", "none")))
     drawn = _figures(steps, run, rows, found.scores)
     run.write_evaluation(run.evaluation_folder(data, part), found.scores, tables, drawn)
     if is_held_out and found.scores["labels"] == "several":
@@ -112,6 +114,8 @@ def _found(
     members = predict_rows(steps, run, asked)
     predicted = Predicted(names, truth, members, example_names(rows), rows["group"], kind)
     found = evaluation.evaluate(predicted, _prior(run), fitted)
+    if kind == "one" and (recordings := steps.recordings_of(rows)) is not None:
+        found = add_recordings(found, joined(predicted, recordings))
     if kind == "several" or (fitted is not None and not run.has_validation_part):
         return found  # there is nothing to smooth, or to learn smoothing from
     rows = rows.assign(label=np.take(names, predicted.labels), predicted=list(found.predictions["predicted"]))

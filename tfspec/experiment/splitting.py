@@ -5,11 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from tfspec.base.errors import UserError, unusable
+from tfspec.base.progress import say
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import UNANSWERED, group_names, shared_groups
 from tfspec.data.targets import targets
 from tfspec.experiment.steps import Kind, Steps
+from tfspec.scores.predictions import SEPARATOR
 
 
 def checked_split(steps: Kind) -> tuple[Kind, pd.DataFrame, pd.DataFrame]:
@@ -25,15 +27,44 @@ def checked_split(steps: Kind) -> tuple[Kind, pd.DataFrame, pd.DataFrame]:
         UserError: the data cannot be used, or no honest split can be made of it.
     """
     manifest, bad = usable(steps)
+    steps, split = _settled_split(steps, manifest)
+    return steps, split, bad
+
+
+def foreseen(steps: Steps, manifest: pd.DataFrame) -> dict[str, str | None]:
+    """Say what a training would do with what can be used of a data set.
+
+    Args:
+        steps: the pipeline.
+        manifest: of `inspected`.
+
+    Returns:
+        `split`, how many examples go into each part, and `stops`, why none would begin; one of them is None.
+    """
+    good = manifest[manifest["problem"].isna()].drop(columns="problem")
+    try:
+        if good.empty:
+            raise UserError("No example can be used.")
+        split = described(_settled_split(steps, good)[1])
+    except UserError as error:
+        return {"split": None, "stops": str(error)}
+    say(f"Training would have {split}")
+    return {"split": split, "stops": None}
+
+
+def _settled_split(steps: Kind, manifest: pd.DataFrame) -> tuple[Kind, pd.DataFrame]:
+    """Settle what depends on the data, and split the examples."""
     steps = steps.settled(manifest)
     fewest = 2 if steps.labels == "one" else 1
     if len(names := steps.class_names(manifest)) < fewest:
         raise UserError(f"There must be at least {fewest} classes. Received: {', '.join(names) or 'none'}")
+    if steps.labels == "several" and (joined := [name for name in names if SEPARATOR in name]):
+        raise UserError(f"{SEPARATOR!r} stands between labels: rename {', '.join(map(excerpt, joined))}.")
     split = steps.split(manifest)
     targets(split[split["part"] != UNANSWERED], names, steps.labels)  # what they refuse nobody can train on
     for fold_split in folds_of(split).values():
         _check(fold_split, steps)
-    return steps, split, bad
+    return steps, split
 
 
 def inspected(steps: Steps) -> pd.DataFrame:

@@ -198,6 +198,17 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
         """
         return self
 
+    def recordings_of(self, rows: pd.DataFrame) -> pd.Series | None:
+        """Name the recording of each row, where these are windows whose scores are to be joined.
+
+        Args:
+            rows: of a manifest.
+
+        Returns:
+            (rows,) names; None where every example stands for itself.
+        """
+        return None
+
     def on_data(self, data: Path) -> Steps:
         """Return the pipeline of another data set of the same kind.
 

@@ -10,6 +10,7 @@ from tfspec.models.ensemble import ensemble
 from tfspec.models.lstm import lstm
 from tfspec.models.mac import mac
 from tfspec.models.pyramid import pyramid
+from tfspec.models.residual import residual
 from tfspec.models.temperature import at_temperature
 from tfspec.models.trace_conv2d import trace_conv2d
 from tfspec.models.transfer import freeze, transfer, unfreeze
@@ -29,6 +30,7 @@ __all__ = [
     "lstm",
     "mac",
     "pyramid",
+    "residual",
     "trace_conv2d",
     "transfer",
     "unfreeze",

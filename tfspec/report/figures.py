@@ -109,7 +109,7 @@ def classes_figure(scores: SeveralScores) -> Figure:
     axes.set_yticks(places, [f"{name} ({row['examples']})" for name, row in rows])
     axes.set(xlim=(0, 1), xlabel="score", title=_means_title(scores))
     axes.invert_yaxis()
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

@@ -82,11 +82,13 @@ class Evaluation:
         groups: one row a `group`: its `examples` and `types.Summaries`, or `types.SeveralSummaries`, and
             `smoothed_` ones where predictions were smoothed; without rows where not every example's group is
             known.
+        recordings: as `predictions`, one row a recording, where the examples are windows of recordings.
     """
 
     scores: AnyScores
     predictions: pd.DataFrame
     groups: pd.DataFrame
+    recordings: pd.DataFrame | None = None
 
 
 def evaluate(predicted: Predicted, prior: np.ndarray, fitted: AnyScores | dict | None = None) -> Evaluation:

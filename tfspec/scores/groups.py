@@ -89,8 +89,8 @@ def intervals_of(resampled: Mapping[str, np.ndarray], confidence: float = 0.95) 
         Lower and upper end by name.
 
     Example:
-        >>> intervals_of({"accuracy": np.linspace(0, 1, 101)}, confidence=0.9)
-        {'accuracy': [0.05, 0.95]}
+        >>> intervals_of({"accuracy": np.linspace(0, 1, 5)}, confidence=0.5)
+        {'accuracy': [0.25, 0.75]}
     """
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     return {name: np.quantile(values, ends).tolist() for name, values in resampled.items()}

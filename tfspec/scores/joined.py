@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from tfspec.scores.evaluation import Predicted
+from tfspec.scores.classes import score_classes
+from tfspec.scores.evaluation import Evaluation, Predicted
+from tfspec.scores.groups import score_groups
+from tfspec.scores.predictions import predictions_table
+from tfspec.scores.types import RecordingScores, Scores
 
 
 def joined(predicted: Predicted, recordings: pd.Series) -> Predicted:
@@ -47,4 +52,26 @@ def joined(predicted: Predicted, recordings: pd.Series) -> Predicted:
         members={name: mean(values) for name, values in predicted.members.items()},
         names=pd.Series(names, name=recordings.name),
         groups=predicted.groups.iloc[first],
+    )
+
+
+def add_recordings(evaluation: Evaluation, whole: Predicted) -> Evaluation:
+    """Score whole recordings beside their windows.
+
+    Args:
+        evaluation: of the windows.
+        whole: the recordings, of `joined`.
+
+    Returns:
+        The evaluation with `recordings` among its scores, and as a table.
+    """
+    names, labels = whole.class_names, whole.labels
+    places = whole.probabilities.argmax(axis=1)
+    _, intervals = score_groups(labels, places, whole.groups, names)
+    scores: RecordingScores = {**score_classes(labels, places, names), "intervals": intervals}
+    truth = pd.Series(np.take(names, labels))
+    return replace(
+        evaluation,
+        scores=cast(Scores, {**evaluation.scores, "recordings": scores}),
+        recordings=predictions_table(whole.names, whole.probabilities, names, truth),
     )

@@ -79,9 +79,9 @@ def score_decisions(truth: np.ndarray, probabilities: np.ndarray, prior: np.ndar
 
     Example:
         >>> truth, halves = np.array([[1, 0], [1, np.nan]]), np.full((2, 2), 0.5)
-        >>> scores = score_decisions(truth, halves, prior=np.array([1.0, 0.0]))
-        >>> round(scores["cross_entropy"], 4), scores["cross_entropy_prior"], len(scores["calibration"])
-        (0.6931, 0.0, 1)
+        >>> scores = score_decisions(truth, halves, prior=np.array([0.9, 0.1]))
+        >>> [round(scores[name], 4) for name in ("cross_entropy", "cross_entropy_prior", "calibration_error")]
+        [0.6931, 0.1054, 0.1667]
     """
     known = ~np.isnan(truth)
     curve = calibration_curve(probabilities[known], truth[known])

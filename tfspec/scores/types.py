@@ -142,9 +142,17 @@ class _Origin(TypedDict, total=False):
     """Path of the other data set."""
 
 
+class RecordingScores(LabelScores):
+    """Whole recordings, by the mean probabilities of their windows."""
+
+    intervals: Intervals
+
+
 class _SomeScores(_Origin, total=False):
     smoothed: SmoothedScores
     """Where the pipeline smooths."""
+    recordings: RecordingScores
+    """Where examples are windows of recordings of one class each."""
 
 
 class Scores(LabelScores, Ranking, DistributionScores, MemberScores, _SomeScores):

@@ -42,6 +42,49 @@ class KLDivergence(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("tfspec")
+class SmoothedCrossEntropy(keras.losses.Loss):
+    """Cross entropy of one class an example, which is never quite sure of itself, on logits.
+
+    The class counts 1 − s, and a share s is spread over all classes, its own among them (Szegedy et al.,
+    "Rethinking the inception architecture for computer vision", 2016): Keras's, for labels that are places or
+    shares.
+
+    Args:
+        smoothing: the share s.
+        name: of the loss.
+        **kwargs: as of `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: (batch,) places, or (batch, classes) shares.
+        y_pred: (batch, classes) logits.
+
+    Returns:
+        The mean over the batch.
+
+    Example:
+        >>> round(float(SmoothedCrossEntropy(0.5)(tf.constant([0]), tf.constant([[0.0, 0.0]]))), 4)
+        0.6931
+    """
+
+    def __init__(self, smoothing: float = 0.0, name: str = "smoothed_cross_entropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.smoothing = smoothing
+
+    def call(self, y_true, y_pred):
+        """Return (batch,) losses."""
+        logits = tf.convert_to_tensor(y_pred)
+        truth = tf.convert_to_tensor(y_true)
+        if truth.dtype.is_integer:
+            truth = tf.one_hot(tf.reshape(truth, [-1]), logits.shape[-1], dtype=logits.dtype)
+        return keras.losses.categorical_crossentropy(
+            truth, logits, from_logits=True, label_smoothing=self.smoothing
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "smoothing": self.smoothing}
+
+
+@keras.saving.register_keras_serializable("tfspec")
 class KnownLabelsLoss(keras.losses.Loss):
     """Binary cross entropy of several labels at once, over those that are known, on logits.
 

@@ -21,6 +21,7 @@ class Phase:
         epochs: largest number of epochs.
         learning_rate: at the start.
         learning_rate_end: part of it that a cosine over the epochs leaves at the end; 1 keeps it constant.
+        warm_up: part of the epochs in which the learning rate first rises from zero.
         prepare: what is done to the backbone first, such as `models.freeze`.
     """
 
@@ -28,6 +29,7 @@ class Phase:
     learning_rate: float
     learning_rate_end: float = 1.0
     prepare: Callable[[keras.Model], None] | None = None
+    warm_up: float = 0.0
 
     def rates(self, steps_per_epoch: int) -> keras.optimizers.schedules.LearningRateSchedule:
         """Make the learning rates of the phase's steps.
@@ -40,8 +42,13 @@ class Phase:
             >>> [round(float(rates(step)), 3) for step in (0, 10, 20)]
             [0.5, 0.275, 0.05]
         """
+        steps = self.epochs * steps_per_epoch
+        if not (rising := round(self.warm_up * steps)):
+            return keras.optimizers.schedules.CosineDecay(
+                self.learning_rate, steps, alpha=self.learning_rate_end
+            )
         return keras.optimizers.schedules.CosineDecay(
-            self.learning_rate, self.epochs * steps_per_epoch, alpha=self.learning_rate_end
+            0.0, steps - rising, self.learning_rate_end, warmup_target=self.learning_rate, warmup_steps=rising
         )
 
 

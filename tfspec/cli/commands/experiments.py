@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,11 +12,13 @@ from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.base.options import SPEAKER_PATTERN, Expression, Hertz, Name, Quantize, Range, Strategy
-from tfspec.base.progress import bar
+from tfspec.base.options import Expression, Hertz, Name, Quantize, Range, Strategy
+from tfspec.base.progress import silenced
+from tfspec.base.text import shown
 
 if TYPE_CHECKING:
     from tfspec.experiment.pipeline import Pipeline
+    from tfspec.experiment.steps import Steps
 
 
 def train(pipeline: Pipeline) -> None:
@@ -149,40 +152,57 @@ def export(
 
 
 def check(
-    folder: Positional[Path],
+    data: Positional[Path],
     sample_rate: Hertz | None = None,
     min_seconds: Annotated[float, Range(0, 86_400)] = 0.1,
-    speaker_pattern: Expression = SPEAKER_PATTERN,
+    groups: Expression | None = None,
+    label_column: Name | None = None,
     pipeline: Name | None = None,
     json: bool = False,
 ) -> None:
-    """List what is wrong with a data set before a run finds out. Exit code 1 if anything is.
+    """List what is wrong with a data set, and what training on it would do. Exit code 1 if anything is wrong.
 
     Args:
-        folder: holds a folder of recordings per class, or what the pipeline takes as `--data`.
+        data: your own data, as of `tfspec train DATA`, or what the pipeline takes as `--data`.
         sample_rate: the sample rate that all should have; the commonest one if not given.
         min_seconds: recordings below this length are too short.
-        speaker_pattern: regular expression with a group for the speaker, matched at the start of file names.
-        pipeline: name or Python file of the pipeline whose data it is; class folders if not given, of which
-            the options above tell more.
+        groups: as of `tfspec train DATA`: regular expression that finds the group in a file's name.
+        label_column: as of `tfspec train DATA`: column of a table that has the labels.
+        pipeline: name or Python file of the pipeline whose data it is.
         json: print one JSON document and nothing else.
     """
-    from tfspec.cli.printing import print_json
+    from tfspec.cli.printing import console, print_json
     from tfspec.cli.summaries import print_check
+    from tfspec.data.check import check_examples
+    from tfspec.experiment.registry import find_pipeline
+    from tfspec.experiment.splitting import foreseen, inspected
 
-    if pipeline is None:
-        from tfspec.data.check import check_folder
-
-        result = check_folder(folder, sample_rate, min_seconds, speaker_pattern, bar("Checking files"))
-    else:
-        from tfspec.data.check import check_manifest
-        from tfspec.experiment.registry import find_pipeline
-        from tfspec.experiment.splitting import inspected
-
-        result = check_manifest(inspected(find_pipeline(pipeline)().on_data(folder)))
+    with silenced(json):
+        if pipeline is None:
+            steps: Steps = _own_data(data, groups=groups, label_column=label_column)
+        else:
+            steps = find_pipeline(pipeline)().on_data(data)
+        manifest = inspected(steps)
+        result = check_examples(manifest, sample_rate, min_seconds)
+        if not json:
+            print_check(result)
+        result["training"] = foreseen(steps, manifest)
     if json:
         print_json(result)
-    else:
-        print_check(result)
-    if any(result["problems"].values()):
+    elif stop := result["training"]["stops"]:
+        console.print(f"Training would stop: {stop}", markup=False)
+    if result["training"]["stops"] or any(result["problems"].values()):
         sys.exit(1)
+
+
+def _own_data(data: Path, **options) -> Pipeline:
+    """Make the pipeline for data of one's own, with the options that are given."""
+    from tfspec.data.sources.columns import Columns
+    from tfspec.experiment.registry import pipeline_for
+
+    kind, settled = pipeline_for(os.fspath(data), Columns(label=options["label_column"]))
+    given = {name: value for name, value in options.items() if value is not None}
+    known = {field.name for field in dataclasses.fields(kind)}
+    if unknown := sorted(set(given) - known):
+        raise UserError(f"{shown(data)} is checked without {', '.join(unknown)}.")
+    return kind(**settled, **given)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from tfspec.base.errors import UserError, listed, unusable
 from tfspec.base.options import Count, SampleFormat, Seconds, Share
 from tfspec.base.progress import track
 from tfspec.base.text import shown
+from tfspec.scores.predictions import SEPARATOR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +73,7 @@ def predict(
     elif out:
         console.print(f"{len(table)} predictions: {out}", markup=False)
     else:
-        _print_predictions(table, loaded.class_names, with_start=hop_seconds is not None)
+        _print_predictions(table, loaded, with_start=hop_seconds is not None)
     fail_for_bad(_problems(table[table["problem"].notna()]))
 
 
@@ -91,7 +93,7 @@ def _predict_stream(
         if json:
             print_json(_predictions(row, loaded.class_names)[0], indent=None)
         else:
-            _print_predictions(row, loaded.class_names, with_start=True)
+            _print_predictions(row, loaded, with_start=True)
         sys.stdout.flush()
         bad += name_bad(_problems(row[row["problem"].notna()]))
     if bad:
@@ -151,21 +153,25 @@ def _predictions(table: pd.DataFrame, class_names: Sequence[str]) -> list[dict[s
     return rows
 
 
-def _print_predictions(table: pd.DataFrame, class_names: Sequence[str], with_start: bool) -> None:
+def _print_predictions(table: pd.DataFrame, model: Model, with_start: bool) -> None:
     from rich.markup import escape
 
     from tfspec.cli.printing import console
 
-    if "top_1" in table:
-        chosen = table.filter(regex=r"^top_\d+$"), table.filter(regex=r"^p_top_\d+$")
-    else:
-        chosen = table[["predicted"]], table[[f"p_{name}" for name in class_names]].max(axis=1).to_frame()
-    for row, names, scores in zip(table.itertuples(), *(part.to_numpy() for part in chosen), strict=True):
-        if row.problem is None:
-            start = f" at {row.start:.2f} s" if with_start and "start" in table else ""
-            place = f" window {row.window}" if "window" in table else start
-            said = ", ".join(f"{name} ({score:.1%})" for name, score in zip(names, scores, strict=True))
-            console.print(escape(shown(f"{row.file}{place}: {said}")))
+    for row in table.to_dict("records"):
+        if row["problem"] is None:
+            start = f" at {row['start']:.2f} s" if with_start and "start" in row else ""
+            place = f" window {row['window']}" if "window" in row else start
+            said = ", ".join(f"{name} ({row[f'p_{name}']:.1%})" for name in _named(row, model)) or "none"
+            console.print(escape(shown(f"{row['file']}{place}: {said}")))
+
+
+def _named(row: dict[Any, Any], model: Model) -> list[str]:
+    """Return the most probable classes where these were asked for; otherwise what is predicted."""
+    if most_probable := [row[name] for name in row if re.fullmatch(r"top_\d+", name)]:
+        return most_probable
+    predicted = row["predicted"]
+    return [predicted] if model.labels == "one" else [*filter(None, predicted.split(SEPARATOR))]
 
 
 def detect(

@@ -101,12 +101,14 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
         The columns, each with a name of the table, or "" where there is none. There is always one for `path`,
         and one for `label` or several for `classes`. Without a label, classes are the columns that hold
         nothing but 0, 1, −1 and "", or the shares of a whole.
+        A column that does not hold what its name promises is passed over: times that are no numbers, parts of
+        other names, a group that is the same in all rows.
 
     Raises:
         UserError: a given column is not there, or none is found for the path or the label.
 
     Example:
-        >>> table = pd.DataFrame({"Filename": ["a.wav"], "Species": ["owl"], "fold": ["1"]})
+        >>> table = pd.DataFrame({"Filename": ["a", "b"], "Species": ["owl", "cat"], "fold": ["1", "2"]})
         >>> found_columns(table).described()
         'columns Filename → path, Species → label, fold → group'
         >>> found_columns(pd.DataFrame({"file": ["a.wav"], "owl": ["1"], "cat": ["0"]})).classes
@@ -150,9 +152,19 @@ def _there(table: pd.DataFrame) -> str:
 def _usual(table: pd.DataFrame, role: str, taken: Collection[str | None]) -> str:
     """Find the column that is commonly called as one of this role, "" where there is none."""
     spelt = {simplified(name): name for name in reversed([*table]) if name not in taken}
-    name = next((spelt[key] for key in USUAL[role] if key in spelt), "")
-    is_other = role == "part" and name and not table[name].map(simplified).isin(PARTS).all()
-    return "" if is_other else name
+    there = [spelt[key] for key in USUAL[role] if key in spelt]
+    return next((name for name in there if _can_be(role, table[name])), "")
+
+
+def _can_be(role: str, cells: pd.Series) -> bool:
+    """Say whether a column holds what its name promises; a few cells may be wrong, and are told later."""
+    if role == "part":
+        return bool(cells.map(simplified).isin(PARTS).all())
+    if role == "group":
+        return cells.nunique() > 1
+    if role in ("start", "end"):  # of the day is none of these
+        return bool(to_numbers(cells[cells.str.strip() != ""]).notna().mean() >= 0.5)
+    return True
 
 
 def simplified(name: str) -> str:

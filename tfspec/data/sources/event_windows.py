@@ -195,6 +195,6 @@ def _touching(windows: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.n
     """Pair each event with the windows that it may touch; both are (rows, 2), and the windows in order."""
     first = np.searchsorted(windows[:, 1], events[:, 0] - EXACT)
     last = np.searchsorted(windows[:, 0], events[:, 1] + EXACT, "right")
-    counts = last - first
+    counts = np.maximum(last - first, 0)  # of what ends before it begins, none
     event = np.repeat(np.arange(len(events)), counts)
     return np.arange(len(event)) + np.repeat(first - np.cumsum(counts) + counts, counts), event

@@ -24,15 +24,7 @@ USUAL = {
     "X": ("x", "data", "signals", "windows", "x_train", "features", "inputs"),
     "y": ("y", "labels", "label", "target", "targets", "y_train"),
     "groups": (
-        "groups",
-        "group",
-        "pid",
-        "subject",
-        "subjects",
-        "subject_id",
-        "speaker",
-        "speakers",
-        "person",
+        *("groups", "group", "pid", "subject", "subjects", "subject_id", "speaker", "speakers", "person"),
     ),
     "times": ("t", "times", "time", "timestamps"),
     "names": ("names", "class_names", "classes", "label_names", "target_names"),
@@ -69,11 +61,8 @@ class Stored:
             if info.compress_type != zipfile.ZIP_STORED:
                 return None
             file.seek(info.header_offset)
-            return (
-                info.header_offset
-                + LOCAL_HEADER.size
-                + sum(LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size)))
-            )
+            name, extra = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+            return info.header_offset + LOCAL_HEADER.size + name + extra
 
     @property
     def header(self) -> tuple[tuple[int, ...], bool, np.dtype]:

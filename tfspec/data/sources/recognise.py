@@ -23,7 +23,7 @@ from tfspec.data.sources.npy import stored_arrays
 from tfspec.data.sources.picture_files import is_picture
 from tfspec.data.sources.selections import annotation_files, list_events
 from tfspec.data.sources.windows import DICTIONARY
-from tfspec.data.tables import TABLES, open_table, read_any_table
+from tfspec.data.tables import TABLES, first_line, read_any_table
 
 Kind = Literal["class folders", "table", "annotated recordings", "windows", "pictures"]
 ARRAYS = (".npz", ".npy")
@@ -93,7 +93,7 @@ def _file(data: Path, given: Columns) -> Recognised:
         return _arrays(data, given)
     if suffix not in (*TABLES, ".txt"):
         raise UserError(f"{shown(data)} is one {suffix or 'file'}, and nothing to train on. {WANTED}")
-    if suffix == ".csv" and _has_pictures(data):
+    if {*first_line(data).strip().split(",")} >= PIXELS:
         return Recognised("pictures", "a table of pictures, a pixel a column", data)
     return _table(data, given)
 
@@ -102,8 +102,7 @@ def _folder(data: Path, given: Columns) -> Recognised:
     if any(data.glob("*.npy")):
         return _arrays(data, given)
     recordings, pictures, others = _parted(data)
-    annotated = _annotated(data, given, recordings)
-    if annotated:
+    if annotated := _annotated(data, given, recordings):
         return annotated
     tables = [path for path in others if path.parent == data and path.suffix.lower() in TABLES]
     if found := [path for path in tables if _is_of_files_beside(path, given)]:
@@ -159,18 +158,11 @@ def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised
     if "competition" not in files and 2 * annotated < len(recordings) and _class_folders(data, recordings):
         return None
     heard = events["label"][events["label"] != ""]
-    said = (
-        f"{_number(annotated, 'recording')} with {' and '.join(WRITTEN_AS[program] for program in files)}, "
-    )
-    said += f"{_number(len(heard), 'event')} of {_classes(heard.nunique())}"
-    without = len(recordings) - annotated
-    said += f"; {_number(without, 'recording')} without" if without > 0 and "competition" not in files else ""
+    said = f"{_number(annotated, 'recording')} with {' and '.join(map(WRITTEN_AS.__getitem__, files))}"
+    said += f", {_number(len(heard), 'event')} of {_classes(heard.nunique())}"
+    without = 0 if "competition" in files else len(recordings) - annotated
+    said += f"; {_number(without, 'recording')} without" if without > 0 else ""
     return Recognised("annotated recordings", said, data)
-
-
-def _has_pictures(path: Path) -> bool:
-    with open_table(path) as file:
-        return {*file.readline(2**20).strip().split(",")} >= PIXELS
 
 
 def _is_of_files_beside(path: Path, given: Columns) -> bool:

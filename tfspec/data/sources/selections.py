@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path, PurePath
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from tfspec.audio.recordings import list_recordings
-from tfspec.base.errors import UserError, listed
+from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
-from tfspec.base.text import excerpt, normalized, shown
+from tfspec.base.text import normalized, shown
 from tfspec.data.problems import Faults, name_problems
 from tfspec.data.sources.annotations import list_annotations
-from tfspec.data.sources.columns import simplified
-from tfspec.data.tables import bounded_lines, open_table, read_cells, to_numbers
+from tfspec.data.sources.label_files import is_audacity, is_raven, read_audacity, read_raven
 
 Program = Literal["Raven", "Audacity", "competition"]
 BOXES = {"train": "train_tp.csv", "test": "test_tp.csv"}
 """The competition's tables, and the folder that each is of."""
 TEXTS = (".txt", ".tsv")
-EVENT_COLUMNS = ["path", "start", "end", "low_hz", "high_hz", "label", "problem"]
-LABELS = (
-    *("annotation", "annotations", "label", "labels", "species", "class", "tags", "tag", "common_name"),
-    *("species_code", "sound_type", "call_type", "call"),
-)
-"""What the column of labels of a selection table is commonly called."""
-RAVEN = {"begin_time", "end_time"}
-"""What every selection table has, simplified."""
-SELECTION = ("selection", "begin_time", "end_time", "begin_file")
-"""What is the same in the rows of a selection, one for each of its views."""
-ROW_COLUMNS = ["name", "start", "end", "low_hz", "high_hz", "label"]
 LOST = "no recording is called so, or several are"
-AUDACITY = re.compile(r"-?\d+([.,]\d+)?\t-?\d+([.,]\d+)?(\t.*)?\s*")
+EVENT_COLUMNS = ["path", "start", "end", "low_hz", "high_hz", "label", "problem"]
 
 
 def list_events(folder: str | os.PathLike, label_column: str | None = None) -> pd.DataFrame:
@@ -74,8 +62,8 @@ def list_events(folder: str | os.PathLike, label_column: str | None = None) -> p
     if there := [part for part, table in BOXES.items() if (folder / table).exists()]:
         return pd.concat([_boxes(folder, part) for part in there], ignore_index=True)
     recordings = _Recordings(folder)
-    tables = {file: _read_raven(file, label_column) for file in recordings.tables_of("Raven")}
-    tables |= {file: _read_audacity(file) for file in recordings.tables_of("Audacity")}
+    tables = {file: read_raven(file, label_column) for file in recordings.tables_of("Raven")}
+    tables |= {file: read_audacity(file) for file in recordings.tables_of("Audacity")}
     if not tables:
         raise UserError(
             f"{shown(folder)} holds no annotations of its {len(recordings.paths)} recordings. Looked for "
@@ -133,8 +121,8 @@ class _Recordings:
         """List the files that a program has written; of Audacity's, those that are called as a recording."""
         texts = [path for path in self.others if path.suffix.lower() in TEXTS and file_problem(path) is None]
         if program == "Raven":
-            return [path for path in texts if _is_raven(path)]
-        return [path for path in texts if _is_audacity(path) and self.of(path)]
+            return [path for path in texts if is_raven(path)]
+        return [path for path in texts if is_audacity(path) and self.of(path)]
 
     def find(self, name: str, beside: Path) -> str:
         """Find a recording by its name, with or without suffix; "" if there is none, or several."""
@@ -150,103 +138,6 @@ class _Recordings:
         return next((path for path in (self.find(name, table) for name in names) if path), "")
 
 
-def _first_line(path: Path) -> str:
-    """Return the first line of what may be a table; nothing of what is no text."""
-    try:
-        with open_table(path) as file:
-            return next(bounded_lines(file, path), "")
-    except (UserError, UnicodeDecodeError, OSError):
-        return ""
-
-
-def _is_raven(path: Path) -> bool:
-    return {*map(simplified, _first_line(path).split("\t"))} >= RAVEN
-
-
-def _is_audacity(path: Path) -> bool:
-    return AUDACITY.fullmatch(_first_line(path)) is not None
-
-
-def _read_raven(path: Path, label_column: str | None) -> pd.DataFrame:
-    """Read a selection table; the name of a row's recording is "" where the table's own tells it."""
-    rows = read_cells(path, "\t")
-    label = rows[_label_column(path, [*rows], label_column)]
-    rows = rows.set_axis([*map(simplified, rows)], axis=1)
-    rows = rows.loc[:, ~rows.columns.duplicated()]
-    blank = pd.Series("", rows.index)
-    file = rows.get("begin_file", blank)
-    begin, offset = to_numbers(rows["begin_time"]), to_numbers(rows.get("file_offset", blank))
-    if "file_offset" not in rows:
-        if file.nunique() > 1:
-            raise UserError(
-                f"{shown(path)} is of several recordings, and does not say where in its own a selection is: "
-                "save it with Raven's column File Offset (s)."
-            )
-        offset = begin
-    return pd.DataFrame(
-        {
-            "name": file.where(file != "", rows.get("begin_path", blank).map(_file_name)),
-            "start": offset,
-            "end": offset + to_numbers(rows["end_time"]) - begin,
-            "low_hz": to_numbers(rows.get("low_freq", blank)),
-            "high_hz": to_numbers(rows.get("high_freq", blank)),
-            "label": label,
-            "is_view": _is_view(rows),
-        }
-    )
-
-
-def _file_name(path: str) -> str:
-    return PureWindowsPath(path).name
-
-
-def _is_view(rows: pd.DataFrame) -> pd.Series:
-    """Say which rows are further views of a selection; that of the spectrogram counts, if there is one."""
-    if "selection" not in rows or "view" not in rows:
-        return pd.Series(False, rows.index)
-    spectrograms_first = rows.sort_values(
-        "view", key=lambda view: ~view.str.startswith("Spec"), kind="stable"
-    )
-    return spectrograms_first.duplicated([name for name in SELECTION if name in rows]).sort_index()
-
-
-def _label_column(path: Path, names: list[str], given: str | None) -> str:
-    if given is not None:
-        found = [name for name in names if normalized(name) == normalized(given)]
-    else:
-        simple = {simplified(name): name for name in reversed(names)}
-        found = [simple[label] for label in LABELS if label in simple]
-    if not found:
-        what = (
-            "no column that is called as one of labels" if given is None else f"no column {excerpt(given)!r}"
-        )
-        raise UserError(
-            f"{shown(path)} has {what}: give --label-column. "
-            f"Its columns: {listed([excerpt(name) for name in names], 20)}."
-        )
-    return found[0]
-
-
-def _read_audacity(path: Path) -> pd.DataFrame:
-    """Read a file of labels. A line that begins with a backslash has the frequencies of the one before it."""
-    rows: list[list] = []
-    try:
-        with open_table(path) as file:
-            for line in bounded_lines(file, path):
-                cells = line.rstrip("\r\n").split("\t")
-                if cells[0] == "\\" and rows:
-                    rows[-1][3:5] = [*cells[1:], "", ""][:2]
-                elif line.strip():
-                    start, end, *label = [*cells, ""][: max(2, len(cells))]
-                    rows.append(["", start, end, "", "", " ".join(label)])
-    except UnicodeDecodeError:
-        raise UserError(f"{shown(path)} is not a text file in UTF-8.") from None
-    table = pd.DataFrame(rows, columns=ROW_COLUMNS, dtype=object).assign(is_view=False)
-    numbers = table[["start", "end", "low_hz", "high_hz"]].apply(to_numbers)
-    numbers[["low_hz", "high_hz"]] = numbers[["low_hz", "high_hz"]].mask(numbers < 0)
-    return table.assign(**numbers)
-
-
 def _events(table: Path, rows: pd.DataFrame, recordings: _Recordings) -> pd.DataFrame:
     """Find the recordings of a table's rows, and say what cannot be used."""
     inside = table.relative_to(recordings.folder).as_posix()
@@ -258,11 +149,9 @@ def _events(table: Path, rows: pd.DataFrame, recordings: _Recordings) -> pd.Data
     found = {name: recordings.find(name, table) if name else own for name in rows["name"].unique()}
     paths = rows["name"].map(found)
     faults.add(paths == "", LOST)
-    faults.add(
-        rows["start"].isna() & rows["end"].notna(), "a table of several recordings needs File Offset (s)"
-    )
     span = [f"{start:g} to {end:g} s: " for start, end in zip(rows["start"], rows["end"], strict=True)]
-    faults.add(rows[["start", "end"]].isna().any(axis=1), lambda row: span[row] + "not two numbers")
+    is_finite = np.isfinite(rows[["start", "end"]]).all(axis=1)
+    faults.add(~is_finite, lambda row: span[row] + "not two numbers")
     faults.add(rows["start"] < 0, lambda row: span[row] + "begins before the recording")
     faults.add(rows["end"] < rows["start"], lambda row: span[row] + "ends before it begins")
     events = rows.assign(

@@ -1,0 +1,114 @@
+"""How networks learn from little: as long as so many batches take, warmed up, smoothed, decayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import keras
+
+from tfspec.augment import Augmentation, Compose, FrequencyMask, RandomLayer, TimeMask, Warp
+from tfspec.base.options import AnyCount, Batch, Dropout, Rate, Ratio
+from tfspec.base.progress import say
+from tfspec.inference.loading import load_model
+from tfspec.models import Classifier, continued, residual, transfer
+from tfspec.pipelines.own_signals import OwnSignals
+from tfspec.pipelines.pretrained import Pretrained
+from tfspec.training.losses import SmoothedCrossEntropy
+
+BATCHES = 1000
+"""Batches that a network learns from, however many examples there are, unless these are many more."""
+FEWEST_EPOCHS, MOST_EPOCHS = 12, 100
+WARM_UP = 0.1
+"""Part of them in which the learning rate rises."""
+HEAD_EPOCHS = 5
+"""Epochs in which only the head of a network with weights trains."""
+NOT_DECAYED = ["bias", "gamma", "beta"]
+"""Weights that are left as large as they are."""
+
+
+@dataclass(kw_only=True)
+class SmallData(Pretrained, OwnSignals):
+    """Base of the tasks that learn pictures of signals from a few hundred or thousand examples."""
+
+    epochs: AnyCount = 0
+    """Epochs to train; 0 for as many as make 1,000 batches, from 12 to 100."""
+    batch_size: Batch = 16
+    learning_rate: Rate = 3e-3
+    learning_rate_end: Ratio = 0.01
+    clip_norm: Rate | None = 1.0
+
+    network: Literal["residual", "mobilenet_v2", "efficientnet_b0", "resnet50"] = "residual"
+    """Small network that begins with nothing, or one that begins with `weights`."""
+    start_from: Path | None = None
+    """Run, or its .keras file, whose network goes on learning under a new last layer."""
+    augment: tuple[Literal["warp", "masks"], ...] = ("warp", "masks")
+    """What changes the training examples at random: another voice at another pace; bands and stretches of
+    time are masked."""
+    label_smoothing: Dropout = 0.05
+    """Share of each label that is spread over all classes."""
+    weight_decay: Dropout = 0.01
+    """Part of each kernel that a step takes away, in units of the learning rate."""
+
+    @property
+    def knows_something(self) -> bool:
+        """Whether the network begins with what another training has left."""
+        return self.start_from is not None or (self.network != "residual" and self.first_weights is not None)
+
+    def settled(self, manifest):
+        """Choose the epochs."""
+        chosen = super().settled(manifest)
+        if chosen.epochs:
+            return chosen
+        batches = max(1, len(manifest) // self.batch_size)
+        epochs = min(max(FEWEST_EPOCHS, round(BATCHES / batches)), MOST_EPOCHS)
+        say(f"Training takes {epochs} epochs of about {batches} batches.")
+        return replace(chosen, epochs=epochs)
+
+    def augmentation(self):
+        """Change the features, on request."""
+        frames, bins = self.feature_shape[:2]
+        changes: list[RandomLayer] = [Warp()] if "warp" in self.augment else []
+        if "masks" in self.augment:
+            sizes = {FrequencyMask: bins, TimeMask: frames}
+            changes += [mask(max(1, size // 10), 2, "mean") for mask, size in sizes.items()]
+        return Augmentation(features=Compose(changes) if changes else None)
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of an example's features."""
+        return self.front_end().compute_output_shape((None, *self.reader().signal_shape))[1:]
+
+    def backbone(self, feature_shape, num_classes):
+        """Make the network that was asked for."""
+        shape = (None, *feature_shape[1:])
+        if self.start_from is not None:
+            return continued(_network_of(self.start_from), shape, num_classes)
+        if self.network == "residual":
+            return residual(shape, num_classes)
+        return transfer(self.network, shape, num_classes, self.first_weights)
+
+    def training(self, examples, class_names):
+        """Learn with decayed weights and smoothed labels; what knows something trains its head first."""
+        training = super().training(examples, class_names)
+        (phase,) = training.phases
+        training = replace(training, phases=[replace(phase, warm_up=WARM_UP)], optimizer=self._optimizer)
+        if self.labels == "one":
+            training = replace(training, loss=SmoothedCrossEntropy(self.label_smoothing))
+        return (
+            self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)
+            if self.knows_something
+            else training
+        )
+
+    def _optimizer(self, rate: keras.optimizers.schedules.LearningRateSchedule) -> keras.optimizers.Optimizer:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=self.clip_norm)
+        optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+        return optimizer
+
+
+def _network_of(path: Path) -> keras.Model:
+    model = load_model(path)
+    assert isinstance(model, Classifier)
+    return model.backbone

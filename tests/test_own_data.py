@@ -1,0 +1,195 @@
+"""Data of one's own: one command from each kind to a scored and exported classifier."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from tones import write_tones
+
+from tfspec.base.errors import UserError
+from tfspec.cli import main as cli
+from tfspec.experiment.registry import pipeline_for, pipeline_of
+from tfspec.experiment.run import Run
+from tfspec.experiment.splitting import checked_split, folds_of
+from tfspec.pipelines import OwnRecordings, OwnWindows
+
+QUICK = ["--epochs", "1", "--folds", "2"]
+RATE = 8000
+
+
+def tone(hertz, seconds=0.5):
+    return 0.3 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)
+
+
+def write_class_folders(folder):
+    return write_tones(folder, {"high": 2000, "low": 300}, speakers=3)
+
+
+def write_table(folder):
+    """Several labels at once, one of them unknown."""
+    folder.mkdir()
+    rows = []
+    for i in range(16):
+        holds = {"high": i % 2, "low": i // 2 % 2}
+        sound = sum(
+            (tone({"high": 2000, "low": 300}[name]) for name, on in holds.items() if on), np.zeros(4000)
+        )
+        soundfile.write(folder / f"{i}.wav", sound + 1e-3 * np.random.default_rng(i).normal(size=4000), RATE)
+        rows.append({"file": f"{i}.wav", **holds, "site": f"s{i // 4}"})
+    rows[5]["low"] = ""
+    pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+    return folder / "labels.csv"
+
+
+def write_raven(folder):
+    folder.mkdir()
+    columns = ("Selection", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Species")
+    for i in range(4):
+        sound, rows = 1e-3 * np.random.default_rng(i).normal(size=10 * RATE), []
+        for number, (start, hertz) in enumerate([(1, 300), (4, 2000), (7, 300)], 1):
+            sound[start * RATE : start * RATE + 4000] += tone(hertz)
+            rows.append([number, start, start + 0.5, 100, 3000, "low" if hertz < 1000 else "high"])
+        soundfile.write(folder / f"dawn{i}.wav", sound, RATE)
+        table = pd.DataFrame(rows, columns=columns)
+        table.to_csv(folder / f"dawn{i}.Table.1.selections.txt", sep="\t", index=False)
+    return folder
+
+
+def write_arrays(folder):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    label = np.arange(24) % 2
+    waves = np.sin(np.arange(100) * (0.2 + label[:, None]))[..., None] * rng.normal(size=3)
+    np.savez(
+        folder / "moves.npz",
+        X=(waves + 0.1 * rng.normal(size=(24, 100, 3))).astype(np.float32),
+        y=np.array(["sit", "walk"])[label],
+        groups=np.arange(24) // 4,
+    )
+    return folder / "moves.npz"
+
+
+def write_pictures(folder):
+    import keras
+
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        picture = rng.random((40, 48, 1))
+        picture[:, 10 * (i % 2 + 1)] = 1
+        (folder / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(folder / "ab"[i % 2] / f"{i}.png", picture)
+    return folder
+
+
+KINDS = {
+    "class folders": write_class_folders,
+    "table": write_table,
+    "annotated recordings": write_raven,
+    "windows": write_arrays,
+    "pictures": write_pictures,
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["table", *(pytest.param(each, marks=pytest.mark.slow) for each in KINDS if each != "table")]
+)
+def test_one_command_leaves_a_scored_and_exported_model(kind, tmp_path, capsys):
+    data = KINDS[kind](tmp_path / "data")
+    cli.main(["train", str(data), *QUICK, "--out", str(tmp_path / "run")])
+    said = capsys.readouterr().out
+    assert "Exported, each file compared on" in said
+    run = Run(tmp_path / "run")
+    assert run.metrics()["examples"] == len(run.split)
+    assert {path.name for path in (run.folder / "export").iterdir()} >= {"model.tflite", "saved_model"}
+    assert sorted(run.split["fold"].unique()) == [0, 1]
+    shutil.move(data, tmp_path / "elsewhere")
+    options = pipeline_of(run).options()
+    assert options["folds"] == 2 and options["labels"] == run.classifier.labels
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_is_recognised_and_settled(kind, tmp_path):
+    data = KINDS[kind](tmp_path / "data")
+    made, settled = pipeline_for(str(data))
+    steps, split, bad = checked_split(made(**settled))
+    assert (steps.keep, steps.patience, bad.empty) == ("last", None, True)
+    assert steps.settled(split.drop(columns=["part", "fold"])) == steps  # nothing is chosen twice
+    for each in folds_of(split).values():
+        sides = [set(each["group"][each["part"] == part]) - {""} for part in ("train", "validation")]
+        assert not sides[0] & sides[1]
+
+
+def test_groups_are_those_of_the_names_and_said(tmp_path, capsys):
+    steps, split, _ = checked_split(OwnRecordings(data=write_class_folders(tmp_path / "a")))
+    assert steps.split_by == "group" and steps.folds == split["group"].nunique() == 3
+    assert (
+        "Groups, each on one side of the split: 3, as the first part of the names" in capsys.readouterr().out
+    )
+
+
+def test_without_groups_copies_of_a_file_stay_together(tmp_path, capsys):
+    for i in range(10):
+        for name, hertz in {"high": 2000, "low": 300}.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            soundfile.write(tmp_path / name / f"{i}.wav", tone(hertz + 3 * (i // 2)), RATE)
+    _, split, _ = checked_split(OwnRecordings(data=tmp_path))
+    assert "No groups are known" in capsys.readouterr().out
+    assert (split.groupby("digest")["fold"].nunique() == 1).all()
+    assert split["digest"].nunique() == 10
+
+
+def test_long_recordings_are_cut_into_windows_and_scored_whole(tmp_path, capsys):
+    for i in range(4):
+        for name, hertz in {"high": 2000, "low": 300}.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            soundfile.write(tmp_path / name / f"{name}{i}.wav", tone(hertz, seconds=12), RATE)
+    steps, split, _ = checked_split(OwnRecordings(data=tmp_path))
+    assert (steps.clip_seconds, len(split)) == (5.0, 8 * 3)
+    assert split.groupby("path")["fold"].nunique().max() == 1
+    assert steps.recordings_of(split).tolist() == split["path"].tolist()
+
+
+def test_what_is_cut_is_said(tmp_path, capsys):
+    steps = OwnRecordings(data=write_class_folders(tmp_path / "a"), clip_seconds=0.4)
+    checked_split(steps)
+    assert "12 of 12 recordings are cut by up to 0.10 s" in capsys.readouterr().out
+
+
+def test_a_class_of_one_group_stops_and_says_what_works(tmp_path):
+    folder = write_class_folders(tmp_path / "a")
+    (folder / "only").mkdir()
+    shutil.copy(next(folder.glob("low/*.wav")), folder / "only" / "speaker0_nohash_0.wav")
+    with pytest.raises(UserError, match=r"only .* is in one fold"):
+        checked_split(OwnRecordings(data=folder, groups="^([^_]+)"))
+
+
+def test_noise_is_a_tenth_of_what_windows_have(tmp_path):
+    steps, _, _ = checked_split(OwnWindows(data=write_arrays(tmp_path / "a")))
+    with np.load(tmp_path / "a" / "moves.npz") as arrays:
+        assert steps.log_offset == pytest.approx(0.1 * np.median(arrays["X"].std(axis=1)))
+
+
+def test_show_prints_what_is_chosen_and_check_what_would_stop(tmp_path, capsys):
+    folder = write_class_folders(tmp_path / "a")
+    cli.main(["train", str(folder), "--show"])
+    said = capsys.readouterr().out
+    assert "sample_rate              16000  (default: None)" in said and not (tmp_path / "runs").exists()
+    cli.main(["check", str(folder), "--json"])
+    assert json.loads(capsys.readouterr().out)["training"]["stops"] is None
+    shutil.rmtree(folder / "low")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["check", str(folder)])
+    assert stop.value.code == 1
+    assert "Training would stop: There must be at least 2 classes" in capsys.readouterr().out
+
+
+def test_a_label_column_of_any_name(tmp_path):
+    table = write_table(tmp_path / "a")
+    renamed = pd.read_csv(table)[["file", "site"]].rename(columns={"site": "where"})
+    renamed.to_csv(table, index=False)
+    with pytest.raises(SystemExit):
+        cli.main(["train", str(table), "--show"])
+    cli.main(["train", str(table), "--label-column", "where", "--show"])
