@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,14 @@ from tfspec.audio.opening import RecordingError
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.model import Model
 from tfspec.base.progress import track
+from tfspec.base.threads import ahead
 from tfspec.inference.arrays import predict_windows
 from tfspec.inference.inputs import Inputs, find_inputs
 from tfspec.inference.long_recordings import recordings_rate, window_probabilities
 from tfspec.scores.predictions import predictions_table
+
+BATCH = 32
+"""Files that are classified at once."""
 
 
 def predict_files(
@@ -47,13 +52,9 @@ def predict_files(
         raise unusable("files", inputs.problems.items(), len(inputs.files), most=len(inputs.files))
     if model.takes == "windows" and any(file.endswith(".npy") for file in inputs.files):
         return _array_rows(model, inputs)
-    score = _scorer(model, hop_seconds)
+    results = _beginnings(model, inputs) if hop_seconds is None else _windows(model, inputs, hop_seconds)
     names, starts, probabilities, problems = [], [], [], []
-    for file in track(inputs.files, "Classifying", len(inputs.files)):
-        if file in inputs.problems:
-            first_seconds, scores, problem = _no_scores(model, inputs.problems[file])
-        else:
-            first_seconds, scores, problem = score(model, file, hop_seconds)
+    for file, first_seconds, scores, problem in track(results, "Classifying", len(inputs.files)):
         names += [file] * len(scores)
         starts.append(first_seconds)
         probabilities.append(scores)
@@ -105,40 +106,57 @@ def _array_rows(model: Model, inputs: Inputs) -> pd.DataFrame:
     return table.assign(window=whole.where(table["window"].notna(), None)) if errors else table
 
 
-Scores = tuple[np.ndarray, np.ndarray, str | None]
-"""Where windows begin, in seconds; (windows, classes) probabilities; and why there are none."""
-Scorer = Callable[[Model, str | os.PathLike, float | None], Scores]
+Scores = tuple[str, np.ndarray, np.ndarray, str | None]
+"""A file, where its windows begin, in seconds, their (windows, classes) probabilities, why there are none."""
+Signal = tuple[np.ndarray | None, str | None]
+"""A signal, or why there is none."""
 
 
-def _scorer(model: Model, hop_seconds: float | None) -> Scorer:
-    """Choose what reads the files that a model takes."""
-    if model.takes == "picture" and hop_seconds is None:
-        return _picture_scores
+def _beginnings(model: Model, inputs: Inputs) -> Iterator[Scores]:
+    """Classify the beginning of each file, which threads read, or each picture, many at a time."""
+    read = _read_picture if model.takes == "picture" else _read_recording
+    if model.takes != "picture":
+        recordings_rate(model)
+
+    def read_usable(file: str) -> Signal:
+        return (None, inputs.problems[file]) if file in inputs.problems else read(model, file)
+
+    files = iter(inputs.files)
+    signals = ahead(read_usable, inputs.files)
+    while batch := list(itertools.islice(signals, BATCH)):
+        scores = np.full((len(batch), len(model.class_names)), np.nan, np.float32)
+        good = [signal for signal, _ in batch if signal is not None]
+        if good:
+            scores[[signal is not None for signal, _ in batch]] = model.probabilities(np.stack(good))
+        for row, (_, problem) in zip(scores, batch, strict=True):
+            yield next(files), np.zeros(1), row[np.newaxis], problem
+
+
+def _windows(model: Model, inputs: Inputs, hop_seconds: float) -> Iterator[Scores]:
+    """Classify each recording window by window."""
     recordings_rate(model)
-    return _recording_scores
+    for file in inputs.files:
+        try:
+            if file in inputs.problems:
+                raise RecordingError(file, inputs.problems[file])
+            yield file, *window_probabilities(model, file, hop_seconds), None
+        except RecordingError as error:
+            yield file, np.zeros(1), np.full((1, len(model.class_names)), np.nan, np.float32), error.problem
 
 
-def _recording_scores(model: Model, file, hop_seconds: float | None) -> Scores:
-    """Classify one recording, which is decoded once."""
+def _read_recording(model: Model, file: str) -> Signal:
+    """Read the beginning of a recording, which is decoded once and to its end."""
     try:
-        if hop_seconds is not None:
-            return *window_probabilities(model, file, hop_seconds), None
-        signal = load_beginning(file, recordings_rate(model), model.signal_shape[0])
+        return load_beginning(file, recordings_rate(model), model.signal_shape[0]), None
     except RecordingError as error:
-        return _no_scores(model, error.problem)
-    return np.zeros(1), model.probabilities(signal[np.newaxis]), None
+        return None, error.problem
 
 
-def _picture_scores(model: Model, file, hop_seconds: float | None) -> Scores:
-    """Classify one picture, for which TensorFlow decodes."""
+def _read_picture(model: Model, file: str) -> Signal:
+    """Read a picture, for which TensorFlow decodes."""
     from tfspec.data.sources.picture_files import load_picture, picture_problem
 
     try:
-        picture = load_picture(file, model.signal_shape)
+        return load_picture(file, model.signal_shape), None
     except UserError:
-        return _no_scores(model, picture_problem(file, model.signal_shape) or "it has changed meanwhile")
-    return np.zeros(1), model.probabilities(picture[np.newaxis]), None
-
-
-def _no_scores(model: Model, problem: str) -> Scores:
-    return np.zeros(1), np.full((1, len(model.class_names)), np.nan, np.float32), problem
+        return None, picture_problem(file, model.signal_shape) or "it has changed meanwhile"
