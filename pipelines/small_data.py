@@ -8,7 +8,15 @@ from typing import Literal
 
 import keras
 
-from tfspec.augment import Augmentation, Compose, FrequencyMask, RandomLayer, TimeMask, Warp
+from tfspec.augment import (
+    Augmentation,
+    Compose,
+    FrequencyMask,
+    FrequencyResponse,
+    RandomLayer,
+    TimeMask,
+    Warp,
+)
 from tfspec.base.options import AnyCount, Batch, Dropout, Rate, Ratio
 from tfspec.base.progress import say
 from tfspec.inference.loading import load_model
@@ -43,9 +51,9 @@ class SmallData(Pretrained, OwnSignals):
     """Small network that begins with nothing, or one that begins with `weights`."""
     start_from: Path | None = None
     """Run, or its .keras file, whose network goes on learning under a new last layer."""
-    augment: tuple[Literal["warp", "masks"], ...] = ("warp", "masks")
-    """What changes the training examples at random: another voice at another pace; bands and stretches of
-    time are masked."""
+    augment: tuple[Literal["warp", "response", "masks"], ...] = ("warp", "response", "masks")
+    """What changes the training examples at random: another voice at another pace; another microphone and
+    room; bands and stretches of time are masked."""
     label_smoothing: Dropout = 0.05
     """Share of each label that is spread over all classes."""
     weight_decay: Dropout = 0.01
@@ -70,6 +78,7 @@ class SmallData(Pretrained, OwnSignals):
         """Change the features, on request."""
         frames, bins = self.feature_shape[:2]
         changes: list[RandomLayer] = [Warp()] if "warp" in self.augment else []
+        changes += [FrequencyResponse(0.2)] if "response" in self.augment else []
         if "masks" in self.augment:
             sizes = {FrequencyMask: bins, TimeMask: frames}
             changes += [mask(max(1, size // 10), 2, "mean") for mask, size in sizes.items()]
