@@ -11,7 +11,7 @@ from scipy.special import log_softmax, rel_entr, softmax
 from sklearn import metrics
 
 from tfspec.training import MeanAveragePrecision, PossibleAccuracy
-from tfspec.training.losses import KLDivergence, KnownLabelsLoss, PossibleClassesLoss
+from tfspec.training.losses import KLDivergence, KnownLabelsLoss, PossibleClassesLoss, SmoothedCrossEntropy
 
 
 def soft_labels(rng, rows, classes):
@@ -127,3 +127,12 @@ def test_mean_average_precision_of_an_epoch_is_scikit_learns_of_the_known_labels
 def test_what_knows_absent_classes_survives_its_config(kind):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(kind(name="x")))
     assert (type(again), again.name) == (kind, "x")
+
+
+def test_smoothed_cross_entropy_takes_places_as_it_takes_shares(rng):
+    """By the formula: the class counts 1 − s, and s is spread over all."""
+    places, logits = rng.integers(0, 4, 9), rng.normal(size=(9, 4)).astype(np.float32)
+    shares = np.eye(4)[places]
+    expected = -((0.7 * shares + 0.3 / 4) * log_softmax(logits, axis=1)).sum(1).mean()
+    for truth in (places, places[:, np.newaxis], shares):
+        assert float(SmoothedCrossEntropy(0.3)(truth, logits)) == pytest.approx(expected, rel=1e-5)

@@ -74,8 +74,10 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         """Return (batch,) losses."""
         logits = tf.convert_to_tensor(y_pred)
         truth = tf.convert_to_tensor(y_true)
-        if truth.dtype.is_integer:
-            truth = tf.one_hot(tf.reshape(truth, [-1]), logits.shape[-1], dtype=logits.dtype)
+        if truth.shape[1:] != logits.shape[1:]:  # Keras has made floats of the places
+            truth = tf.one_hot(
+                tf.cast(tf.reshape(truth, [-1]), tf.int32), logits.shape[-1], dtype=logits.dtype
+            )
         return keras.losses.categorical_crossentropy(
             truth, logits, from_logits=True, label_smoothing=self.smoothing
         )
