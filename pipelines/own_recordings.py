@@ -150,13 +150,14 @@ class OwnRecordings(SmallData, Recordings):
     def front_end(self):
         """Make mel bands in decibels below the clip's own peak, whose padding and room are cut off."""
         rate, seconds = self.sample_rate or RATE, self.clip_seconds or 1.0
-        frame = round(FRAME_SECONDS * rate)
+        is_short = seconds <= SHORT_SECONDS
+        frame = round((FRAME_SECONDS if is_short else LONG_STEP) * rate)
         mel = MelSpectrogram(
             rate,
             128 if self.network != "residual" else 64 if rate > WIDE_RATE else 40,
             LOWEST_HZ,
             frame_length=frame,
-            frame_step=round((SHORT_STEP if seconds <= SHORT_SECONDS else LONG_STEP) * rate),
+            frame_step=round((SHORT_STEP if is_short else LONG_STEP) * rate),
             fft_length=max(SHORTEST_FFT, 1 << (frame - 1).bit_length()),
         )
         if self.network == "residual":

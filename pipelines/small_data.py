@@ -27,7 +27,9 @@ from tfspec.training.losses import SmoothedCrossEntropy
 
 BATCHES = 1000
 """Batches that a network learns from, however many examples there are, unless these are many more."""
-FEWEST_EPOCHS, MOST_EPOCHS = 12, 100
+FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
+SHORT_FRAMES, SHORT_SHIFT, LONG_SHIFT = 125, 0.1, 0.3
+"""Sounds of up to so many frames, events, begin earlier or later by such a share of them; longer ones by more."""
 WARM_UP = 0.1
 """Part of them in which the learning rate rises."""
 HEAD_EPOCHS = 5
@@ -41,7 +43,7 @@ class SmallData(Pretrained, OwnSignals):
     """Base of the tasks that learn pictures of signals from a few hundred or thousand examples."""
 
     epochs: AnyCount = 0
-    """Epochs to train; 0 for as many as make 1,000 batches, from 12 to 100."""
+    """Epochs to train; 0 for as many as make 1,000 batches, from 10 to 60."""
     batch_size: Batch = 16
     learning_rate: Rate = 3e-3
     learning_rate_end: Ratio = 0.01
@@ -77,7 +79,9 @@ class SmallData(Pretrained, OwnSignals):
     def augmentation(self):
         """Change the features, on request."""
         frames, bins = self.feature_shape[:2]
-        changes: list[RandomLayer] = [Warp()] if "warp" in self.augment else []
+        changes: list[RandomLayer] = []
+        if "warp" in self.augment:
+            changes.append(Warp(time_shift=SHORT_SHIFT if frames <= SHORT_FRAMES else LONG_SHIFT))
         changes += [FrequencyResponse(0.2)] if "response" in self.augment else []
         if "masks" in self.augment:
             sizes = {FrequencyMask: bins, TimeMask: frames}

@@ -59,8 +59,8 @@ def _fails(capsys, *arguments) -> str:
     ("arguments", "said"),
     [
         (["frobnicate"], "No command 'frobnicate'"),
-        (["train", "nope"], "No pipeline 'nope'"),
-        (["prepare", "nope"], "No pipeline 'nope'"),
+        (["train", "nope"], "No pipeline and no data at 'nope'"),
+        (["prepare", "nope"], "No pipeline and no data at 'nope'"),
         (["prepare", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
         (["train", "nope.py"], "No such file: nope.py"),
         (["train", "speech_commands"], "No such folder: data"),
