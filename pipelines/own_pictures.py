@@ -32,7 +32,7 @@ class OwnPictures(SmallData):
 
     name: ClassVar[str] = "pictures"
 
-    augment: tuple[Literal["warp", "response", "masks"], ...] = ("masks",)
+    augment: tuple[Literal["shift", "response", "masks"], ...] = ("masks",)
 
     data: Path = Path("data")
     """Folder that holds a folder of pictures per class."""

@@ -29,7 +29,7 @@ BATCHES = 1000
 """Batches that a network learns from, however many examples there are, unless these are many more."""
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
 SHORT_FRAMES, SHORT_SHIFT, LONG_SHIFT = 125, 0.1, 0.3
-"""Sounds of up to so many frames, events, begin earlier or later by such a share of them; longer ones by more."""
+"""What has up to so many frames is shifted in time by up to the first share of them, others by the second."""
 WARM_UP = 0.1
 """Part of them in which the learning rate rises."""
 HEAD_EPOCHS = 5
@@ -53,9 +53,9 @@ class SmallData(Pretrained, OwnSignals):
     """Small network that begins with nothing, or one that begins with `weights`."""
     start_from: Path | None = None
     """Run, or its .keras file, whose network goes on learning under a new last layer."""
-    augment: tuple[Literal["warp", "response", "masks"], ...] = ("warp", "response", "masks")
-    """What changes the training examples at random: another voice at another pace; another microphone and
-    room; bands and stretches of time are masked."""
+    augment: tuple[Literal["shift", "response", "masks"], ...] = ("shift", "response", "masks")
+    """What changes the training examples at random: they begin earlier or later; another microphone
+    and room; bands and stretches of time are masked."""
     label_smoothing: Dropout = 0.05
     """Share of each label that is spread over all classes."""
     weight_decay: Dropout = 0.01
@@ -80,8 +80,9 @@ class SmallData(Pretrained, OwnSignals):
         """Change the features, on request."""
         frames, bins = self.feature_shape[:2]
         changes: list[RandomLayer] = []
-        if "warp" in self.augment:
-            changes.append(Warp(time_shift=SHORT_SHIFT if frames <= SHORT_FRAMES else LONG_SHIFT))
+        if "shift" in self.augment:
+            shift = SHORT_SHIFT if frames <= SHORT_FRAMES else LONG_SHIFT
+            changes.append(Warp(time_factor=1.0, time_shift=shift, bin_factor=1.0, bin_shift=0.0))
         changes += [FrequencyResponse(0.2)] if "response" in self.augment else []
         if "masks" in self.augment:
             sizes = {FrequencyMask: bins, TimeMask: frames}
