@@ -24,8 +24,8 @@ from tfspec.data.sources.recognise import recognise
 from tfspec.data.sources.selections import list_events
 from tfspec.data.tables import read_any_table
 from tfspec.frontends import Decibel, MelSpectrogram
+from tfspec.pipelines.embedded import Embedded
 from tfspec.pipelines.recordings import Recordings
-from tfspec.pipelines.small_data import SmallData
 
 RATE = 16000
 """What stands for the sample rate before it is chosen."""
@@ -35,11 +35,12 @@ LOWEST_HZ = 20.0
 FRAME_SECONDS = 0.032
 SHORT_SECONDS, SHORT_STEP, LONG_STEP = 2.0, 0.016, 0.04
 """Clips up to this length have frames this far apart, in seconds; longer ones are seen coarser."""
+FINE_STEP = 0.02
 SHORTEST_FFT = 512
 
 
 @dataclass(kw_only=True)
-class OwnRecordings(SmallData, Recordings):
+class OwnRecordings(Embedded, Recordings):
     """Classify recordings of one's own: `tfspec train DATA`.
 
     DATA is a folder of class folders, a table of files and labels, or a folder of recordings with Raven's or
@@ -148,22 +149,30 @@ class OwnRecordings(SmallData, Recordings):
         return replace(super().settled(manifest), sample_rate=rate, clip_seconds=seconds)
 
     def front_end(self):
+        """Make pictures of mel bands, or what a large network makes of them or of the signals."""
+        pictures = self._pictures()
+        return self.embedding_front_end(pictures, self.num_samples) if self.is_embedded else pictures
+
+    def _pictures(self) -> keras.Sequential:
         """Make mel bands in decibels below the clip's own peak, whose padding and room are cut off."""
         rate, seconds = self.sample_rate or RATE, self.clip_seconds or 1.0
         is_short = seconds <= SHORT_SECONDS
-        frame = round((FRAME_SECONDS if is_short else LONG_STEP) * rate)
+        step = round((SHORT_STEP if is_short else LONG_STEP) * rate)
+        frame = round(FRAME_SECONDS * rate) if is_short else step
+        bands, range_db = (64 if rate > WIDE_RATE else 40), 40.0
+        if self.network != "residual":  # networks of keras.applications take pictures in 0…1 of many pixels
+            step, bands, range_db = round(FINE_STEP * rate), 128, 80.0
         mel = MelSpectrogram(
             rate,
-            128 if self.network != "residual" else 64 if rate > WIDE_RATE else 40,
+            bands,
             LOWEST_HZ,
             frame_length=frame,
-            frame_step=round((SHORT_STEP if is_short else LONG_STEP) * rate),
+            frame_step=step,
             fft_length=max(SHORTEST_FFT, 1 << (frame - 1).bit_length()),
         )
-        if self.network == "residual":
-            layers = [Decibel(40.0, reference="max"), keras.layers.Rescaling(1 / 20, 2.0, dtype="float32")]
-        else:  # networks of keras.applications take pictures in 0…1
-            layers = [Decibel(80.0, reference="max"), keras.layers.Rescaling(1 / 80, 1.0, dtype="float32")]
+        scale = (1 / 20, 2.0) if self.network == "residual" else (1 / 80, 1.0)
+        decibels = Decibel(dynamic_range_db=range_db, reference="max")
+        layers = [decibels, keras.layers.Rescaling(*scale, dtype="float32")]
         return keras.Sequential([mel, *layers], name="front_end")
 
 

@@ -7,6 +7,7 @@ from tfspec.models.conv2d import conv2d
 from tfspec.models.efficientnet import efficientnet
 from tfspec.models.embedding import Embedder, load_embedding
 from tfspec.models.ensemble import ensemble
+from tfspec.models.linear import linear
 from tfspec.models.lstm import lstm
 from tfspec.models.mac import mac
 from tfspec.models.pyramid import pyramid
@@ -26,6 +27,7 @@ __all__ = [
     "efficientnet",
     "ensemble",
     "freeze",
+    "linear",
     "load_embedding",
     "lstm",
     "mac",
