@@ -85,11 +85,9 @@ class Embedded(SmallData):
 
     def backbone(self, feature_shape, num_classes):
         """Make a last layer for embeddings, or the network that was asked for."""
-        return (
-            linear(feature_shape, num_classes)
-            if self.is_embedded
-            else super().backbone(feature_shape, num_classes)
-        )
+        if self.is_embedded:
+            return linear(feature_shape, num_classes)
+        return super().backbone(feature_shape, num_classes)
 
     @property
     def knows_something(self):

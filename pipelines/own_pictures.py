@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import keras
 
+from tfspec.base.errors import UserError
 from tfspec.base.model import FIRST_PICTURES
 from tfspec.base.options import Count
 from tfspec.base.progress import bar, say
@@ -46,10 +47,12 @@ class OwnPictures(SmallData):
 
     def manifest(self):
         """List the pictures, and read every file."""
+        if self.data.is_file():
+            raise UserError(
+                f"{self.data} is a table of pixels: `tfspec train radio_signals --data {self.data}`"
+            )
         manifest = inspect_pictures(self.data, bar("Checking pictures"))
-        if self.classes is not None:
-            manifest = manifest[manifest["label"].isin(self.classes)]
-        return self.with_groups(manifest)
+        return self.with_groups(self.of_classes(manifest))
 
     def settled(self, manifest):
         """Choose the size, and say how many pictures have another one."""

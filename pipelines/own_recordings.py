@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar
 
 import keras
 import pandas as pd
 
 from tfspec.audio.decoding import Padding
-from tfspec.audio.inspection import recording_formats
 from tfspec.base.errors import UserError
 from tfspec.base.options import Hertz, Name, Seconds
 from tfspec.base.progress import bar, say
-from tfspec.data.check import with_inspections
 from tfspec.data.choices import described_fit, in_windows, usual_length, usual_rate
-from tfspec.data.sources.class_folders import list_class_folders
-from tfspec.data.sources.columns import Columns, found_columns
-from tfspec.data.sources.event_windows import inspect_events, usual_window, windows_of_events
-from tfspec.data.sources.file_tables import inspect_file_table
-from tfspec.data.sources.recognise import recognise
-from tfspec.data.sources.selections import list_events
-from tfspec.data.tables import read_any_table
+from tfspec.data.sources.columns import Columns
+from tfspec.data.sources.own_recordings import inspect_own_recordings
 from tfspec.frontends import Decibel, MelSpectrogram
 from tfspec.pipelines.embedded import Embedded
 from tfspec.pipelines.recordings import Recordings
@@ -87,46 +79,12 @@ class OwnRecordings(Embedded, Recordings):
 
     def manifest(self):
         """List the examples, and cut long recordings into windows that follow one another."""
-        kinds = {
-            "class folders": self._class_folders,
-            "table": self._table,
-            "annotated recordings": self._events,
-        }
-        if (kind := recognise(self.data, self._columns).kind) not in kinds:
-            raise UserError(f"{self.data} holds {kind}, and not recordings.")
-        manifest = _with_formats(kinds[kind](), self.folder)
-        manifest = self.with_groups(self._of_classes(manifest))
+        columns = Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
+        manifest = inspect_own_recordings(self.data, columns, self.clip_seconds, bar("Checking files"))
+        manifest = self.with_groups(self.of_classes(manifest))
         if "start" in manifest or not (manifest["seconds"] > 1.5 * self._clip_seconds(manifest)).any():
             return manifest
         return in_windows(manifest, self._clip_seconds(manifest))
-
-    def _class_folders(self) -> pd.DataFrame:
-        listing = list_class_folders(self.data, self.classes)
-        listing.tell()
-        return with_inspections(listing.manifest.drop(columns="group"), self.data, bar("Checking files"))
-
-    def _table(self) -> pd.DataFrame:
-        table = read_any_table(recognise(self.data, self._columns).path)
-        columns = found_columns(table, self._columns)
-        return inspect_file_table(table, columns, self.folder, bar("Checking files"))
-
-    @property
-    def _columns(self) -> Columns:
-        """The columns that are given."""
-        return Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
-
-    def _events(self) -> pd.DataFrame:
-        events, lengths = inspect_events(
-            list_events(self.data, self.label_column), self.data, bar("Checking files")
-        )
-        window = self.clip_seconds or usual_window(events)
-        return windows_of_events(events, lengths, window, window / 2)
-
-    def _of_classes(self, manifest: pd.DataFrame) -> pd.DataFrame:
-        """Keep the examples of the classes that are asked for."""
-        if self.classes is None or "label" not in manifest:
-            return manifest
-        return manifest[manifest["label"].isin(self.classes)]
 
     def _clip_seconds(self, manifest: pd.DataFrame) -> float:
         if self.clip_seconds is not None:
@@ -143,15 +101,22 @@ class OwnRecordings(Embedded, Recordings):
 
     def settled(self, manifest):
         """Choose rate and length, and say how many recordings are cut or padded."""
-        seconds, rate = self._clip_seconds(manifest), self.sample_rate or usual_rate(manifest["sample_rate"])
+        chosen = super().settled(manifest)
+        seconds, rate = (
+            self._clip_seconds(manifest),
+            chosen.sample_rate or usual_rate(manifest["sample_rate"]),
+        )
         lengths = manifest["end"] - manifest["start"] if "end" in manifest else manifest["seconds"]
         say(f"Clips of {seconds:g} s at {rate:,} Hz: {described_fit(lengths, seconds)}")
-        return replace(super().settled(manifest), sample_rate=rate, clip_seconds=seconds)
+        return replace(chosen, sample_rate=rate, clip_seconds=seconds)
 
     def front_end(self):
         """Make pictures of mel bands, or what a large network makes of them or of the signals."""
         pictures = self._pictures()
-        return self.embedding_front_end(pictures, self.num_samples) if self.is_embedded else pictures
+        if not self.is_embedded:
+            return pictures
+        is_settled = self.sample_rate is not None and self.clip_seconds is not None
+        return self.embedding_front_end(pictures, self.num_samples if is_settled else RATE)
 
     def _pictures(self) -> keras.Sequential:
         """Make mel bands in decibels below the clip's own peak, whose padding and room are cut off."""
@@ -174,12 +139,3 @@ class OwnRecordings(Embedded, Recordings):
         decibels = Decibel(dynamic_range_db=range_db, reference="max")
         layers = [decibels, keras.layers.Rescaling(*scale, dtype="float32")]
         return keras.Sequential([mel, *layers], name="front_end")
-
-
-def _with_formats(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """Add each recording's length and sample rate; NaN for what cannot be read."""
-    if {"seconds", "sample_rate"} <= set(manifest):
-        return manifest
-    paths = manifest["path"][manifest["problem"].isna()].unique()
-    found = pd.DataFrame(recording_formats(folder / path for path in paths), index=paths)
-    return manifest.join(found[["seconds", "sample_rate"]], on="path")

@@ -15,6 +15,7 @@ from tfspec.data.splits import folds, group_names, split_by_group, strata
 from tfspec.data.targets import labels_of
 from tfspec.experiment.export import export_run
 from tfspec.experiment.pipeline import Pipeline
+from tfspec.export.parity import ParityError
 
 MANY = 3000
 """Examples beyond which one model, validated on a part of them, says enough."""
@@ -56,6 +57,16 @@ class OwnSignals(Pipeline):
         """Order the classes as text, or as their columns are."""
         names = super().class_names(manifest)
         return names if self.classes is None else [name for name in names if name in self.classes]
+
+    def of_classes(self, manifest: pd.DataFrame) -> pd.DataFrame:
+        """Leave out the examples of classes that are not asked for.
+
+        Args:
+            manifest: maybe with the column `label`.
+        """
+        if self.classes is None or "label" not in manifest:
+            return manifest
+        return manifest[manifest["label"].isin(self.classes)]
 
     def with_groups(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """Add the groups: those that a pattern finds, those of the data, or those that the names propose.
@@ -102,9 +113,13 @@ class OwnSignals(Pipeline):
 
     def write_results(self, run, predict):
         """Export the model, on request."""
-        if self.exported:
+        if not self.exported:
+            return
+        try:
             proved = export_run(self, run)["tflite"]
             say(f"Exported, each file compared on {proved['signals']} signals: {run.folder / 'export'}")
+        except ParityError as error:
+            say(f"Not exported: {error}")
 
 
 def _proposed(manifest: pd.DataFrame) -> Proposal | None:

@@ -87,9 +87,7 @@ class OwnWindows(OwnSignals, WindowSpectra):
         samples = self.reader().signal_shape[0]
         if samples < SHORTEST:
             raise UserError(f"A window must have at least {SHORTEST} samples. Received: {samples}")
-        if self.classes and "label" in manifest:
-            return manifest[manifest["label"].isin(self.classes)]
-        return manifest
+        return self.of_classes(manifest)
 
     def reader(self):
         """Read the windows from the file."""

@@ -166,6 +166,32 @@ def test_a_class_of_one_group_stops_and_says_what_works(tmp_path):
         checked_split(OwnRecordings(data=folder, groups="^([^_]+)"))
 
 
+def embedding_file(folder):
+    """A network of other people's: the mean loudness of four parts of 100 ms at 8 kHz."""
+    import keras
+
+    signal = keras.Input((800,))
+    parts = keras.ops.mean(keras.ops.square(keras.ops.reshape(signal, (-1, 4, 200))), axis=2)
+    keras.Model(signal, keras.layers.Dense(3, name="embedding")(parts)).save(folder / "loud.keras")
+    described = {"sample_rate": 8000, "window_seconds": 0.1, "output": "embedding"}
+    (folder / "loud.json").write_text(json.dumps(described))
+    return folder / "loud.keras"
+
+
+def test_a_last_layer_learns_on_a_network_of_other_peoples(tmp_path):
+    own = OwnRecordings(data=write_class_folders(tmp_path / "a"), embedding=embedding_file(tmp_path))
+    steps, split, _ = checked_split(own)
+    assert steps.sample_rate == 8000 and steps.augmentation().layers == []
+    features = steps.front_end()(steps.reader()(split[:2]))
+    assert features.shape == (2, 5, 3, 1)  # half a second has five windows
+    assert steps.backbone(features.shape[1:], 2)(features).shape == (2, 2)
+
+
+def test_only_what_has_weights_can_be_frozen():
+    with pytest.raises(UserError, match="Only a network with weights"):
+        OwnRecordings(frozen=True)
+
+
 def test_noise_is_a_tenth_of_what_windows_have(tmp_path):
     steps, _, _ = checked_split(OwnWindows(data=write_arrays(tmp_path / "a")))
     with np.load(tmp_path / "a" / "moves.npz") as arrays:
