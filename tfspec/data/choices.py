@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 
+from tfspec.data.sources.annotations import slice_starts
+
 HIGHEST_RATE = 32_000
 """Sounds above 16 kHz tell few classes apart, and cost as much as all below."""
 LONGEST_CLIP = 10.0
@@ -63,11 +65,9 @@ def in_windows(recordings: pd.DataFrame, window_seconds: float) -> pd.DataFrame:
         >>> in_windows(pd.DataFrame({"path": ["a"], "seconds": [12.0]}), 5.0)["start"].tolist()
         [0.0, 5.0, 7.0]
     """
-    counts = np.maximum(1, np.ceil(recordings["seconds"] / window_seconds - 1e-6)).astype(int)
-    rows = recordings.loc[recordings.index.repeat(counts)].reset_index(drop=True)
-    number = np.concatenate([np.arange(count) for count in counts])
-    last = np.maximum(0, rows["seconds"] - window_seconds)
-    start = np.minimum(number * window_seconds, last)
+    starts = [slice_starts(seconds, window_seconds, window_seconds) for seconds in recordings["seconds"]]
+    rows = recordings.loc[recordings.index.repeat([*map(len, starts)])].reset_index(drop=True)
+    start = np.concatenate(starts)
     return rows.assign(start=start, end=start + window_seconds)
 
 
