@@ -119,7 +119,7 @@ def print_parity(parity: dict[str, Any], folder: Path) -> None:
 
 def print_check(result: dict[str, Any]) -> None:
     """List what `tfspec check` found."""
-    classes = ", ".join(f"{name} {count}" for name, count in result["classes"].items())
+    classes = ", ".join(f"{name} {count:g}" for name, count in result["classes"].items())
     sound = f", {result['seconds']:.0f} s, {result['sample_rate']} Hz" if "seconds" in result else ""
     counts = f"{result['recordings']} recordings, {result['speakers']} speakers{sound}"
     console.print(escape(f"{counts}\nclasses: {classes}"))
