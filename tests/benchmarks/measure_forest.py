@@ -33,6 +33,7 @@ def statistics(features):
 
 
 def of_recording(signal, sample_rate):
+    signal = np.trim_zeros(signal, "b")  # what was padded
     return statistics(librosa.feature.mfcc(y=signal, sr=sample_rate, n_mfcc=40))
 
 
