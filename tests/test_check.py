@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from checking import check_folder
 
 from tfspec.base.errors import UserError
-from tfspec.base.progress import untracked
-from tfspec.data.check import check_examples, check_manifest, with_inspections
-from tfspec.data.sources.class_folders import list_class_folders
+from tfspec.data.check import check_manifest, with_inspections
 
 NO_PROBLEMS = {
     "unreadable": [],
@@ -18,11 +17,6 @@ NO_PROBLEMS = {
     "too_short": [],
     "duplicates": [],
 }
-
-
-def check_folder(folder, progress=untracked, **limits):
-    manifest = list_class_folders(folder).manifest
-    return check_examples(with_inspections(manifest, folder, progress), **limits)
 
 
 def tone(num_samples=8000, hertz=777, sample_rate=16000):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checking import check_folder
 from PIL import Image
 
 from tfspec.base.errors import UserError
-from tfspec.data.check import check_folder
 from tfspec.data.sources.annotations import list_annotations
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.sources.columns import found_columns

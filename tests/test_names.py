@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from checking import check_folder
 
 from tfspec.base.errors import UserError
 from tfspec.base.text import text_problem
-from tfspec.data.check import check_folder
 from tfspec.data.problems import name_problems
 from tfspec.data.sources.annotations import from_annotations, list_annotations
 from tfspec.data.sources.class_folders import from_class_folders

@@ -28,7 +28,7 @@ from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, described
-from tfspec.export.parity import SAME_TOP_CLASS
+from tfspec.export.parity import SAME_PREDICTION
 from tfspec.inference import predict_files
 from tfspec.inference.loading import load_keras, load_model
 from tfspec.pipelines import RadioSignals, SpeechCommands
@@ -577,7 +577,7 @@ def test_a_run_of_an_earlier_version_is_finished_or_goes_on(run, tmp_path):
 
 
 def test_export_and_view_where_the_data_no_longer_is(run, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(SAME_TOP_CLASS, "int8", 0)  # after two epochs, signals are close calls
+    monkeypatch.setitem(SAME_PREDICTION, "int8", 0)  # after two epochs, signals are close calls
     folder = shutil.copytree(run.folder, tmp_path / "run")
     config = json.loads((folder / "config.json").read_text())
     config["options"]["data"] = str(tmp_path / "nowhere")

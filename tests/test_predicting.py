@@ -295,7 +295,7 @@ def test_a_line_comes_as_soon_as_its_window_is_there_until_interrupted(saved, mo
     (samples, into), (lines, out) = os.pipe(), os.pipe()
     monkeypatch.setattr(sys, "stdin", open(samples))  # noqa: PTH123, SIM115
     monkeypatch.setattr(sys, "stdout", open(out, "w"))  # noqa: PTH123, SIM115
-    rows = []
+    rows, before = [], signal.signal(signal.SIGINT, signal.default_int_handler)  # which xdist ignores
 
     def speak():
         """Give what completes a window only where the line of the one before has come."""
@@ -307,7 +307,10 @@ def test_a_line_comes_as_soon_as_its_window_is_there_until_interrupted(saved, mo
 
     speaker = threading.Thread(target=speak, daemon=True)
     speaker.start()
-    _exits(130, "predict", saved, "-", "--json")
+    try:
+        _exits(130, "predict", saved, "-", "--json")
+    finally:
+        signal.signal(signal.SIGINT, before)
     speaker.join(10)
     assert capsys.readouterr().err == "tfspec: Interrupted.\n"
     assert [row["start"] for row in rows] == [0.0, 0.5, 1.0]
