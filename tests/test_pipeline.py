@@ -262,7 +262,7 @@ def test_members_train_side_by_side_and_one_that_fails_stops_none(ensemble, tmp_
 
 def test_members_are_named_by_fold_and_seed(folds_pipeline):
     pipeline = dataclasses.replace(folds_pipeline, num_members=2, seed=5)
-    members = members_of(pipeline, checked_split(pipeline)[0])
+    members = members_of(pipeline, checked_split(pipeline)[1])
     assert [(name, m.seed, m.fold) for name, m in members.items()] == [
         ("fold_0_seed_5", 5, 0), ("fold_0_seed_6", 6, 0), ("fold_1_seed_5", 5, 1), ("fold_1_seed_6", 6, 1),
     ]  # fmt: skip
