@@ -34,7 +34,10 @@ def statistics(features):
 
 def of_recording(signal, sample_rate):
     signal = np.trim_zeros(signal, "b")  # what was padded
-    return statistics(librosa.feature.mfcc(y=signal, sr=sample_rate, n_mfcc=40))
+    frame = 2 ** round(np.log2(0.032 * sample_rate))
+    return statistics(
+        librosa.feature.mfcc(y=signal, sr=sample_rate, n_mfcc=40, n_fft=frame, hop_length=frame // 2)
+    )
 
 
 def of_window(signal, _):
