@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
+import tyro
 
 from tfspec.augment import (
     Augmentation,
@@ -51,7 +52,7 @@ class SmallData(Pretrained, OwnSignals):
 
     network: Literal["residual", "mobilenet_v2", "efficientnet_b0", "resnet50"] = "residual"
     """Small network that begins with nothing, or one that begins with `weights`."""
-    start_from: Path | None = None
+    start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Run, or its .keras file, whose network goes on learning under a new last layer."""
     augment: tuple[Literal["shift", "response", "masks"], ...] = ("shift", "response", "masks")
     """What changes the training examples at random: they begin earlier or later; another microphone
