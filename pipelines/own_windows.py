@@ -94,8 +94,8 @@ class OwnWindows(OwnSignals, WindowSpectra):
         return array_reader(self.data, self.kept, self.sample_rate)
 
     def settled(self, manifest):
-        """Choose what counts as noise."""
-        chosen = super().settled(manifest)
+        """Choose the frames, and what counts as noise."""
+        chosen = replace(super().settled(manifest), frame_length=self.frame_lengths, frame_step=self.step)
         if chosen.log_offset:
             return chosen
         some = manifest.sample(min(SAMPLED, len(manifest)), random_state=self.seed).sort_index()

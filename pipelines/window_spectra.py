@@ -46,7 +46,7 @@ class WindowSpectra(Windows):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        if not self.frame_lengths:
+        if self.frame_length == ():
             raise UserError("frame_length must be at least one. Received: none")
 
     @property
