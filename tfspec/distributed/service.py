@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.errors import UserError
+from tfspec.base.text import excerpt
 from tfspec.borrowed import name_function
 
 TAKE = "tfspec.take"
@@ -150,5 +151,6 @@ def check_address(address: str) -> str:
     """
     match = re.fullmatch(r"grpc://[\w.:\[\]-]+:([0-9]{1,5})", address)
     if not match or not 0 < int(match[1]) < 2**16:
-        raise UserError(f"The address of a data service is grpc://host:port. Received: {address!r}")
+        received = repr(excerpt(address, 200))
+        raise UserError(f"The address of a data service is grpc://host:port. Received: {received}")
     return address
