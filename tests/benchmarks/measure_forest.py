@@ -2,7 +2,7 @@
 
 python tests/benchmarks/measure_forest.py RUN…    # finished runs of `tfspec train DATA`, cross-validated
 
-Recordings are mean, deviation, least and greatest value of 40 of librosa's MFCC; windows the same of each
+Recordings are mean, deviation, least and greatest value of 40 of librosa's MFCC, below the peak; windows the same of each
 channel and of the logarithms of its spectrum.
 """
 
@@ -35,9 +35,18 @@ def statistics(features):
 def of_recording(signal, sample_rate):
     signal = np.trim_zeros(signal, "b")  # what was padded
     frame = 2 ** round(np.log2(0.032 * sample_rate))
-    return statistics(
-        librosa.feature.mfcc(y=signal, sr=sample_rate, n_mfcc=40, n_fft=frame, hop_length=frame // 2)
+    bands = 40 if sample_rate <= 16000 else 64
+    mel = librosa.feature.melspectrogram(
+        y=signal,
+        sr=sample_rate,
+        n_mels=bands,
+        fmin=20,
+        n_fft=2 * frame,
+        win_length=frame,
+        hop_length=frame // 2,
     )
+    decibels = librosa.power_to_db(mel, ref=np.max)  # below its own peak, as the network hears it
+    return statistics(librosa.feature.mfcc(S=decibels, n_mfcc=40))
 
 
 def of_window(signal, _):
