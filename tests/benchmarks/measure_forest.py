@@ -2,8 +2,8 @@
 
 python tests/benchmarks/measure_forest.py RUN…    # finished runs of `tfspec train DATA`, cross-validated
 
-Recordings are mean, deviation, least and greatest value of 40 of librosa's MFCC, below the peak; windows the same of each
-channel and of the logarithms of its spectrum.
+Recordings are mean, deviation, least and greatest value of 40 of librosa's MFCC, below the clip's peak;
+windows the same of each channel, and the logarithms of its spectrum.
 """
 
 import sys
