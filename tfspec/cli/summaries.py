@@ -14,7 +14,7 @@ from tfspec.distributed import devices
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.report.figures import score_table
-from tfspec.scores.types import AnyScores, Scores, SeveralScores, SmoothedScores
+from tfspec.scores.types import AnyScores, OtherScores, Scores, SeveralScores
 
 
 def print_run(run: Run, pipeline: Steps) -> None:
@@ -92,7 +92,7 @@ def _print_intervals(scores: AnyScores, names: Sequence[str]) -> None:
         )
 
 
-def _intervals(scores: AnyScores | SmoothedScores, names: Sequence[str]) -> str:
+def _intervals(scores: AnyScores | OtherScores, names: Sequence[str]) -> str:
     ends = {name: scores["intervals"][name] for name in names if name in scores["intervals"]}
     return ", ".join(f"{_spoken(name)} {low:.3f}–{high:.3f}" for name, (low, high) in ends.items())
 

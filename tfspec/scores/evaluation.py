@@ -23,7 +23,7 @@ from tfspec.scores.several import (
     score_several_members,
 )
 from tfspec.scores.thresholds import choose_thresholds, cross_fitted_thresholds, thresholds_of
-from tfspec.scores.types import AnyScores, Scores, SeveralScores, SmoothedScores
+from tfspec.scores.types import AnyScores, OtherScores, Scores, SeveralScores
 
 
 @dataclass(frozen=True)
@@ -185,10 +185,8 @@ def add_smoothed(
         >>> found.scores["accuracy"], found.scores["smoothed"]["accuracy"]
         (0.5, 1.0)
     """
-    names, labels = predicted.class_names, predicted.labels
-    places = pd.Index(names).get_indexer(pd.Index(smoothed))
-    groups, intervals = score_groups(labels, places, predicted.groups, names)
-    scores: SmoothedScores = {**score_classes(labels, places, names), "intervals": intervals}
+    places = pd.Index(predicted.class_names).get_indexer(pd.Index(smoothed))
+    scores, groups = score_otherwise(predicted, places)
     table = evaluation.predictions.copy()
     table.insert(table.columns.get_loc("predicted") + 1, "smoothed", smoothed)
     columns = groups.drop(columns="examples", errors="ignore").add_prefix("smoothed_").reset_index(drop=True)
@@ -198,6 +196,28 @@ def add_smoothed(
         predictions=table,
         groups=evaluation.groups.join(columns),
     )
+
+
+def score_otherwise(predicted: Predicted, places: np.ndarray) -> tuple[OtherScores, pd.DataFrame]:
+    """Score classes that are predicted in another way than by the highest probability of each example.
+
+    Args:
+        predicted: the examples.
+        places: (examples,) of what is predicted among the class names.
+
+    Returns:
+        The scores; and those of each group, as `score_groups` returns them.
+
+    Example:
+        >>> files, groups = pd.Series(["a", "b"], name="file"), pd.Series(["x", "y"])
+        >>> halves = np.array([[0.9, 0.1], [0.9, 0.1]])
+        >>> predicted = Predicted(["no", "yes"], np.array([0, 1]), {"": halves}, files, groups)
+        >>> score_otherwise(predicted, np.array([0, 1]))[0]["accuracy"]
+        1.0
+    """
+    names, labels = predicted.class_names, predicted.labels
+    groups, intervals = score_groups(labels, places, predicted.groups, names)
+    return {**score_classes(labels, places, names), "intervals": intervals}, groups
 
 
 def _predictions(predicted: Predicted, labels: np.ndarray, thresholds=None) -> pd.DataFrame:

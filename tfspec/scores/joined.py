@@ -8,11 +8,9 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from tfspec.scores.classes import score_classes
-from tfspec.scores.evaluation import Evaluation, Predicted
-from tfspec.scores.groups import score_groups
+from tfspec.scores.evaluation import Evaluation, Predicted, score_otherwise
 from tfspec.scores.predictions import predictions_table
-from tfspec.scores.types import RecordingScores, Scores
+from tfspec.scores.types import Scores
 
 
 def joined(predicted: Predicted, recordings: pd.Series) -> Predicted:
@@ -65,11 +63,9 @@ def add_recordings(evaluation: Evaluation, whole: Predicted) -> Evaluation:
     Returns:
         The evaluation with `recordings` among its scores, and as a table.
     """
-    names, labels = whole.class_names, whole.labels
-    places = whole.probabilities.argmax(axis=1)
-    _, intervals = score_groups(labels, places, whole.groups, names)
-    scores: RecordingScores = {**score_classes(labels, places, names), "intervals": intervals}
-    truth = pd.Series(np.take(names, labels))
+    names = whole.class_names
+    scores, _ = score_otherwise(whole, whole.probabilities.argmax(axis=1))
+    truth = pd.Series(np.take(names, whole.labels))
     return replace(
         evaluation,
         scores=cast(Scores, {**evaluation.scores, "recordings": scores}),

@@ -127,8 +127,8 @@ Intervals = dict[str, list[float]]
 empty where not every example's group is known."""
 
 
-class SmoothedScores(LabelScores):
-    """The same examples, their predictions smoothed over time."""
+class OtherScores(LabelScores):
+    """The same examples predicted in another way, or whole recordings by their windows."""
 
     intervals: Intervals
 
@@ -142,16 +142,10 @@ class _Origin(TypedDict, total=False):
     """Path of the other data set."""
 
 
-class RecordingScores(LabelScores):
-    """Whole recordings, by the mean probabilities of their windows."""
-
-    intervals: Intervals
-
-
 class _SomeScores(_Origin, total=False):
-    smoothed: SmoothedScores
+    smoothed: OtherScores
     """Where the pipeline smooths."""
-    recordings: RecordingScores
+    recordings: OtherScores
     """Where examples are windows of recordings of one class each."""
 
 
