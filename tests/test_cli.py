@@ -358,7 +358,7 @@ def test_demo_is_over_nine_tenths_right(tmp_path, capfd):
     cli.main(["demo", "--out", str(tmp_path / "demo")])
     assert json.loads((tmp_path / "demo" / "metrics.json").read_text())["accuracy"] > 0.9
     assert (tmp_path / "demo" / "figures" / "confusion_matrix.png").exists()
-    assert capfd.readouterr().out.count("is taken for") == 4
+    assert capfd.readouterr().out.count("is taken for") == 6
 
 
 def test_detect_writes_scores_and_events_for_other_programs(run, folder, capsys):

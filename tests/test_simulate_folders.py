@@ -8,9 +8,10 @@ import soundfile
 from tfspec import UserError
 from tfspec.cli import main as cli
 from tfspec.cli.commands.simulated import KINDS as COMMANDS
-from tfspec.data.sources.simulate import write_mixtures, write_soundscapes, write_wrist
+from tfspec.data.sources.simulate import write_clips, write_mixtures, write_soundscapes, write_wrist
 
 KINDS = {
+    "clips": (write_clips, {"num_clips": 3, "num_species": 2}),
     "soundscapes": (write_soundscapes, {"num_train": 2, "num_test": 1, "seconds": 6}),
     "mixtures": (write_mixtures, {"num_train": 2, "num_test": 1, "num_words": 3}),
     "wrist": (write_wrist, {"num_people": 3, "minutes": 1, "sample_rate": 20}),
@@ -79,6 +80,7 @@ def test_an_interrupted_simulation_leaves_nothing(tmp_path, kind):
         ("soundscapes", {"num_train": 0}, "num_train must be a whole number from 1"),
         ("soundscapes", {"seconds": 1}, "seconds must be a number from 5 to 3,600"),
         ("soundscapes", {"num_species": 3, "sounds": "."}, "num_species is for made-up species"),
+        ("clips", {"num_species": 7}, "num_species must be a whole number from 2 to 6"),
         ("mixtures", {"num_words": 31}, "num_words must be a whole number from 2 to 30"),
         ("mixtures", {"num_words": 3, "words": "."}, "num_words is for made-up speech"),
         ("mixtures", {"num_words": None, "words": "nowhere"}, "No such folder: nowhere"),
@@ -95,7 +97,13 @@ def test_odd_options_are_refused_before_anything_is_written(tmp_path, kind, opti
 
 
 def test_each_kind_has_options_of_its_own(capsys):
-    own = {"radio": "--snr", "soundscapes": "--num-species", "mixtures": "--words", "wrist": "--num-people"}
+    own = {
+        "clips": "--num-places",
+        "radio": "--snr",
+        "soundscapes": "--sounds",
+        "mixtures": "--words",
+        "wrist": "--num-people",
+    }
     assert set(own) == set(COMMANDS)
     for kind in own:
         with pytest.raises(SystemExit) as stop:
@@ -111,7 +119,9 @@ def test_the_kinds_are_listed(capsys):
     assert all(f"  {kind} " in listed for kind in COMMANDS)
     with pytest.raises(SystemExit):
         cli.main(["simulate", "forest", "out"])
-    assert "called 'forest'. Give one of radio, soundscapes, mixtures, wrist." in capsys.readouterr().err
+    assert (
+        "called 'forest'. Give one of clips, radio, soundscapes, mixtures, wrist." in capsys.readouterr().err
+    )
 
 
 def test_the_command_writes_what_the_function_does(tmp_path, capsys):

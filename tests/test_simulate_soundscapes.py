@@ -9,9 +9,8 @@ from tfspec import UserError
 from tfspec.data.sources.annotations import list_annotations
 from tfspec.data.sources.simulate import write_soundscapes
 from tfspec.data.sources.simulate.backgrounds import filtered, hiss, insects, rain, wind
-from tfspec.data.sources.simulate.calls import Species, call, make_species
+from tfspec.data.sources.simulate.calls import Species, call, from_afar, make_species
 from tfspec.data.sources.simulate.repertoire import loudest, recorded
-from tfspec.data.sources.simulate.soundscapes import _from_afar
 
 RATE = 48000
 
@@ -156,7 +155,7 @@ def test_distance_makes_calls_softer_and_duller():
 
     seconds = np.arange(RATE) / RATE
     sound = np.sin(2 * np.pi * 1000 * seconds) + np.sin(2 * np.pi * 10_000 * seconds)
-    near, far = np.abs(np.fft.rfft(sound)), np.abs(np.fft.rfft(_from_afar(sound, Farthest())))
+    near, far = np.abs(np.fft.rfft(sound)), np.abs(np.fft.rfft(from_afar(sound, RATE, Farthest())))
     decibels = 20 * np.log10(far[[1000, 10_000]] / near[[1000, 10_000]])
     expected = 20 * np.log10(0.5 * 4 / 60 / np.abs(sound).max()) - 60 * 0.15 * np.array([0.01, 1])
     np.testing.assert_allclose(decibels, expected, atol=0.01)

@@ -40,6 +40,8 @@ class Simulation(enum.IntEnum):
     MIXTURE = 5
     PERSON = 6
     DAY = 7
+    PLACE = 8
+    CLIP = 9
 
 
 def simulation_generator(seed: int, stream: Simulation, *numbers: int) -> np.random.Generator:

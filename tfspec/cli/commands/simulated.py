@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -14,47 +15,45 @@ from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Ra
 from tfspec.base.progress import bar, track
 from tfspec.cli.parsing import parse_call
 
+DEMO_CLIPS, DEMO_EPOCHS = 360, 8
+
 
 def demo(out: Path | None = None) -> None:
-    """Simulate radio signals, train, score and export a classifier, and use it: about four minutes.
+    """Make a folder of sounds, train a classifier on it, score, export and use it: about a minute.
 
     Args:
-        out: run folder to write; runs/radio_signals-TIME if not given.
+        out: run folder to write, beside one of the sounds; runs/demo-TIME if not given.
     """
     from tfspec.cli.summaries import print_parity, print_run
-    from tfspec.pipelines import RadioSignals
+    from tfspec.data.sources.simulate import write_clips
+    from tfspec.pipelines import OwnRecordings
 
-    pipeline = RadioSignals(
-        out=out,
-        num_train=1600,
-        num_validation=400,
-        snr=(0.3, 0.8),
-        epochs=14,
-        batch_size=16,
-        augment=("turns",),
-        jit="on",
-    )
+    out = out or Path("runs", time.strftime("demo-%Y%m%d-%H%M%S"))
+    sounds = out.with_name(f"{out.name}-sounds")
+    write_clips(sounds, DEMO_CLIPS, progress=bar("Simulating sounds"))
+    pipeline = OwnRecordings(data=sounds, out=out, folds=0, epochs=DEMO_EPOCHS, exported=False)
     run = pipeline.train()
     print_run(run, pipeline)
     print_parity(pipeline.export(run), run.folder)
-    _use(run.folder / "export" / "model.tflite", pipeline.seed, pipeline.snr)
+    _use(run.folder / "export" / "model.tflite")
+    _tell(
+        f"\nThe same on sounds of your own: tfspec train FOLDER, which holds a folder per class, as {sounds}"
+    )
 
 
-def _use(model: Path, seed: int, snr: tuple[float, float] | None) -> None:
-    """Classify a fresh signal of each class, of a number that neither training nor validation has used."""
+def _use(model: Path) -> None:
+    """Classify a fresh clip of each species, from a place where nobody has trained or validated."""
     import numpy as np
 
-    from tfspec.cli.printing import console
-    from tfspec.data.sources.simulate import RADIO_CLASSES, radio_pictures
+    from tfspec.data.sources.simulate.calls import make_species
+    from tfspec.data.sources.simulate.clips import NUM_SPECIES, clip
     from tfspec.inference import load_model
 
-    tflite = load_model(model)
-    seeds = np.array([[seed, number] for number in range(2000, 2000 + len(RADIO_CLASSES))])
-    console.print("\nFour fresh signals through the TFLite file:")
-    for label, row in zip(
-        RADIO_CLASSES, tflite.probabilities(radio_pictures(RADIO_CLASSES, seeds, snr)), strict=True
-    ):
-        console.print(f"  {label:14} is taken for {tflite.class_names[row.argmax()]:14} ({row.max():.0%})")
+    tflite, species = load_model(model), make_species(NUM_SPECIES, seed=0)
+    clips = np.stack([clip(each, 0, 0, DEMO_CLIPS + number) for number, each in enumerate(species)])
+    _tell("\nFresh clips through the TFLite file:")
+    for each, row in zip(species, tflite.probabilities(clips), strict=True):
+        _tell(f"  {each.kind:8} is taken for {tflite.class_names[row.argmax()]:8} ({row.max():.0%})")
 
 
 def simulate(arguments: Sequence[str]) -> None:
@@ -93,6 +92,28 @@ def _radio(
     batches = radio_batches(num, seed, snr)
     write_table(out, track(batches, "Simulating signals", -(-num // BATCH)))
     _tell(f"{num} signals: {out}")
+
+
+def _clips(
+    out: Positional[Path],
+    num_clips: Count = 300,
+    num_species: Annotated[int, Range(2, 6)] = 6,
+    num_places: Count = 15,
+    seed: Seed = 0,
+) -> None:
+    """Write a folder of short recordings per species, as `tfspec train FOLDER` takes them.
+
+    Args:
+        out: folder to write.
+        num_clips: clips of two seconds, of all species together.
+        num_species: number of species.
+        num_places: number of places that they are recorded at, by which the files are named.
+        seed: same seed, same clips.
+    """
+    from tfspec.data.sources.simulate import write_clips
+
+    write_clips(out, num_clips, num_species, num_places, seed, bar("Simulating clips"))
+    _tell(f"{num_clips} clips of {num_species} species: {out}")
 
 
 def _soundscapes(
@@ -184,6 +205,7 @@ def _tell(text: str) -> None:
 
 
 KINDS: dict[str, Callable[..., None]] = {
+    "clips": _clips,
     "radio": _radio,
     "soundscapes": _soundscapes,
     "mixtures": _mixtures,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tfspec.base.lazy import lazy
 
 if TYPE_CHECKING:
+    from tfspec.data.sources.simulate.clips import write_clips
     from tfspec.data.sources.simulate.mixtures import write_mixtures
     from tfspec.data.sources.simulate.radio import (
         BATCH,
@@ -30,13 +31,15 @@ __all__ = [
     "radio_pictures",
     "radio_signals",
     "spectrogram_pictures",
+    "write_clips",
     "write_mixtures",
     "write_soundscapes",
     "write_wrist",
 ]
 
 _WRITERS = {
-    f"write_{name}": f"{__name__}.{name}:write_{name}" for name in ("mixtures", "soundscapes", "wrist")
+    f"write_{name}": f"{__name__}.{name}:write_{name}"
+    for name in ("clips", "mixtures", "soundscapes", "wrist")
 }
 _RADIO = [name for name in __all__ if name not in _WRITERS]
 

@@ -10,11 +10,16 @@ import scipy.ndimage
 import scipy.signal
 
 from tfspec.base.streams import Simulation, simulation_generator
+from tfspec.data.sources.simulate.backgrounds import filtered
 
 HIGHEST_HERTZ = 16_000
 """Overtones above it are left out."""
 EDGE_SECONDS = 0.03
 """In which a note rises and falls, if it is that long."""
+METRES = (4.0, 60.0)
+"""How far away a species calls: at 4 m its peak is half of full scale."""
+ABSORPTION = 1.5e-9
+"""Decibels that a metre of air takes from a tone, by the square of its frequency: 0.15 at 10 kHz."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,27 @@ def call(species: Species, sample_rate: int, rng: np.random.Generator) -> np.nda
     gap = round(this.gap_seconds * sample_rate)
     sound = np.pad(notes, ((0, 0), (0, gap))).ravel()[:-gap]
     return sound / np.abs(sound).max()
+
+
+def from_afar(sound: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Put a caller somewhere: with the distance a sound gets softer, and its high tones more so.
+
+    Args:
+        sound: (samples,) close by.
+        sample_rate: samples per second.
+        rng: what varies.
+
+    Returns:
+        (samples,), its peak at most half of full scale.
+
+    Example:
+        >>> bool(np.abs(from_afar(np.sin(np.arange(480)), 48000, np.random.default_rng(0))).max() < 0.5)
+        True
+    """
+    near, far = METRES
+    metres = near * (far / near) ** rng.uniform()
+    heard = filtered(sound, sample_rate, lambda hertz: 10 ** (-ABSORPTION * hertz**2 * metres / 20))
+    return heard * (0.5 * near / metres / np.abs(sound).max())
 
 
 def _notes(species: Species, sample_rate: int, rng: np.random.Generator) -> np.ndarray:

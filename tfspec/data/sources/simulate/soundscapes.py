@@ -17,8 +17,8 @@ from tfspec.base.progress import Tracker, untracked
 from tfspec.base.streams import Simulation, simulation_generator
 from tfspec.base.threads import ahead
 from tfspec.data.sources.annotations import NUMBER_COLUMNS, TEXT_COLUMNS
-from tfspec.data.sources.simulate.backgrounds import background, filtered
-from tfspec.data.sources.simulate.calls import call, make_species
+from tfspec.data.sources.simulate.backgrounds import background
+from tfspec.data.sources.simulate.calls import call, from_afar, make_species
 from tfspec.data.sources.simulate.folders import PARTS, new_folder, numbered, write_sound
 from tfspec.data.sources.simulate.repertoire import Repertoire, recorded
 
@@ -31,10 +31,6 @@ DEFAULT_SPECIES = 6
 
 BACKGROUND_DB = (-48.0, -32.0)
 """Level of the background, RMS."""
-METRES = (4.0, 60.0)
-"""How far away a species calls: at 4 m its peak is half of full scale."""
-ABSORPTION = 1.5e-9
-"""Decibels that a metre of air takes from a tone, by the square of its frequency: 0.15 at 10 kHz."""
 
 RecordingSeconds = Annotated[float, Range(5, 3600)]
 SpeciesCount = Annotated[int, Range(2, 1000)]
@@ -150,21 +146,14 @@ class _Forest:
         """Add a call to each stretch of a recording, and return their boxes."""
         boxes = []
         for place, each in enumerate(species):
-            heard = _from_afar(self.repertoire.draw(part, each, rng)[: LONGEST_CALL * SAMPLE_RATE], rng)
+            sound_of_it = self.repertoire.draw(part, each, rng)[: LONGEST_CALL * SAMPLE_RATE]
+            heard = from_afar(sound_of_it, SAMPLE_RATE, rng)
             first, last = place * len(sound) // len(species), (place + 1) * len(sound) // len(species)
             start = rng.integers(first, last - len(heard))
             sound[start : start + len(heard)] += heard
             low, high = _band(heard)
             boxes.append((start / SAMPLE_RATE, low, (start + len(heard)) / SAMPLE_RATE, high))
         return pd.DataFrame(boxes, columns=[*NUMBER_COLUMNS]).round(4)
-
-
-def _from_afar(sound: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Put a caller somewhere: with the distance a sound gets softer, and its high tones more so."""
-    near, far = METRES
-    metres = near * (far / near) ** rng.uniform()
-    heard = filtered(sound, SAMPLE_RATE, lambda hertz: 10 ** (-ABSORPTION * hertz**2 * metres / 20))
-    return heard * (0.5 * near / metres / np.abs(sound).max())
 
 
 def _band(sound: np.ndarray) -> tuple[float, float]:
