@@ -57,7 +57,7 @@ def write_clips(
     Example:
         >>> write_clips("calls", num_clips=4, num_species=2)
         >>> sorted(path.name for path in Path("calls").glob("*/*"))
-        ['place01_0000.flac', 'place02_0001.flac', 'place04_0002.flac', 'place05_0003.flac']
+        ['place01_0000.flac', 'place02_0001.flac', 'place02_0002.flac', 'place03_0003.flac']
     """
     counts = {"num_clips": num_clips, "num_species": num_species, "num_places": num_places, "seed": seed}
     check_options(write_clips, counts)
@@ -107,9 +107,9 @@ class _Writer:
     seed: int
 
     def write(self, number: int) -> None:
-        """Write a clip; the places go on by one more each time that all species have called."""
+        """Write a clip; each time that all species have called, they move on to the next place."""
         turn, which = divmod(number, len(self.species))
-        place = 1 + (turn * (len(self.species) + 1) + which) % self.num_places
+        place = 1 + (turn + which) % self.num_places
         species = self.species[which]
         name = f"place{place:02}_{number:04}.flac"
         write_sound(self.folder / species.kind / name, clip(species, place, self.seed, number), SAMPLE_RATE)
