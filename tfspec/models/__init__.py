@@ -4,6 +4,7 @@ from tfspec.models.bin_statistics import bin_statistics
 from tfspec.models.classifier import Classifier
 from tfspec.models.continued import below_logits, continued
 from tfspec.models.conv2d import conv2d
+from tfspec.models.ds_tc_resnet import SeparableBlock, ds_tc_resnet
 from tfspec.models.efficientnet import efficientnet
 from tfspec.models.embedding import Embedder, load_embedding
 from tfspec.models.ensemble import ensemble
@@ -19,11 +20,13 @@ from tfspec.models.transfer import freeze, transfer, unfreeze
 __all__ = [
     "Classifier",
     "Embedder",
+    "SeparableBlock",
     "at_temperature",
     "below_logits",
     "bin_statistics",
     "continued",
     "conv2d",
+    "ds_tc_resnet",
     "efficientnet",
     "ensemble",
     "freeze",
