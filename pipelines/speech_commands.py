@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import keras
 
+from tfspec import models
 from tfspec.augment.voices import VoiceChange, voice_augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Count, Range, Rate, Ratio, Seconds
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL
 from tfspec.frontends import MFCC, Decibel, MelSpectrogram, MinMax, Spectrogram, Standardize
-from tfspec.models import conv2d, lstm, transfer
+from tfspec.models.bc_resnet import check_bins
 from tfspec.pipelines.class_folders import ClassFolders
 from tfspec.pipelines.downloads import Downloads
 from tfspec.pipelines.pretrained import Pretrained
 
-SMALLEST = {"lstm": 1, "conv2d": 18}
-"""Frames and bins that a model takes at least; a network of keras.applications takes 32."""
+Small = Literal["lstm", "conv2d", "ds_cnn", "tc_resnet", "ds_tc_resnet", "matchboxnet", "bc_resnet"]
+"""Networks of `tfspec.models` that begin with random weights."""
+SMALL = get_args(Small)
 HEAD_EPOCHS = 5
 """Epochs in which only the head of a network with weights trains."""
 Length = Annotated[int, Range(1, 65_536)]
@@ -74,7 +76,7 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
     scaling: Literal["centre", "none"] = "centre"
     """Decibels of every eight bins together (of stft), each bin's mean over the clip subtracted, for the lstm
     unit variance of the clip; none is the published recipe. Networks of keras.applications get 0 to 1."""
-    model: Literal["lstm", "conv2d", "mobilenet_v2", "efficientnet_b0", "resnet50"] = "lstm"
+    model: Literal[Small, "mobilenet_v2", "efficientnet_b0", "resnet50"] = "lstm"
     """Backbone; the last three begin with `weights`, and see most in log_mel."""
     hidden_activation: Literal["relu", "linear"] = "relu"
     """Of the conv2d's last layer but one."""
@@ -90,15 +92,22 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
             "mfcc": self.num_coefficients,
             "log_mel": self.num_mel_bins,
         }[self.features]
-        if bins < (least := SMALLEST.get(self.model, 32)):
+        if bins < self.smallest:
             raise UserError(
-                f"The model {self.model} needs features of at least {least} bins. Received: {bins}"
+                f"The model {self.model} needs features of at least {self.smallest} bins. Received: {bins}"
             )
+        if self.model == "bc_resnet":
+            check_bins(bins)
+
+    @property
+    def smallest(self) -> int:
+        """Return how many frames and bins the model takes at least."""
+        return {"conv2d": 18}.get(self.model, 1) if self.model in SMALL else 32
 
     def check_length(self):
         """Check that a clip has the frames that the model needs; those of stft begin and end in the clip."""
         super().check_length()
-        others = (SMALLEST.get(self.model, 32) - 1) * self.frame_step
+        others = (self.smallest - 1) * self.frame_step
         shortest = others + self.frame_length if self.features == "stft" else max(1, others)
         if self.clip_seconds is not None and self.num_samples < shortest:
             raise UserError(
@@ -114,7 +123,7 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
     def front_end(self):
         """Make the features, scaled as the model likes them."""
         layers = self._unscaled()
-        if self.model not in SMALLEST:
+        if self.model not in SMALL:
             layers.append(MinMax())
         elif self.scaling == "centre":
             # Each bin's mean over time is microphone, room and loudness. The bins keep their own deviations:
@@ -137,17 +146,16 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
         return [Spectrogram(power=2, **frames), eight_bins, Decibel()]
 
     def backbone(self, feature_shape, num_classes):
-        """Make the LSTM, the small convolutional network, or one that knows ImageNet; time is free."""
+        """Make a small network, or one that knows ImageNet; time is free."""
         shape = (None, *feature_shape[1:])
-        if self.model == "lstm":
-            return lstm(shape, num_classes)
-        if self.model == "conv2d":
-            return conv2d(shape, num_classes, hidden_activation=self.hidden_activation)
-        return transfer(self.model, shape, num_classes, self.first_weights)
+        if self.model not in SMALL:
+            return models.transfer(self.model, shape, num_classes, self.first_weights)
+        options = {"hidden_activation": self.hidden_activation} if self.model == "conv2d" else {}
+        return getattr(models, self.model)(shape, num_classes, **options)
 
     def training(self, examples, class_names):
         """Learn; a network with weights trains its head first, then everything at a tenth of the rate."""
         training = super().training(examples, class_names)
-        if self.model in SMALLEST:
+        if self.model in SMALL:
             return training
         return self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)

@@ -90,6 +90,10 @@ def test_networks_see_mel_pictures_from_0_to_1_and_train_their_head_first():
             "resnet50 needs .* at least 32 bins",
         ),
         ({"features": "stft", "frame_length": 13}, "lstm needs .* at least 1 bins. Received: 0"),
+        (
+            {"model": "bc_resnet", "features": "log_mel"},
+            r"its 5 bands. Received: 128 bins, then \[64, 32, 16\]",
+        ),
         ({"model": "conv2d", "clip_seconds": 0.09}, "a clip of at least 2176 samples, 0.099 s"),
         ({"features": "stft", "clip_seconds": 0.02}, "a clip of at least 512 samples"),
     ],
@@ -112,3 +116,21 @@ def test_whole_files_are_padded_to_the_longest_of_them(tmp_path):
     assert signal.shape == (9000,)
     assert (signal[8000:] == signal[7999]).all()
     assert json.loads((run.folder / "config.json").read_text())["options"]["clip_seconds"] == 9000 / 16000
+
+
+@pytest.mark.parametrize(
+    ("model", "weights"),
+    [
+        ("ds_cnn", 24_648),
+        ("tc_resnet", 65_584),
+        ("ds_tc_resnet", 72_565),
+        ("matchboxnet", 72_437),
+        ("bc_resnet", 11_516),
+    ],
+)
+def test_small_networks_take_cepstra_of_any_number_of_frames(model, weights):
+    """The weights are the published ones but for 39 coefficients, 11 taps and 8 classes."""
+    backbone = SpeechCommands(model=model).backbone((138, 39, 1), 8)
+    assert backbone.name == model
+    assert backbone.input_shape == (None, None, 39, 1)
+    assert backbone.count_params() == weights

@@ -1,14 +1,14 @@
 """Networks of convolutions along time on NumPy, and the weights of Keras's in the order they were made in."""
 
-import keras
 import numpy as np
 
 
 def with_statistics(model):
     """Return the model, its batch norms with scales, offsets and statistics that are not 0 and 1."""
     draw = np.random.default_rng(0)
-    for norm in layers_of(model, keras.layers.BatchNormalization):
-        norm.set_weights([draw.uniform(0.5, 1.5, weight.shape) for weight in norm.weights])
+    for weight in model.weights:
+        if weight.name in ("gamma", "beta", "moving_mean", "moving_variance"):
+            weight.assign(draw.uniform(0.5, 1.5, weight.shape))
     return model
 
 

@@ -14,6 +14,7 @@ from tfspec.models.sub_spectral_normalization import SubSpectralNormalization
 
 WIDTH = 8
 """Filters of the first blocks where tau is 1."""
+BANDS = 5
 
 
 class Stage(NamedTuple):
@@ -39,7 +40,7 @@ def bc_resnet(
     feature_shape: Sequence[int | None],
     num_classes: int,
     tau: float = 1.0,
-    bands: int = 5,
+    bands: int = BANDS,
     dropout: float = 0.1,
 ) -> keras.Model:
     """Backbone that convolves means over frequency along time, and adds that to each bin.
@@ -71,7 +72,7 @@ def bc_resnet(
     """
     width = int(arguments.between("tau", tau, 0.25) * WIDTH)
     features = keras.Input(feature_shape, name="features")
-    _check_bins(features.shape[2], arguments.integer("bands", bands))
+    check_bins(features.shape[2], arguments.integer("bands", bands))
     x = layers.ZeroPadding2D(2)(features)  # as PyTorch pads; "same" has one less before the first bin
     x = _activated(layers.Conv2D(2 * width, 5, (1, 2), use_bias=False)(x))
     for stage in stages(width):
@@ -85,8 +86,19 @@ def bc_resnet(
     return keras.Model(features, logits, name="bc_resnet")
 
 
-def _check_bins(bins: int, bands: int) -> None:
-    """Check that the bins after each of the three halvings can be divided into bands."""
+def check_bins(bins: int, bands: int = BANDS) -> None:
+    """Check that the bins after each of the three halvings can be divided into bands.
+
+    Args:
+        bins: bins of the features.
+        bands: as in `bc_resnet`.
+
+    Raises:
+        UserError: they cannot.
+
+    Example:
+        >>> check_bins(40)
+    """
     halved = [-(-bins // divisor) for divisor in (2, 4, 8)]
     if any(size % bands for size in halved):
         raise UserError(
