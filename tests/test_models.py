@@ -107,10 +107,11 @@ def test_trace_conv2d_takes_the_smallest_picture_it_names(shape):
 def test_channels_all_count(make, rng):
     features = rng.standard_normal((1, 24, 40, 2)).astype(np.float32)
     model = make((24, 40, 2), 3)
+    logits = model(features).numpy()
     for channel in (0, 1):
         changed = features.copy()
         changed[..., channel] *= -2
-        assert abs(model(changed) - model(features)).numpy().max() > 1e-4
+        assert abs(model(changed) - logits).numpy().max() > 1e-2 * abs(logits).max()
 
 
 @all_backbones
