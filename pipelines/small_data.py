@@ -18,29 +18,25 @@ from tfspec.augment import (
     TimeMask,
     Warp,
 )
-from tfspec.base.options import AnyCount, Batch, Dropout, Rate, Ratio
+from tfspec.base.options import AnyCount, Batch, Rate, Ratio
 from tfspec.base.progress import say
 from tfspec.inference.loading import load_model
 from tfspec.models import Classifier, continued, residual, transfer
 from tfspec.pipelines.own_signals import OwnSignals
 from tfspec.pipelines.pretrained import Pretrained
-from tfspec.training.losses import SmoothedCrossEntropy
+from tfspec.pipelines.regularised import Regularised
 
 BATCHES = 1000
 """Batches that a network learns from, however many examples there are, unless these are many more."""
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
 SHORT_FRAMES, SHORT_SHIFT, LONG_SHIFT = 125, 0.1, 0.3
 """What has up to so many frames is shifted in time by up to the first share of them, others by the second."""
-WARM_UP = 0.1
-"""Part of them in which the learning rate rises."""
 HEAD_EPOCHS = 5
 """Epochs in which only the head of a network with weights trains."""
-NOT_DECAYED = ["bias", "gamma", "beta"]
-"""Weights that are left as large as they are."""
 
 
 @dataclass(kw_only=True)
-class SmallData(Pretrained, OwnSignals):
+class SmallData(Pretrained, Regularised, OwnSignals):
     """Base of the tasks that learn pictures of signals from a few hundred or thousand examples."""
 
     epochs: AnyCount = 0
@@ -57,10 +53,6 @@ class SmallData(Pretrained, OwnSignals):
     augment: tuple[Literal["shift", "response", "masks"], ...] = ("shift", "response", "masks")
     """What changes the training examples at random: they begin earlier or later; another microphone
     and room; bands and stretches of time are masked."""
-    label_smoothing: Dropout = 0.05
-    """Share of each label that is spread over all classes."""
-    weight_decay: Dropout = 0.01
-    """Part of each kernel that a step takes away, in units of the learning rate."""
 
     @property
     def knows_something(self) -> bool:
@@ -105,22 +97,11 @@ class SmallData(Pretrained, OwnSignals):
         return transfer(self.network, shape, num_classes, self.first_weights)
 
     def training(self, examples, class_names):
-        """Learn with decayed weights and smoothed labels; what knows something trains its head first."""
+        """Learn; what knows something trains its head first."""
         training = super().training(examples, class_names)
-        (phase,) = training.phases
-        training = replace(training, phases=[replace(phase, warm_up=WARM_UP)], optimizer=self._optimizer)
-        if self.labels == "one":
-            training = replace(training, loss=SmoothedCrossEntropy(self.label_smoothing))
-        return (
-            self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)
-            if self.knows_something
-            else training
-        )
-
-    def _optimizer(self, rate: keras.optimizers.schedules.LearningRateSchedule) -> keras.optimizers.Optimizer:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=self.clip_norm)
-        optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
-        return optimizer
+        if not self.knows_something:
+            return training
+        return self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)
 
 
 def _network_of(path: Path) -> keras.Model:

@@ -4,36 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import keras
 
 from tfspec import models
-from tfspec.augment.voices import VoiceChange, voice_augmentation
+from tfspec.augment.voices import VOICE_CHANGES, VoiceChange, voice_augmentation
 from tfspec.base.errors import UserError
-from tfspec.base.options import AnyCount, Count, Range, Rate, Ratio, Seconds
+from tfspec.base.options import AnyCount, Count, Dropout, Hertz, Range, Rate, Ratio, Seconds
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL
-from tfspec.frontends import MFCC, Decibel, MelSpectrogram, MinMax, Spectrogram, Standardize
+from tfspec.frontends import MFCC, Decibel, Log, MelSpectrogram, MinMax, Spectrogram, Standardize
 from tfspec.models.bc_resnet import check_bins
+from tfspec.models.ds_tc_resnet import HALF_RATE
 from tfspec.pipelines.class_folders import ClassFolders
 from tfspec.pipelines.downloads import Downloads
 from tfspec.pipelines.pretrained import Pretrained
+from tfspec.pipelines.regularised import Regularised
 
 Small = Literal["lstm", "conv2d", "ds_cnn", "tc_resnet", "ds_tc_resnet", "matchboxnet", "bc_resnet"]
 """Networks of `tfspec.models` that begin with random weights."""
 SMALL = get_args(Small)
+QUIETEST = 1e-6
+"""Power of a band below which all is alike: that of a quiet room's noise in a recording of speech."""
+FIXED = {"log_mel": (0.25, 2.0), "stft": (0.25, 2.0), "mfcc": (0.01, 0.0)}
+"""Factor and addend of what is fixed, after which features are about from -2 to 3."""
 HEAD_EPOCHS = 5
 """Epochs in which only the head of a network with weights trains."""
 Length = Annotated[int, Range(1, 65_536)]
 
 
+RECURRENT: dict[str, Any] = {
+    "sample_rate": 22050,
+    "clip_seconds": 0.8,
+    "features": "mfcc",
+    "frame_length": 512,
+    "frame_step": 128,
+    "num_mel_bins": 128,
+    "scaling": "centre",
+    "model": "lstm",
+    "epochs": 30,
+    "keep": "best",
+    "patience": 30,
+    "learning_rate": 2e-3,
+    "warm_up": 0.0,
+    "label_smoothing": 0.0,
+    "weight_decay": 0.0,
+}
+"""What was the default once, and stands for what the runs of then do not say."""
+
+
 @dataclass(kw_only=True)
-class SpeechCommands(Pretrained, Downloads, ClassFolders):
+class SpeechCommands(Pretrained, Downloads, Regularised, ClassFolders):
     """Classify short recordings, such as spoken words, from a folder of class folders.
 
     Example:
-        >>> SpeechCommands(data="mini_speech_commands", features="mfcc", model="conv2d").num_samples
-        17640
+        >>> SpeechCommands(data="mini_speech_commands").front_end().compute_output_shape((1, 16000))
+        (1, 97, 40, 1)
         >>> SpeechCommands.preset("published", model="conv2d").front_end().compute_output_shape((1, 17640))
         (1, 134, 257, 1)
     """
@@ -41,7 +68,9 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
     name: ClassVar[str] = "speech_commands"
     archive_url: ClassVar[str] = MINI_SPEECH_COMMANDS_URL
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "recurrent": RECURRENT,
         "published": {
+            **RECURRENT,
             "features": "stft",
             "scaling": "none",
             "hidden_activation": "linear",
@@ -53,42 +82,49 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
             "learning_rate": 1e-3,
             "learning_rate_end": 1.0,
             "clip_norm": None,
-        }
+        },
     }
+    earlier: ClassVar[Mapping[str, Any]] = RECURRENT
 
-    epochs: Count = 30
-    patience: AnyCount | None = 30  # the best epochs are the cosine's last; the published 2 stops long before
-    learning_rate: Rate = 2e-3
+    epochs: Count = 60
+    keep: Literal["best", "last"] = "last"
+    patience: AnyCount | None = None
+    learning_rate: Rate = 4e-3
     learning_rate_end: Ratio = 0.01
     clip_norm: Annotated[float, Range(0, 10**12, without_low=True)] | None = 1.0
-    clip_seconds: Seconds | None = 0.8
+    weight_decay: Dropout = 0.02
+    sample_rate: Hertz = 16000
+    clip_seconds: Seconds | None = 1.0
 
-    features: Literal["stft", "mfcc", "log_mel"] = "mfcc"
+    features: Literal["stft", "mfcc", "log_mel"] = "log_mel"
     """Front end: magnitude spectrogram, mel-frequency cepstral coefficients, or mel bands in decibels."""
-    frame_length: Length = 512
+    frame_length: Length = 480
     """Samples of a frame."""
-    frame_step: Length = 128
+    frame_step: Length = 160
     """Samples from one frame's start to the next one's."""
     num_coefficients: Length = 39
     """Cepstral coefficients of mfcc."""
-    num_mel_bins: Length = 128
+    num_mel_bins: Length = 40
     """Bands of log_mel, and those that mfcc is made of."""
-    scaling: Literal["centre", "none"] = "centre"
-    """Decibels of every eight bins together (of stft), each bin's mean over the clip subtracted, for the lstm
-    unit variance of the clip; none is the published recipe. Networks of keras.applications get 0 to 1."""
-    model: Literal[Small, "mobilenet_v2", "efficientnet_b0", "resnet50"] = "lstm"
+    scaling: Literal["fixed", "centre", "none"] = "fixed"
+    """Decibels, of stft of every eight bins together: as they are, which does not depend on the clip and so
+    can stream; or each bin's mean over the clip subtracted, for the lstm unit variance of the clip. none is
+    the published recipe. Networks of keras.applications get 0 to 1."""
+    model: Literal[Small, "mobilenet_v2", "efficientnet_b0", "resnet50"] = "ds_tc_resnet"
     """Backbone; the last three begin with `weights`, and see most in log_mel."""
     hidden_activation: Literal["relu", "linear"] = "relu"
     """Of the conv2d's last layer but one."""
     augment: tuple[VoiceChange, ...] | None = None
-    """What changes the training examples at random: signals by noise, pitch, shift, features by masks. If not
-    given, what did best on validation speakers: pitch and shift for the lstm, nothing for the others."""
+    """What changes the training examples at random: pitch, shift, noise and gain, and masks of features. If
+    not given, all; or, where the scaling is not fixed, pitch and shift for the lstm, nothing for others."""
+    background: Path | None = None
+    """Folder of recordings, such as of rooms and streets, one of which is mixed into half of the clips."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
         bins = {
-            "stft": (self.frame_length // 2 + 1) // (8 if self.scaling == "centre" else 1),
+            "stft": (self.frame_length // 2 + 1) // (1 if self.scaling == "none" else 8),
             "mfcc": self.num_coefficients,
             "log_mel": self.num_mel_bins,
         }[self.features]
@@ -105,26 +141,44 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
         return {"conv2d": 18}.get(self.model, 1) if self.model in SMALL else 32
 
     def check_length(self):
-        """Check that a clip has the frames that the model needs; those of stft begin and end in the clip."""
+        """Check that a clip has the frames that the model needs."""
         super().check_length()
         others = (self.smallest - 1) * self.frame_step
-        shortest = others + self.frame_length if self.features == "stft" else max(1, others)
+        shortest = others + self._fft_length if self._frames_lie_inside else max(1, others)
         if self.clip_seconds is not None and self.num_samples < shortest:
             raise UserError(
                 f"The model {self.model} needs a clip of at least {shortest} samples, "
                 f"{shortest / self.sample_rate:.3f} s. Received: {self.clip_seconds} s"
             )
 
+    @property
+    def _frames_lie_inside(self) -> bool:
+        """Whether frames begin and end in the clip, as in a stream, and not half before and behind it."""
+        return self.features == "stft" or self.scaling == "fixed"
+
+    @property
+    def _fft_length(self) -> int:
+        """That of the frame, or, where a device is to compute it, the next power of two."""
+        return 1 << (self.frame_length - 1).bit_length() if self.scaling == "fixed" else self.frame_length
+
     def augmentation(self):
         """Change voices as asked for."""
-        default: tuple[VoiceChange, ...] = ("pitch", "shift") if self.model == "lstm" else ()
-        return voice_augmentation(default if self.augment is None else self.augment, self.sample_rate)
+        changes = self._usual_changes if self.augment is None else self.augment
+        return voice_augmentation(changes, self.sample_rate, self.background)
+
+    @property
+    def _usual_changes(self) -> tuple[VoiceChange, ...]:
+        if self.scaling == "fixed":
+            return VOICE_CHANGES
+        return ("pitch", "shift") if self.model == "lstm" else ()
 
     def front_end(self):
         """Make the features, scaled as the model likes them."""
         layers = self._unscaled()
         if self.model not in SMALL:
             layers.append(MinMax())
+        elif self.scaling == "fixed":
+            layers.append(keras.layers.Rescaling(*FIXED[self.features], dtype="float32"))
         elif self.scaling == "centre":
             # Each bin's mean over time is microphone, room and loudness. The bins keep their own deviations:
             # to give all the same one would raise those that hold nothing but noise.
@@ -135,23 +189,34 @@ class SpeechCommands(Pretrained, Downloads, ClassFolders):
 
     def _unscaled(self) -> list[keras.Layer]:
         frames: dict[str, Any] = {"frame_length": self.frame_length, "frame_step": self.frame_step}
-        if self.features == "mfcc":
-            return [MFCC(self.num_coefficients, self.sample_rate, self.num_mel_bins, **frames)]
+        centred: dict[str, Any] = {**frames, "center": not self._frames_lie_inside}
+        centred["fft_length"] = self._fft_length
+        level = Log(offset=QUIETEST) if self.scaling == "fixed" else Decibel()
         if self.features == "log_mel":
-            return [MelSpectrogram(self.sample_rate, self.num_mel_bins, **frames), Decibel()]
+            return [MelSpectrogram(self.sample_rate, self.num_mel_bins, **centred), level]
+        if self.features == "mfcc":
+            reach = None if self.scaling == "fixed" else 80.0
+            sizes: dict[str, Any] = {
+                "num_coefficients": self.num_coefficients,
+                "num_mel_bins": self.num_mel_bins,
+            }
+            return [MFCC(sample_rate=self.sample_rate, dynamic_range_db=reach, **sizes, **centred)]
         if self.scaling == "none":
             return [Spectrogram(**frames)]
         # Bins of 43 Hz resolve single harmonics of a voice; eight together show what it says.
         eight_bins = keras.layers.AveragePooling2D((1, 8), dtype="float32")
-        return [Spectrogram(power=2, **frames), eight_bins, Decibel()]
+        return [Spectrogram(power=2, **frames), eight_bins, level]
 
     def backbone(self, feature_shape, num_classes):
         """Make a small network, or one that knows ImageNet; time is free."""
         shape = (None, *feature_shape[1:])
         if self.model not in SMALL:
             return models.transfer(self.model, shape, num_classes, self.first_weights)
-        options = {"hidden_activation": self.hidden_activation} if self.model == "conv2d" else {}
-        return getattr(models, self.model)(shape, num_classes, **options)
+        options: dict[str, dict[str, Any]] = {
+            "conv2d": {"hidden_activation": self.hidden_activation},
+            "ds_tc_resnet": {"blocks": HALF_RATE, "dropout": 0.1},
+        }
+        return getattr(models, self.model)(shape, num_classes, **options.get(self.model, {}))
 
     def training(self, examples, class_names):
         """Learn; a network with weights trains its head first, then everything at a tenth of the rate."""

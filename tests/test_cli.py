@@ -28,6 +28,7 @@ from tfspec.pipelines import class_folders
 from tfspec.report import figures as report
 
 OPTIONS = ["--epochs", "1", "--validation-fraction", "0.34", "--clip-seconds", "0.3", "--batch-size", "4"]
+OPTIONS += ["--preset", "recurrent"]
 
 
 @pytest.fixture(scope="module")

@@ -511,7 +511,7 @@ def run(tmp_path_factory):
         "batch_size": 2,
         "model": "conv2d",
     }
-    return SpeechCommands(data=data, out=folder / "run", **options).train(verbose=0)
+    return SpeechCommands.preset("recurrent", data=data, out=folder / "run", **options).train(verbose=0)
 
 
 @pytest.mark.slow

@@ -25,9 +25,9 @@ from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, Rainfore
 GREATEST = np.finfo(np.float32).max
 NAMES = ["a", "b", "c"]
 PIPELINES = {
-    "keywords, recurrent": (SpeechCommands(), (4000,), 22050),
-    "keywords, convolutional": (SpeechCommands(model="conv2d", features="stft"), (4000,), 22050),
-    "keywords, published": (SpeechCommands(features="stft", scaling="none", model="conv2d"), (4000,), 22050),
+    "keywords, recurrent": (SpeechCommands.preset("recurrent"), (4000,), 22050),
+    "keywords, convolutional": (SpeechCommands(), (4000,), 16000),
+    "keywords, published": (SpeechCommands.preset("published", model="conv2d"), (4000,), 22050),
     "wrist": (Capture24(sample_rate=20), (200, 3), 20),
     "wrist, published": (Capture24.preset("published"), (1000, 3), 100),
     "rainforest": (Rainforest(), (24000,), 48000, conv2d),

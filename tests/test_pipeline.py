@@ -33,7 +33,14 @@ from tfspec.inference import predict_files
 from tfspec.inference.loading import load_keras, load_model
 from tfspec.pipelines import RadioSignals, SpeechCommands
 
-OPTIONS = {"epochs": 2, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4, "model": "conv2d"}
+OPTIONS = {
+    **SpeechCommands.presets["recurrent"],
+    "epochs": 2,
+    "validation_fraction": 1 / 3,
+    "clip_seconds": 0.3,
+    "batch_size": 4,
+    "model": "conv2d",
+}
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +129,8 @@ class Kill(fitting.StopOnNaN):
             os.kill(os.getpid(), signal.SIGKILL)
 
 fitting.StopOnNaN = Kill
-SpeechCommands(data=sys.argv[1], out=sys.argv[2], epochs=4, validation_fraction=1 / 3, clip_seconds=0.3,
-    batch_size=4, **json.loads(sys.argv[3])).train(verbose=0)
+SpeechCommands.preset("recurrent", data=sys.argv[1], out=sys.argv[2], epochs=4, validation_fraction=1 / 3,
+    clip_seconds=0.3, batch_size=4, **json.loads(sys.argv[3])).train(verbose=0)
 """
 
 
@@ -514,14 +521,17 @@ def test_radio_signals_run_and_come_back(tmp_path):
         pipeline_of(run).evaluate(run, tmp_path)
 
 
-def test_keywords_are_augmented_as_asked_and_the_lstm_by_default():
+def test_keywords_are_augmented_as_asked_or_as_suits_their_scaling():
     def layers(**options):
         found = SpeechCommands(data=".", **options).augmentation()
         return [type(layer).__name__ for chain in found.layers for layer in chain.layers]
 
-    assert layers() == ["PitchShift", "TimeShift"]
-    assert layers(model="conv2d") == layers(augment=()) == []
+    of_features = ["TimeMask", "FrequencyMask"]
+    assert layers() == ["PitchShift", "TimeShift", "OneOf", "Gain", *of_features]
     assert layers(augment=("frequency_mask", "noise")) == ["OneOf", "FrequencyMask"]
+    assert layers(augment=("shift",), background=".") == ["TimeShift", "BackgroundNoise"]
+    assert layers(scaling="centre", model="lstm") == ["PitchShift", "TimeShift"]
+    assert layers(scaling="centre", model="conv2d") == layers(augment=()) == []
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from tones import write_tones
 
 from tfspec import UserError
 from tfspec.experiment.registry import pipeline_of
+from tfspec.experiment.run import Run
 from tfspec.pipelines import SpeechCommands
 
 CLIP = np.random.default_rng(0).normal(0, 0.1, 17640).astype(np.float32)
@@ -100,7 +101,7 @@ def test_networks_see_mel_pictures_from_0_to_1_and_train_their_head_first():
 )
 def test_features_that_are_too_small_for_the_model(options, said):
     with pytest.raises(UserError, match=said):
-        SpeechCommands(**options)
+        SpeechCommands.preset("recurrent", **options)
 
 
 @pytest.mark.slow
@@ -123,14 +124,45 @@ def test_whole_files_are_padded_to_the_longest_of_them(tmp_path):
     [
         ("ds_cnn", 24_648),
         ("tc_resnet", 65_584),
-        ("ds_tc_resnet", 72_565),
+        ("ds_tc_resnet", 59_115),
         ("matchboxnet", 72_437),
         ("bc_resnet", 11_516),
     ],
 )
 def test_small_networks_take_cepstra_of_any_number_of_frames(model, weights):
-    """The weights are the published ones but for 39 coefficients, 11 taps and 8 classes."""
+    """The published ones but for 39 coefficients, 11 taps and 8 classes; ds_tc_resnet is at half the rate."""
     backbone = SpeechCommands(model=model).backbone((138, 39, 1), 8)
     assert backbone.name == model
     assert backbone.input_shape == (None, None, 39, 1)
     assert backbone.count_params() == weights
+
+
+def test_default_features_are_librosas_logarithms_and_do_not_depend_on_what_comes_later():
+    """40 mel bands of frames of 30 ms every 10 ms that lie in the clip: what a stream can have."""
+    pipeline = SpeechCommands()
+    clip = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
+    found = pipeline.front_end()(clip[np.newaxis]).numpy()[0, ..., 0]
+    power = librosa.feature.melspectrogram(
+        y=clip, sr=16000, n_fft=512, win_length=480, hop_length=160, n_mels=40, center=False
+    )
+    assert found.shape == (97, 40)
+    np.testing.assert_allclose(found, np.log(power.T + 1e-6) / 4 + 2, atol=1e-4)
+    later = clip.copy()
+    later[8000:] *= 20
+    changed = pipeline.front_end()(later[np.newaxis]).numpy()[0, ..., 0]
+    frames = (8000 - 512) // 160 + 1
+    np.testing.assert_array_equal(changed[:frames], found[:frames])
+    assert (changed[frames + 3 :] > found[frames + 3 :] + 1).all()
+
+
+def test_a_run_of_an_earlier_version_keeps_what_was_the_default_then(tmp_path):
+    options = {"data": "words", "epochs": 7, "augment": None}
+    Run.create(tmp_path / "run", {"pipeline": "speech_commands", "options": options})
+    earlier = pipeline_of(Run(tmp_path / "run"))
+    assert (earlier.model, earlier.features) == ("lstm", "mfcc")
+    assert (earlier.num_samples, earlier.epochs) == (17640, 7)
+    changes = earlier.augmentation().signals.layers
+    assert [type(layer).__name__ for layer in changes] == ["PitchShift", "TimeShift"]
+    learnt = earlier.training(None, ["no", "yes"])
+    assert type(learnt.optimizer(1e-3)) is keras.optimizers.Adam
+    assert learnt.phases[0].warm_up == 0

@@ -1,81 +1,127 @@
-"""Measures the keyword models on speakers kept out of training and of the choice of the best epoch.
+"""Measures keyword models on speakers that they have never heard, cross-validated over people.
 
-    python tests/benchmarks/measure_keywords.py DATA OUT [CONFIGURATION …]
+    python tests/benchmarks/measure_keywords.py DATA OUT [CONFIGURATION …] [--folds 0 1 …] [--seeds 0 …]
 
-DATA is a folder of class folders, of which the eight words of mini_speech_commands are used. A fifth of the
-speakers is linked into OUT/test, the others into OUT/train; each configuration is trained on the latter with
-its own validation split, then scored on the former. OUT/results.csv gathers the rows. A name with
-augmentations, as in mfcc-lstm+pitch+shift or mfcc-lstm+none, has these instead of the default ones.
+DATA is a folder of class folders, of which the eight words of mini_speech_commands are used. The speakers are
+dealt into five folds, always the same. A configuration is trained on four of them for all its epochs, and the
+model of the last one is scored on the fifth, on which nothing is chosen. OUT/results.csv gathers a row a
+training; what is in there is not trained again. Printed are the mean over folds and seeds, and an interval
+over the speakers, who are drawn anew.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from tfspec.data.sources.class_folders import from_class_folders
-from tfspec.data.splits import split_by_group
-from tfspec.experiment.registry import pipeline_of
+from tfspec.data.splits import folds
+from tfspec.export.parity import ParityError
+from tfspec.inference import load_model
 from tfspec.pipelines import SpeechCommands
+from tfspec.scores.groups import draw_anew
 
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
-STFT_LSTM = {"features": "stft", "model": "lstm"}
-PUBLISHED = {**SpeechCommands.presets["published"], **STFT_LSTM}
-BEST_EPOCH = {"split_by": "speaker", "keep": "best"}
+FOLDS = 5
+RECURRENT = SpeechCommands.presets["recurrent"]
+BY_SPEAKER = {**SpeechCommands.presets["published"], "split_by": "speaker"}
+NETWORKS = ("tc_resnet", "ds_cnn", "bc_resnet", "matchboxnet", "conv2d")
 CONFIGURATIONS: dict[str, dict] = {
-    "mfcc-lstm": {"features": "mfcc", "model": "lstm"},
-    "mfcc-conv2d": {"features": "mfcc", "model": "conv2d"},
-    "stft-lstm": STFT_LSTM,
-    # From the published recipe to the default, one choice at a time
-    "stft-lstm-published": PUBLISHED,
-    "stft-lstm-best": {**PUBLISHED, **BEST_EPOCH},
-    "stft-lstm-scaled": {**PUBLISHED, **BEST_EPOCH, "scaling": "centre"},
-    "stft-lstm-scaled-clipped": {**PUBLISHED, **BEST_EPOCH, "scaling": "centre", "clip_norm": 1.0},
-    # One second reaches the end of late words, but leaves silence after the others
-    "mfcc-lstm-1s": {"features": "mfcc", "model": "lstm", "clip_seconds": 1.0},
-    "stft-conv2d": {"features": "stft", "model": "conv2d"},
+    "default": {},
+    **{
+        network: {"model": network}
+        for network in ("tc_resnet", "ds_cnn", "bc_resnet", "matchboxnet", "conv2d")
+    },
+    "recurrent": {**RECURRENT, "keep": "last", "patience": None},
+    **{f"published {model}": {**BY_SPEAKER, "model": model} for model in ("lstm", "conv2d")},
+    # The default without one of its parts
+    "without augmentation": {"augment": ()},
+    "without noise": {"augment": ("pitch", "shift", "gain", "time_mask", "frequency_mask")},
+    "without pitch": {"augment": ("noise", "shift", "gain", "time_mask", "frequency_mask")},
+    "without masks": {"augment": ("noise", "pitch", "shift", "gain")},
+    "clips centred": {"scaling": "centre"},
+    "30 epochs": {"epochs": 30},
 }
 
 
-def main(data: Path, out: Path, names: list[str]) -> None:
-    """Train and score the named configurations."""
-    link_speakers(data, out)
-    for name in names:
-        configuration, *augmentations = name.split("+")
-        options = CONFIGURATIONS[configuration]
-        if augmentations:
-            options = {**options, "augment": tuple(n for n in augmentations if n != "none")}
-        run = SpeechCommands(data=out / "train", out=out / name, **options).train(verbose=2)
-        validation = pipeline_of(run).evaluate(run)
-        test = pipeline_of(run).evaluate(run, out / "test")
-        assert not test["groups_trained_on"]
-        tflite = pipeline_of(run).export(run)["tflite"]
-        history = run.history
-        row = {
-            "configuration": name,
-            "test accuracy": test["accuracy"],
-            "validation accuracy": validation["accuracy"],
-            "epochs": len(history),
-            "seconds an epoch": history["seconds"][1:].median(),
-            "TFLite kB": tflite["bytes"] / 1000,
-            "TFLite ms": tflite["milliseconds"],
-        }
-        results = out / "results.csv"
-        pd.DataFrame([row]).to_csv(results, mode="a", header=not results.exists(), index=False)
-        print(pd.read_csv(results).round(3).to_string(index=False))
+@dataclass(kw_only=True)
+class HeldOut(SpeechCommands):
+    """Keywords of which the speakers of one fold validate."""
+
+    fold: int = 0
+
+    def split(self, manifest):
+        """Hold out a fold; the folds are the same for all seeds."""
+        fold = folds(manifest, FOLDS, seed=0)["fold"]
+        return manifest.assign(part=np.where(fold == self.fold, "validation", "train"))
 
 
-def link_speakers(data: Path, out: Path) -> None:
-    """Link a fifth of the speakers into OUT/test and the others into OUT/train."""
-    split = split_by_group(from_class_folders(data, WORDS), 0.2, seed=0)
-    for row in split.itertuples():
-        link = out / {"validation": "test", "train": "train"}[row.part] / row.path
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists():
-            link.symlink_to((data / row.path).resolve())
+def main(data: Path, out: Path, configurations: list[str], wanted: list[int], seeds: list[int]) -> None:
+    """Train and score what is not in the table yet."""
+    for name in configurations:
+        for seed in seeds:
+            for fold in wanted:
+                folder = out / f"{name} {fold} {seed}".replace(" ", "-")
+                if not (folder / "measured.csv").exists():
+                    options = {"data": data, "out": folder, "classes": WORDS, "seed": seed, "fold": fold}
+                    row = _measure(HeldOut(**options, **CONFIGURATIONS[name]), name)
+                    row.to_csv(folder / "measured.csv", index=False)
+    rows = pd.concat([pd.read_csv(path) for path in out.glob("*/measured.csv")])
+    rows.to_csv(out / "results.csv", index=False)
+    for name in configurations:
+        print(described(out, rows[rows["configuration"] == name]))
+
+
+def _measure(steps: HeldOut, name: str) -> pd.DataFrame:
+    """Train, score and quantise."""
+    run = steps.train(verbose=2)
+    try:
+        steps.export(run, "int8")
+        model = load_model(run.folder / "export" / "model.tflite")
+        held_out = run.part("validation")
+        found = model.probabilities(steps.reader()(held_out)).argmax(axis=1)
+        int8 = (np.take(model.class_names, found) == held_out["label"]).mean()
+    except ParityError:
+        int8 = np.nan
+    row = {
+        "configuration": name,
+        "fold": steps.fold,
+        "seed": steps.seed,
+        "accuracy": run.metrics()["accuracy"],
+        "int8": int8,
+        "weights": sum(each.size for each in run.classifier.backbone.get_weights()),
+        "seconds": run.history["seconds"].sum(),
+        "folder": run.folder.name,
+    }
+    return pd.DataFrame([row])
+
+
+def described(out: Path, rows: pd.DataFrame) -> str:
+    """Say what the trainings of a configuration came to, in a line."""
+    predictions = pd.concat([pd.read_csv(out / each / "predictions.csv") for each in rows["folder"]])
+    right = predictions["label"] == predictions["predicted"]
+    of_speakers = right.groupby(predictions["group"]).agg(["sum", "count"]).to_numpy()
+    drawn = draw_anew(len(of_speakers)) @ of_speakers
+    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
+    by_seed, by_fold = (rows.groupby(each)["accuracy"].mean().round(3).to_dict() for each in ("seed", "fold"))
+    name, minutes = rows["configuration"].iloc[0], rows["seconds"].mean() / 60
+    return (
+        f"{name:22} {rows['accuracy'].mean():.3f} ({low:.3f}–{high:.3f}), folds {by_fold}, seeds {by_seed}, "
+        f"int8 {rows['int8'].mean():.3f}, {rows['weights'].iloc[0]:,} weights, {minutes:.0f} min"
+    )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or list(CONFIGURATIONS))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("configurations", nargs="*", default=list(CONFIGURATIONS))
+    parser.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    given = parser.parse_args()
+    main(given.data, given.out, given.configurations, given.folds, given.seeds)

@@ -156,7 +156,7 @@ class Mixtures(Light, OverlappedSpeech):
 def keywords(data, out, **options):
     """Make a training on recordings, whose validation part is never augmented."""
     small = {"epochs": 3, "validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 4, "augment": ()}
-    return Keywords(data=data, out=out, **small, **options)
+    return Keywords.preset("recurrent", data=data, out=out, **small, **options)
 
 
 def radio(data, out):

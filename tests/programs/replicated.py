@@ -22,7 +22,8 @@ from tfspec.training import fitting
 SMALL = {
     "speech_commands": (
         SpeechCommands,
-        {"validation_fraction": 1 / 3, "clip_seconds": 0.3, "batch_size": 7, "model": "conv2d"}
+        {**SpeechCommands.presets["recurrent"], "validation_fraction": 1 / 3, "clip_seconds": 0.3}
+        | {"batch_size": 7, "model": "conv2d"}
         | {"augment": ("shift",)},
     ),
     "radio_signals": (RadioSignals, {"num_train": 22, "num_validation": 9, "batch_size": 5}),

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, get_args
 
 from tfspec.augment.augmentation import Augmentation
+from tfspec.augment.background import BackgroundNoise
 from tfspec.augment.base import Compose, OneOf
 from tfspec.augment.spectrogram import FrequencyMask, TimeMask
-from tfspec.augment.waveform import GaussianNoise, PinkNoise, PitchShift, TimeShift
+from tfspec.augment.waveform import Gain, GaussianNoise, PinkNoise, PitchShift, TimeShift
 
-VoiceChange = Literal["noise", "pitch", "shift", "time_mask", "frequency_mask"]
+VoiceChange = Literal["noise", "pitch", "shift", "gain", "time_mask", "frequency_mask"]
+VOICE_CHANGES: tuple[VoiceChange, ...] = get_args(VoiceChange)
+NOISE_DB = (5.0, 40.0)
 
 
-def voice_augmentation(changes: Collection[VoiceChange], sample_rate: int) -> Augmentation:
+def voice_augmentation(
+    changes: Collection[VoiceChange], sample_rate: int, background: str | os.PathLike | None = None
+) -> Augmentation:
     """Make what changes voices at random: who speaks, when, where, and what of it is heard.
 
     Args:
-        changes: of signals "noise" at 10…40 dB, "pitch" by up to two semitones, and "shift" by up to 0.1 s;
-            of features "time_mask" and "frequency_mask", two of each, under which is the features' mean.
+        changes: of signals "noise" at 5…40 dB in half of them, "pitch" of half of them by up to two
+            semitones, "shift" by up to 0.1 s, and "gain" from −10 to 6 dB; of features "time_mask" and
+            "frequency_mask", one of each, under which is the features' mean.
         sample_rate: samples per second.
+        background: folder of recordings, one of which is mixed in, at the same levels, into half of the
+            signals.
 
     Example:
         >>> [type(layer).__name__ for layer in voice_augmentation(["noise"], 16000).signals.layers]
         ['OneOf']
     """
-    noises = [GaussianNoise(10.0, 40.0, "rms"), PinkNoise(10.0, 40.0, "rms")]
+    noises = [GaussianNoise(*NOISE_DB, "rms"), PinkNoise(*NOISE_DB, "rms")]
     of_signals = {
-        "noise": OneOf(noises, probability=0.5),
         "pitch": PitchShift(-2, 2, round(0.04 * sample_rate), probability=0.5),
         "shift": TimeShift(0.1, sample_rate, wrap=False),
+        "noise": OneOf(noises, probability=0.5),
+        "gain": Gain(-10, 6),
     }
     of_features = {
-        "time_mask": TimeMask(20, num_masks=2, fill="mean"),
-        "frequency_mask": FrequencyMask(5, num_masks=2, fill="mean"),
+        "time_mask": TimeMask(10, fill="mean"),
+        "frequency_mask": FrequencyMask(4, fill="mean"),
     }
     chosen = [[layer for name, layer in of.items() if name in changes] for of in (of_signals, of_features)]
+    if background is not None:
+        chosen[0].append(BackgroundNoise(background, sample_rate, *NOISE_DB, "rms", probability=0.5))
     return Augmentation(*(Compose(layers) if layers else None for layers in chosen))

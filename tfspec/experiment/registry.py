@@ -132,7 +132,7 @@ def pipeline_of(run: Run, pipeline: str | None = None) -> Pipeline:
     """
     found = find_pipeline(pipeline or _remembered(run))
     try:
-        return found(**_options(run))
+        return found(**{**found.earlier, **_options(run)})
     except (TypeError, UserError) as error:
         config = run.folder / "config.json"
         raise UserError(

@@ -47,6 +47,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
     """Pictures of each class among the run's figures."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named sets of options, such as those of the published experiment; "default" is always there."""
+    earlier: ClassVar[Mapping[str, Any]] = {}
+    """What stands for the options that a run of an earlier version does not say."""
 
     def __post_init__(self):
         """Hold the options to their annotations; text may be for paths and lists for tuples, as in JSON."""

@@ -1,0 +1,42 @@
+"""How networks learn that are to know more than their examples: warmed up, smoothed, decayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import keras
+
+from tfspec.base.options import Dropout
+from tfspec.experiment.pipeline import Pipeline
+from tfspec.training.losses import SmoothedCrossEntropy
+
+NOT_DECAYED = ["bias", "gamma", "beta"]
+"""Weights that are left as large as they are."""
+
+
+@dataclass(kw_only=True)
+class Regularised(Pipeline):
+    """Options of a training by AdamW (I. Loshchilov, F. Hutter, "Decoupled weight decay", 2019)."""
+
+    warm_up: Dropout = 0.1
+    """Part of the epochs in which the learning rate rises."""
+    label_smoothing: Dropout = 0.05
+    """Share of each label that is spread over all classes."""
+    weight_decay: Dropout = 0.01
+    """Part of each kernel that a step takes away, in units of the learning rate."""
+
+    def training(self, examples, class_names):
+        """Learn slowly at first; where asked for, with decayed weights and smoothed labels."""
+        training = super().training(examples, class_names)
+        (phase,) = training.phases
+        training = replace(training, phases=[replace(phase, warm_up=self.warm_up)])
+        if self.weight_decay:
+            training = replace(training, optimizer=self._optimizer)
+        if self.label_smoothing and self.labels == "one":
+            training = replace(training, loss=SmoothedCrossEntropy(self.label_smoothing))
+        return training
+
+    def _optimizer(self, rate: keras.optimizers.schedules.LearningRateSchedule) -> keras.optimizers.Optimizer:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=self.clip_norm)
+        optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
+        return optimizer
