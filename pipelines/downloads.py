@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +18,7 @@ class Downloads(Recordings):
     """Recordings in a folder, or in a public archive that is fetched into it."""
 
     archive_url: ClassVar[str]
+    everyday: ClassVar[Sequence[str]] = ("data", "download", "out", "epochs", "num_members")
 
     download: bool = False
     """Fetch the public archive into the folder `data` first, and train on what it holds."""

@@ -143,9 +143,12 @@ def command(
         (["--count", "many"], "--count"),
         (["--rate", "inf"], "rate must be a number above 0"),
         (["--out", ""], "out must be a path"),
-        (["--folds", "some"], "--folds: no type matching {None}|{INT (from 2 to 9)}|{all}"),
+        (["--folds", "some"], "--folds: no type matching {all}|none|{INT (from 2 to 9)}"),
         (["--folds", "1"], "folds must be a whole number from 2 to 9 or one of all or none. Received: 1"),
-        (["--nothing"], "Unrecognized options"),
+        (["--nothing"], "No option --nothing. x --help-all lists all."),
+        (["--cuont", "3"], "No option --cuont. Did you mean --count?"),
+        (["--count=3", "--lr=2"], "No option --lr. x --help-all lists all."),
+        (["--count", "3", "4"], "Unrecognized options: 4"),
     ],
 )
 @pytest.mark.parametrize(
@@ -168,6 +171,8 @@ def test_the_command_line_gives_what_the_annotations_say():
     )
     assert parse(Options, ["--people", "0.5"], "x", {}).people == 0.5
     assert parse_call(command, ["r", "--folds", "all"], "x")() == (Path("r"), 3, 1.0, None, "all")
+    assert parse_call(command, ["r", "--folds", "none"], "x")() == (Path("r"), 3, 1.0, None, None)
+    assert parse(Options, ["--part", "None", "--pair", "none"], "x", {}).part is None
     with pytest.raises(UserError, match="run must be a path"):
         parse_call(command, [""], "x")
 
@@ -178,15 +183,12 @@ def test_the_command_line_gives_what_the_annotations_say():
 def test_help_states_ranges(show, capsys):
     with pytest.raises(SystemExit):
         show()
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for option in (
-        "--count INT (from 1 to 1000000)",
-        "--rate FLOAT (above 0, at most 1000)",
-        "{INT (from 2 to 9)}",
-    ):
+    said = " ".join(capsys.readouterr().out.split())
+    for option in ("--count INT", "--rate NUMBER (above 0, at most 1,000; default: 1.0)", "--out PATH|none"):
         assert option in said
-    assert "Annotated" not in said
-    assert "(default: 3)" in said
+    assert "often" in said or "How many." in said
+    assert "(from 1 to 1,000,000; default: 3)" in said
+    assert "(from 2 to 9; default: 5)" in said
 
 
 @pytest.mark.parametrize(

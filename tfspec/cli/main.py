@@ -14,10 +14,12 @@ from typing import Any, NoReturn
 from tfspec import __version__
 from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.plugins import known_pipelines
-from tfspec.base.quiet import hush_tensorflow
+from tfspec.base.progress import at_volume
+from tfspec.base.quiet import LEVEL, hush_tensorflow
+from tfspec.base.suggestions import remedy
 from tfspec.base.text import shown
 from tfspec.cli.commands import COMMANDS, NESTING, PIPELINE_COMMANDS
-from tfspec.cli.parsing import given_columns, parse, parse_call, split_off_preset
+from tfspec.cli.parsing import given_columns, parse, parse_call, split_off_preset, split_off_volume
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
 
@@ -30,16 +32,22 @@ FILE.py defines a Pipeline of your own. `tfspec {command} DATA --help` lists the
 PRESET is a named set of options, such as published; options that are given go before its own.
 --show prints all options, those that are chosen from DATA too, and does nothing else."""
 
+VOLUMES = """--quiet, with any command: tell nothing on the way, only results and errors.
+--verbose: Keras's own table and bars, and what TensorFlow has to say. Otherwise there are progress bars in a
+terminal, and where the output goes to a file, a line an epoch."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; what a user can put right ends as one line on standard error and exit code 2."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    volume, arguments = split_off_volume(sys.argv[1:] if arguments is None else arguments)
+    if volume == "verbose":
+        os.environ.setdefault(LEVEL, "0")
     hush_tensorflow()
     for stream in (sys.stdout, sys.stderr):  # which may take less than Unicode, and never half a character
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _flushed():
+        with _flushed(), at_volume(volume):
             _run(arguments)
     except UserError as error:
         _fail(str(error))
@@ -105,8 +113,9 @@ def _run(arguments: list[str]) -> None:
     elif command in COMMANDS:
         parse_call(COMMANDS[command], options, f"tfspec {command}")()
     else:
-        known = ", ".join((*PIPELINE_COMMANDS, *NESTING, *COMMANDS))
-        raise UserError(f"No command {command!r}. Give one of {known}.")
+        raise UserError(
+            f"No command {command!r}. {remedy(command, (*PIPELINE_COMMANDS, *NESTING, *COMMANDS))}"
+        )
 
 
 def _run_pipeline(command: str, arguments: list[str]) -> None:
@@ -134,7 +143,7 @@ def _usage() -> str:
         f"  {name:11} {(inspect.getdoc(call) or '').splitlines()[0]}"
         for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, **NESTING}.items())
     ]
-    return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
+    return "\n".join(["usage: tfspec COMMAND …, tfspec COMMAND --help", "", *lines, "", VOLUMES])
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
