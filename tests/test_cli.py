@@ -73,7 +73,7 @@ def _fails(capsys, *arguments) -> str:
         (["prepare", "nope"], "No pipeline and no data at 'nope'"),
         (["prepare", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
         (["train", "nope.py"], "No such file: nope.py"),
-        (["train", "speech_commands"], "No such folder: data"),
+        (["train", "speech_commands"], "No such folder: data. Give yours, --data FOLDER, or --download"),
         (["train", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
         (["train", "speech_commands", "--data", ".", "--epochs", "many"], "--epochs"),
         (["train", "speech_commands", "--data", ".", "--epochs", "0"], "epochs"),
@@ -157,7 +157,7 @@ def test_help_lists_every_command_and_option(capsys):
         cli.main(["train", "speech_commands", "--help"])
     assert stop.value.code in (0, None)
     assert re.findall("^  (--[a-z-]+)", said := capsys.readouterr().out, re.M) == EVERYDAY
-    assert "32 more: tfspec train speech_commands --help-all" in said
+    assert "35 more: tfspec train speech_commands --help-all" in said
     with pytest.raises(SystemExit):
         cli.main(["train", "speech_commands", "--help-all"])
     options = {option for line in capsys.readouterr().out.splitlines() for option in line.split()}
@@ -267,12 +267,14 @@ def test_the_command_says_that_a_loop_has_no_int8_activations(run, capsys, monke
 def test_check_finds_nothing_or_exits_with_1(capsys, folder, tmp_path):
     cli.main(["check", str(folder / "data"), "--json"])
     assert json.loads(capsys.readouterr().out)["recordings"] == 12
-    (tmp_path / "a").mkdir()
-    _text_file(tmp_path / "a" / "x.wav")
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["check", str(tmp_path)])
-    assert stop.value.code == 1
-    assert "a/x.wav: Format not recognised" in capsys.readouterr().out
+    soundfile.write(
+        shutil.copytree(folder / "data", tmp_path / "data") / "low" / "x.wav", np.ones(8000), 16000
+    )
+    cli.main(["check", str(tmp_path / "data")])
+    assert "clipped: 1, which training takes as they are\n  low/x.wav\n" in capsys.readouterr().out
+    _text_file(tmp_path / "data" / "low" / "y.wav")
+    _exits(1, "check", tmp_path / "data")
+    assert "unreadable: 1\n  low/y.wav: Format not recognised" in capsys.readouterr().out
 
 
 def test_a_pipeline_of_the_users_own_is_remembered_and_asked_for_where_it_has_changed(

@@ -14,7 +14,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, check_seeds
 from tfspec.cli.parsing import parse, parse_call
 from tfspec.experiment.members import members_of
-from tfspec.pipelines import OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
+from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
 
 
 @dataclass(kw_only=True)
@@ -211,6 +211,13 @@ def test_help_states_ranges(show, capsys):
 def test_pipelines_refuse_before_anything_is_read(make, said):
     with pytest.raises(UserError, match=said):
         make()
+
+
+def test_nobody_tests_where_none_is_asked_for():
+    people = pd.DataFrame({"group": [*"aabbccddee"], "label": [*"xyxyxyxyxy"]})
+    made = parse(Capture24, ["--test", "none"], "x", {})
+    assert set(made.split(people)["part"]) == {"train"}
+    assert parse(Capture24, ["--max-hz", "none"], "x", {}).max_hz is None
 
 
 def test_members_have_the_last_seeds():

@@ -39,15 +39,12 @@ terminal, and where the output goes to a file, a line an epoch."""
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; what a user can put right ends as one line on standard error and exit code 2."""
-    volume, arguments = split_off_volume(sys.argv[1:] if arguments is None else arguments)
-    if volume == "verbose":
-        os.environ.setdefault(LEVEL, "0")
-    hush_tensorflow()
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     for stream in (sys.stdout, sys.stderr):  # which may take less than Unicode, and never half a character
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _flushed(), at_volume(volume):
+        with _flushed():
             _run(arguments)
     except UserError as error:
         _fail(str(error))
@@ -101,13 +98,21 @@ def _fail_in_graph(error: Any) -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    command, *options = arguments or ["--help"]
+    volume, arguments = split_off_volume(arguments)
+    if volume == "verbose":
+        os.environ.setdefault(LEVEL, "0")
+    hush_tensorflow()
+    with at_volume(volume):
+        _run_command(*(arguments or ["--help"]))
+
+
+def _run_command(command: str, *options: str) -> None:
     if command in ("-h", "--help"):
         print(_usage())
     elif command == "--version":
         print(__version__)
     elif command in PIPELINE_COMMANDS:
-        _run_pipeline(command, options)
+        _run_pipeline(command, [*options])
     elif command in NESTING:
         NESTING[command](options)
     elif command in COMMANDS:

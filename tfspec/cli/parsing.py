@@ -185,15 +185,17 @@ def _help(program: str, text: str, options: Sequence[Option], shown: Collection[
 
 def _check_names(options: Sequence[Option], arguments: Sequence[str], program: str) -> None:
     """Refuse an option that is not known, and name the one that was meant."""
-    known = {option.name: option.spelt for option in options if not option.is_positional}
-    spelt = {*known, *known.values(), *(f"no-{option.spelt}" for option in options if option.is_flag)}
-    spelt |= {name.replace("-", "_") for name in spelt}
+    named = [option for option in options if not option.is_positional]
+    known = {option.name: option.spelt for option in named}
+    known |= {option.spelt.replace("-", "_"): option.spelt for option in named}
+    off = {f"no_{option.name}" for option in named if option.is_flag}
     for given in itertools.takewhile(lambda each: each != "--", arguments):
         option = given.partition("=")[0]
         name = option.lstrip("-").replace("-", "_")
-        if re.match("--[A-Za-z]|-[A-Za-z]$", option) and name not in spelt:
+        if re.match("--[A-Za-z]|-[A-Za-z]$", option) and name not in {*known, *off}:
             right = meant(name, known)
-            remedy = f"Did you mean --{known[right]}?" if right else f"{program} --help-all lists all."
+            page = f"{program.partition(' [')[0]} --help-all"
+            remedy = f"Did you mean --{known[right]}?" if right else f"{page} lists all."
             raise UserError(f"No option {option}. {remedy}")
 
 
