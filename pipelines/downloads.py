@@ -33,7 +33,7 @@ class Downloads(Recordings):
             return fetch_archive(self.archive_url, self.data, self.sha256)
         if self.data == type(self).data and not self.data.exists():
             raise UserError(
-                f"No such folder: {self.data}. Give yours, --data FOLDER, or --download to fetch a public one."
+                f"No such folder: {self.data}. Give yours, --data FOLDER, or --download to fetch some."
             )
         return self.data
 

@@ -167,7 +167,7 @@ def test_help_lists_every_command_and_option(capsys):
 
 def test_a_log_has_a_line_an_epoch_and_nothing_for_terminals(log):
     epochs = re.findall(
-        r"^epoch (\d) of 2: loss \d\.\d{4}, val_loss \d\.\d{4}, val_accuracy [01]\.\d{4}, \d+\.\d s$",
+        r"^epoch (\d) of 2: loss \d\.\d{3}, val_loss \d\.\d{3}, val_accuracy [01]\.\d{3}, \d+\.\d s$",
         log,
         re.M,
     )

@@ -22,9 +22,9 @@ def _epoch(tmp_path, row=ROW) -> None:
 @pytest.mark.parametrize(
     ("others", "scores"),
     [
-        ({}, "loss 1.5000, accuracy 0.2500"),
-        ({"val_loss": 0.125, "val_accuracy": 0.5}, "loss 1.5000, val_loss 0.1250, val_accuracy 0.5000"),
-        ({"val_loss": float("nan")}, "loss 1.5000, val_loss nan"),
+        ({}, "loss 1.500, accuracy 0.250"),
+        ({"val_loss": 0.125, "val_accuracy": 0.5}, "loss 1.500, val_loss 0.125, val_accuracy 0.500"),
+        ({"val_loss": float("nan")}, "loss 1.500, val_loss nan"),
     ],
 )
 def test_a_line_names_the_model_the_epoch_and_its_scores(tmp_path, capsys, others, scores):

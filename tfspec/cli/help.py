@@ -64,6 +64,8 @@ class Option(NamedTuple):
     def value(self) -> str:
         """What stands for its value."""
         kind = _value(self.hint)
+        if self.default is None:  # so that nobody needs to give none
+            kind = kind.removesuffix("|none")
         return self.name.upper() + "…" * kind.endswith("…") if self.is_positional else kind
 
     @property

@@ -50,7 +50,7 @@ class TellEpochs(keras.callbacks.Callback, contextlib.AbstractContextManager):
         row = self.progress.history[-1]
         measured = [key for key in row if key.startswith("val_")] or [*row]
         told = sorted({"loss", *measured} - NO_SCORES, key=lambda key: (not key.endswith("loss"), key))
-        scores = ", ".join(f"{key} {row[key]:.4f}" for key in told)
+        scores = ", ".join(f"{key} {row[key]:.3f}" for key in told)
         say(f"{self._epoch(epoch)}: {scores}, {row['seconds']:.1f} s")
 
     def _epoch(self, epoch: int) -> str:
