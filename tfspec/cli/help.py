@@ -22,6 +22,8 @@ from tfspec.base.options import Range, limits
 
 EVERYDAY = "What most people give"
 OWN = "This experiment's own"
+ADDED = "What this pipeline adds"
+"""Of a pipeline that is not one of tfspec's, the options of its own."""
 (POSITIONAL,) = Positional[Any].__metadata__  # type: ignore[misc]
 KINDS = {int: "INT", float: "NUMBER", Path: "PATH", str: "TEXT", type(None): "none"}
 MISSING = (dataclasses.MISSING, inspect.Parameter.empty)
@@ -93,12 +95,13 @@ def fields_of(target: type, defaults: Mapping[str, Any]) -> list[Option]:
             hints[field.name],
             defaults.get(field.name, field.default),
             said.get(field.name, ""),
-            EVERYDAY if field.name in everyday else _heading(target, field.name),
+            EVERYDAY if field.name in everyday else _group(target, field.name),
         )
         for field in dataclasses.fields(target)
     }
     first = [found.pop(name) for name in everyday if name in found]
-    return [*first, *sorted(found.values(), key=lambda option: option.group != OWN)]
+    order = {ADDED: 0, OWN: 1}
+    return [*first, *sorted(found.values(), key=lambda option: order.get(option.group, 2))]
 
 
 def parameters_of(function: Callable) -> list[Option]:
@@ -224,7 +227,9 @@ def _said_of_arguments(function: Callable) -> dict[str, str]:
     return {name: " ".join(said.split()) for name, said in entries}
 
 
-def _heading(target: type, name: str) -> str:
-    """Name the group of an option that many pipelines share by what its class is about."""
+def _group(target: type, name: str) -> str:
+    """Tell where an option stands: those that many pipelines share, under what their class is about."""
     definer = next(each for each in reversed(target.__mro__) if name in vars(each).get("__annotations__", {}))
+    if not definer.__module__.startswith("tfspec."):
+        return ADDED
     return (inspect.getdoc(definer) or OWN).rstrip(".") if definer.__name__.endswith("Options") else OWN

@@ -24,7 +24,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, limits
 from tfspec.base.progress import Volume
 from tfspec.base.suggestions import meant
-from tfspec.cli.help import EVERYDAY, Option, fields_of, parameters_of, print_page
+from tfspec.cli.help import ADDED, EVERYDAY, Option, fields_of, parameters_of, print_page
 
 HELP = {"-h", "--help", "--help-all"}
 
@@ -54,8 +54,7 @@ def parse(target: type, arguments: Sequence[str], program: str, defaults: Mappin
     if HELP & {*arguments}:
         text = target.__doc__ or ""
         text = "" if text.startswith(f"{target.__name__}(") else text  # what dataclasses write
-        everyday = {EVERYDAY} & {option.group for option in options}
-        _help(program, text, options, () if "--help-all" in arguments else everyday)
+        _help(program, text, options, () if "--help-all" in arguments else (EVERYDAY, ADDED))
     _check_names(options, arguments, program)
     hints = _for_tyro(target)
     stand_in = {
