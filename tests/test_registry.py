@@ -59,7 +59,7 @@ def test_a_preset_is_a_set_of_options_that_others_go_before(tmp_path, capsys):
     assert [line.split()[0] for line in shown] == list(published.options())
     with pytest.raises(SystemExit):
         cli.main([*command[:-2], "--help-all"])
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert "--preset {default,published}" in shown
     assert "(default: noise)" in shown
     assert not (tmp_path / "runs").exists()

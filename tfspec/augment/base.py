@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfspec import borrowed
 from tfspec.base import arguments
-from tfspec.base.suggestions import NamedArguments
+from tfspec.base.named_arguments import NamedArguments
 from tfspec.dsp import noise
 
 Parameters = dict[str, Any]

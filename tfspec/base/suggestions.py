@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
 from collections.abc import Iterable
-from typing import Any
 
 ELSEWHERE = {
     "sample_rate": ("sr", "fs", "sampling_rate", "samplerate"),
@@ -82,46 +79,3 @@ def remedy(given: str, known: Iterable[str]) -> str:
     """
     right = meant(given, known := list(known))
     return f"Did you mean {right!r}?" if right else f"Give one of {', '.join(known)}."
-
-
-class NamedArguments:
-    """Base of classes whose constructor says which argument was meant, where it is given one that it has not.
-
-    Python and Keras would name only the wrong one, or say of the right one that it is missing.
-
-    Raises:
-        TypeError: an argument of such a name is not known.
-
-    Example:
-        >>> class Tone(NamedArguments):
-        ...     def __init__(self, sample_rate: int): ...
-        >>> Tone(sr=16000)
-        Traceback (most recent call last):
-        TypeError: Tone has no argument `sr`. Did you mean `sample_rate`?
-    """
-
-    def __new__(cls, *args: Any, **named: Any):
-        """Look at the names before Python does."""
-        known = _arguments_of(cls)  # type: ignore[arg-type]
-        for name in named:
-            if name not in known and (right := meant(name, known)):
-                raise TypeError(f"{cls.__name__} has no argument `{name}`. Did you mean `{right}`?")
-        make = super().__new__
-        return make(cls) if make is object.__new__ else make(cls, *args, **named)
-
-
-@functools.cache
-def _arguments_of(kind: type) -> frozenset[str]:
-    """List the arguments of a class, and of those that its own are passed on to."""
-    names: set[str] = set()
-    for each in kind.__mro__:
-        if "__init__" not in vars(each):
-            continue
-        parameters = inspect.signature(each.__init__).parameters.values()  # type: ignore[misc]
-        kinds = {parameter.kind for parameter in parameters}
-        names |= {
-            each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-        }
-        if inspect.Parameter.VAR_KEYWORD not in kinds:
-            break
-    return frozenset(names - {"self"})

@@ -15,8 +15,8 @@ import pandas as pd
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.model import Labels
+from tfspec.base.named_arguments import NamedArguments
 from tfspec.base.options import check_options, check_seeds
-from tfspec.base.suggestions import NamedArguments
 from tfspec.data.readers import Reader
 from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.store import Dtype

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
-from tfspec.base.suggestions import NamedArguments
+from tfspec.base.named_arguments import NamedArguments
 from tfspec.dsp import spectral
 
 PAD_MODES = ("constant", "reflect", "symmetric", "edge")
