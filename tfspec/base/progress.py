@@ -74,6 +74,19 @@ def say(text: str) -> None:
         print(shown(text), flush=True)
 
 
+def remark(text: str) -> None:
+    """Print a line on standard error, of what goes on all the same.
+
+    Args:
+        text: the line.
+
+    Example:
+        >>> remark("Passed over: 3 .txt")
+    """
+    if volume() != "quiet":
+        print(shown(text), file=sys.stderr)
+
+
 def untracked(items: Iterable[Item], total: int) -> Iterable[Item]:
     """Iterate without a bar.
 
@@ -111,6 +124,14 @@ def _track(description: str, items: Iterable[Item], total: int) -> Iterable[Item
     return track(items, description, total)
 
 
+def has_bars() -> bool:
+    """Say whether bars are drawn: on standard error, where that is a terminal."""
+    from rich.console import Console
+
+    is_terminal = Console(stderr=True, force_jupyter=False).is_terminal
+    return is_terminal and volume() in ("normal", "verbose")
+
+
 def track(items: Iterable[Item], description: str, total: int) -> Generator[Item, None, None]:
     """Draw a progress bar on standard error while iterating, with the time left and the rate.
 
@@ -128,12 +149,10 @@ def track(items: Iterable[Item], description: str, total: int) -> Generator[Item
         >>> list(track("ab", "Counting", 2))
         ['a', 'b']
     """
-    from rich.console import Console
-
-    console = Console(stderr=True, force_jupyter=False)
-    if volume() in ("quiet", "lines") or not console.is_terminal:  # where even an erased bar leaves a line
+    if not has_bars():  # where even an erased bar leaves an empty line
         yield from items
         return
+    from rich.console import Console
     from rich.progress import Progress, ProgressColumn
     from rich.text import Text
 
@@ -145,5 +164,6 @@ def track(items: Iterable[Item], description: str, total: int) -> Generator[Item
 
     columns = [*Progress.get_default_columns(), Rate()]
     beside = sys.stdout.isatty()  # or what is printed meanwhile would go to standard error
+    console = Console(stderr=True, force_jupyter=False)
     with Progress(*columns, console=console, transient=True, redirect_stdout=beside) as progress:
         yield from progress.track(items, total, description=description)

@@ -1,121 +1,16 @@
-"""The pages that `--help` and `--help-all` print: options in groups, the ones that everybody needs first."""
+"""The pages that `--help` and `--help-all` print."""
 
 from __future__ import annotations
 
 import argparse
-import ast
-import dataclasses
 import inspect
 import itertools
 import re
 import shutil
 import textwrap
-import types
-import typing
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from collections.abc import Collection, Sequence
 
-from tyro.conf import Positional
-
-from tfspec.base.options import Range, limits
-
-EVERYDAY = "What most people give"
-OWN = "This experiment's own"
-ADDED = "What this pipeline adds"
-"""Of a pipeline that is not one of tfspec's, the options of its own."""
-(POSITIONAL,) = Positional[Any].__metadata__  # type: ignore[misc]
-KINDS = {int: "INT", float: "NUMBER", Path: "PATH", str: "TEXT", type(None): "none"}
-MISSING = (dataclasses.MISSING, inspect.Parameter.empty)
-
-
-class Option(NamedTuple):
-    """What a page says of one option.
-
-    Args:
-        name: as Python has it.
-        hint: its annotation.
-        default: what stands for it if it is not given; one of `MISSING` where it must be.
-        said: what it does.
-        group: heading under which it stands.
-    """
-
-    name: str
-    hint: Any
-    default: Any
-    said: str
-    group: str = "Options"
-
-    @property
-    def spelt(self) -> str:
-        """Its name on the command line, without dashes."""
-        renamed = (getattr(each, "name", None) for each in _metadata(self.hint))
-        return next(filter(None, renamed), self.name).replace("_", "-")
-
-    @property
-    def is_positional(self) -> bool:
-        """Whether it is given without its name."""
-        return POSITIONAL in _metadata(self.hint)
-
-    @property
-    def is_flag(self) -> bool:
-        """Whether it takes no value."""
-        return self.hint is bool
-
-    @property
-    def value(self) -> str:
-        """What stands for its value."""
-        kind = _value(self.hint)
-        if self.default is None:  # so that nobody needs to give none
-            kind = kind.removesuffix("|none")
-        return self.name.upper() + "…" * kind.endswith("…") if self.is_positional else kind
-
-    @property
-    def limits(self) -> str:
-        """The range of its numbers, and what stands for it if it is not given."""
-        if self.is_positional or self.default in MISSING:
-            return ""
-        default = [] if self.default in (None, ()) else [f"default: {_spelt(self.default)}"]
-        return "; ".join([*dict.fromkeys(map(str, _ranges(self.hint))), *default])
-
-
-def fields_of(target: type, defaults: Mapping[str, Any]) -> list[Option]:
-    """List the options of a pipeline, those that everybody needs first.
-
-    Args:
-        target: a dataclass, maybe with `everyday`, the names of those options.
-        defaults: what stands for options that are not given, where this is not what the dataclass says.
-    """
-    hints = typing.get_type_hints(target, include_extras=True)
-    said = _said_of_fields(target)
-    everyday = getattr(target, "everyday", ())
-    found = {
-        field.name: Option(
-            field.name,
-            hints[field.name],
-            defaults.get(field.name, field.default),
-            said.get(field.name, ""),
-            EVERYDAY if field.name in everyday else _group(target, field.name),
-        )
-        for field in dataclasses.fields(target)
-    }
-    first = [found.pop(name) for name in everyday if name in found]
-    order = {ADDED: 0, OWN: 1}
-    return [*first, *sorted(found.values(), key=lambda option: order.get(option.group, 2))]
-
-
-def parameters_of(function: Callable) -> list[Option]:
-    """List the options of a command, which its docstring describes.
-
-    Args:
-        function: the command.
-    """
-    hints, said = typing.get_type_hints(function, include_extras=True), _said_of_arguments(function)
-    parameters = inspect.signature(function).parameters.values()
-    found = [
-        Option(each.name, hints[each.name], each.default, said.get(each.name, "")) for each in parameters
-    ]
-    return [each._replace(group="Given without a name") if each.is_positional else each for each in found]
+from tfspec.cli.options import Option
 
 
 def print_page(program: str, text: str, options: Sequence[Option], shown: Collection[str] = ()) -> None:
@@ -126,6 +21,15 @@ def print_page(program: str, text: str, options: Sequence[Option], shown: Collec
         text: what it does, a docstring.
         options: all of them.
         shown: groups that are printed, and how many options the others have; all groups if not given.
+
+    Example:
+        >>> print_page("double", "Double a number.", [Option("x", int, 2, "the number")])
+        usage: double [options]
+        <BLANKLINE>
+        Double a number.
+        <BLANKLINE>
+        Options:
+          --x INT  the number (default: 2)
     """
     positional = [option for option in options if option.is_positional]
     usage = " ".join([program, *(option.value for option in positional), "[options]"])
@@ -157,79 +61,6 @@ def _add(section: argparse._ArgumentGroup, option: Option) -> None:
 
 def _filled(text: str) -> str:
     """Break the lines of what stands before a docstring's first section, as the terminal is wide."""
-    before = re.split(r"^(?:Args|Example|Raises|Returns):$", inspect.cleandoc(text), maxsplit=1, flags=re.M)[
-        0
-    ]
+    before, *_ = re.split(r"^(?:Args|Example|Raises|Returns):$", inspect.cleandoc(text), flags=re.M)
     width = shutil.get_terminal_size().columns - 2
     return "\n\n".join(textwrap.fill(each, width) for each in before.strip().split("\n\n"))
-
-
-def _ranges(hint: Any) -> Iterator[Range]:
-    yield from (each for each in limits(hint) if isinstance(each, Range))
-    for argument in typing.get_args(hint):
-        yield from _ranges(argument)
-
-
-def _metadata(hint: Any) -> tuple:
-    return hint.__metadata__ if typing.get_origin(hint) is Annotated else ()
-
-
-def _spelt(value: Any) -> str:
-    """Write a value as the command line takes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _value(hint: Any) -> str:
-    """Say in a word of what kind an option's value is."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Annotated:
-        return _value(arguments[0])
-    if origin is Literal:
-        return "|".join(map(str, arguments))
-    if origin is tuple:
-        return (
-            f"{_value(arguments[0])}…" if arguments[1:] == (Ellipsis,) else " ".join(map(_value, arguments))
-        )
-    if origin in (typing.Union, types.UnionType):
-        return "|".join(dict.fromkeys(map(_value, arguments)))
-    return KINDS.get(hint, "VALUE")
-
-
-def _said_of_fields(target: type) -> dict[str, str]:
-    """Read what stands below each field of a dataclass and its bases."""
-    said: dict[str, str] = {}
-    for each in reversed(target.__mro__):
-        if not dataclasses.is_dataclass(each) or (tree := _tree(each)) is None:
-            continue
-        for field, text in itertools.pairwise(tree.body):
-            match field, text:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(found))):
-                    said[name] = " ".join(found.split())
-    return said
-
-
-def _tree(kind: type) -> ast.ClassDef | None:
-    """Parse a class's own text, where there is one."""
-    try:
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    except (OSError, TypeError):  # made by a program
-        return None
-    assert isinstance(tree, ast.ClassDef)
-    return tree
-
-
-def _said_of_arguments(function: Callable) -> dict[str, str]:
-    """Read the arguments' section of a docstring in Google's style."""
-    _, _, section = (inspect.getdoc(function) or "").partition("Args:\n")
-    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.M)
-    return {name: " ".join(said.split()) for name, said in entries}
-
-
-def _group(target: type, name: str) -> str:
-    """Tell where an option stands: those that many pipelines share, under what their class is about."""
-    definer = next(each for each in reversed(target.__mro__) if name in vars(each).get("__annotations__", {}))
-    if not definer.__module__.startswith("tfspec."):
-        return ADDED
-    return (inspect.getdoc(definer) or OWN).rstrip(".") if definer.__name__.endswith("Options") else OWN

@@ -24,7 +24,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, limits
 from tfspec.base.progress import Volume
 from tfspec.base.suggestions import meant
-from tfspec.cli.help import ADDED, EVERYDAY, Option, fields_of, parameters_of, print_page
+from tfspec.cli.help import print_page
+from tfspec.cli.options import ADDED, EVERYDAY, Option, fields_of, parameters_of
 
 HELP = {"-h", "--help", "--help-all"}
 
