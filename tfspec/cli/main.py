@@ -28,7 +28,8 @@ PIPELINE_USAGE = """usage: tfspec {command} DATA|NAME|FILE.py [--preset PRESET] 
 DATA is your own: a folder with a folder of recordings, or pictures, per class; a table of files and labels;
 a folder of recordings with Raven's or Audacity's annotations; or arrays, X and y. `tfspec check DATA` says
 what is wrong with it. NAME is one of {names}.
-FILE.py defines a Pipeline of your own. `tfspec {command} DATA --help` lists the options.
+FILE.py defines a Pipeline of your own. `tfspec {command} DATA --help` lists the options that most people
+give, --help-all all of them.
 PRESET is a named set of options, such as published; options that are given go before its own.
 --show prints all options, those that are chosen from DATA too, and does nothing else."""
 
