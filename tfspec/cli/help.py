@@ -8,7 +8,8 @@ import itertools
 import re
 import shutil
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from tfspec.cli.options import Option
 
@@ -23,7 +24,7 @@ def print_page(program: str, text: str, options: Sequence[Option], shown: Collec
         shown: groups that are printed, and how many options the others have; all groups if not given.
 
     Example:
-        >>> print_page("double", "Double a number.", [Option("x", int, 2, "the number")])
+        >>> print_page("double", "Double a number.", [Option("x", int, 2, "the number", "Options")])
         usage: double [options]
         <BLANKLINE>
         Double a number.
@@ -39,24 +40,24 @@ def print_page(program: str, text: str, options: Sequence[Option], shown: Collec
     parser.description = _filled(text)
     listed = [option for option in options if not shown or option.group in shown]
     for group, members in itertools.groupby(listed, lambda option: option.group):
-        section = parser.add_argument_group(group)
+        add = parser.add_argument_group(group).add_argument
         for option in members:
-            _add(section, option)
+            _add(add, option)
     if len(listed) < len(options):
         command = program.partition(" [")[0]
         parser.epilog = f"{len(options) - len(listed)} more: {command} --help-all"
     parser.print_help()
 
 
-def _add(section: argparse._ArgumentGroup, option: Option) -> None:
+def _add(add: Callable[..., Any], option: Option) -> None:
     said = f"{option.said} ({option.limits})" if option.limits else option.said
     said = said.replace("%", "%%")
     if option.is_positional:
-        section.add_argument(option.name, metavar=option.value, help=said)
+        add(option.name, metavar=option.value, help=said)
     elif option.is_flag:
-        section.add_argument(f"--{option.spelt}", action=argparse.BooleanOptionalAction, help=said)
+        add(f"--{option.spelt}", action=argparse.BooleanOptionalAction, help=said)
     else:
-        section.add_argument(f"--{option.spelt}", metavar=option.value, help=said)
+        add(f"--{option.spelt}", metavar=option.value, help=said)
 
 
 def _filled(text: str) -> str:

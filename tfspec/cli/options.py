@@ -20,6 +20,7 @@ from tfspec.base.options import Range, limits
 
 EVERYDAY = "What most people give"
 OWN = "This experiment's own"
+UNNAMED = "Given without a name"
 ADDED = "What this pipeline adds"
 """Of a pipeline that is not one of tfspec's, the options of its own."""
 (POSITIONAL,) = Positional[Any].__metadata__  # type: ignore[misc]
@@ -42,7 +43,7 @@ class Option(NamedTuple):
     hint: Any
     default: Any
     said: str
-    group: str = "Options"
+    group: str
 
     @property
     def spelt(self) -> str:
@@ -126,10 +127,11 @@ def parameters_of(function: Callable) -> list[Option]:
     """
     hints, said = typing.get_type_hints(function, include_extras=True), _said_of_arguments(function)
     parameters = inspect.signature(function).parameters.values()
-    found = [
-        Option(each.name, hints[each.name], each.default, said.get(each.name, "")) for each in parameters
+    groups = {name: UNNAMED if POSITIONAL in _metadata(hint) else "Options" for name, hint in hints.items()}
+    return [
+        Option(each.name, hints[each.name], each.default, said.get(each.name, ""), groups[each.name])
+        for each in parameters
     ]
-    return [each._replace(group="Given without a name") if each.is_positional else each for each in found]
 
 
 def _ranges(hint: Any) -> Iterator[Range]:
