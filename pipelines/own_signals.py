@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pandas as pd
 
@@ -25,6 +26,8 @@ MOST_FOLDS = 5
 @dataclass(kw_only=True)
 class OwnSignals(Pipeline):
     """Base of the tasks on signals of one's own: what is not given is chosen from the data, and said."""
+
+    everyday: ClassVar[Sequence[str]] = ("out", "label_column", "groups", "folds", "epochs")
 
     keep: Literal["best", "last"] = "last"
     patience: AnyCount | None = None

@@ -21,9 +21,10 @@ class People(Pipeline):
     published_test: ClassVar[tuple[str, ...]] = ()
     """People who test where all of them are there, if `test` is not given."""
 
-    test: AnyCount | Share | tuple[Name, ...] | None = None
-    """People kept for the end: their ids, how many, or which part of all, drawn at random; 0 for none. If not
-    given, the published ones where they are; otherwise none in cross-validation, and without it a fifth."""
+    test: AnyCount | Share | Literal["none"] | tuple[Name, ...] | None = None
+    """People kept for the end: their ids, how many, or which part of all, drawn at random; 0 or none for
+    nobody. If not given, the published ones where they are; otherwise nobody in cross-validation, and without
+    it a fifth."""
     validation: AnyCount | Share | tuple[Name, ...] = 0.1
     """People among the others on whom every epoch is measured, without cross-validation: their ids, how many,
     or which part."""
@@ -53,7 +54,7 @@ class People(Pipeline):
 
     def _people_who_test(self, manifest: pd.DataFrame) -> int | float | tuple[str, ...]:
         if self.test is not None:
-            return self.test
+            return 0 if self.test == "none" else self.test
         if self.published_test and set(self.published_test) <= set(manifest["group"]):
             return self.published_test
         return 0 if self.cross_validation else 0.2

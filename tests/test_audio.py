@@ -274,7 +274,7 @@ def test_only_the_slice_is_decoded(tmp_path):
 
 def window_starts(length: int, num_samples: int, hop: int) -> list[int]:
     starts = list(range(0, max(length - num_samples, 0) + 1, hop))
-    covered = starts[-1] + num_samples >= length
+    covered = length - (starts[-1] + num_samples) <= num_samples / 100
     return starts if covered else [*starts, length - num_samples]
 
 
@@ -302,6 +302,13 @@ def test_windows_cover_a_recording_of_any_length(length, num_samples, hop, block
     for start, window in windows:
         expected = np.pad(samples, (0, num_samples))[start : start + num_samples]
         np.testing.assert_allclose(window, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("rest", "more"), [(8, []), (80, []), (81, [2081])])
+def test_a_rest_below_a_hundredth_of_a_window_is_no_window(tmp_path, rest, more):
+    soundfile.write(tmp_path / "a.wav", np.zeros(10_000 + rest), 8000)
+    starts = [start for start, _ in audio_windows(tmp_path / "a.wav", 8000, 8000, 1000)]
+    assert starts == [0, 1000, 2000, *more]
 
 
 def test_windows_of_what_cannot_be_decoded(tmp_path):

@@ -1,9 +1,12 @@
 """The command line: one line and exit code 2 for what a user can put right, clean JSON, user pipelines."""
 
+import contextlib
+import dataclasses
 import errno
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,9 +27,10 @@ from tfspec.data import from_class_folders
 from tfspec.experiment import pipeline
 from tfspec.experiment.reference import checksum
 from tfspec.inference import load_model, predict_files
-from tfspec.pipelines import class_folders
+from tfspec.pipelines import SpeechCommands, class_folders
 from tfspec.report import figures as report
 
+EVERYDAY = ["--data", "--download", "--out", "--epochs", "--num-members"]
 OPTIONS = ["--epochs", "1", "--validation-fraction", "0.34", "--clip-seconds", "0.3", "--batch-size", "4"]
 OPTIONS += ["--preset", "recurrent"]
 
@@ -39,10 +43,16 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(folder):
-    cli.main(
-        ["train", "speech_commands", "--data", str(folder / "data"), "--out", str(folder / "run"), *OPTIONS]
-    )
+def log(folder) -> str:
+    """What a training prints where its output goes to a file."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
+        data, options = ["--data", str(folder / "data"), "--out", str(folder / "run")], OPTIONS[2:]
+        cli.main(["train", "speech_commands", *data, "--epochs", "2", *options])
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run(folder, log):
     return folder / "run"
 
 
@@ -64,7 +74,7 @@ def _fails(capsys, *arguments) -> str:
         (["prepare", "nope"], "No pipeline and no data at 'nope'"),
         (["prepare", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
         (["train", "nope.py"], "No such file: nope.py"),
-        (["train", "speech_commands"], "No such folder: data"),
+        (["train", "speech_commands"], "No such folder: data. Give yours, --data FOLDER, or --download"),
         (["train", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
         (["train", "speech_commands", "--data", ".", "--epochs", "many"], "--epochs"),
         (["train", "speech_commands", "--data", ".", "--epochs", "0"], "epochs"),
@@ -147,7 +157,53 @@ def test_help_lists_every_command_and_option(capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["train", "speech_commands", "--help"])
     assert stop.value.code in (0, None)
-    assert "--on-bad-file" in capsys.readouterr().out
+    assert re.findall("^  (--[a-z-]+)", said := capsys.readouterr().out, re.M) == EVERYDAY
+    assert "35 more: tfspec train speech_commands --help-all" in said
+    with pytest.raises(SystemExit):
+        cli.main(["train", "speech_commands", "--help-all"])
+    options = {option for line in capsys.readouterr().out.splitlines() for option in line.split()}
+    fields = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(SpeechCommands)}
+    assert fields <= {option.rstrip(",") for option in options}
+
+
+def test_a_log_has_a_line_an_epoch_and_nothing_for_terminals(log):
+    epochs = re.findall(
+        r"^epoch (\d) of 2: loss \d\.\d{3}, val_loss \d\.\d{3}, val_accuracy [01]\.\d{3}, \d+\.\d s$",
+        log,
+        re.M,
+    )
+    assert epochs == ["1", "2"]
+    assert re.search(r"^Network: \w+, [\d,]+ weights, on features of any × 39 × 1$", log, re.M)
+    assert not set(log) & {"\r", "\b", "\x1b"}
+
+
+def test_what_is_told_on_the_way_can_be_left_out(run, capsys):
+    cli.main(["resume", str(run)])
+    assert "Devices: " in capsys.readouterr().out
+    cli.main(["--quiet", "resume", str(run)])
+    said = capsys.readouterr()
+    assert "Devices: " not in said.out
+    assert "accuracy" in said.out
+    assert "not a run folder" in _fails(capsys, "resume", "nowhere", "--quiet")
+    assert "Received: both" in _fails(capsys, "resume", run, "--quiet", "--verbose")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "right"),
+    [
+        (["predct"], "predict"),
+        (["simulate", "radoi"], "radio"),
+        (["train", "speech_comands"], "speech_commands"),
+        (["check", ".", "--pipeline", "capture_24"], "capture24"),
+        (["train", "speech_commands", "--n-mels", "40"], "--num-mel-bins"),
+        (["train", "speech_commands", "--hop_length=4"], "--frame-step"),
+        (["train", "recordings", "--fom", "a"], "--from"),
+        (["predict", "run", "a.wav", "--hop", "1"], "--hop-seconds"),
+        (["predict", "run", "a.wav", "-k", "1"], "--top"),
+    ],
+)
+def test_what_was_meant_is_named(capsys, arguments, right):
+    assert re.search(f"Did you mean '?{right}'?[?]", _fails(capsys, *arguments))
 
 
 def test_evaluate_as_json_is_json_and_nothing_else(capsys, run):
@@ -212,12 +268,14 @@ def test_the_command_says_that_a_loop_has_no_int8_activations(run, capsys, monke
 def test_check_finds_nothing_or_exits_with_1(capsys, folder, tmp_path):
     cli.main(["check", str(folder / "data"), "--json"])
     assert json.loads(capsys.readouterr().out)["recordings"] == 12
-    (tmp_path / "a").mkdir()
-    _text_file(tmp_path / "a" / "x.wav")
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["check", str(tmp_path)])
-    assert stop.value.code == 1
-    assert "a/x.wav: Format not recognised" in capsys.readouterr().out
+    soundfile.write(
+        shutil.copytree(folder / "data", tmp_path / "data") / "low" / "x.wav", np.ones(8000), 16000
+    )
+    cli.main(["check", str(tmp_path / "data")])
+    assert "clipped: 1, which training takes as they are\n  low/x.wav\n" in capsys.readouterr().out
+    _text_file(tmp_path / "data" / "low" / "y.wav")
+    _exits(1, "check", tmp_path / "data")
+    assert "unreadable: 1\n  low/y.wav: Format not recognised" in capsys.readouterr().out
 
 
 def test_a_pipeline_of_the_users_own_is_remembered_and_asked_for_where_it_has_changed(

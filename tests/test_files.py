@@ -209,3 +209,14 @@ def test_names_that_cannot_be_written(name, problem):
     assert (found is None) if problem is None else (problem in found)
     assert text_problem(shown(name)) is None
     assert shown(name).encode()
+
+
+@pytest.mark.parametrize("others", [[], ["other.txt"]])
+def test_what_is_not_written_leaves_no_empty_folders(tmp_path, others):
+    with pytest.raises(ValueError), written_beside(tmp_path / "runs" / ".kept" / "a.txt") as temporary:
+        temporary.write_text("half")
+        for name in others:
+            (tmp_path / "runs" / name).write_text("whole")
+        raise ValueError("refused")
+    assert [path.name for path in (tmp_path / "runs").glob("*")] == others
+    assert (tmp_path / "runs").exists() == bool(others)

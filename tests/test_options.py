@@ -14,7 +14,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, check_seeds
 from tfspec.cli.parsing import parse, parse_call
 from tfspec.experiment.members import members_of
-from tfspec.pipelines import OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
+from tfspec.pipelines import Capture24, OverlappedSpeech, RadioSignals, Rainforest, SpeechCommands
 
 
 @dataclass(kw_only=True)
@@ -143,9 +143,12 @@ def command(
         (["--count", "many"], "--count"),
         (["--rate", "inf"], "rate must be a number above 0"),
         (["--out", ""], "out must be a path"),
-        (["--folds", "some"], "--folds: no type matching {None}|{INT (from 2 to 9)}|{all}"),
+        (["--folds", "some"], "--folds: no type matching {all}|none|{INT (from 2 to 9)}"),
         (["--folds", "1"], "folds must be a whole number from 2 to 9 or one of all or none. Received: 1"),
-        (["--nothing"], "Unrecognized options"),
+        (["--nothing"], "No option --nothing. x --help-all lists all."),
+        (["--cuont", "3"], "No option --cuont. Did you mean --count?"),
+        (["--count=3", "--lr=2"], "No option --lr. x --help-all lists all."),
+        (["--count", "3", "4"], "Unrecognized options: 4"),
     ],
 )
 @pytest.mark.parametrize(
@@ -168,6 +171,8 @@ def test_the_command_line_gives_what_the_annotations_say():
     )
     assert parse(Options, ["--people", "0.5"], "x", {}).people == 0.5
     assert parse_call(command, ["r", "--folds", "all"], "x")() == (Path("r"), 3, 1.0, None, "all")
+    assert parse_call(command, ["r", "--folds", "none"], "x")() == (Path("r"), 3, 1.0, None, None)
+    assert parse(Options, ["--part", "None", "--pair", "none"], "x", {}).part is None
     with pytest.raises(UserError, match="run must be a path"):
         parse_call(command, [""], "x")
 
@@ -178,15 +183,13 @@ def test_the_command_line_gives_what_the_annotations_say():
 def test_help_states_ranges(show, capsys):
     with pytest.raises(SystemExit):
         show()
-    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for option in (
-        "--count INT (from 1 to 1000000)",
-        "--rate FLOAT (above 0, at most 1000)",
-        "{INT (from 2 to 9)}",
-    ):
+    said = " ".join(capsys.readouterr().out.split())
+    for option in ("--count INT", "--rate NUMBER (above 0, at most 1,000; default: 1.0)", "--out PATH"):
         assert option in said
-    assert "Annotated" not in said
-    assert "(default: 3)" in said
+    assert "|none" not in said.partition("--folds")[0]
+    assert "often" in said or "How many." in said
+    assert "(from 1 to 1,000,000; default: 3)" in said
+    assert "(from 2 to 9; default: 5)" in said
 
 
 @pytest.mark.parametrize(
@@ -209,6 +212,13 @@ def test_help_states_ranges(show, capsys):
 def test_pipelines_refuse_before_anything_is_read(make, said):
     with pytest.raises(UserError, match=said):
         make()
+
+
+def test_nobody_tests_where_none_is_asked_for():
+    people = pd.DataFrame({"group": [*"aabbccddee"], "label": [*"xyxyxyxyxy"]})
+    made = parse(Capture24, ["--test", "none"], "x", {})
+    assert set(made.split(people)["part"]) == {"train"}
+    assert parse(Capture24, ["--max-hz", "none"], "x", {}).max_hz is None
 
 
 def test_members_have_the_last_seeds():

@@ -67,6 +67,7 @@ def run(tmp_path_factory):
 def test_simulated_signals_are_numbered_and_simulated_once(run, monkeypatch):
     assert run.split["part"].tolist() == ["train"] * 24 + ["validation"] * 8
     assert run.predictions["index"].tolist() == list(range(24, 32))
+    assert not (run.folder / "groups.csv").exists()  # each is a group of its own
     rows = run.split.iloc[[3, 30]]
     expected = radio_pictures(list(rows["label"]), np.array([[0, 3], [0, 30]]))
     monkeypatch.setattr(simulate, "radio_pictures", None)

@@ -58,8 +58,8 @@ def test_a_preset_is_a_set_of_options_that_others_go_before(tmp_path, capsys):
     assert "clip_norm                None  (default: 1.0)" in shown
     assert [line.split()[0] for line in shown] == list(published.options())
     with pytest.raises(SystemExit):
-        cli.main([*command[:-2], "--help"])
-    shown = capsys.readouterr().out
+        cli.main([*command[:-2], "--help-all"])
+    shown = " ".join(capsys.readouterr().out.split())
     assert "--preset {default,published}" in shown
     assert "(default: noise)" in shown
     assert not (tmp_path / "runs").exists()

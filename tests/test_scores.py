@@ -82,6 +82,15 @@ def test_unknown_groups_leave_tables_empty(rng):
     assert list(found.groups) == ["group"]
 
 
+def test_one_group_says_nothing_of_others(rng):
+    found = evaluate(predictions(rng, groups=pd.Series(["P1"] * 60)), PRIOR)
+    assert (found.scores["groups"], found.scores["intervals"], len(found.groups)) == (1, {}, 1)
+
+
+def test_no_entropy_is_zero_and_not_less(rng):
+    assert json.dumps(evaluate(predictions(rng), PRIOR).scores["entropy"]) == "0.0"
+
+
 def test_scores_need_no_tensorflow():
     """Where it is not there, the import would fail."""
     script = (

@@ -278,6 +278,9 @@ def test_groups_are_scored_by_themselves_and_drawn_anew(rng, monkeypatch):
 
 def test_without_all_groups_there_are_no_intervals(rng):
     predicted = random_predictions(rng, count=20)
+    predicted.groups.iloc[:] = "P1"
+    found = evaluate(predicted, np.full(3, 0.2))
+    assert (found.scores["groups"], found.scores["intervals"], len(found.groups)) == (1, {}, 1)
     predicted.groups.iloc[3] = ""
     found = evaluate(predicted, np.full(3, 0.2))
     assert (found.scores["groups"], found.scores["intervals"], len(found.groups)) == (0, {}, 0)

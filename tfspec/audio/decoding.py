@@ -19,8 +19,8 @@ from tfspec.base.text import shown
 RESAMPLING_MARGIN_SECONDS = 0.05
 MOST_SAMPLES = 1 << 28
 """So many samples, 1 GB, are decoded into one array; longer recordings are read by slices or windows."""
-
-
+LEAST_REST = 0.01
+"""Part of a window that must be left at a recording's end for one more window."""
 Padding = Literal["edge", "silence"]
 
 
@@ -172,7 +172,8 @@ def audio_windows(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Cut a recording of any length into windows, decoding and resampling a block at a time.
 
-    Windows begin every `hop` samples. What is left at the end gets one more, which ends with the recording.
+    Windows begin every `hop` samples. What is left at the end gets one more, which ends with the recording;
+    not a rest below a hundredth of a window.
 
     Args:
         path: as in `load_audio`.
@@ -220,7 +221,7 @@ def windows_of(
         raise RecordingError(recording.path, f"too short to have a sample at {sample_rate} Hz", verb="is")
     if end < num_samples:
         yield 0, fit_length(samples, num_samples, padding)
-    elif start - hop + num_samples < end:
+    elif end - (start - hop + num_samples) > LEAST_REST * num_samples:
         yield end - num_samples, samples[-num_samples:]
 
 

@@ -11,12 +11,13 @@ import tensorflow as tf
 
 from tfspec import borrowed
 from tfspec.base import arguments
+from tfspec.base.named_arguments import NamedArguments
 from tfspec.dsp import noise
 
 Parameters = dict[str, Any]
 
 
-class RandomLayer(keras.layers.Layer):
+class RandomLayer(NamedArguments, keras.layers.Layer):
     """Base of the augmentations: draws parameters for each example, then applies them.
 
     A subclass says how parameters are drawn (`draw`) and what they do (`transform`). Calling it in eager

@@ -10,7 +10,7 @@ import socket
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HIDDEN_PREFIXES = (".", "__MACOSX")
@@ -53,6 +53,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
         whole
     """
     path = Path(path)
+    new = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (
         path.with_name(f".{path.stem}.{_host()}-{os.getpid()}.{kind}{path.suffix}")
@@ -68,6 +69,8 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
             old.replace(path)
         for leftover in (temporary, old):
             _remove(leftover)
+        if not path.exists():
+            _remove_empty(new)
 
 
 @contextlib.contextmanager
@@ -136,6 +139,13 @@ def _is_abandoned(host: str | None, process: int) -> bool:
 
 def _host() -> str:
     return f"{zlib.crc32(socket.gethostname().encode()):08x}"
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the inner one first, as far as nothing else is in them."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _remove(path: Path) -> None:

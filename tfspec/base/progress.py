@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+import sys
+from collections.abc import Generator, Iterable, Iterator
+from typing import Literal, Protocol, TypeVar
 
 from tfspec.base.text import shown
 
 Item = TypeVar("Item")
-_silent = contextvars.ContextVar("silent", default=False)
+Volume = Literal["quiet", "lines", "normal", "verbose"]
+"""How much is told: nothing; lines without bars; both; and what Keras and TensorFlow say, too."""
+_volume: contextvars.ContextVar[Volume] = contextvars.ContextVar("volume", default="normal")
 
 
 class Tracker(Protocol):
@@ -21,8 +24,30 @@ class Tracker(Protocol):
         """Return the items, one by one."""
 
 
+def volume() -> Volume:
+    """Return how much is told."""
+    return _volume.get()
+
+
 @contextlib.contextmanager
-def silenced(silent: bool = True) -> Iterator[None]:
+def at_volume(wanted: Volume) -> Iterator[None]:
+    """Tell more or less for a while; what is quiet stays so.
+
+    Args:
+        wanted: how much.
+
+    Example:
+        >>> with at_volume("quiet"), at_volume("verbose"):
+        ...     say("nobody hears this")
+    """
+    token = _volume.set("quiet" if volume() == "quiet" else wanted)
+    try:
+        yield
+    finally:
+        _volume.reset(token)
+
+
+def silenced(silent: bool = True) -> contextlib.AbstractContextManager[None]:
     """Keep `say` and `track` from telling anything.
 
     Args:
@@ -32,11 +57,7 @@ def silenced(silent: bool = True) -> Iterator[None]:
         >>> with silenced():
         ...     say("nobody hears this")
     """
-    token = _silent.set(silent or _silent.get())
-    try:
-        yield
-    finally:
-        _silent.reset(token)
+    return at_volume("quiet" if silent else volume())
 
 
 def say(text: str) -> None:
@@ -49,8 +70,21 @@ def say(text: str) -> None:
         >>> say("Run folder: runs/a")
         Run folder: runs/a
     """
-    if not _silent.get():
+    if volume() != "quiet":
         print(shown(text), flush=True)
+
+
+def remark(text: str) -> None:
+    """Print a line on standard error, of what goes on all the same.
+
+    Args:
+        text: the line.
+
+    Example:
+        >>> remark("Passed over: 3 .txt")
+    """
+    if volume() != "quiet":
+        print(shown(text), file=sys.stderr)
 
 
 def untracked(items: Iterable[Item], total: int) -> Iterable[Item]:
@@ -90,10 +124,18 @@ def _track(description: str, items: Iterable[Item], total: int) -> Iterable[Item
     return track(items, description, total)
 
 
-def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+def has_bars() -> bool:
+    """Say whether bars are drawn: on standard error, where that is a terminal."""
+    from rich.console import Console
+
+    is_terminal = Console(stderr=True, force_jupyter=False).is_terminal
+    return is_terminal and volume() in ("normal", "verbose")
+
+
+def track(items: Iterable[Item], description: str, total: int) -> Generator[Item, None, None]:
     """Draw a progress bar on standard error while iterating, with the time left and the rate.
 
-    Nothing is drawn where standard error is no terminal.
+    Nothing is drawn where standard error is no terminal; and nothing is left of it in the end.
 
     Args:
         items: what to iterate over.
@@ -107,12 +149,10 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]
         >>> list(track("ab", "Counting", 2))
         ['a', 'b']
     """
-    from rich.console import Console
-
-    console = Console(stderr=True, force_jupyter=False)
-    if _silent.get() or not console.is_terminal:  # where even an erased bar leaves an empty line
+    if not has_bars():  # where even an erased bar leaves an empty line
         yield from items
         return
+    from rich.console import Console
     from rich.progress import Progress, ProgressColumn
     from rich.text import Text
 
@@ -123,5 +163,7 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]
             return Text(f"{task.speed:.3g}/s" if task.speed else "")
 
     columns = [*Progress.get_default_columns(), Rate()]
-    with Progress(*columns, console=console, transient=True) as progress:
+    beside = sys.stdout.isatty()  # or what is printed meanwhile would go to standard error
+    console = Console(stderr=True, force_jupyter=False)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=beside) as progress:
         yield from progress.track(items, total, description=description)

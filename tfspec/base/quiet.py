@@ -30,6 +30,18 @@ def hush_tensorflow() -> None:
         sys.meta_path.insert(0, _Hushing())
 
 
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Keep what is not ours from standard error for a while, if this process is to be without chatter.
+
+    Example:
+        >>> with hushed():
+        ...     _ = 1 + 1  # such as the first use of a TFLite file, of which LiteRT tells
+    """
+    with _no_standard_error() if os.environ.get(LEVEL) == SILENT else contextlib.nullcontext():
+        yield
+
+
 def quiet_program(module: str) -> list[str]:
     """Build the command that runs a module's `main` in a process of its own, without TensorFlow's chatter.
 

@@ -14,10 +14,12 @@ from typing import Any, NoReturn
 from tfspec import __version__
 from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.plugins import known_pipelines
-from tfspec.base.quiet import hush_tensorflow
+from tfspec.base.progress import at_volume
+from tfspec.base.quiet import LEVEL, hush_tensorflow
+from tfspec.base.suggestions import remedy
 from tfspec.base.text import shown
 from tfspec.cli.commands import COMMANDS, NESTING, PIPELINE_COMMANDS
-from tfspec.cli.parsing import given_columns, parse, parse_call, split_off_preset
+from tfspec.cli.parsing import given_columns, parse, parse_call, split_off_preset, split_off_volume
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
 
@@ -26,15 +28,19 @@ PIPELINE_USAGE = """usage: tfspec {command} DATA|NAME|FILE.py [--preset PRESET] 
 DATA is your own: a folder with a folder of recordings, or pictures, per class; a table of files and labels;
 a folder of recordings with Raven's or Audacity's annotations; or arrays, X and y. `tfspec check DATA` says
 what is wrong with it. NAME is one of {names}.
-FILE.py defines a Pipeline of your own. `tfspec {command} DATA --help` lists the options.
+FILE.py defines a Pipeline of your own. `tfspec {command} DATA --help` lists the options that most people
+give, --help-all all of them.
 PRESET is a named set of options, such as published; options that are given go before its own.
 --show prints all options, those that are chosen from DATA too, and does nothing else."""
+
+VOLUMES = """--quiet, with any command: tell nothing on the way, only results and errors.
+--verbose: Keras's own table and bars, and what TensorFlow has to say. Otherwise there are progress bars in a
+terminal, and where the output goes to a file, a line an epoch."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; what a user can put right ends as one line on standard error and exit code 2."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    hush_tensorflow()
     for stream in (sys.stdout, sys.stderr):  # which may take less than Unicode, and never half a character
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -93,20 +99,29 @@ def _fail_in_graph(error: Any) -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    command, *options = arguments or ["--help"]
+    volume, arguments = split_off_volume(arguments)
+    if volume == "verbose":
+        os.environ.setdefault(LEVEL, "0")
+    hush_tensorflow()
+    with at_volume(volume):
+        _run_command(*(arguments or ["--help"]))
+
+
+def _run_command(command: str, *options: str) -> None:
     if command in ("-h", "--help"):
         print(_usage())
     elif command == "--version":
         print(__version__)
     elif command in PIPELINE_COMMANDS:
-        _run_pipeline(command, options)
+        _run_pipeline(command, [*options])
     elif command in NESTING:
         NESTING[command](options)
     elif command in COMMANDS:
         parse_call(COMMANDS[command], options, f"tfspec {command}")()
     else:
-        known = ", ".join((*PIPELINE_COMMANDS, *NESTING, *COMMANDS))
-        raise UserError(f"No command {command!r}. Give one of {known}.")
+        raise UserError(
+            f"No command {command!r}. {remedy(command, (*PIPELINE_COMMANDS, *NESTING, *COMMANDS))}"
+        )
 
 
 def _run_pipeline(command: str, arguments: list[str]) -> None:
@@ -134,7 +149,7 @@ def _usage() -> str:
         f"  {name:11} {(inspect.getdoc(call) or '').splitlines()[0]}"
         for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, **NESTING}.items())
     ]
-    return "usage: tfspec COMMAND …, tfspec COMMAND --help\n\n" + "\n".join(lines)
+    return "\n".join(["usage: tfspec COMMAND …, tfspec COMMAND --help", "", *lines, "", VOLUMES])
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

@@ -8,18 +8,26 @@ import dataclasses
 import functools
 import inspect
 import io
+import itertools
 import re
+import sys
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from tfspec.base.errors import UserError
 from tfspec.base.options import Range, check_options, limits
+from tfspec.base.progress import Volume
+from tfspec.base.suggestions import meant
+from tfspec.cli.help import print_page
+from tfspec.cli.options import ADDED, EVERYDAY, Option, fields_of, parameters_of
+
+HELP = {"-h", "--help", "--help-all"}
 
 
 def parse(target: type, arguments: Sequence[str], program: str, defaults: Mapping[str, Any]) -> Any:
@@ -43,11 +51,16 @@ def parse(target: type, arguments: Sequence[str], program: str, defaults: Mappin
         >>> parse(Point, ["--x", "3"], "point", {"y": 4})
         Point(x=3, y=4)
     """
-    hints, text = _for_tyro(target), target.__doc__ or ""
+    options = fields_of(target, defaults)
+    if HELP & {*arguments}:
+        text = target.__doc__ or ""
+        text = "" if text.startswith(f"{target.__name__}(") else text  # what dataclasses write
+        _help(program, text, options, () if "--help-all" in arguments else (EVERYDAY, ADDED))
+    _check_names(options, arguments, program)
+    hints = _for_tyro(target)
     stand_in = {
         "__new__": lambda _, **options: functools.partial(target, **options),
         "__module__": target.__module__,
-        "__doc__": "" if text.startswith(f"{target.__name__}(") else text,  # what dataclasses write
     }
     given = [(name, hints[name], dataclasses.field(default=value)) for name, value in defaults.items()]
     kind = dataclasses.make_dataclass(
@@ -55,6 +68,31 @@ def parse(target: type, arguments: Sequence[str], program: str, defaults: Mappin
     )
     kind.__annotations__ = hints
     return _parse(kind, arguments, program)()
+
+
+def split_off_volume(arguments: Sequence[str]) -> tuple[Volume, list[str]]:
+    """Find how much a command is to tell, which may stand anywhere before `--`.
+
+    Args:
+        arguments: the command line.
+
+    Returns:
+        How much, and the rest of the command line.
+
+    Raises:
+        UserError: it is to tell more and less.
+
+    Example:
+        >>> split_off_volume(["predict", "run", "--quiet", "a.wav"])
+        ('quiet', ['predict', 'run', 'a.wav'])
+    """
+    own = [*itertools.takewhile(lambda each: each != "--", arguments)]
+    volumes: dict[str, Volume] = {"--quiet": "quiet", "--verbose": "verbose"}
+    given = [volumes[each] for each in own if each in volumes]
+    if len({*given}) > 1:
+        raise UserError("Give one of --quiet and --verbose. Received: both")
+    rest = [each for each in own if each not in volumes]
+    return (*given, "normal")[0], [*rest, *arguments[len(own) :]]
 
 
 def split_off_preset(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -126,7 +164,10 @@ def parse_call(function: Callable, arguments: Sequence[str], program: str) -> Ca
         >>> parse_call(double, ["--x", "3"], "double")()
         6
     """
-    signature = inspect.signature(function)
+    signature, options = inspect.signature(function), parameters_of(function)
+    if HELP & {*arguments}:
+        _help(program, function.__doc__ or "", options)
+    _check_names(options, arguments, program)
 
     def bind(*given, **options):
         bound = signature.bind(*given, **options).arguments
@@ -135,6 +176,27 @@ def parse_call(function: Callable, arguments: Sequence[str], program: str) -> Ca
     bind.__signature__ = signature  # type: ignore[attr-defined]
     bind.__annotations__, bind.__doc__ = _for_tyro(function), function.__doc__
     return _parse(bind, arguments, program)
+
+
+def _help(program: str, text: str, options: Sequence[Option], shown: Collection[str] = ()) -> NoReturn:
+    print_page(program, text, options, shown)
+    sys.exit(0)
+
+
+def _check_names(options: Sequence[Option], arguments: Sequence[str], program: str) -> None:
+    """Refuse an option that is not known, and name the one that was meant."""
+    named = [option for option in options if not option.is_positional]
+    known = {option.name: option.spelt for option in named}
+    known |= {option.spelt.replace("-", "_"): option.spelt for option in named}
+    off = {f"no_{option.name}" for option in named if option.is_flag}
+    for given in itertools.takewhile(lambda each: each != "--", arguments):
+        option = given.partition("=")[0]
+        name = option.lstrip("-").replace("-", "_")
+        if re.match("--[A-Za-z]|-[A-Za-z]$", option) and name not in {*known, *off}:
+            right = meant(name, known)
+            page = f"{program.partition(' [')[0]} --help-all"
+            remedy = f"Did you mean --{known[right]}?" if right else f"{page} lists all."
+            raise UserError(f"No option {option}. {remedy}")
 
 
 def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
@@ -147,7 +209,8 @@ def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
         if not stop.code:
             raise
         said = " ".join(re.sub("[│╭╮╰╯─]|-{4,}", " ", message.getvalue()).split())
-        raise UserError(re.split(" Got errors:| Argument helptext:", said)[0]) from None
+        said = re.split(" Got errors:| Argument helptext:| For full helptext", said)[0]
+        raise UserError(re.sub(r"^(.+?) \1", r"\1", said)) from None  # the title says it again
 
 
 def _for_tyro(target: Callable) -> dict[str, Any]:
@@ -159,14 +222,37 @@ def _for_tyro(target: Callable) -> dict[str, Any]:
 def _shown(hint: Any, said: str = "") -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(map(_shown, arguments))]  # noqa: UP007  of any number
+        ordered = sorted(arguments, key=_is_for_any_text)
+        return typing.Union[tuple(map(_shown, ordered))]  # noqa: UP007  of any number
     if origin is tuple:
         return tuple[tuple(map(_shown, arguments))]  # type: ignore[misc]
     if origin is Annotated:
         said = "".join(f" ({each})" for each in limits(hint) if isinstance(each, Range))
         said = re.sub(r"(?<=\d),(?=\d)", "", said)  # where tyro would break the line
         return Annotated[(_shown(arguments[0], said), *hint.__metadata__)]
+    if hint is type(None):
+        return Annotated[None, _NONE]
     return Annotated[hint, _read_later(hint, said)] if hint in (int, float, str, Path) else hint
+
+
+def _is_for_any_text(hint: Any) -> int:
+    """Order what an option may be such that a word that stands for something is not taken for any text."""
+    return 0 if typing.get_origin(hint) is Literal else 1 if hint is type(None) else 2
+
+
+def _none(given: list[str]) -> None:
+    """Read that there is nothing, as people and Python write it."""
+    if given[0].lower() != "none":
+        raise ValueError("it is not none")
+
+
+_NONE = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="none",
+    instance_from_str=_none,
+    is_instance=lambda value: value is None,
+    str_from_instance=lambda _: ["none"],
+)
 
 
 def _read_later(kind: type, said: str) -> PrimitiveConstructorSpec:

@@ -10,6 +10,7 @@ from typing import Any
 from rich.markup import escape
 
 from tfspec.cli.printing import console
+from tfspec.data.check import FATAL
 from tfspec.distributed import devices
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
@@ -68,7 +69,8 @@ def _print_one(scores: Scores) -> None:
                 f"{what}: accuracy {found['accuracy']:.3f}, macro F1 {found['macro_f1']:.3f}, "
                 f"kappa {found['kappa']:.3f}"
             )
-            console.print(f"95% intervals: {_intervals(found, ('accuracy', 'macro_f1', 'kappa'))}")
+            if found["intervals"]:
+                console.print(f"95% intervals: {_intervals(found, ('accuracy', 'macro_f1', 'kappa'))}")
 
 
 def _print_several(scores: SeveralScores) -> None:
@@ -84,8 +86,11 @@ def _print_several(scores: SeveralScores) -> None:
 
 
 def _print_intervals(scores: AnyScores, names: Sequence[str]) -> None:
-    if scores["groups"]:
-        console.print(f"95% intervals over {scores['groups']} groups: {_intervals(scores, names)}")
+    if scores["intervals"]:
+        drawn = "examples" if scores["groups"] == scores["examples"] else "groups"
+        console.print(f"95% intervals over {scores['groups']} {drawn}: {_intervals(scores, names)}")
+    elif scores["groups"]:
+        console.print("All examples are of one group: what the score is for others nobody knows.")
     else:
         console.print(
             "Not every example tells its group (speaker, person): no scores of groups, no intervals."
@@ -126,6 +131,7 @@ def print_check(result: dict[str, Any]) -> None:
     if without := result["without_speaker"]:
         console.print(f"without speaker: {without}")
     for name, found in result["problems"].items():
-        console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}")
+        kind = "" if name in FATAL or not found else ", which training takes as they are"
+        console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}{kind}")
         for entry in found:
             console.print(escape(f"  {entry}"))

@@ -15,6 +15,9 @@ from tfspec.data.problems import with_problems
 from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.splits import group_names
 
+FATAL = ("unreadable",)
+"""Problems that keep examples from training; the others are but worth a look."""
+
 
 def check_examples(
     manifest: pd.DataFrame, sample_rate: int | None = None, min_seconds: float = 0.1

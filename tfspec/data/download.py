@@ -22,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 from tfspec.base.errors import UserError
 from tfspec.base.files import HIDDEN_PREFIXES, written_beside
 from tfspec.base.options import Sha256, check_options
+from tfspec.base.progress import has_bars
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -105,6 +106,7 @@ def fetch_archive(
     unpacked = _unpacked_from(target)
     if archive.exists() and not archive.is_file():
         raise UserError(f"{archive} is not a file. Remove it.")
+    progress = progress and has_bars()
     with contextlib.nullcontext(archive) if archive.exists() else _downloaded(url, archive, progress) as file:
         digest = pooch.file_hash(str(file))
         if expected not in (None, digest):

@@ -41,8 +41,9 @@ def evaluate(
 
     Every example is predicted by the mean of all models, in cross-validation by that of the models that
     were not trained on its fold. Writes metrics.json, predictions.csv, groups.csv (the scores of each group
-    by itself) and figures/: into the run folder for the validation part, into evaluations/ in it for the
-    rest. The thresholds of several labels are chosen on the validation part, and written into best.keras.
+    by itself, where any has several examples) and figures/: into the run folder for the validation part, into
+    evaluations/ in it for the rest. The thresholds of several labels are chosen on the validation part, and
+    written into best.keras.
 
     Args:
         steps: the pipeline of the run.
@@ -76,7 +77,8 @@ def evaluate(
         trained_on = set(run.part("train")["group"])
         found.scores["groups_trained_on"] = sorted((set(rows["group"]) & trained_on) - {""})
         found.scores["data"] = str(Path(data).resolve())
-    tables = {"predictions": found.predictions, "groups": found.groups}
+    tables = {"predictions": found.predictions}
+    tables |= {"groups": found.groups} if 0 < found.scores["groups"] < len(rows) else {}
     tables |= {} if found.recordings is None else {"recordings": found.recordings}
     tables |= {} if bad is None else {"bad_files": bad}
     rows = rows.assign(label=list(found.predictions["label"].replace("", "none")))

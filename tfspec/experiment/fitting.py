@@ -13,7 +13,7 @@ import keras
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.base.progress import say
+from tfspec.base.progress import say, volume
 from tfspec.base.quiet import quiet_program
 from tfspec.data import Epochs, SignalSequence, make_dataset
 from tfspec.data.readers import Reader
@@ -39,7 +39,7 @@ def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
     Args:
         steps: the pipeline of the run.
         run: the run.
-        verbose: Keras's progress bar: "auto", 0, 1 or 2.
+        verbose: as of `Pipeline.train`.
 
     Raises:
         UserError: the data cannot be used, the disk is full, or a model cannot be trained.
@@ -95,6 +95,7 @@ def _fit_side_by_side(steps: Steps, folder: Path, names: Sequence[str]) -> None:
 def _start(steps: Steps, folder: Path, name: str) -> subprocess.Popen:
     """Start a process that trains one member; it ends when this one does."""
     order = {"pipeline": source_of(steps), "options": steps.options(), "folder": str(folder), "member": name}
+    order["volume"] = "quiet" if volume() == "quiet" else "lines"  # bars of several would overlap
     command = quiet_program("tfspec.experiment.member")
     process = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
     assert process.stdin
@@ -113,9 +114,10 @@ def fit_member(
         run_folder: of the run.
         name: of the member, and of its folder in the run folder.
         features: of the run's training and validation parts, where they are computed once.
-        verbose: Keras's progress bar: "auto", 0, 1 or 2.
+        verbose: as of `Pipeline.train`.
     """
     steps = member.steps
+    verbose = 1 if verbose == "auto" and volume() == "verbose" else verbose
     progress = Progress.load(run_folder / name)
     progress.folder.mkdir(exist_ok=True)
     keras.utils.set_random_seed(member.seed)
@@ -125,7 +127,7 @@ def fit_member(
     with strategy.scope(), in_precision(steps.precision):
         backbone = progress.backbone() or steps.backbone(feature_shape, len(class_names))
     if member.is_first:
-        backbone.summary(print_fn=_say_lines)
+        _say_network(backbone, verbose)
     recipe = steps.training(member.part("train"), class_names)
     whole = steps.batch_size if recipe.drop_remainder else 1
     epochs = Epochs(member.seed, order=recipe.order, multiple_of=whole)
@@ -146,7 +148,16 @@ def fit_member(
             read.sample_rate,
             labels=steps.labels,
         )
-        fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit)
+        fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit, name)
+
+
+def _say_network(backbone: keras.Model, verbose: int | str) -> None:
+    """Say in a line what trains, or as Keras does."""
+    if verbose == "auto":
+        shape = " × ".join("any" if size is None else str(size) for size in backbone.input_shape[1:])
+        say(f"Network: {backbone.name}, {backbone.count_params():,} weights, on features of {shape}")
+    else:
+        backbone.summary(print_fn=_say_lines)
 
 
 def _say_lines(text: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tfspec.base.errors import UserError
+from tfspec.base.progress import at_volume
 from tfspec.base.text import shown
 from tfspec.experiment.features import kept_features
 from tfspec.experiment.fitting import fit_member
@@ -27,7 +28,8 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        train(order)
+        with at_volume(order["volume"]):
+            train(order)
     except UserError as error:
         sys.exit(f"tfspec: {order['member']}: {shown(error)}")
 
@@ -38,7 +40,7 @@ def train(order: dict[str, Any]) -> None:
     folder, name = Path(order["folder"]), order["member"]
     split = Run(folder).split
     features = kept_features(pipeline, split, folder)
-    fit_member(members_of(pipeline, split)[name], folder, name, features, verbose=0)
+    fit_member(members_of(pipeline, split)[name], folder, name, features)
 
 
 def _end_with_parent() -> None:

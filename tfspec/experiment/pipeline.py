@@ -47,7 +47,8 @@ class Pipeline(Steps):
         """Run the experiment from the manifest to scored predictions.
 
         Args:
-            verbose: Keras's progress bar: "auto", 0, 1 or 2; 0 tells nothing at all.
+            verbose: "auto" tells a line an epoch, and draws bars in a terminal; 1 and 2 are Keras's own bar
+                and lines; 0 tells nothing at all.
 
         Returns:
             The run, whose folder holds all that it left.
@@ -107,7 +108,7 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
     Args:
         steps: the pipeline of the run.
         run: the run.
-        verbose: Keras's progress bar: "auto", 0, 1 or 2; 0 tells nothing at all.
+        verbose: as of `Pipeline.train`.
 
     Returns:
         The run; on a worker that is not the chief, one in a folder of its own that goes with the process.

@@ -13,6 +13,7 @@ from tfspec.base.files import HIDDEN_PREFIXES
 from tfspec.base.modules import load_file
 from tfspec.base.plugins import known_pipelines
 from tfspec.base.progress import say
+from tfspec.base.suggestions import meant, remedy
 from tfspec.base.text import text_problem
 from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.recognise import Kind, recognise
@@ -49,7 +50,7 @@ def find_pipeline(name: str) -> type[Pipeline]:
     if name.endswith(".py"):
         return _in_file(name)
     if name not in (known := known_pipelines()):
-        raise UserError(f"No pipeline {name!r}. Give one of {', '.join(known)}, or a Python file.")
+        raise UserError(f"No pipeline {name!r}. {remedy(name, known)} A Python file may define one, too.")
     return known[name].load()
 
 
@@ -74,9 +75,12 @@ def pipeline_for(target: str, columns: Columns | None = None) -> tuple[type[Pipe
     if target.endswith(".py") or target in (known := known_pipelines()):
         return find_pipeline(target), {}
     if not os.path.lexists(target):
+        others = (
+            f"Give a folder of class folders, a table or arrays; a Python file; or one of {', '.join(known)}."
+        )
+        right = meant(target, known)
         raise UserError(
-            f"No pipeline and no data at {target!r}. Give a folder of class folders, a table or arrays; "
-            f"a Python file; or one of {', '.join(known)}."
+            f"No pipeline and no data at {target!r}. {f'Did you mean {right!r}?' if right else others}"
         )
     data = recognise(target, columns)
     say(f"{target}: {data.said}")

@@ -15,6 +15,7 @@ import pandas as pd
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.model import Labels
+from tfspec.base.named_arguments import NamedArguments
 from tfspec.base.options import check_options, check_seeds
 from tfspec.data.readers import Reader
 from tfspec.data.sources.mixtures import class_columns
@@ -30,7 +31,7 @@ Kind = TypeVar("Kind", bound="Steps")
 
 
 @dataclass(kw_only=True)
-class Steps(ComputingOptions, TrainingOptions, RunOptions):
+class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
     """What differs from one experiment to another: options, which are the fields, and eight steps.
 
     The steps only say what is to be done; `Pipeline` does it. They change nothing, and may be asked several
@@ -45,6 +46,8 @@ class Steps(ComputingOptions, TrainingOptions, RunOptions):
     """Number format in which they are kept."""
     examples_per_class: ClassVar[int] = 1
     """Pictures of each class among the run's figures."""
+    everyday: ClassVar[Sequence[str]] = ("data", "out", "epochs", "num_members", "on_bad_file")
+    """Options that everybody needs: `--help` shows these, `--help-all` the others too."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Named sets of options, such as those of the published experiment; "default" is always there."""
     earlier: ClassVar[Mapping[str, Any]] = {}

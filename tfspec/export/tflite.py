@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.options import Quantize
+from tfspec.base.quiet import hushed
 from tfspec.dsp import finite
 from tfspec.export.chaining import chain
 from tfspec.export.metadata import write_metadata
@@ -67,9 +68,11 @@ def tflite_model(
     if quantize == "int8" and has_loop(classifier):
         raise ValueError('`quantize="int8"` is not for a backbone with a loop: use "dynamic"')
     front_end, backbone, head = _parts(classifier)
-    middle = quantised(backbone, quantize, _features(classifier, calibration))
+    with hushed():
+        middle = quantised(backbone, quantize, _features(classifier, calibration))
+        parts = [front_end().convert(), middle, head().convert()]
     return write_metadata(
-        chain([front_end().convert(), middle, head().convert()]),
+        chain(parts),
         name=classifier.backbone.name,
         description="Classifies raw signals. Made by tfspec.",
         class_names=classifier.class_names,

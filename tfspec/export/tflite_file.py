@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.model import NOT_OURS, usually_takes
+from tfspec.base.quiet import hushed
 from tfspec.export.metadata import metadata_of, read_model
 
 
@@ -34,7 +35,8 @@ class TFLiteClassifier:
         self.sample_rate = metadata.sample_rate
         self.labels, self.thresholds = metadata.labels, metadata.thresholds
         self._idle: list[Any] = []
-        with in_one_line(f"{path} cannot be used as a TFLite model", NOT_OURS), self._runner() as runner:
+        problem = f"{path} cannot be used as a TFLite model"
+        with in_one_line(problem, NOT_OURS), hushed(), self._runner() as runner:
             self.signal_shape = _signal_shape(runner, len(self.class_names))
         self.takes = metadata.takes or usually_takes(self.signal_shape, self.sample_rate)
 

@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.named_arguments import NamedArguments
 from tfspec.dsp import spectral
 
 PAD_MODES = ("constant", "reflect", "symmetric", "edge")
 WINDOW_PLACES = ("start", "center")
 
 
-class FloatLayer(keras.layers.Layer):
+class FloatLayer(NamedArguments, keras.layers.Layer):
     """Base: float32 whatever the precision policy."""
 
     def __init__(self, **kwargs):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from tfspec.audio.recordings import count_suffixes, counted, is_recording
 from tfspec.base.files import walk_files
 from tfspec.base.model import Takes
+from tfspec.base.progress import remark
 
 COMPANIONS = ("Y.npy", "T.npy", "pid.npy")
 """What stands beside an X.npy and holds no windows."""
@@ -37,7 +37,7 @@ class Inputs:
     def tell(self) -> None:
         """Print to standard error what kinds of files are passed over, and how many of each."""
         if self.passed_over:
-            print(f"Passed over: {counted(count_suffixes(self.passed_over))}", file=sys.stderr)
+            remark(f"Passed over: {counted(count_suffixes(self.passed_over))}")
 
 
 def find_inputs(names: Iterable[str | os.PathLike], takes: Takes) -> Inputs:

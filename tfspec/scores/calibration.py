@@ -126,7 +126,7 @@ def cross_entropy(shares: np.ndarray, probabilities: np.ndarray) -> float:
         >>> round(cross_entropy(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])), 4)
         0.6931
     """
-    return float(-(shares * _log(probabilities)).sum(1).mean())
+    return float(0 - (shares * _log(probabilities)).sum(1).mean())  # and never −0
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:

@@ -38,7 +38,8 @@ def score_groups(
 
     Returns:
         One row a group, with its `examples` and `types.Summaries`; and the lower and upper end of the
-        interval of each of these scores. No rows and no intervals where not every example's group is known.
+        interval of each of these scores. No rows and no intervals where not every example's group is known;
+        no intervals of a single group, which says nothing of others.
 
     Example:
         >>> labels, predicted = np.array([0, 1, 0, 1]), np.array([0, 1, 0, 0])
@@ -54,7 +55,8 @@ def score_groups(
     examples = confusion.sum(axis=(1, 2)).astype(int)
     table = pd.DataFrame({"examples": examples, **summarize(confusion)}, pd.Index(names, name="group"))
     times = draw_anew(len(names), resamples, seed)
-    return table, intervals_of(summarize(np.tensordot(times, confusion, 1)), confidence)
+    resampled = summarize(np.tensordot(times, confusion, 1))
+    return table, intervals_of(resampled, confidence) if len(names) > 1 else {}
 
 
 def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:

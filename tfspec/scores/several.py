@@ -109,7 +109,7 @@ def binary_cross_entropy(truth: np.ndarray, probabilities: np.ndarray) -> float:
     """
     known = ~np.isnan(truth)
     y, (p, q) = truth[known], (each[known] for each in _both_sides(probabilities))
-    return float(-(y * np.log(p) + (1 - y) * np.log(q)).mean())
+    return float(0 - (y * np.log(p) + (1 - y) * np.log(q)).mean())  # and never −0
 
 
 def tempered_sigmoid(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -184,7 +184,8 @@ def score_several_groups(
 
     Returns:
         One row a group, with its `examples` and `types.SeveralSummaries`; and the interval of each of these
-        scores and of `mean_average_precision`. No rows and no intervals where not every group is known.
+        scores and of `mean_average_precision`. No rows and no intervals where not every group is known; no
+        intervals of a single one.
 
     Example:
         >>> truth = np.array([[1, 0], [0, 1], [1, 1], [0, 1]])
@@ -213,7 +214,7 @@ def score_several_groups(
     precision = np.ma.masked_invalid(each).mean(axis=0)
     if len(drawn := precision.compressed()):
         resampled["mean_average_precision"] = drawn
-    return table, intervals_of(resampled)
+    return table, intervals_of(resampled) if len(names) > 1 else {}
 
 
 def _average_precisions(

@@ -16,6 +16,7 @@ from tfspec.models import Classifier
 from tfspec.training.keeping import ForgetRecent, Keep, StopOnNaN
 from tfspec.training.progress import Progress
 from tfspec.training.recipe import Batches, Phase, Training
+from tfspec.training.telling import TellEpochs
 
 
 def fit(
@@ -26,6 +27,7 @@ def fit(
     progress: Progress,
     verbose: int | str = "auto",
     jit: Jit = "auto",
+    name: str = "",
 ) -> None:
     """Train the backbone until the validation loss stops falling, phase after phase.
 
@@ -39,8 +41,10 @@ def fit(
         batches: of the strategy in whose scope this is called.
         recipe: how to train.
         progress: of this training, with a folder of its own.
-        verbose: Keras's progress bar: "auto", 0, 1 or 2; nothing is printed with 0.
+        verbose: "auto" prints a line an epoch, and draws a bar in a terminal; 1 and 2 are Keras's own bar and
+            lines; nothing is printed with 0.
         jit: whether XLA compiles what trains; "auto" leaves it to Keras, which does so on one GPU.
+        name: of what trains, where several do: what is printed begins with it.
 
     Raises:
         UserError: the loss was never finite.
@@ -58,20 +62,23 @@ def fit(
         is_over = functools.partial(progress.is_over, phase, recipe.patience)
         if not is_over():
             trained = replicated(backbone, recipe.loss, recipe.metrics, jit)
-            trained.fit(
-                batches.train,
-                validation_data=batches.validation,
-                initial_epoch=len(progress.history),
-                epochs=progress.first_epoch + phase.epochs,
-                shuffle=False,  # the batches are
-                verbose=verbose,
-                callbacks=[
-                    StopOnNaN(),
-                    ForgetRecent(),
-                    Keep(classifier, backbone, batches.epochs, progress, is_over),
-                    keras.callbacks.TensorBoard(progress.folder / "logs", write_graph=False),
-                ],
-            )
+            last = progress.first_epoch + sum(phase.epochs for phase in recipe.phases[number:])
+            with TellEpochs(progress, last, name) as telling:
+                trained.fit(
+                    batches.train,
+                    validation_data=batches.validation,
+                    initial_epoch=len(progress.history),
+                    epochs=progress.first_epoch + phase.epochs,
+                    shuffle=False,  # the batches are
+                    verbose=0 if verbose == "auto" else verbose,
+                    callbacks=[
+                        StopOnNaN(),
+                        ForgetRecent(),
+                        Keep(classifier, backbone, batches.epochs, progress, is_over),
+                        keras.callbacks.TensorBoard(progress.folder / "logs", write_graph=False),
+                        *([telling] if verbose == "auto" else []),
+                    ],
+                )
     _finish(recipe, progress)
 
 

@@ -160,7 +160,10 @@ def check(
     pipeline: Name | None = None,
     json: bool = False,
 ) -> None:
-    """List what is wrong with a data set, and what training on it would do. Exit code 1 if anything is wrong.
+    """List what is wrong with a data set, and what training on it would do.
+
+    Exit code 1 if examples cannot be used, or training would stop; what is only odd (silent, clipped, short
+    or copied recordings, other sample rates) is listed all the same.
 
     Args:
         data: your own data, as of `tfspec train DATA`, or what the pipeline takes as `--data`.
@@ -173,7 +176,7 @@ def check(
     """
     from tfspec.cli.printing import console, print_json
     from tfspec.cli.summaries import print_check
-    from tfspec.data.check import check_examples
+    from tfspec.data.check import FATAL, check_examples
     from tfspec.experiment.registry import find_pipeline
     from tfspec.experiment.splitting import foreseen, inspected
 
@@ -191,7 +194,7 @@ def check(
         print_json(result)
     elif stop := result["training"]["stops"]:
         console.print(f"Training would stop: {stop}", markup=False)
-    if result["training"]["stops"] or any(result["problems"].values()):
+    if result["training"]["stops"] or any(result["problems"][name] for name in FATAL):
         sys.exit(1)
 
 

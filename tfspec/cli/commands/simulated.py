@@ -13,6 +13,7 @@ from tyro.conf import Positional
 from tfspec.base.errors import UserError
 from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Range, Ratio, Seed
 from tfspec.base.progress import bar, track
+from tfspec.base.suggestions import remedy
 from tfspec.cli.parsing import parse_call
 
 DEMO_CLIPS, DEMO_EPOCHS = 360, 8
@@ -69,7 +70,7 @@ def simulate(arguments: Sequence[str]) -> None:
     elif kind in KINDS:
         parse_call(KINDS[kind], options, f"tfspec simulate {kind}")()
     else:
-        raise UserError(f"Nothing that is simulated is called {kind!r}. Give one of {', '.join(KINDS)}.")
+        raise UserError(f"Nothing that is simulated is called {kind!r}. {remedy(kind, KINDS)}")
 
 
 def _radio(

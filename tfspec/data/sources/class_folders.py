@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,7 @@ from tfspec.audio.recordings import AUDIO_SUFFIXES, count_suffixes, counted, lis
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import HIDDEN_PREFIXES
 from tfspec.base.options import SPEAKER_PATTERN
-from tfspec.base.progress import Tracker, untracked
+from tfspec.base.progress import Tracker, remark, untracked
 from tfspec.base.text import normalized, shown
 from tfspec.data.problems import with_problems
 
@@ -42,9 +41,9 @@ class ClassFolders:
     def tell(self) -> None:
         """Print what is left out to standard error, where it does not get among the results."""
         if self.passed_over:
-            print(f"Passed over: {counted(self.passed_over)}", file=sys.stderr)
+            remark(f"Passed over: {counted(self.passed_over)}")
         if self.empty:
-            print(f"Class folders that hold nothing: {listed(self.empty)}", file=sys.stderr)
+            remark(f"Class folders that hold nothing: {listed(self.empty)}")
 
 
 def from_class_folders(

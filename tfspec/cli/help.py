@@ -1,0 +1,67 @@
+"""The pages that `--help` and `--help-all` print."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import itertools
+import re
+import shutil
+import textwrap
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from tfspec.cli.options import Option
+
+
+def print_page(program: str, text: str, options: Sequence[Option], shown: Collection[str] = ()) -> None:
+    """Print what a command does and takes.
+
+    Args:
+        program: the command, without its options.
+        text: what it does, a docstring.
+        options: all of them.
+        shown: groups that are printed, and how many options the others have; all groups if not given.
+
+    Example:
+        >>> print_page("double", "Double a number.", [Option("x", int, 2, "the number", "Options")])
+        usage: double [options]
+        <BLANKLINE>
+        Double a number.
+        <BLANKLINE>
+        Options:
+          --x INT  the number (default: 2)
+    """
+    positional = [option for option in options if option.is_positional]
+    usage = " ".join([program, *(option.value for option in positional), "[options]"])
+    parser = argparse.ArgumentParser(
+        usage=usage, add_help=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.description = _filled(text)
+    listed = [option for option in options if not shown or option.group in shown]
+    for group, members in itertools.groupby(listed, lambda option: option.group):
+        add = parser.add_argument_group(group).add_argument
+        for option in members:
+            _add(add, option)
+    if len(listed) < len(options):
+        command = program.partition(" [")[0]
+        parser.epilog = f"{len(options) - len(listed)} more: {command} --help-all"
+    parser.print_help()
+
+
+def _add(add: Callable[..., Any], option: Option) -> None:
+    said = f"{option.said} ({option.limits})" if option.limits else option.said
+    said = said.replace("%", "%%")
+    if option.is_positional:
+        add(option.name, metavar=option.value, help=said)
+    elif option.is_flag:
+        add(f"--{option.spelt}", action=argparse.BooleanOptionalAction, help=said)
+    else:
+        add(f"--{option.spelt}", metavar=option.value, help=said)
+
+
+def _filled(text: str) -> str:
+    """Break the lines of what stands before a docstring's first section, as the terminal is wide."""
+    before, *_ = re.split(r"^(?:Args|Example|Raises|Returns):$", inspect.cleandoc(text), flags=re.M)
+    width = shutil.get_terminal_size().columns - 2
+    return "\n\n".join(textwrap.fill(each, width) for each in before.strip().split("\n\n"))
