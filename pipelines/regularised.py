@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import keras
 
+from tfspec.base.model import Labels
 from tfspec.base.options import Dropout
-from tfspec.experiment.pipeline import Pipeline
+from tfspec.training import Training
 from tfspec.training.losses import SmoothedCrossEntropy
 
 NOT_DECAYED = ["bias", "gamma", "beta"]
@@ -15,7 +16,7 @@ NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 @dataclass(kw_only=True)
-class Regularised(Pipeline):
+class Regularised:
     """Options of a training by AdamW (I. Loshchilov, F. Hutter, "Decoupled weight decay", 2019)."""
 
     warm_up: Dropout = 0.1
@@ -25,18 +26,25 @@ class Regularised(Pipeline):
     weight_decay: Dropout = 0.01
     """Part of each kernel that a step takes away, in units of the learning rate."""
 
-    def training(self, examples, class_names):
-        """Learn slowly at first; where asked for, with decayed weights and smoothed labels."""
-        training = super().training(examples, class_names)
+    def regularised(self, training: Training, clip_norm: float | None, labels: Labels) -> Training:
+        """Have a network learn slowly at first; where asked for, with decayed weights and smoothed labels.
+
+        Args:
+            training: of one phase.
+            clip_norm: norm that each weight's gradient is clipped to.
+            labels: of which those of several classes at once are not smoothed.
+        """
         (phase,) = training.phases
         training = replace(training, phases=[replace(phase, warm_up=self.warm_up)])
         if self.weight_decay:
-            training = replace(training, optimizer=self._optimizer)
-        if self.label_smoothing and self.labels == "one":
+            training = replace(training, optimizer=lambda rate: self._optimizer(rate, clip_norm))
+        if self.label_smoothing and labels == "one":
             training = replace(training, loss=SmoothedCrossEntropy(self.label_smoothing))
         return training
 
-    def _optimizer(self, rate: keras.optimizers.schedules.LearningRateSchedule) -> keras.optimizers.Optimizer:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=self.clip_norm)
+    def _optimizer(
+        self, rate: keras.optimizers.schedules.LearningRateSchedule, clip_norm: float | None
+    ) -> keras.optimizers.Optimizer:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=clip_norm)
         optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
         return optimizer

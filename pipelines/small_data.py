@@ -98,7 +98,9 @@ class SmallData(Pretrained, Regularised, OwnSignals):
 
     def training(self, examples, class_names):
         """Learn; what knows something trains its head first."""
-        training = super().training(examples, class_names)
+        training = self.regularised(
+            super().training(examples, class_names), self.clip_norm, self.labels or "one"
+        )
         if not self.knows_something:
             return training
         return self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)
