@@ -284,7 +284,7 @@ def content(path: Path) -> str:
     if path.name == "config.json":
         return path.read_text().replace(str(path.parents[1]), "")
     if (
-        path.suffix in (".png", ".pb", ".index") or "variables.data" in path.name
+        path.suffix in (".png", ".html", ".pb", ".index") or "variables.data" in path.name
     ):  # names, times, lines of history
         return ""
     if path.suffix == ".npz":

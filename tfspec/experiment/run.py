@@ -157,7 +157,13 @@ class Run:
     @property
     def predictions(self) -> pd.DataFrame:
         """Name, true label, predicted label and probabilities of every validation example."""
-        return self._read_table("predictions.csv", ["predicted"])
+        return self.table("predictions", "validation")
+
+    def table(self, name: Literal["predictions", "groups"], part: Scored) -> pd.DataFrame:
+        """Return a table of the evaluation of a part: what was predicted, or the scores of each group."""
+        file = self.evaluation_folder(part=part) / f"{name}.csv"
+        needed = {"predictions": ["predicted"], "groups": ["group"]}
+        return self._read_table(str(file.relative_to(self.folder)), needed[name])
 
     def metrics(self, part: Scored = "validation") -> AnyScores:
         """Return the scores of a part; those of earlier versions do not say that they are of one label."""
