@@ -24,15 +24,13 @@ from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.splitting import described, folds_of
 from tfspec.experiment.steps import Steps
 from tfspec.report import tables
-from tfspec.report.answers import Answers, matrix_of, short
-from tfspec.report.curves import class_charts
-from tfspec.report.page import ClassCurves, Clip, Page, written
+from tfspec.report.answers import Answers, matrix_of
+from tfspec.report.curves import curves_of
+from tfspec.report.page import Clip, Page, written
 from tfspec.scores.types import AnyScores
 
 MISTAKES, DOUBTFUL = 12, 8
 """Examples that are shown."""
-MOST_CURVES = 40
-"""Classes that are drawn in curves."""
 PAGE = "report.html"
 
 
@@ -75,7 +73,7 @@ def page_of(
     scores = scored[f"{part} part"] if part else None
     answers = Answers.of(run.table("predictions", part), scores) if part and scores else None
     groups, group_chart = _groups(run, part, scores)
-    curves, curves_note = _curves(answers) if answers else ([], "")
+    curves, curves_note = curves_of(answers) if answers else ([], "")
     mistakes, doubtful, clips_note = _clips(steps, run, part, answers, data)
     return Page(
         title=f"{run.config['pipeline']}: {shown(run.folder.resolve().name)}",
@@ -176,20 +174,6 @@ def _groups(run: Run, part: Scored | None, scores: AnyScores | None):
     return tables.group_table(
         run.table("groups", part), "accuracy" if scores["labels"] == "one" else "macro_f1"
     )
-
-
-def _curves(answers: Answers) -> tuple[list[ClassCurves], str]:
-    """Draw the classes that hold in some of the examples and not in all."""
-    curves: list[ClassCurves] = []
-    known = ~np.isnan(answers.truth)
-    for place, name in enumerate(answers.class_names):
-        holds = answers.truth[known[:, place], place] > 0
-        if holds.any() and not holds.all() and len(curves) < MOST_CURVES:
-            limit = None if answers.thresholds is None else float(answers.thresholds[place])
-            charts = class_charts(holds, answers.probabilities[known[:, place], place], limit)
-            curves.append(ClassCurves(short(name), f"in {holds.sum()} of {len(holds)} examples", charts))
-    more = len(answers.class_names) - len(curves)
-    return curves, f"{more} classes are left out." if more else ""
 
 
 def _clips(

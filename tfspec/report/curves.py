@@ -2,11 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
+from tfspec.report.answers import Answers, short
 from tfspec.report.charts import Chart, line_chart
 
 BINS = 10
+MOST_CURVES = 40
+"""Classes that are drawn."""
+
+
+@dataclass(frozen=True)
+class ClassCurves:
+    """One class in curves.
+
+    Args:
+        name: of the class.
+        said: how many examples it has.
+        charts: its curves.
+    """
+
+    name: str
+    said: str
+    charts: Sequence[Chart]
+
+
+def curves_of(answers: Answers) -> tuple[list[ClassCurves], str]:
+    """Draw the classes that hold in some of the examples and not in all.
+
+    Args:
+        answers: what was predicted.
+
+    Returns:
+        Each class in curves, and which are left out, "" for none.
+    """
+    curves: list[ClassCurves] = []
+    known = ~np.isnan(answers.truth)
+    for place, name in enumerate(answers.class_names):
+        holds = answers.truth[known[:, place], place] > 0
+        if len(curves) < MOST_CURVES and holds.any() and not holds.all():
+            limit = None if answers.thresholds is None else float(answers.thresholds[place])
+            charts = class_charts(holds, answers.probabilities[known[:, place], place], limit)
+            curves.append(ClassCurves(short(name), f"in {holds.sum()} of {len(holds)} examples", charts))
+    more = len(answers.class_names) - len(curves)
+    return curves, f"{more} classes are left out." if more else ""
 
 
 def class_charts(holds: np.ndarray, probabilities: np.ndarray, threshold: float | None = None) -> list[Chart]:

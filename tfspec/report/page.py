@@ -15,6 +15,7 @@ from typing import Any
 
 from tfspec.report.answers import Answers, Matrix
 from tfspec.report.charts import HEIGHT, WIDTH, Chart, Tick
+from tfspec.report.curves import ClassCurves
 
 LISTED = 50
 """Examples of a cell that are listed at most."""
@@ -48,7 +49,6 @@ class Clip:
         predicted: those that were found.
         said: the likeliest classes and their probabilities.
         picture: address of the picture.
-        shape: columns and rows of what was drawn.
         xlabel: what runs across.
         ylabel: what runs up.
         xticks: what is written below.
@@ -72,21 +72,6 @@ class Clip:
     def described(self) -> str:
         """What the picture shows, for who cannot see it."""
         return f"Features of {self.name}: true {self.true}, predicted {self.predicted}"
-
-
-@dataclass(frozen=True)
-class ClassCurves:
-    """One class in curves.
-
-    Args:
-        name: of the class.
-        said: how many examples it has.
-        charts: its curves.
-    """
-
-    name: str
-    said: str
-    charts: Sequence[Chart]
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def _results(scores: AnyMapping, part: str) -> list[str]:
     most = max((row["examples"] for row in scores["per_class"].values()), default=0)
     return [
         f"{right} of {examples} examples of the {part} part are right: {_percent(scores['accuracy'])}.",
-        f"Always the commonest class would be right in {_percent(most / max(examples, 1))}. {calibrated}",
+        f"Naming the commonest class each time: {_percent(most / max(examples, 1))}. {calibrated}",
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from tfspec.cli.commands.experiments import check, evaluate, export, prepare, resume, train, view
 from tfspec.cli.commands.machines import data_server, launch_workers
 from tfspec.cli.commands.recordings import detect, embed, predict
-from tfspec.cli.commands.reports import report
+from tfspec.cli.commands.reports import compare, report
 from tfspec.cli.commands.simulated import demo, simulate
 from tfspec.cli.commands.windows import windows
 
@@ -23,6 +23,7 @@ COMMANDS: dict[str, Callable] = {
     "check": check,
     "view": view,
     "report": report,
+    "compare": compare,
     "windows": windows,
     "data-server": data_server,
 }

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 from tfspec.base.options import Name
+from tfspec.base.text import shown
+
+if TYPE_CHECKING:
+    from tfspec.report.page import Table
 
 
 def report(
@@ -41,3 +46,52 @@ def report(
         made_by = None
         console.print(escape(f"{error} The page shows no examples."))
     console.print(escape(f"A page to look at: {write_report(trained, made_by, part, data)}"))
+
+
+def compare(
+    runs: Positional[tuple[Path, ...]],
+    part: Literal["validation", "test"] = "validation",
+    out: Path | None = None,
+) -> None:
+    """Put runs side by side: their scores here, and in a page their classes, learning and options too.
+
+    Args:
+        runs: run folders, two or more.
+        part: of each run's own data.
+        out: page to write, FILE.html; none if not given.
+    """
+    if out and out.suffix.lower() != ".html":
+        raise UserError(f"The page must be an html file. Received: {out}")
+    from rich.markup import escape
+
+    from tfspec.cli.printing import console
+    from tfspec.experiment.comparing import compare as side_by_side
+    from tfspec.report.comparison import written
+
+    found = side_by_side(runs, part)
+    for table in (found.scores, found.paired, found.options):
+        if table is not None:
+            _print_table(table)
+    console.print(escape("\n".join(found.notes)))
+    if out:
+        with written_beside(out) as temporary:
+            temporary.write_text(written(found), "utf-8")
+        console.print(escape(f"A page to look at: {out}"))
+
+
+def _print_table(table: Table) -> None:
+    """Print a table of a page in the terminal."""
+    from rich.markup import escape
+    from rich.table import Table as RichTable
+
+    from tfspec.cli.printing import console
+
+    if table.rows:
+        drawn = RichTable()
+        for name in table.header:
+            drawn.add_column(escape(shown(name)), overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*(escape(shown(cell)) for cell in row))
+        console.print(drawn)
+    if table.note:
+        console.print(escape(table.note))

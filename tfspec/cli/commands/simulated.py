@@ -38,6 +38,7 @@ def demo(out: Path | None = None) -> None:
     print_run(run, pipeline)
     print_parity(pipeline.export(run), run.folder)
     _use(run.folder / "export" / "model.tflite", pipeline.seed, pipeline.snr)
+    _tell(f"A page to look at: {pipeline.report(run)}")
 
 
 def _use(model: Path, seed: int, snr: tuple[float, float] | None) -> None:
