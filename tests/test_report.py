@@ -1,7 +1,6 @@
 """The page of a run, without a browser."""
 
 import base64
-import dataclasses
 import html.parser
 import io
 import json
@@ -13,23 +12,16 @@ import pytest
 import sklearn.metrics
 import soundfile
 from PIL import Image
-from reported import HOSTILE, one, several, shares, write_parity, write_run
+from reported import KINDS, one, several, with_clips, write_parity, write_run
 
 from tfspec.experiment.reporting import page_of, write_report
 from tfspec.report.answers import Answers, matrix_of
 from tfspec.report.charts import HEIGHT, WIDTH, line_chart
 from tfspec.report.curves import class_charts, curves_of
 from tfspec.report.media import picture_address, sound_address
-from tfspec.report.page import Clip, Page, written
+from tfspec.report.page import Page, written
 from tfspec.report.tables import group_table
 
-KINDS = {
-    "one": lambda: one(["dog", "cat", "owl"], 60, groups=12),
-    "several": lambda: several(["dog", "cat", "owl"], 60, groups=12),
-    "shares": lambda: shares(["dog", "cat", "owl"], 60, groups=12),
-    "hostile": lambda: one(HOSTILE, 90, groups=9),
-    "hostile several": lambda: several(HOSTILE[:5], 90, groups=9),
-}
 VOID = {"meta", "link", "br", "image", "path", "circle", "input"}
 
 
@@ -61,21 +53,10 @@ class Parsed(html.parser.HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def with_clip(page):
-    """A page as where the data is there: one mistake is shown."""
-    place = page.answers.surest_mistakes(1)[0]
-    sound = sound_address(np.sin(np.arange(8000)), 8000)
-    texts = page.answers.names[place], page.answers.true_of(place), page.answers.predicted_of(place)
-    clip = Clip(
-        place, *texts, "said", picture_address(np.eye(9)), "time in s", "bin", [(0.5, "1")], [], sound
-    )
-    return dataclasses.replace(page, mistakes=[clip])
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_page_is_whole_and_asks_nothing_of_a_network(tmp_path, kind):
-    run = write_run(tmp_path / "run", KINDS[kind]())
-    text = written(with_clip(page_of(run)))
+    run = KINDS[kind](tmp_path / "run")
+    text = written(with_clips(page_of(run)))
     page = Parsed(text)
     assert len(text) < 5_000_000
     assert [attributes.keys() for attributes in page.all("script")] == [{"type", "id"}, set()]
@@ -92,7 +73,7 @@ def test_a_page_is_whole_and_asks_nothing_of_a_network(tmp_path, kind):
 
 
 def test_names_are_text_and_nothing_else(tmp_path):
-    run = write_run(tmp_path / "run", KINDS["hostile"]())
+    run = KINDS["hostile"](tmp_path / "run")
     page = Parsed(written(page_of(run)))
     assert {tag for tag, _ in page.tags} <= VOID | {
         *(
@@ -136,7 +117,7 @@ def test_names_are_text_and_nothing_else(tmp_path):
 
 
 def test_the_lists_hold_each_example_once_and_the_scores_matrix(tmp_path):
-    run = write_run(tmp_path / "run", KINDS["one"]())
+    run = KINDS["one"](tmp_path / "run")
     page = page_of(run)
     lists = json.loads(re.search(r'id="lists">(.*?)</script>', written(page))[1])
     assert sorted(place for its in lists["places"].values() for place in its) == list(range(60))
@@ -230,7 +211,7 @@ def test_pictures_and_sounds_can_be_read_again(rng):
 
 
 def test_a_run_of_an_earlier_version_has_a_page_and_a_command_that_repeats_it(tmp_path):
-    run = write_run(tmp_path / "run", KINDS["shares"]())
+    run = KINDS["shares"](tmp_path / "run")
     write_parity(run)
     path = write_report(run)
     text = path.read_text("utf-8")
