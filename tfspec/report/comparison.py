@@ -11,7 +11,7 @@ import pandas as pd
 from tfspec.report.answers import short
 from tfspec.report.charts import Chart, line_chart
 from tfspec.report.page import Table, write_template
-from tfspec.report.tables import number
+from tfspec.report.tables import member_lines, number
 from tfspec.scores.types import AnyScores
 
 
@@ -116,11 +116,7 @@ def learning_charts(histories: Mapping[str, pd.DataFrame]) -> list[Chart]:
     )
     charts = []
     for name in measured:
-        lines = {
-            run: [(range(1, len(each) + 1), each) for _, each in history.groupby("member", sort=False)[name]]
-            for run, history in histories.items()
-            if name in history
-        }
+        lines = {run: member_lines(history, name) for run, history in histories.items() if name in history}
         spoken = name.removeprefix("val_").replace("_", " ")
         part = "validation" if name.startswith("val_") else "training"
         charts.append(line_chart(f"{spoken}, {part}", "epoch", spoken, lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from tfspec.base.text import excerpt
@@ -278,17 +279,23 @@ def history_charts(history: pd.DataFrame) -> list[Chart]:
     charts = []
     for name in names:
         columns = {"training": name, "validation": f"val_{name}"}
-        lines = {
-            kind: [
-                (range(1, len(each) + 1), each) for _, each in history.groupby("member", sort=False)[column]
-            ]
-            for kind, column in columns.items()
-            if column in history
-        }
-        last = ", ".join(f"{kind} ends at {its[-1][1].iloc[-1]:.3f}" for kind, its in lines.items())
+        lines = {kind: member_lines(history, column) for kind, column in columns.items() if column in history}
         spoken = name.replace("_", " ")
+        last = ", ".join(f"{kind} ends at {its[-1][1][-1]:.3f}" for kind, its in lines.items())
         charts.append(line_chart(spoken, "epoch", spoken, lines, f"{spoken} by epoch: {last}"))
     return charts
+
+
+def member_lines(history: pd.DataFrame, column: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return epochs, from 1 on, and values of each model; NaN where an epoch has none.
+
+    Args:
+        history: as `Run.history`.
+        column: of the values.
+    """
+    numbers = pd.to_numeric(history[column], errors="coerce")
+    each = [values.to_numpy(np.float64) for _, values in numbers.groupby(history["member"], sort=False)]
+    return [(np.arange(1, len(values) + 1), values) for values in each]
 
 
 def number(value: Any) -> str:
