@@ -174,7 +174,7 @@ def test_the_worst_groups_come_first_and_not_all_of_them():
 
 @pytest.mark.parametrize(
     ("groups", "said"),
-    [(0, "Not every example"), (1, "All examples are of 1 group"), (5, "Another set of 5 groups")],
+    [(0, "Not every example"), (1, "All examples are of one group"), (5, "Another set of 5 groups")],
 )
 def test_an_interval_is_shown_only_over_several_groups(tmp_path, groups, said):
     run = write_run(tmp_path / "run", one(["dog", "cat"], 40, groups))
@@ -221,3 +221,13 @@ def test_a_run_of_an_earlier_version_has_a_page_and_a_command_that_repeats_it(tm
     assert "pipeline, which reads them, is not there" in text
     assert page.exported.rows[1][4:6] == ["123 kB", "1.2 ms"]
     assert [row[0] for row in page.members.rows][:2] == ["seed_0", "seed_1"]
+
+
+def test_scores_of_an_earlier_version_say_less_and_do_no_harm(tmp_path):
+    run = KINDS["one"](tmp_path / "run")
+    kept = {name: run.metrics()[name] for name in ("accuracy", "examples", "per_class", "confusion_matrix")}
+    (run.folder / "metrics.json").write_text(json.dumps(kept))
+    (run.folder / "groups.csv").unlink()
+    page = page_of(run)
+    assert page.sentences[0].startswith(f"{round(60 * kept['accuracy'])} of 60 examples")
+    assert page.groups is None and Parsed(written(page))

@@ -100,6 +100,7 @@ def _axes(run: Run, signal: np.ndarray, picture: Picture) -> tuple[str, str, lis
     seconds = hertz = None
     if rate is not None and xlabel == "time":
         seconds, hertz = feature_axes(run.classifier.front_end, signal.shape, rate)
+    hertz = hertz if picture.hertz is None else picture.hertz
     rows, columns = picture.image.shape
     xticks: list[Tick] = []
     yticks: list[Tick] = []

@@ -142,10 +142,16 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
             evaluate(steps, run, part="test")
         members = list(members_of(steps, run.split))
         steps.write_results(run, lambda rows: predict_rows(steps, run, [(members, rows)]))
-        say(f"A page to look at: {write_report(run, steps)}")
-        if run.has_validation_part and run.has_test_part:
-            write_report(run, steps, "test")
+        if devices.is_chief(strategy):
+            _write_pages(steps, run)
     return run
+
+
+def _write_pages(steps: Steps, run: Run) -> None:
+    """Write the page of the run, and one of its test part where it is about another one."""
+    if run.has_validation_part and run.has_test_part:
+        write_report(run, steps, "test")
+    say(f"A page to look at: {write_report(run, steps)}")
 
 
 def open_devices(steps: Steps) -> tf.distribute.Strategy:

@@ -25,8 +25,9 @@ from tfspec.experiment.splitting import described, folds_of
 from tfspec.experiment.steps import Steps
 from tfspec.report import tables
 from tfspec.report.answers import Answers, matrix_of
+from tfspec.report.charts import Chart
 from tfspec.report.curves import curves_of
-from tfspec.report.page import Clip, Page, written
+from tfspec.report.page import Clip, Page, Table, written
 from tfspec.scores.types import AnyScores
 
 MISTAKES, DOUBTFUL = 12, 8
@@ -168,12 +169,12 @@ def _counts(run: Run, scores: AnyScores | None) -> dict[str, dict[str, float]]:
     return counts
 
 
-def _groups(run: Run, part: Scored | None, scores: AnyScores | None):
-    if part is None or scores is None:
+def _groups(run: Run, part: Scored | None, scores: AnyScores | None) -> tuple[Table | None, Chart | None]:
+    """Show the scores of each group; earlier versions did not keep them."""
+    if part is None or scores is None or not (run.evaluation_folder(part=part) / "groups.csv").exists():
         return None, None
-    return tables.group_table(
-        run.table("groups", part), "accuracy" if scores["labels"] == "one" else "macro_f1"
-    )
+    main = "accuracy" if scores["labels"] == "one" else "macro_f1"
+    return tables.group_table(run.table("groups", part), main)
 
 
 def _clips(
@@ -205,7 +206,7 @@ def _note(places: Sequence[int], clips: Sequence[Clip]) -> str:
     return ""
 
 
-def _exported(run: Run):
+def _exported(run: Run) -> Table | None:
     path = run.folder / "export" / "parity.json"
     if not path.exists():
         return None

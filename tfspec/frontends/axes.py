@@ -22,27 +22,28 @@ def feature_axes(
     """Find the times of a front end's frames and the frequencies of its bins.
 
     Args:
-        front_end: a `FrontEnd`, or layers of which one is it.
+        front_end: a `FrontEnd`, or layers of which one is it, or several are whose frames go together.
         signal_shape: (samples,) or (samples, channels).
         sample_rate: samples per second.
 
     Returns:
-        (frames,) seconds and (bins,) hertz; None where the layers after it change how many there are, or
-        where the bins are no frequencies.
+        (frames,) seconds and (bins,) hertz; None where other layers change how many there are, or where the
+        bins are no frequencies.
 
     Example:
         >>> seconds, hertz = feature_axes(Spectrogram(256, 128), (8000,), sample_rate=8000)
         >>> seconds[:2].tolist(), hertz[-1]
         ([0.016, 0.032], 4000.0)
     """
-    found = [layer for layer in _layers(front_end) if isinstance(layer, FrontEnd)]
-    if len(found) != 1:
-        return None, None
-    (layer,) = found
     frames, bins = front_end.compute_output_shape((1, *signal_shape))[1:3]
-    own_frames, own_bins = layer.compute_output_shape((1, *signal_shape))[1:3]
-    seconds = layer.frame_times(frames, sample_rate) if frames == own_frames else None
-    return seconds, _frequencies(layer, sample_rate) if bins == own_bins else None
+    found = [layer for layer in _layers(front_end) if isinstance(layer, FrontEnd)]
+    own = [layer.compute_output_shape((1, *signal_shape))[1:3] for layer in found]
+    if not found or any(shape[0] != frames for shape in own):
+        return None, None
+    is_alone = len(found) == 1 and own[0][1] == bins
+    return found[0].frame_times(frames, sample_rate), _frequencies(
+        found[0], sample_rate
+    ) if is_alone else None
 
 
 def _layers(layer: keras.Layer) -> Iterator[keras.Layer]:

@@ -55,8 +55,8 @@ def score_sentences(scores: AnyScores, part: str) -> list[str]:
 
 
 def _results(scores: AnyMapping, part: str) -> list[str]:
-    examples, error = scores["examples"], scores["calibration_error"]
-    calibrated = f"Its probabilities are off by {_percent(error)} on average (calibration error)."
+    examples, error = scores["examples"], scores.get("calibration_error")
+    calibrated = "" if error is None else f" Its probabilities are off by {_percent(error)} on average."
     if scores["labels"] == "several":
         mean = scores["mean_average_precision"]
         result = (
@@ -65,30 +65,32 @@ def _results(scores: AnyMapping, part: str) -> list[str]:
         return [
             f"The classes of {examples} examples of the {part} part {result}.",
             f"All labels are right in {_percent(scores['exact'])} of the examples; macro F1 is "
-            f"{scores['macro_f1']:.3f}. {calibrated}",
+            f"{scores['macro_f1']:.3f}.{calibrated}",
         ]
     right = round(scores["accuracy"] * examples)
-    most = max((row["examples"] for row in scores["per_class"].values()), default=0)
+    most = max((row.get("examples", 0) for row in scores["per_class"].values()), default=0)
     return [
         f"{right} of {examples} examples of the {part} part are right: {_percent(scores['accuracy'])}.",
-        f"Naming the commonest class each time: {_percent(most / max(examples, 1))}. {calibrated}",
+        f"Naming the commonest class each time: {_percent(most / max(examples, 1))}.{calibrated}",
     ]
 
 
 def _trust(scores: AnyMapping) -> str:
     """Say between what another set of groups would lie, or why nobody can."""
     name = "mean_average_precision" if scores["labels"] == "several" else "accuracy"
-    groups = scores["groups"]
+    groups = scores.get("groups", 0)
     if not groups:
         return (
             "Not every example tells its group (speaker, person, recording), so nobody knows what others "
             "would score: there is no interval."
         )
-    if not _has_interval(scores, name):
+    if groups < FEWEST_GROUPS:
         return (
-            f"All examples are of {groups} group{'s' * (groups > 1)} (speaker, person, recording): that "
-            "tells nothing about others, and there is no interval."
+            "All examples are of one group (speaker, person, recording): that tells nothing about others, "
+            "and there is no interval."
         )
+    if not _has_interval(scores, name):
+        return "No interval was computed."
     low, high = scores["intervals"][name]
     spoken = {**ONE, **SEVERAL}[name]
     return (
@@ -110,16 +112,16 @@ def score_table(parts: Mapping[str, AnyScores]) -> Table | None:
     Example:
         >>> numbers = dict.fromkeys(["accuracy", "balanced_accuracy", "macro_f1", "kappa"], 0.5)
         >>> score_table({"test part": {"labels": "one", "groups": 0, "examples": 2, **numbers}}).rows
-        [['test part', '0.500', '0.500', '0.500', '0.500', '2', '0']]
+        [['test part', '0.500', '0.500', '0.500', '0.500', '2', 'unknown']]
     """
     rows, names = [], ONE
     for part, found in parts.items():
         scores = cast(AnyMapping, found)
         names = SEVERAL if scores["labels"] == "several" else ONE
-        rows.append([part, *_with_intervals(scores, names), str(scores["examples"]), str(scores["groups"])])
+        rows.append([part, *_with_intervals(scores, names), str(scores["examples"]), _groups_of(scores)])
         for other, spoken in OTHERWISE.items():
             if its := scores.get(other):
-                known = {"groups": scores["groups"], **its}
+                known = {**its, "groups": scores.get("groups", 0)}
                 rows.append(
                     [
                         f"{part}, {spoken}",
@@ -131,11 +133,15 @@ def score_table(parts: Mapping[str, AnyScores]) -> Table | None:
     return Table(["part", *names.values(), "examples", "groups"], rows) if rows else None
 
 
+def _groups_of(scores: AnyMapping) -> str:
+    return str(scores.get("groups") or "unknown")
+
+
 def _with_intervals(scores: AnyMapping, names: AnyMapping) -> list[str]:
     cells = []
     for name in names:
         ends = scores["intervals"][name] if _has_interval(scores, name) else None
-        cells.append(number(scores[name]) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else ""))
+        cells.append(number(scores.get(name)) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else ""))
     return cells
 
 
@@ -155,7 +161,7 @@ def class_table(scores: AnyScores | None, counts: Mapping[str, Mapping[str, floa
         [
             short(name),
             *(f"{part.get(name, 0):g}" for part in counts.values()),
-            *(number(per_class[name][key]) for key in measured if per_class),
+            *(number(per_class[name].get(key)) for key in measured if per_class),
         ]
         for name in names
     ]
