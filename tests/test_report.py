@@ -1,10 +1,12 @@
 """The page of a run, without a browser."""
 
 import base64
+import dataclasses
 import html.parser
 import io
 import json
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -12,9 +14,14 @@ import pytest
 import sklearn.metrics
 import soundfile
 from PIL import Image
-from reported import KINDS, one, several, with_clips, write_parity, write_run
+from reported import KINDS, WORDS, one, several, with_clips, write_parity, write_run
 
+from tfspec.cli.parsing import parse
+from tfspec.experiment.reference import reference_to
+from tfspec.experiment.repeating import repeating_command
 from tfspec.experiment.reporting import page_of, write_report
+from tfspec.experiment.run import Run
+from tfspec.pipelines import OwnRecordings, RadioSignals
 from tfspec.report.answers import Answers, matrix_of
 from tfspec.report.charts import HEIGHT, WIDTH, line_chart
 from tfspec.report.curves import class_charts, curves_of
@@ -231,3 +238,34 @@ def test_scores_of_an_earlier_version_say_less_and_do_no_harm(tmp_path):
     page = page_of(run)
     assert page.sentences[0].startswith(f"{round(60 * kept['accuracy'])} of 60 examples")
     assert page.groups is None and Parsed(written(page))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        RadioSignals(
+            num_train=8, snr=(0.3, 0.8), augment=(), keep="last", patience=None, drop_remainder=True
+        ),
+        OwnRecordings(
+            data="a b/'$x", groups="-?(.)", classes=("dog", "a;b"), clip_seconds=1.5, learning_rate=1e-7
+        ),
+    ],
+    ids=lambda made: made.name,
+)
+def test_the_command_that_repeats_a_run_makes_the_same_pipeline(tmp_path, made):
+    made = dataclasses.replace(made, out=tmp_path / "run")
+    run = Run.create(made.out, {**reference_to(made), "options": made.options()})
+    tfspec, train, name, *options = shlex.split(repeating_command(run, made))
+    assert (tfspec, train, name) == ("tfspec", "train", made.name)
+    again = parse(type(made), options, "tfspec", {})
+    assert again.options() == {**made.options(), "out": None}
+
+
+def test_shares_are_shown_as_shares(tmp_path):
+    run = KINDS["shares"](tmp_path / "run")
+    page = page_of(run)
+    assert any("Kullback-Leibler divergence" in each for each in page.sentences)
+    row = run.predictions.iloc[0]
+    largest = max(WORDS, key=lambda name: row[f"true_{name}"])
+    assert page.answers.true_of(0).startswith(f"{largest} {100 * row[f'true_{largest}']:.0f}")
+    assert not any("Kullback" in each for each in page_of(KINDS["one"](tmp_path / "other")).sentences)

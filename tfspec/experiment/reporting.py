@@ -218,7 +218,7 @@ def _exported(run: Run) -> Table | None:
 
 def _environment(run: Run) -> dict[str, str]:
     """Say what the run was trained with; earlier versions did not keep it."""
-    kept: dict[str, Any] = run.config.get("environment") or {}
+    kept: dict[str, Any] = run.config.get("environment") or {"environment": "not kept by that version"}
     return {
         "tfspec": str(run.config.get("tfspec", "unknown")),
         **{name: str(value) for name, value in kept.items()},

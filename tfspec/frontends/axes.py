@@ -32,8 +32,8 @@ def feature_axes(
 
     Example:
         >>> seconds, hertz = feature_axes(Spectrogram(256, 128), (8000,), sample_rate=8000)
-        >>> seconds[:2].tolist(), hertz[-1]
-        ([0.016, 0.032], 4000.0)
+        >>> seconds[:2].tolist(), hertz[-2:].tolist()
+        ([0.016, 0.032], [3968.75, 4000.0])
     """
     frames, bins = front_end.compute_output_shape((1, *signal_shape))[1:3]
     found = [layer for layer in _layers(front_end) if isinstance(layer, FrontEnd)]

@@ -34,6 +34,7 @@ class Answers:
         predicted: (examples, classes) bool.
         kind: "one" class an example, or "several".
         thresholds: (classes,) lowest probabilities of several labels, else None.
+        shares: (examples, classes) how much of each class an example has, where the truth is shares.
     """
 
     class_names: Sequence[str]
@@ -43,6 +44,7 @@ class Answers:
     predicted: np.ndarray
     kind: Labels = "one"
     thresholds: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     @classmethod
     def of(cls, table: pd.DataFrame, scores: AnyScores) -> Answers:
@@ -61,10 +63,12 @@ class Answers:
         classes, kind = list(scores["per_class"]), scores["labels"]
         probabilities = table[[f"p_{name}" for name in classes]].to_numpy(np.float64)
         names = [excerpt(name, 120) for name in table.iloc[:, 0]]
+        known = [f"true_{name}" for name in classes]
         if kind == "one":
-            truth = _one_of(table["label"], classes).astype(float)
-            return cls(classes, names, truth, probabilities, _one_of(table["predicted"], classes))
-        columns = table[[f"true_{name}" for name in classes]].apply(pd.to_numeric, errors="coerce")
+            truth, predicted = (_one_of(table[name], classes) for name in ("label", "predicted"))
+            shares = table[known].to_numpy(np.float64) if known[0] in table else None
+            return cls(classes, names, truth.astype(float), probabilities, predicted, shares=shares)
+        columns = table[known].apply(pd.to_numeric, errors="coerce")
         truth = np.where(columns.isna(), np.nan, columns >= HALF)
         text = table["predicted"].astype(str).to_numpy()
         predicted = np.array([np.isin(classes, each.split(SEPARATOR)) for each in text]).reshape(truth.shape)
@@ -114,7 +118,9 @@ class Answers:
         return order[~np.isin(order, without)][:most].tolist()
 
     def true_of(self, place: int) -> str:
-        """Name the classes that hold in an example."""
+        """Name the classes that hold in an example, or those it has most of."""
+        if self.shares is not None:
+            return self._likeliest(self.shares[place])
         return self._named(self.truth[place] >= HALF)
 
     def predicted_of(self, place: int) -> str:
@@ -126,7 +132,9 @@ class Answers:
 
     def said_of(self, place: int) -> str:
         """Name the likeliest classes of an example and their probabilities."""
-        row = self.probabilities[place]
+        return self._likeliest(self.probabilities[place])
+
+    def _likeliest(self, row: np.ndarray) -> str:
         order = np.argsort(-row, kind="stable")[:3].tolist()
         return ", ".join(f"{short(self.class_names[each])} {_percent(row[each])}" for each in order)
 

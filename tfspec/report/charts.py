@@ -138,7 +138,7 @@ def ticks(low: float, high: float, most: int = 5, whole: bool = False) -> list[T
     values = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=1).tick_values(low, high)
     span, rounding = high - low, 1e-9 * (high - low)
     return [
-        ((value - low) / span, f"{value:.6g}")
+        (float((value - low) / span), f"{value:.6g}")
         for value in values
         if low - rounding <= value <= high + rounding
     ]

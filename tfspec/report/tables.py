@@ -29,6 +29,8 @@ SEVERAL = {
 OTHERWISE = {"smoothed": "smoothed over time", "recordings": "whole recordings"}
 MOST_GROUPS = 200
 MOST_MEMBERS = 200
+SURE = 1e-6
+"""Mean entropy of labels that are one class each, at most."""
 FEWEST_GROUPS = 2
 """Of what an interval can be drawn."""
 
@@ -72,6 +74,17 @@ def _results(scores: AnyMapping, part: str) -> list[str]:
     return [
         f"{right} of {examples} examples of the {part} part are right: {_percent(scores['accuracy'])}.",
         f"Naming the commonest class each time: {_percent(most / max(examples, 1))}.{calibrated}",
+        *_divergence(scores),
+    ]
+
+
+def _divergence(scores: AnyMapping) -> list[str]:
+    """Say how far predicted shares are from the true ones, where the truth is shares."""
+    if scores.get("entropy", 0) < SURE:
+        return []
+    return [
+        f"Kullback-Leibler divergence from the true shares: {scores['kl']:.3f} nats; that of how often each "
+        f"class occurs is {scores['kl_prior']:.3f}."
     ]
 
 
