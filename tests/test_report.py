@@ -16,7 +16,9 @@ import soundfile
 from PIL import Image
 from reported import KINDS, WORDS, one, several, with_clips, write_parity, write_run
 
+from tfspec.base.errors import UserError
 from tfspec.cli.parsing import parse
+from tfspec.experiment.comparing import compare
 from tfspec.experiment.reference import reference_to
 from tfspec.experiment.repeating import repeating_command
 from tfspec.experiment.reporting import page_of, write_report
@@ -269,3 +271,18 @@ def test_shares_are_shown_as_shares(tmp_path):
     largest = max(WORDS, key=lambda name: row[f"true_{name}"])
     assert page.answers.true_of(0).startswith(f"{largest} {100 * row[f'true_{largest}']:.0f}")
     assert not any("Kullback" in each for each in page_of(KINDS["one"](tmp_path / "other")).sentences)
+
+
+def test_what_cannot_be_shown_or_compared_is_said(tmp_path):
+    run, other = KINDS["one"](tmp_path / "run"), KINDS["several"](tmp_path / "other")
+    with pytest.raises(UserError, match=r"test part of .* was not scored"):
+        page_of(run, part="test")
+    for folders, said in (
+        ([run.folder], "At least two runs"),
+        ([run.folder, run.folder], "given twice"),
+        ([run.folder, other.folder], "cannot be compared with runs of several"),
+    ):
+        with pytest.raises(UserError, match=said):
+            compare(folders)
+    with pytest.raises(UserError, match="was not scored"):
+        compare([run.folder, other.folder], "test")

@@ -31,6 +31,8 @@ def compare(folders: Sequence[str | os.PathLike], part: Scored = "validation") -
     if len(folders) < 2:
         raise UserError(f"At least two runs can be compared. Received: {len(folders)}")
     runs = _named([Run(folder) for folder in folders])
+    for run in runs.values():
+        run.check_scored(part)
     scores = {name: run.metrics(part) for name, run in runs.items()}
     if len({found["labels"] for found in scores.values()}) > 1:
         raise UserError("Runs of one class an example cannot be compared with runs of several classes.")

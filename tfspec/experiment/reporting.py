@@ -65,12 +65,10 @@ def page_of(
     """Gather what the page of a run shows; see `write_report`."""
     if steps is not None:
         check_finished(run, members_of(steps, run.split))
-    part = part or _scored_part(run)
-    scored = {f"{each} part": run.metrics(each) for each in _scored_parts(run)}
-    if part is not None and f"{part} part" not in scored:
-        raise UserError(
-            f"The {part} part of {run.folder} was not scored: `tfspec evaluate {run.folder}` does."
-        )
+    if part is not None:
+        run.check_scored(part)
+    part = part or next(iter(run.scored_parts), None)
+    scored = {f"{each} part": run.metrics(each) for each in run.scored_parts}
     scores = scored[f"{part} part"] if part else None
     answers = Answers.of(run.table("predictions", part), scores) if part and scores else None
     groups, group_chart = _groups(run, part, scores)
@@ -98,16 +96,6 @@ def page_of(
         environment=_environment(run),
         command=repeating_command(run, steps),
     )
-
-
-def _scored_parts(run: Run) -> list[Scored]:
-    parts: tuple[Scored, ...] = ("validation", "test")
-    return [part for part in parts if (run.evaluation_folder(part=part) / "metrics.json").exists()]
-
-
-def _scored_part(run: Run) -> Scored | None:
-    """Return the part that the page is about where none is asked for."""
-    return next(iter(_scored_parts(run)), None)
 
 
 def _sentences(scores: AnyScores | None, part: str | None) -> list[str]:

@@ -170,6 +170,20 @@ class Run:
         file = self.evaluation_folder(part=part) / "metrics.json"
         return cast(AnyScores, {"labels": "one", **self._read_json(str(file.relative_to(self.folder)))})
 
+    @property
+    def scored_parts(self) -> list[Scored]:
+        """The parts that an evaluation was written of."""
+        parts: tuple[Scored, ...] = ("validation", "test")
+        return [part for part in parts if (self.evaluation_folder(part=part) / "metrics.json").exists()]
+
+    def check_scored(self, part: Scored) -> None:
+        """Refuse a part that no evaluation was written of."""
+        if part not in self.scored_parts:
+            raise UserError(
+                f"The {part} part of {self.folder} was not scored: "
+                f"`tfspec evaluate {self.folder} --part {part}` does it, where there is one."
+            )
+
     def kept_signals(self) -> ArrayReader:
         """Return what reads the signals that were kept for when the data is gone, by their rows."""
         return open_signals(self.folder / KEPT_SIGNALS, self.split.index)
