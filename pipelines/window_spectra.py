@@ -118,5 +118,8 @@ class WindowSpectra(Windows):
 
     def picture(self, signal, features):
         """Draw the spectrogram of the vector's length."""
-        layers = keras.Sequential([VectorNorm(), self._log_spectrogram(max(self.frame_lengths))])
-        return Picture(np.asarray(layers(signal[np.newaxis]))[0, ..., 0].T, "time", "frequency")
+        longest = max(self.frame_lengths)
+        layers = keras.Sequential([VectorNorm(), self._log_spectrogram(longest)])
+        image = np.asarray(layers(signal[np.newaxis]))[0, ..., 0].T
+        hertz = Spectrogram(longest).bin_frequencies(self.sample_rate)[: len(image)]
+        return Picture(image, "time", "frequency", hertz)

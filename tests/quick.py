@@ -7,7 +7,7 @@ from types import CodeType
 import pytest
 
 SLOW = {
-    *("subprocess", "launch", "multiprocessing", "run_code", "NotebookClient"),  # starts a process
+    *("subprocess", "launch", "multiprocessing", "run_code", "NotebookClient", "Chrome"),  # starts a process
     *("train", "resume", "fit", "train_on_batch", "main"),  # trains, or may
     *("transfer", "mac"),  # makes a large network
     *("function", "jit_compile", "Dataset", "Model", "Sequential", "make_dataset"),  # traces a graph

@@ -296,15 +296,17 @@ def test_a_pipeline_of_the_users_own_is_remembered_and_asked_for_where_it_has_ch
     out, options = tmp_path / "run", [*OPTIONS[:4], "--model", "conv2d"]
     cli.main(["train", str(file), "--data", str(folder / "data"), "--out", str(out), *options])
     assert json.loads((out / "config.json").read_text())["options"]["clip_seconds"] == 0.25
-    for command in ("evaluate", "resume", "export", "view"):
+    for command in ("evaluate", "resume", "export", "view", "report"):
         cli.main([command, str(out)])
-    capsys.readouterr()
+    assert capsys.readouterr().out.endswith(f"A page to look at: {out / 'report.html'}\n")
     file.write_text(file.read_text() + "# changed\n")
     assert "which has changed since. Give the file" in _fails(capsys, "evaluate", out)
     cli.main(["evaluate", str(out), "--pipeline", str(file)])
     capsys.readouterr()
     file.unlink()
     assert "which is no longer there" in _fails(capsys, "export", out)
+    cli.main(["report", str(out)])
+    assert "The page shows no examples" in capsys.readouterr().out
     config = json.loads((out / "config.json").read_text())
     (out / "mine.py").write_text("raise SystemExit('this file came with the run')")
     changed = {"file": str(out / "mine.py"), "sha256": checksum(out / "mine.py")}

@@ -26,6 +26,7 @@ from tfspec.experiment import features, fitting
 from tfspec.experiment import pipeline as pipeline_module
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
+from tfspec.experiment.reporting import page_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, described
 from tfspec.export.parity import SAME_PREDICTION
@@ -58,9 +59,20 @@ def test_run_folder_holds_all_that_is_promised(run):
     assert left >= {
         "config.json", "split.csv", "history.csv", "metrics.json", "predictions.csv", "best.keras",
         "last.keras", "figures/confusion_matrix.png", "figures/history.png", "figures/examples.png",
+        "report.html",
     }  # fmt: skip
     assert any(name.startswith("logs/validation/events") for name in left)
     assert not [name for name in left if "cache" in name or ".part" in name]
+
+
+def test_the_page_shows_what_was_trained_and_lets_it_be_heard(run, tones):
+    page = page_of(run, pipeline_of(run))
+    assert page.facts["Data"] == str(tones) and page.facts["Signals"].startswith("0.3 s at 22,050 Hz")
+    assert page.environment["numpy"] == np.__version__ and page.command.endswith("--model=conv2d")
+    clips = [*page.mistakes, *page.doubtful]
+    assert {clip.name for clip in clips} == set(run.predictions["file"])
+    assert all(clip.sound.startswith("data:audio/") for clip in clips)
+    assert {(clip.xlabel, clip.ylabel) for clip in clips} == {("time in s", "frequency")}  # of cepstra
 
 
 def test_predictions_hold_every_validation_file_and_probability(run):
@@ -586,7 +598,7 @@ def test_a_run_of_an_earlier_version_is_finished_or_goes_on(run, tmp_path):
     assert not list(unfinished.glob("*state*")) and not list(unfinished.glob(".*"))
 
 
-def test_export_and_view_where_the_data_no_longer_is(run, tmp_path, capsys, monkeypatch):
+def test_export_view_and_page_where_the_data_no_longer_is(run, tones, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(SAME_PREDICTION, "int8", 0)  # after two epochs, signals are close calls
     folder = shutil.copytree(run.folder, tmp_path / "run")
     config = json.loads((folder / "config.json").read_text())
@@ -596,11 +608,16 @@ def test_export_and_view_where_the_data_no_longer_is(run, tmp_path, capsys, monk
     assert pipeline_of(gone).export(gone, "int8")["saved_model"]["signals"] == 4
     assert "4 kept signals stand for it" in capsys.readouterr().out
     assert pipeline_of(gone).view(gone, 1).axes
+    page = page_of(gone, pipeline_of(gone))
+    assert len(page.mistakes) + len(page.doubtful) == 4 and not page.clips_note
     with pytest.raises(UserError, match="no such file"):
         pipeline_of(gone).evaluate(gone)
     (gone.folder / "signals.npz").unlink()
     with pytest.raises(UserError, match=r"signals\.npz is missing"):
         pipeline_of(gone).export(gone)
+    assert page_of(gone, pipeline_of(gone)).clips_note.startswith("No example is shown: ")
+    elsewhere = page_of(gone, pipeline_of(gone), data=tones)
+    assert len(elsewhere.mistakes) + len(elsewhere.doubtful) == 4 and not elsewhere.clips_note
 
 
 def test_what_is_kept_of_large_signals_is_bounded(tmp_path):

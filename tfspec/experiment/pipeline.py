@@ -13,6 +13,7 @@ import pandas as pd
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from tfspec.base.environment import environment
 from tfspec.base.errors import UserError
 from tfspec.base.files import TEMPORARY, clear_temporaries, written_beside
 from tfspec.base.modules import refuse_while_loading
@@ -29,6 +30,7 @@ from tfspec.experiment.fitting import fit_members
 from tfspec.experiment.members import members_of
 from tfspec.experiment.predicting import predict_rows
 from tfspec.experiment.reference import reference_to
+from tfspec.experiment.reporting import write_report
 from tfspec.experiment.run import KEPT_SIGNALS, Run, Scored
 from tfspec.experiment.splitting import checked_split, described
 from tfspec.experiment.steps import Steps
@@ -63,7 +65,8 @@ class Pipeline(Steps):
             check_front_end(self)
             steps, split, bad = checked_split(self)
             used = devices.describe(strategy, steps.batch_size)
-            run = Run.create(folder, {**reference_to(steps), "options": steps.options(), "devices": used})
+            config = {**reference_to(steps), "options": steps.options(), "devices": used}
+            run = Run.create(folder, {**config, "environment": environment()})
             say(f"Run folder: {folder}")
             _tell_split(run, split, bad)
             return finish(steps, run, verbose)
@@ -101,6 +104,10 @@ class Pipeline(Steps):
         """Draw an example beside the probabilities of its classes; see `experiment.drawing.view`."""
         return view(self, run, example, part)
 
+    def report(self, run: Run, part: Scored | None = None, data: Path | None = None) -> Path:
+        """Write the page of a run anew; see `experiment.reporting.write_report`."""
+        return write_report(run, self, part, data)
+
 
 def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
     """Train what is still to be trained of a run, and score it; a killed run ends as if it never was killed.
@@ -136,7 +143,16 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
             evaluate(steps, run, part="test")
         members = list(members_of(steps, run.split))
         steps.write_results(run, lambda rows: predict_rows(steps, run, [(members, rows)]))
+        if devices.is_chief(strategy):
+            _write_pages(steps, run)
     return run
+
+
+def _write_pages(steps: Steps, run: Run) -> None:
+    """Write the page of the run, and one of its test part where it is about another one."""
+    if run.has_validation_part and run.has_test_part:
+        write_report(run, steps, "test")
+    say(f"A page to look at: {write_report(run, steps)}")
 
 
 def open_devices(steps: Steps) -> tf.distribute.Strategy:

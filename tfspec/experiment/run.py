@@ -157,12 +157,32 @@ class Run:
     @property
     def predictions(self) -> pd.DataFrame:
         """Name, true label, predicted label and probabilities of every validation example."""
-        return self._read_table("predictions.csv", ["predicted"])
+        return self.table("predictions", "validation")
+
+    def table(self, name: Literal["predictions", "groups"], part: Scored) -> pd.DataFrame:
+        """Return a table of the evaluation of a part: what was predicted, or the scores of each group."""
+        file = self.evaluation_folder(part=part) / f"{name}.csv"
+        needed = {"predictions": ["predicted"], "groups": ["group"]}
+        return self._read_table(str(file.relative_to(self.folder)), needed[name])
 
     def metrics(self, part: Scored = "validation") -> AnyScores:
         """Return the scores of a part; those of earlier versions do not say that they are of one label."""
         file = self.evaluation_folder(part=part) / "metrics.json"
         return cast(AnyScores, {"labels": "one", **self._read_json(str(file.relative_to(self.folder)))})
+
+    @property
+    def scored_parts(self) -> list[Scored]:
+        """The parts that an evaluation was written of."""
+        parts: tuple[Scored, ...] = ("validation", "test")
+        return [part for part in parts if (self.evaluation_folder(part=part) / "metrics.json").exists()]
+
+    def check_scored(self, part: Scored) -> None:
+        """Refuse a part that no evaluation was written of."""
+        if part not in self.scored_parts:
+            raise UserError(
+                f"The {part} part of {self.folder} was not scored: "
+                f"`tfspec evaluate {self.folder} --part {part}` does it, where there is one."
+            )
 
     def kept_signals(self) -> ArrayReader:
         """Return what reads the signals that were kept for when the data is gone, by their rows."""

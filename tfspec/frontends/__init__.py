@@ -1,5 +1,6 @@
 """Keras layers from raw signals to features."""
 
+from tfspec.frontends.axes import feature_axes
 from tfspec.frontends.base import FrontEnd
 from tfspec.frontends.cepstral import MFCC, Deltas
 from tfspec.frontends.compression import PCEN, Decibel, Log
@@ -28,4 +29,5 @@ __all__ = [
     "Spectrogram",
     "Standardize",
     "VectorNorm",
+    "feature_axes",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.text import shown
+from tfspec.report.fonts import drawable, with_fonts
 from tfspec.scores.types import DistributionScores, LabelScores, SeveralScores
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ class Picture:
         image: (rows, columns); the first row is drawn at the bottom.
         xlabel: what runs across.
         ylabel: what runs up.
+        hertz: (rows,) frequency of each row, where the pipeline knows it.
     """
 
     image: np.ndarray
     xlabel: str = "time"
     ylabel: str = "bin"
+    hertz: np.ndarray | None = None
 
 
 def score_table(scores: LabelScores | SeveralScores) -> Table:
@@ -87,7 +90,7 @@ def confusion_matrix_figure(scores: LabelScores) -> Figure:
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel="predicted", ylabel="true", title=f"accuracy {scores['accuracy']:.3f}")
     figure.colorbar(image, label="share of the true class")
-    return figure
+    return with_fonts(figure)
 
 
 def classes_figure(scores: SeveralScores) -> Figure:
@@ -110,7 +113,7 @@ def classes_figure(scores: SeveralScores) -> Figure:
     axes.set(xlim=(0, 1), xlabel="score", title=_means_title(scores))
     axes.invert_yaxis()
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
+    return with_fonts(figure)
 
 
 def _means_title(scores: SeveralScores) -> str:
@@ -182,7 +185,7 @@ def waveform_figure(samples: np.ndarray, sample_rate: float, title: str = "") ->
     axes.plot(np.arange(len(samples)) / sample_rate, samples, linewidth=0.5)
     axes.set(xlabel="time in s", ylabel="amplitude", title=_plain(title))
     axes.margins(x=0)
-    return figure
+    return with_fonts(figure)
 
 
 def spectrogram_figure(
@@ -204,7 +207,7 @@ def spectrogram_figure(
     mesh = axes.pcolormesh(times, frequencies, np.asarray(spectrogram).T, shading="nearest", rasterized=True)
     axes.set(xlabel="time in s", ylabel="frequency in Hz", title=_plain(title))
     figure.colorbar(mesh, label="dB")
-    return figure
+    return with_fonts(figure)
 
 
 def examples_figure(pictures: dict[str, Sequence[Picture]]) -> Figure:
@@ -221,7 +224,7 @@ def examples_figure(pictures: dict[str, Sequence[Picture]]) -> Figure:
     first = next(picture for examples in pictures.values() for picture in examples)
     figure.supxlabel(first.xlabel)
     figure.supylabel(first.ylabel)
-    return figure
+    return with_fonts(figure)
 
 
 def _titled_examples(pictures: dict[str, Sequence[Picture]]) -> Figure:
@@ -289,7 +292,7 @@ def view_figure(
     lines = {"true": true, "predicted": predicted}
     said = [f"{what}: {_listed(names)}" for what, names in lines.items() if names is not None]
     right.set_title("\n".join(said), loc="left", fontsize=11)
-    return figure
+    return with_fonts(figure)
 
 
 def _listed(names: Collection[str]) -> str:
@@ -310,5 +313,5 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _plain(text: str) -> str:
-    """Keep matplotlib from reading a label as a formula."""
-    return shown(text).replace("$", r"\$")
+    """Keep matplotlib from reading a label as a formula, and from what no font has."""
+    return drawable(shown(text)).replace("$", r"\$")

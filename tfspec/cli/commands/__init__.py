@@ -8,6 +8,7 @@ from typing import Any
 from tfspec.cli.commands.experiments import check, evaluate, export, prepare, resume, train, view
 from tfspec.cli.commands.machines import data_server, launch_workers
 from tfspec.cli.commands.recordings import detect, embed, predict
+from tfspec.cli.commands.reports import compare, report
 from tfspec.cli.commands.simulated import demo, simulate
 from tfspec.cli.commands.windows import windows
 
@@ -21,6 +22,8 @@ COMMANDS: dict[str, Callable] = {
     "export": export,
     "check": check,
     "view": view,
+    "report": report,
+    "compare": compare,
     "windows": windows,
     "data-server": data_server,
 }

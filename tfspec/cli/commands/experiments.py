@@ -65,7 +65,8 @@ def evaluate(
     from tfspec.experiment.run import Run
 
     trained = Run(run)
-    scores = pipeline_of(trained, pipeline).evaluate(trained, data, on_bad_file, part)
+    with silenced(json):
+        scores = pipeline_of(trained, pipeline).evaluate(trained, data, on_bad_file, part)
     if json:
         print_json(scores)
     else:

@@ -37,8 +37,9 @@ def demo(out: Path | None = None) -> None:
     print_run(run, pipeline)
     print_parity(pipeline.export(run), run.folder)
     _use(run.folder / "export" / "model.tflite")
+    _tell(f"\nA page to look at, and to listen to: {pipeline.report(run)}")
     _tell(
-        f"\nThe same on sounds of your own: tfspec train FOLDER, which holds a folder per class, as {sounds}"
+        f"The same on sounds of your own: tfspec train FOLDER, which holds a folder per class, as {sounds}"
     )
 
 

@@ -1,0 +1,97 @@
+"""Commands that write pages to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tyro.conf import Positional
+
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
+from tfspec.base.options import Name
+from tfspec.base.text import shown
+
+if TYPE_CHECKING:
+    from tfspec.report.page import Table
+
+
+def report(
+    run: Positional[Path],
+    part: Literal["validation", "test"] | None = None,
+    data: Path | None = None,
+    pipeline: Name | None = None,
+) -> None:
+    """Write the page of a run anew: its scores, its mistakes to look at and listen to, and how to repeat it.
+
+    Args:
+        run: run folder; the page is report.html in it.
+        part: of the run's own data; the validation part, or where there is none the test part, if not given.
+        data: where the run's signals are now; where they were if not given.
+        pipeline: Python file of the run's pipeline, where that has moved or changed.
+    """
+    from rich.markup import escape
+
+    from tfspec.cli.printing import console
+    from tfspec.experiment.registry import pipeline_of
+    from tfspec.experiment.reporting import write_report
+    from tfspec.experiment.run import Run
+
+    trained = Run(run)
+    try:
+        made_by = pipeline_of(trained, pipeline)
+    except UserError as error:
+        if pipeline is not None or data is not None:
+            raise
+        made_by = None
+        console.print(escape(f"{error} The page shows no examples."))
+    console.print(escape(f"A page to look at: {write_report(trained, made_by, part, data)}"))
+
+
+def compare(
+    runs: Positional[tuple[Path, ...]],
+    part: Literal["validation", "test"] = "validation",
+    out: Path | None = None,
+) -> None:
+    """Put runs side by side: their scores here, and in a page their classes, learning and options too.
+
+    Args:
+        runs: run folders, two or more.
+        part: of each run's own data.
+        out: page to write, FILE.html; none if not given.
+    """
+    if out and out.suffix.lower() != ".html":
+        raise UserError(f"The page must be an html file. Received: {out}")
+    from rich.markup import escape
+
+    from tfspec.cli.printing import console
+    from tfspec.experiment.comparing import compare as side_by_side
+    from tfspec.report.comparison import written
+
+    found = side_by_side(runs, part)
+    for table in (found.scores, found.paired, found.options):
+        if table is not None:
+            _print_table(table)
+    console.print(escape("\n".join(found.notes)))
+    if out:
+        with written_beside(out) as temporary:
+            temporary.write_text(written(found), "utf-8")
+        console.print(escape(f"A page to look at: {out}"))
+
+
+def _print_table(table: Table) -> None:
+    """Print a table of a page in the terminal."""
+    from rich.markup import escape
+    from rich.table import Table as RichTable
+
+    from tfspec.cli.printing import console
+
+    if table.rows:
+        drawn = RichTable()
+        for name in table.header:
+            drawn.add_column(escape(shown(name)), overflow="fold")
+        for row in table.rows:
+            drawn.add_row(*(escape(shown(cell)) for cell in row))
+        console.print(drawn)
+    if table.note:
+        console.print(escape(table.note))

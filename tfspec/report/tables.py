@@ -1,0 +1,336 @@
+"""Scores in words, in tables and in curves: what a page says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from tfspec.base.text import excerpt
+from tfspec.report.answers import short
+from tfspec.report.charts import Chart, line_chart
+from tfspec.report.page import Table
+from tfspec.scores.types import AnyScores
+
+ONE = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "kappa": "kappa",
+}
+SEVERAL = {
+    "mean_average_precision": "mean average precision",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "exact": "all labels right",
+}
+OTHERWISE = {"smoothed": "smoothed over time", "recordings": "whole recordings"}
+MOST_GROUPS = 200
+MOST_MEMBERS = 200
+SURE = 1e-6
+"""Mean entropy of labels that are one class each, at most."""
+FEWEST_GROUPS = 2
+"""Of what an interval can be drawn."""
+
+AnyMapping = Mapping[str, Any]
+
+
+def score_sentences(scores: AnyScores, part: str) -> list[str]:
+    """Say in words how good a model is, and how far that is to be trusted.
+
+    Args:
+        scores: of a part.
+        part: its name.
+
+    Returns:
+        Sentences, the result first.
+
+    Example:
+        >>> scores = {"labels": "one", "accuracy": 0.5, "examples": 4, "groups": 1, "intervals": {}}
+        >>> scores |= {"per_class": {"a": {"examples": 3}}, "calibration_error": 0.25}
+        >>> score_sentences(scores, "validation")[0]
+        '2 of 4 examples of the validation part are right: 50.0 %.'
+    """
+    return [*_results(cast(AnyMapping, scores), part), _trust(cast(AnyMapping, scores))]
+
+
+def _results(scores: AnyMapping, part: str) -> list[str]:
+    examples, error = scores["examples"], scores.get("calibration_error")
+    calibrated = "" if error is None else f" Its probabilities are off by {_percent(error)} on average."
+    if scores["labels"] == "several":
+        mean = scores["mean_average_precision"]
+        result = (
+            "cannot be ranked" if mean is None else f"are found with a mean average precision of {mean:.3f}"
+        )
+        return [
+            f"The classes of {examples} examples of the {part} part {result}.",
+            f"All labels are right in {_percent(scores['exact'])} of the examples; macro F1 is "
+            f"{scores['macro_f1']:.3f}.{calibrated}",
+        ]
+    right = round(scores["accuracy"] * examples)
+    most = max((row.get("examples", 0) for row in scores["per_class"].values()), default=0)
+    return [
+        f"{right} of {examples} examples of the {part} part are right: {_percent(scores['accuracy'])}.",
+        f"Naming the commonest class each time: {_percent(most / max(examples, 1))}.{calibrated}",
+        *_divergence(scores),
+    ]
+
+
+def _divergence(scores: AnyMapping) -> list[str]:
+    """Say how far predicted shares are from the true ones, where the truth is shares."""
+    if scores.get("entropy", 0) < SURE:
+        return []
+    return [
+        f"Kullback-Leibler divergence from the true shares: {scores['kl']:.3f} nats; that of how often each "
+        f"class occurs is {scores['kl_prior']:.3f}."
+    ]
+
+
+def _trust(scores: AnyMapping) -> str:
+    """Say between what another set of groups would lie, or why nobody can."""
+    name = "mean_average_precision" if scores["labels"] == "several" else "accuracy"
+    groups = scores.get("groups", 0)
+    if not groups:
+        return (
+            "Not every example tells its group (speaker, person, recording), so nobody knows what others "
+            "would score: there is no interval."
+        )
+    if groups < FEWEST_GROUPS:
+        return (
+            "All examples are of one group (speaker, person, recording): that tells nothing about others, "
+            "and there is no interval."
+        )
+    if not _has_interval(scores, name):
+        return "No interval was computed."
+    low, high = scores["intervals"][name]
+    spoken = {**ONE, **SEVERAL}[name]
+    return (
+        f"Another set of {groups} groups would bring {'an' if name == 'accuracy' else 'a'} {spoken} between "
+        f"{low:.3f} and {high:.3f} (95 % of what is drawn anew from these groups)."
+    )
+
+
+def _has_interval(scores: AnyMapping, name: str) -> bool:
+    return scores.get("groups", 0) >= FEWEST_GROUPS and name in scores.get("intervals", {})
+
+
+def score_table(parts: Mapping[str, AnyScores]) -> Table | None:
+    """Put the scores of each part, and of each way to predict it, in a row, with their intervals.
+
+    Args:
+        parts: scores by what they are of.
+
+    Example:
+        >>> numbers = dict.fromkeys(["accuracy", "balanced_accuracy", "macro_f1", "kappa"], 0.5)
+        >>> score_table({"test part": {"labels": "one", "groups": 0, "examples": 2, **numbers}}).rows
+        [['test part', '0.500', '0.500', '0.500', '0.500', '2', 'unknown']]
+    """
+    rows, names = [], ONE
+    for part, found in parts.items():
+        scores = cast(AnyMapping, found)
+        names = SEVERAL if scores["labels"] == "several" else ONE
+        rows.append([part, *_with_intervals(scores, names), str(scores["examples"]), _groups_of(scores)])
+        for other, spoken in OTHERWISE.items():
+            if its := scores.get(other):
+                known = {**its, "groups": scores.get("groups", 0)}
+                rows.append(
+                    [
+                        f"{part}, {spoken}",
+                        *_with_intervals(known, names),
+                        str(its["examples"]),
+                        str(scores["groups"]),
+                    ]
+                )
+    return Table(["part", *names.values(), "examples", "groups"], rows) if rows else None
+
+
+def _groups_of(scores: AnyMapping) -> str:
+    return str(scores.get("groups") or "unknown")
+
+
+def _with_intervals(scores: AnyMapping, names: AnyMapping) -> list[str]:
+    cells = []
+    for name in names:
+        ends = scores["intervals"][name] if _has_interval(scores, name) else None
+        cells.append(number(scores.get(name)) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else ""))
+    return cells
+
+
+def class_table(scores: AnyScores | None, counts: Mapping[str, Mapping[str, float]]) -> Table:
+    """Put each class in a row: its examples in each part, and how well it is found.
+
+    Args:
+        scores: of a part; None where nothing was held out.
+        counts: examples of each class by the part's name, by the class's name.
+    """
+    measured = {"precision": "precision", "recall": "recall", "f1": "F1"}
+    if scores and scores["labels"] == "several":
+        measured = {"threshold": "from", "average_precision": "average precision", **measured}
+    per_class = cast(dict[str, AnyMapping], scores["per_class"] if scores else {})
+    names = list(per_class) or list(dict.fromkeys(name for part in counts.values() for name in part))
+    rows = [
+        [
+            short(name),
+            *(f"{part.get(name, 0):g}" for part in counts.values()),
+            *(number(per_class[name].get(key)) for key in measured if per_class),
+        ]
+        for name in names
+    ]
+    header = ["class", *(f"in {part}" for part in counts), *(measured.values() if per_class else ())]
+    return Table(header, rows)
+
+
+def group_table(groups: pd.DataFrame, main: str) -> tuple[Table | None, Chart | None]:
+    """List the groups, the worst first, and draw their scores in order.
+
+    Args:
+        groups: as groups.csv has them.
+        main: name of the score that they are ordered by.
+
+    Returns:
+        Both, None where there are no groups to tell apart.
+    """
+    if len(groups) < FEWEST_GROUPS or main not in groups:
+        return None, None
+    if (groups["examples"] == 1).all():
+        return Table(
+            [], [], "Every example is a group of its own: no group has a score worth the name."
+        ), None
+    ordered = groups.sort_values([main, "examples"], ascending=[True, False], kind="stable")
+    columns = [name for name in ordered if name not in ("group", "examples")]
+    rows = [
+        [excerpt(row["group"]), f"{row['examples']}", *(number(row[name]) for name in columns)]
+        for row in ordered.head(MOST_GROUPS).to_dict("records")
+    ]
+    more = len(ordered) - len(rows)
+    note = f"The {more} best groups are left out; groups.csv has all." if more else ""
+    spoken = {**ONE, **SEVERAL}.get(main, main)
+    chart = line_chart(
+        f"{spoken} of the {len(ordered)} groups",
+        "group, from the worst to the best",
+        spoken,
+        {spoken: [(range(1, len(ordered) + 1), ordered[main])]},
+        f"{spoken} of {len(ordered)} groups, from {ordered[main].min():.3f} to {ordered[main].max():.3f}",
+    )
+    names = [name.replace("_", " ") for name in columns]
+    return Table(["group", "examples", *names], rows, note), chart
+
+
+def member_table(scores: AnyScores) -> Table | None:
+    """Put each model in a row, and what a temperature and weights make of their mean.
+
+    Args:
+        scores: of a part.
+
+    Returns:
+        The table; None where nothing but one model is known.
+    """
+    known = cast(AnyMapping, scores)
+    weights = known.get("weighted", {}).get("weights", {})
+    rows = {short(name): row for name, row in known.get("members", {}).items()}
+    more = max(0, len(rows) - MOST_MEMBERS)
+    if "weighted" in known:
+        rows["weighted mean"] = known["weighted"]
+    if "tempered" in known:
+        rows[f"at temperature {known['tempered']['temperature']:.3g}"] = known["tempered"]
+    if not rows:
+        return None
+    measured = [name for name in next(iter(rows.values())) if name not in ("temperature", "weights")]
+    body = [
+        [name, *(number(row[each]) for each in measured), *([number(weights.get(name))] if weights else [])]
+        for name, row in [*rows.items()][more:]
+    ]
+    header = ["model", *(name.replace("_", " ").replace("kl", "KL") for name in measured)]
+    note = "The weights and the temperature are those that suit the validation part best."
+    note += f" {more} models are left out." if more else ""
+    return Table([*header, *(["weight"] if weights else [])], body, note)
+
+
+def export_table(parity: Mapping[str, AnyMapping]) -> Table:
+    """Put each exported file in a row: how far it is from the Keras model, how large and how fast.
+
+    Args:
+        parity: as export/parity.json has it.
+    """
+    rows = []
+    for name, found in parity.items():
+        same = next((found[key] for key in found if key.startswith("same_")), None)
+        rows.append(
+            [
+                {"saved_model": "SavedModel", "tflite": "TFLite"}.get(name, name),
+                "" if same is None else f"{100 * same:.2f} %",
+                f"{found['largest_difference']:.1e}" if "largest_difference" in found else "",
+                str(found.get("signals", "")),
+                f"{found['bytes'] / 1000:,.0f} kB" if "bytes" in found else "",
+                f"{found['milliseconds']:.1f} ms" if "milliseconds" in found else "",
+                str(found.get("quantize", "")),
+            ]
+        )
+    return Table(
+        [
+            "file",
+            "same as Keras",
+            "largest difference",
+            "signals",
+            "size",
+            "one signal, one core",
+            "quantised",
+        ],
+        rows,
+        "Each file was compared with the Keras model, probability by probability.",
+    )
+
+
+def history_charts(history: pd.DataFrame) -> list[Chart]:
+    """Draw loss and metrics against the epoch, as `figures.history_figure` does.
+
+    Args:
+        history: columns `member`, `loss` and maybe `val_loss`, and such pairs of metrics.
+
+    Example:
+        >>> history = pd.DataFrame({"member": ["", ""], "loss": [2.0, 1.0], "val_loss": [2.0, 1.5]})
+        >>> [(chart.title, [*chart.legend]) for chart in history_charts(history)]
+        [('loss', ['training', 'validation'])]
+    """
+    names = ["loss", *(name for name in history if f"val_{name}" in history and name != "loss")]
+    charts = []
+    for name in names:
+        columns = {"training": name, "validation": f"val_{name}"}
+        lines = {kind: member_lines(history, column) for kind, column in columns.items() if column in history}
+        spoken = name.replace("_", " ")
+        last = ", ".join(f"{kind} ends at {its[-1][1][-1]:.3f}" for kind, its in lines.items())
+        charts.append(line_chart(spoken, "epoch", spoken, lines, f"{spoken} by epoch: {last}"))
+    return charts
+
+
+def member_lines(history: pd.DataFrame, column: str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return epochs, from 1 on, and values of each model; NaN where an epoch has none.
+
+    Args:
+        history: as `Run.history`.
+        column: of the values.
+    """
+    numbers = pd.to_numeric(history[column], errors="coerce")
+    each = [values.to_numpy(np.float64) for _, values in numbers.groupby(history["member"], sort=False)]
+    return [(np.arange(1, len(values) + 1), values) for values in each]
+
+
+def number(value: Any) -> str:
+    """Write a score with three digits after the point; nothing for what is not known.
+
+    Args:
+        value: a number, or None.
+
+    Example:
+        >>> number(0.12345), number(None)
+        ('0.123', '')
+    """
+    if value is None or value == "" or value != value:
+        return ""
+    return f"{float(value) + 0.0:.3f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
