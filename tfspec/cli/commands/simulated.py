@@ -38,9 +38,7 @@ def demo(out: Path | None = None) -> None:
     print_parity(pipeline.export(run), run.folder)
     _use(run.folder / "export" / "model.tflite")
     _tell(f"\nA page to look at, and to listen to: {pipeline.report(run)}")
-    _tell(
-        f"The same on sounds of your own: tfspec train FOLDER, which holds a folder per class, as {sounds}"
-    )
+    _tell(f"The same on sounds of your own: tfspec train FOLDER, which holds a folder per class, as {sounds}")
 
 
 def _use(model: Path) -> None:
