@@ -24,10 +24,11 @@ from tfspec.data import make_dataset
 from tfspec.data.readers import AudioReader
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.targets import label_indices
+from tfspec.experiment.export import CALIBRATION_SIGNALS
 from tfspec.experiment.registry import pipeline_of
-from tfspec.experiment.run import CALIBRATION_SIGNALS, Run
+from tfspec.experiment.run import Run
 from tfspec.export import TFLiteClassifier, export
-from tfspec.export.parity import SAME_TOP_CLASS
+from tfspec.export.parity import SAME_PREDICTION
 from tfspec.export.quantization import has_loop
 from tfspec.export.saved_model import weights_of
 from tfspec.export.tflite import tflite_model
@@ -40,7 +41,7 @@ FRONT_ENDS = {
     "MFCC 39": MFCC(39, RATE),
     "MFCC 39, frames of 400 (DFT matrix)": MFCC(39, RATE, num_mel_bins=40, frame_length=400),
 }
-MODES = tuple(SAME_TOP_CLASS)
+MODES = tuple(SAME_PREDICTION)
 
 
 def main(data: Path, runs: list[Path]) -> None:
