@@ -89,8 +89,8 @@ def with_listed_parts(manifest: pd.DataFrame, folder: str | os.PathLike) -> pd.D
     if (parts := _listed_parts(Path(folder))) is None:
         return manifest
     manifest = _with_part(manifest, parts)
-    if missing := sorted(set(LISTS) - set(manifest["part"])):
-        names = " and ".join(LISTS[part] for part in missing)
+    if missing := [name for part, name in LISTS.items() if part not in set(manifest["part"])]:
+        names = " and ".join(missing)
         raise UserError(f"No recording of the classes is in {names}. Mend them, or {REMEDY}.")
     if shared := shared_groups(manifest):
         raise UserError(
