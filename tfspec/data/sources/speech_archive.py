@@ -131,8 +131,9 @@ def with_others(
 
     Where the folder has a class folder of that name, as the test set of twelve classes has, it is taken as it
     is. Otherwise `_unknown_` is drawn from the folders of all other words, and `_silence_` from the clips
-    that can be cut out of the recordings in `_background_noise_`. Each of these is parted into ten stretches,
-    which are groups of their own, and where the words have parts, one of them tests and one validates.
+    that can be cut out of the recordings in `_background_noise_`, as loud as there or less: those of the test
+    set have a gain from 0 to 1. Each recording is parted into ten stretches, which are groups of their own,
+    and where the words have parts, one of them tests and one validates.
 
     Args:
         words: of `list_words`, maybe `with_listed_parts`.
@@ -142,7 +143,8 @@ def with_others(
         seed: another seed, others drawn.
 
     Returns:
-        The words, and below them the further rows; where clips are cut, with the column `start` in seconds.
+        The words, and below them the further rows; where clips are cut, with the columns `start`, in seconds,
+        and `gain`.
 
     Raises:
         UserError: the folder has nothing to make either class of, or only noise that is too short.
@@ -161,17 +163,17 @@ def with_others(
     rest = rest[~rest["label"].isin(words["label"])]
     if "part" in words:
         rest = _with_part(rest, _listed_parts(Path(folder)) or {})
-    is_whole = rest["label"].isin(OTHERS)
-    made = rest[~is_whole].assign(label=np.where(rest["label"][~is_whole] == BACKGROUND, SILENCE, UNKNOWN))
     there = {*words["label"], *rest["label"]}
-    made = made[~made["label"].isin(there)]
+    is_whole = rest["label"].isin(OTHERS)
+    label = rest["label"].map({BACKGROUND: SILENCE}).fillna(UNKNOWN)
+    made = rest.assign(label=label)[~is_whole & ~label.isin(there)]
     if not {*there, *made["label"]} & {*OTHERS}:
         raise UserError(f"{shown(folder)} has neither other words nor {BACKGROUND} to make classes of.")
     is_noise = made["label"] == SILENCE
     clips = _clips(made[is_noise], Path(folder), clip_seconds, seed)
     drawn = _drawn(pd.concat([made[~is_noise], *clips], ignore_index=True), _usual_numbers(words), seed)
     manifest = pd.concat([words, rest[is_whole], drawn], ignore_index=True)
-    return manifest.fillna({"start": 0.0})
+    return manifest.fillna({"start": 0.0, "gain": 1.0})
 
 
 def _usual_numbers(words: pd.DataFrame) -> pd.Series:
@@ -205,7 +207,8 @@ def _clips(recordings: pd.DataFrame, folder: Path, clip_seconds: float, seed: in
         start, stretch = _places(seconds, clip_seconds)
         groups = [f"{row.path} {number + 1}/{len(STRETCHES)}" for number in stretch]
         clips = pd.DataFrame({"path": row.path, "label": SILENCE, "group": groups, "start": start})
-        found.append(clips.assign(part=generator.permutation(STRETCHES)[stretch]))
+        gain = generator.uniform(size=len(clips)).round(4)
+        found.append(clips.assign(gain=gain, part=generator.permutation(STRETCHES)[stretch]))
         short += [shown(row.path)] * clips.empty
     if short:
         remark(f"Passed over, as ten clips do not fit in or it cannot be read: {listed(short)}")
