@@ -9,7 +9,8 @@ from tfspec.audio.inspection import recording_lengths
 from tfspec.base.errors import UserError
 from tfspec.base.options import SPEAKER_PATTERN, Expression, Fraction, Hertz, Name, Seconds
 from tfspec.base.progress import bar
-from tfspec.data.sources.class_folders import inspect_class_folders
+from tfspec.data.sources.class_folders import inspect_listed
+from tfspec.data.sources.speech_archive import list_words, with_listed_parts, with_others
 from tfspec.data.splits import check_groups, split_by_file, split_by_group
 from tfspec.pipelines.recordings import Recordings
 
@@ -19,17 +20,28 @@ class ClassFolders(Recordings):
     """Base of the experiments on a folder of class folders, such as spoken words."""
 
     classes: tuple[Name, ...] | None = None
-    """The class folders to use; all if not given."""
+    """The class folders to use; all if not given, but for `_background_noise_`."""
+    others: bool = False
+    """Two further classes: `_unknown_`, drawn from the other words' folders, and `_silence_`, cut from the
+    recordings in `_background_noise_`, each with as many examples as a word has. Folders of these names are
+    taken as they are."""
     speaker_pattern: Expression = SPEAKER_PATTERN
     """Regular expression with a group for the speaker, matched at the start of the file name."""
-    split_by: Literal["speaker", "file"] = "speaker"
-    """Keep each speaker on one side of the split, or split file by file, which makes the score too good."""
+    split_by: Literal["speaker", "file"] | None = None
+    """Keep each speaker on one side of the split, or split file by file, which makes the score too good.
+    If not given, as the folder's validation_list.txt and testing_list.txt say; by speaker without these."""
     validation_fraction: Fraction = 0.2
     """Part of the recordings that validates; rounded to a fraction that the speakers or files allow."""
     sample_rate: Hertz = 22050
     """Samples per second that recordings are resampled to."""
     clip_seconds: Seconds | None = None
     """Length that recordings are cut or padded to; none takes whole files, padded to the longest one."""
+
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        if self.others and self.clip_seconds is None:
+            raise UserError("Silence is cut to a length: others needs clip_seconds. Received: None")
 
     def check_length(self):
         """Check the length where it is given: that of whole files is not known before they are listed."""
@@ -44,8 +56,14 @@ class ClassFolders(Recordings):
         return round(self.clip_seconds * self.sample_rate)
 
     def manifest(self):
-        """List the recordings and decode each."""
-        return inspect_class_folders(self.folder, self.classes, self.speaker_pattern, bar("Checking files"))
+        """List the words, on request silence and other words too, and decode each recording."""
+        manifest = list_words(self.folder, self.classes, self.speaker_pattern)
+        if self.split_by is None:
+            manifest = with_listed_parts(manifest, self.folder)
+        if self.others:
+            seconds = self.num_samples / self.sample_rate
+            manifest = with_others(manifest, self.folder, self.speaker_pattern, seconds, self.seed)
+        return inspect_listed(manifest, self.folder, bar("Checking files"))
 
     def settled(self, manifest):
         """Take the length of the longest recording where none is given."""
@@ -60,7 +78,9 @@ class ClassFolders(Recordings):
         return self.split_by == "file"
 
     def split(self, manifest):
-        """Split by speaker, or by file on request."""
+        """Split as the archive's lists do, by speaker, or by file."""
+        if "part" in manifest:
+            return manifest
         if self.split_by == "file":
             return split_by_file(manifest, self.validation_fraction, self.seed)
         check_groups(manifest, self.speaker_pattern)

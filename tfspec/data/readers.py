@@ -1,8 +1,8 @@
 """Readers of the signals of a manifest's rows.
 
 One convention holds for all: where signals are files, a row's signal is found by its columns `path` and, if
-there is one, `start`; where they lie in an array, by the row's index. So a row keeps its index from the
-manifest to split.csv.
+there is one, `start`, and made louder or quieter by `gain`; where they lie in an array, by the row's index.
+So a row keeps its index from the manifest to split.csv.
 """
 
 from __future__ import annotations
@@ -129,12 +129,15 @@ class AudioReader:
             files[path] = f"{path} {stat.st_size} {stat.st_mtime_ns}"
         starts = rows["start"] if "start" in rows else itertools.repeat(0.0, len(rows))
         decoded = f"{self.sample_rate} {self.num_samples} {self.padding}"
-        return [f"{files[path]} {start} {decoded}" for path, start in zip(rows["path"], starts, strict=True)]
+        gains = rows["gain"].map(" {}".format) if "gain" in rows else itertools.repeat("", len(rows))
+        found = zip(rows["path"], starts, gains, strict=True)
+        return [f"{files[path]} {start} {decoded}{gain}" for path, start, gain in found]
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Read the recordings that `rows["path"]` names, as (rows, num_samples) float32.
 
-        A column `start`, in seconds, says where each signal begins in its recording.
+        A column `start`, in seconds, says where each signal begins in its recording, and a column `gain` what
+        it is multiplied by.
         """
         paths = list(rows["path"])
         starts = list(rows["start"]) if "start" in rows else [0.0] * len(rows)
@@ -148,4 +151,4 @@ class AudioReader:
 
         workers = min(len(paths), os.cpu_count() or 1)
         list(threads().map(read, range(workers)))
-        return signals
+        return signals * rows[["gain"]].to_numpy(np.float32) if "gain" in rows else signals

@@ -157,13 +157,35 @@ def inspect_class_folders(
     """
     listing = list_class_folders(folder, classes, group_pattern)
     listing.tell()
+    return inspect_listed(listing.manifest, folder, progress)
 
-    def problems(rows: pd.DataFrame) -> list[str | None]:
-        paths = [Path(folder, path) for path in rows["path"]]
-        found = inspect_all(paths, lambda results: progress(results, len(paths)))
-        return [inspection.problem for inspection in found]
 
-    return with_problems(listing.manifest, problems)
+def inspect_listed(
+    manifest: pd.DataFrame, folder: str | os.PathLike, progress: Tracker = untracked
+) -> pd.DataFrame:
+    """Decode every recording of a manifest, once.
+
+    Args:
+        manifest: column `path`.
+        folder: what the paths are relative to.
+        progress: as in `inspect_class_folders`.
+
+    Returns:
+        The manifest with the column `problem`, as `inspect_class_folders` returns it.
+
+    Example:
+        >>> inspect_listed(pd.DataFrame({"path": ["1.wav", "1.wav"]}), "missing")["problem"].tolist()
+        ['no such file', 'no such file']
+    """
+
+    def problems(rows: pd.DataFrame) -> pd.Series:
+        paths = rows["path"].unique()
+        recordings = [Path(folder, path) for path in paths]
+        found = inspect_all(recordings, lambda results: progress(results, len(paths)))
+        problem = {path: each.problem for path, each in zip(paths, found, strict=True)}
+        return rows["path"].map(problem)
+
+    return with_problems(manifest, problems)
 
 
 def class_folders(folder: str | os.PathLike, label_of: Callable[[str], str]) -> dict[str, list[Path]]:
