@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.data.splits import folds
+from tfspec.experiment.run import Run
 from tfspec.export.parity import ParityError
 from tfspec.inference import load_model
 from tfspec.pipelines import SpeechCommands
@@ -99,11 +100,17 @@ def _measure(steps: HeldOut, name: str) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
+def _answered(run: Run) -> pd.DataFrame:
+    """Return the held-out rows with what was predicted of them."""
+    predicted = run.predictions.set_index("file")["predicted"]
+    return run.part("validation").join(predicted, on="path", validate="one_to_one")
+
+
 def described(out: Path, rows: pd.DataFrame) -> str:
     """Say what the trainings of a configuration came to, in a line."""
-    predictions = pd.concat([pd.read_csv(out / each / "predictions.csv") for each in rows["folder"]])
-    right = predictions["label"] == predictions["predicted"]
-    of_speakers = right.groupby(predictions["group"]).agg(["sum", "count"]).to_numpy()
+    held_out = pd.concat([_answered(Run(out / each)) for each in rows["folder"]])
+    right = held_out["label"] == held_out["predicted"]
+    of_speakers = right.groupby(held_out["group"]).agg(["sum", "count"]).to_numpy()
     drawn = draw_anew(len(of_speakers)) @ of_speakers
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
     by_seed, by_fold = (rows.groupby(each)["accuracy"].mean().round(3).to_dict() for each in ("seed", "fold"))

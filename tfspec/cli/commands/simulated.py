@@ -25,20 +25,19 @@ def demo(out: Path | None = None) -> None:
     Args:
         out: run folder to write, beside one of the sounds; runs/demo-TIME if not given.
     """
-    from tfspec.cli.summaries import print_parity, print_run
+    from tfspec.cli.summaries import print_run
     from tfspec.data.sources.simulate import write_clips
     from tfspec.pipelines import OwnRecordings
 
     out = out or Path("runs", time.strftime("demo-%Y%m%d-%H%M%S"))
     sounds = out.with_name(f"{out.name}-sounds")
     write_clips(sounds, DEMO_CLIPS, progress=bar("Simulating sounds"))
-    pipeline = OwnRecordings(data=sounds, out=out, folds=0, epochs=DEMO_EPOCHS, exported=False)
+    pipeline = OwnRecordings(data=sounds, out=out, folds=0, epochs=DEMO_EPOCHS)
     run = pipeline.train()
     print_run(run, pipeline)
-    print_parity(pipeline.export(run), run.folder)
     _use(run.folder / "export" / "model.tflite")
-    _tell(f"\nA page to look at, and to listen to: {pipeline.report(run)}")
-    _tell(f"The same on sounds of your own: tfspec train FOLDER, which holds a folder per class, as {sounds}")
+    _tell(f"\nA page to look at and listen to: {run.folder / 'report.html'}")
+    _tell(f"The same on sounds of your own, in a folder per class as in {sounds}: tfspec train FOLDER")
 
 
 def _use(model: Path) -> None:
