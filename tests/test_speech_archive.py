@@ -136,11 +136,11 @@ def test_no_stretch_of_noise_is_in_two_parts(manifest):
 def test_the_reader_finds_silence_where_it_begins_and_words_at_their_beginning(manifest, archive):
     reader = steps_on(archive).reader()
     clips = clips_of(manifest)
-    gain, signals = clips["gain"], reader(clips)
+    gain, signals = clips["clip_gain"], reader(clips)
     np.testing.assert_allclose(signals[:, 0] * 50, clips["start"] * gain, atol=1e-4)
     assert len(set(reader.identities(clips.assign(start=0.0, path=clips["path"].iloc[0])))) == gain.nunique()
     (word,) = reader(manifest[:1])
-    assert (manifest["start"][0], manifest["gain"][0]) == (0, 1)
+    assert (manifest["start"][0], manifest["clip_gain"][0]) == (0, 1)
     np.testing.assert_allclose(word[: RATE // 10], 0.3 * np.sin(np.arange(RATE // 10)), atol=1e-4)
 
 
@@ -161,7 +161,7 @@ def test_clips_of_any_length_lie_in_one_tenth_of_their_recording(noise, clip_sec
 def test_silence_is_as_loud_as_the_noise_or_less_as_in_the_published_test_set(noise):
     """Amplitudes of white noise there, which is as loud throughout, are uniform from 0 to the loudest."""
     words = pd.DataFrame({"path": ["yes/a.wav"] * 1000, "label": "yes", "group": "a"})
-    gain = clips_of(with_others(words, noise, SPEAKER_PATTERN, CLIP, 0))["gain"]
+    gain = clips_of(with_others(words, noise, SPEAKER_PATTERN, CLIP, 0))["clip_gain"]
     assert scipy.stats.kstest(gain, "uniform").pvalue > 0.01
     if not SHARED.is_dir():
         pytest.skip("needs the shared Speech Commands recordings")
@@ -207,7 +207,7 @@ def test_where_there_are_too_few_all_are_taken(archive, tmp_path):
     write_words(tmp_path, {"bed": 7})
     found = with_others(words, tmp_path, SPEAKER_PATTERN, CLIP, seed=0)
     assert found["label"].value_counts().to_dict() == {"yes": 30, "no": 30, "up": 30, "_unknown_": 7}
-    assert not {"start", "gain"} & set(found)
+    assert not {"start", "clip_gain"} & set(found)
 
 
 def test_without_lists_speakers_and_stretches_are_kept_together(archive, tmp_path):

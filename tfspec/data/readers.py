@@ -1,7 +1,7 @@
 """Readers of the signals of a manifest's rows.
 
 One convention holds for all: where signals are files, a row's signal is found by its columns `path` and, if
-there is one, `start`, and made louder or quieter by `gain`; where they lie in an array, by the row's index.
+there is one, `start`, and made louder or quieter by `clip_gain`; where they lie in an array, by the row's index.
 So a row keeps its index from the manifest to split.csv.
 """
 
@@ -129,14 +129,16 @@ class AudioReader:
             files[path] = f"{path} {stat.st_size} {stat.st_mtime_ns}"
         starts = rows["start"] if "start" in rows else itertools.repeat(0.0, len(rows))
         decoded = f"{self.sample_rate} {self.num_samples} {self.padding}"
-        gains = rows["gain"].map(" {}".format) if "gain" in rows else itertools.repeat("", len(rows))
+        gains = (
+            rows["clip_gain"].map(" {}".format) if "clip_gain" in rows else itertools.repeat("", len(rows))
+        )
         found = zip(rows["path"], starts, gains, strict=True)
         return [f"{files[path]} {start} {decoded}{gain}" for path, start, gain in found]
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Read the recordings that `rows["path"]` names, as (rows, num_samples) float32.
 
-        A column `start`, in seconds, says where each signal begins in its recording, and a column `gain` what
+        A column `start`, in seconds, says where each signal begins in its recording, and a column `clip_gain` what
         it is multiplied by.
         """
         paths = list(rows["path"])
@@ -151,4 +153,4 @@ class AudioReader:
 
         workers = min(len(paths), os.cpu_count() or 1)
         list(threads().map(read, range(workers)))
-        return signals * rows[["gain"]].to_numpy(np.float32) if "gain" in rows else signals
+        return signals * rows[["clip_gain"]].to_numpy(np.float32) if "clip_gain" in rows else signals

@@ -116,7 +116,7 @@ def ds_tc_resnet(
 def check_blocks(name: str, frames: int | None, blocks: Sequence[SeparableBlock], padding: Padding) -> None:
     """Check the sizes of blocks, the padding, and that enough frames are there for "valid"."""
     for block in blocks:
-        for field, size in block._asdict().items():
+        for field, size in zip(SeparableBlock.__annotations__, block, strict=True):
             if field != "residual":
                 arguments.integer(field, size)
     check_time(name, frames, [step for block in blocks for step in block.steps], padding)

@@ -144,7 +144,7 @@ def with_others(
 
     Returns:
         The words, and below them the further rows; where clips are cut, with the columns `start`, in seconds,
-        and `gain`.
+        and `clip_gain`.
 
     Raises:
         UserError: the folder has nothing to make either class of, or only noise that is too short.
@@ -173,7 +173,7 @@ def with_others(
     clips = _clips(made[is_noise], Path(folder), clip_seconds, seed)
     drawn = _drawn(pd.concat([made[~is_noise], *clips], ignore_index=True), _usual_numbers(words), seed)
     manifest = pd.concat([words, rest[is_whole], drawn], ignore_index=True)
-    return manifest.fillna({"start": 0.0, "gain": 1.0})
+    return manifest.fillna({"start": 0.0, "clip_gain": 1.0})
 
 
 def _usual_numbers(words: pd.DataFrame) -> pd.Series:
@@ -208,7 +208,7 @@ def _clips(recordings: pd.DataFrame, folder: Path, clip_seconds: float, seed: in
         groups = [f"{row.path} {number + 1}/{len(STRETCHES)}" for number in stretch]
         clips = pd.DataFrame({"path": row.path, "label": SILENCE, "group": groups, "start": start})
         gain = generator.uniform(size=len(clips)).round(4)
-        found.append(clips.assign(gain=gain, part=generator.permutation(STRETCHES)[stretch]))
+        found.append(clips.assign(clip_gain=gain, part=generator.permutation(STRETCHES)[stretch]))
         short += [shown(row.path)] * clips.empty
     if short:
         remark(f"Passed over, as ten clips do not fit in or it cannot be read: {listed(short)}")
