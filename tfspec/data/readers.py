@@ -1,8 +1,8 @@
 """Readers of the signals of a manifest's rows.
 
 One convention holds for all: where signals are files, a row's signal is found by its columns `path` and, if
-there is one, `start`, and made louder or quieter by `clip_gain`; where they lie in an array, by the row's index.
-So a row keeps its index from the manifest to split.csv.
+there is one, `start`, and multiplied by `clip_gain`; where they lie in an array, by the row's index. So a row
+keeps its index from the manifest to split.csv.
 """
 
 from __future__ import annotations
@@ -138,8 +138,8 @@ class AudioReader:
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Read the recordings that `rows["path"]` names, as (rows, num_samples) float32.
 
-        A column `start`, in seconds, says where each signal begins in its recording, and a column `clip_gain` what
-        it is multiplied by.
+        A column `start`, in seconds, says where each signal begins in its recording, and a column `clip_gain`
+        what it is multiplied by.
         """
         paths = list(rows["path"])
         starts = list(rows["start"]) if "start" in rows else [0.0] * len(rows)
