@@ -14,25 +14,20 @@ from tfspec.augment.voices import VOICE_CHANGES, VoiceChange, voice_augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Count, Dropout, Hertz, Range, Rate, Ratio, Seconds
 from tfspec.data.download import MINI_SPEECH_COMMANDS_URL
-from tfspec.frontends import MFCC, Decibel, Log, MelSpectrogram, MinMax, Spectrogram, Standardize
+from tfspec.frontends import MinMax
 from tfspec.models.bc_resnet import check_bins
 from tfspec.models.ds_tc_resnet import HALF_RATE
 from tfspec.pipelines.class_folders import ClassFolders
 from tfspec.pipelines.downloads import Downloads
 from tfspec.pipelines.pretrained import Pretrained
 from tfspec.pipelines.regularised import Regularised
+from tfspec.pipelines.word_features import WordFeatures
 
 Small = Literal["lstm", "conv2d", "ds_cnn", "tc_resnet", "ds_tc_resnet", "matchboxnet", "bc_resnet"]
 """Networks of `tfspec.models` that begin with random weights."""
 SMALL = get_args(Small)
-QUIETEST = 1e-6
-"""Power of a band below which all is alike: that of a quiet room's noise in a recording of speech."""
-FIXED = {"log_mel": (0.25, 2.0), "stft": (0.25, 2.0), "mfcc": (0.01, 0.0)}
-"""Factor and addend of what is fixed, after which features are about from -2 to 3."""
 HEAD_EPOCHS = 5
 """Epochs in which only the head of a network with weights trains."""
-Length = Annotated[int, Range(1, 65_536)]
-
 
 RECURRENT: dict[str, Any] = {
     "sample_rate": 22050,
@@ -55,7 +50,7 @@ RECURRENT: dict[str, Any] = {
 
 
 @dataclass(kw_only=True)
-class SpeechCommands(Pretrained, Downloads, Regularised, ClassFolders):
+class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, ClassFolders):
     """Classify short recordings, such as spoken words, from a folder of class folders.
 
     Example:
@@ -96,20 +91,6 @@ class SpeechCommands(Pretrained, Downloads, Regularised, ClassFolders):
     sample_rate: Hertz = 16000
     clip_seconds: Seconds | None = 1.0
 
-    features: Literal["stft", "mfcc", "log_mel"] = "log_mel"
-    """Front end: magnitude spectrogram, mel-frequency cepstral coefficients, or mel bands in decibels."""
-    frame_length: Length = 480
-    """Samples of a frame."""
-    frame_step: Length = 160
-    """Samples from one frame's start to the next one's."""
-    num_coefficients: Length = 39
-    """Cepstral coefficients of mfcc."""
-    num_mel_bins: Length = 40
-    """Bands of log_mel, and those that mfcc is made of."""
-    scaling: Literal["fixed", "centre", "none"] = "fixed"
-    """Decibels, of stft of every eight bins together: as they are, which does not depend on the clip and so
-    can stream; or each bin's mean over the clip subtracted, for the lstm unit variance of the clip. none is
-    the published recipe. Networks of keras.applications get 0 to 1."""
     model: Literal[Small, "mobilenet_v2", "efficientnet_b0", "resnet50"] = "ds_tc_resnet"
     """Backbone; the last three begin with `weights`, and see most in log_mel."""
     hidden_activation: Literal["relu", "linear"] = "relu"
@@ -123,17 +104,12 @@ class SpeechCommands(Pretrained, Downloads, Regularised, ClassFolders):
     def __post_init__(self):
         """Check what can be checked before any file is read."""
         super().__post_init__()
-        bins = {
-            "stft": (self.frame_length // 2 + 1) // (1 if self.scaling == "none" else 8),
-            "mfcc": self.num_coefficients,
-            "log_mel": self.num_mel_bins,
-        }[self.features]
-        if bins < self.smallest:
+        if self.num_bins < (least := self.smallest):
             raise UserError(
-                f"The model {self.model} needs features of at least {self.smallest} bins. Received: {bins}"
+                f"The model {self.model} needs features of at least {least} bins. Received: {self.num_bins}"
             )
         if self.model == "bc_resnet":
-            check_bins(bins)
+            check_bins(self.num_bins)
 
     @property
     def smallest(self) -> int:
@@ -143,23 +119,12 @@ class SpeechCommands(Pretrained, Downloads, Regularised, ClassFolders):
     def check_length(self):
         """Check that a clip has the frames that the model needs."""
         super().check_length()
-        others = (self.smallest - 1) * self.frame_step
-        shortest = others + self._fft_length if self._frames_lie_inside else max(1, others)
+        shortest = self.samples_of(self.smallest)
         if self.clip_seconds is not None and self.num_samples < shortest:
             raise UserError(
                 f"The model {self.model} needs a clip of at least {shortest} samples, "
                 f"{shortest / self.sample_rate:.3f} s. Received: {self.clip_seconds} s"
             )
-
-    @property
-    def _frames_lie_inside(self) -> bool:
-        """Whether frames begin and end in the clip, as in a stream, and not half before and behind it."""
-        return self.features == "stft" or self.scaling == "fixed"
-
-    @property
-    def _fft_length(self) -> int:
-        """That of the frame, or, where a device is to compute it, the next power of two."""
-        return 1 << (self.frame_length - 1).bit_length() if self.scaling == "fixed" else self.frame_length
 
     def augmentation(self):
         """Change voices as asked for."""
@@ -174,38 +139,8 @@ class SpeechCommands(Pretrained, Downloads, Regularised, ClassFolders):
 
     def front_end(self):
         """Make the features, scaled as the model likes them."""
-        layers = self._unscaled()
-        if self.model not in SMALL:
-            layers.append(MinMax())
-        elif self.scaling == "fixed":
-            layers.append(keras.layers.Rescaling(*FIXED[self.features], dtype="float32"))
-        elif self.scaling == "centre":
-            # Each bin's mean over time is microphone, room and loudness. The bins keep their own deviations:
-            # to give all the same one would raise those that hold nothing but noise.
-            layers.append(Standardize(axis=(1,), deviation=1.0))
-            # The LSTM's gates saturate on decibels; the convolutions learn several times faster on them.
-            layers += [Standardize()] * (self.model == "lstm")
-        return keras.Sequential(layers, name="front_end")
-
-    def _unscaled(self) -> list[keras.Layer]:
-        frames: dict[str, Any] = {"frame_length": self.frame_length, "frame_step": self.frame_step}
-        centred: dict[str, Any] = {**frames, "center": not self._frames_lie_inside}
-        centred["fft_length"] = self._fft_length
-        level = Log(offset=QUIETEST) if self.scaling == "fixed" else Decibel()
-        if self.features == "log_mel":
-            return [MelSpectrogram(self.sample_rate, self.num_mel_bins, **centred), level]
-        if self.features == "mfcc":
-            reach = None if self.scaling == "fixed" else 80.0
-            sizes: dict[str, Any] = {
-                "num_coefficients": self.num_coefficients,
-                "num_mel_bins": self.num_mel_bins,
-            }
-            return [MFCC(sample_rate=self.sample_rate, dynamic_range_db=reach, **sizes, **centred)]
-        if self.scaling == "none":
-            return [Spectrogram(**frames)]
-        # Bins of 43 Hz resolve single harmonics of a voice; eight together show what it says.
-        eight_bins = keras.layers.AveragePooling2D((1, 8), dtype="float32")
-        return [Spectrogram(power=2, **frames), eight_bins, level]
+        scales = self.scales(self.model == "lstm") if self.model in SMALL else [MinMax()]
+        return keras.Sequential([*self.unscaled(self.sample_rate), *scales], name="front_end")
 
     def backbone(self, feature_shape, num_classes):
         """Make a small network, or one that knows ImageNet; time is free."""
