@@ -311,7 +311,7 @@ def test_unsafe_member_is_refused_by_name(server, folder, evil):
     with pytest.raises(UserError, match="not safe") as error:
         fetch(server, folder)
     assert repr(getattr(evil, "filename", evil)) in str(error.value)
-    assert files_in(folder.parent) == {"data"}
+    assert files_in(folder.parent) == set()
 
 
 @pytest.mark.parametrize("name", ["..clips/a.wav", "clips/a..b.wav", "clips/.hidden", "clips/ü ?.wav"])
@@ -439,7 +439,10 @@ def test_full_disk_while_downloading(server, folder, monkeypatch):
     assert files_in(folder) == set()
 
 
-def test_progress_is_drawn_on_standard_error_only(server, folder, capsys):
+def test_progress_is_drawn_on_standard_error_only_and_only_in_a_terminal(server, folder, capsys, monkeypatch):
+    fetch_archive(server.url(), folder.with_name("log"))
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(download, "has_bars", lambda: True)
     fetch_archive(server.url(), folder)
     shown = capsys.readouterr()
     assert "Downloading clips.zip" in shown.err
