@@ -110,9 +110,9 @@ def test_same_seed_gives_the_same_epochs_each_unlike_the_last(seed):
     assert second not in other
 
 
-def test_an_epoch_can_be_had_without_those_before():
-    def epochs(first, count):
-        augmented = make_dataset(
+def test_an_epoch_can_be_had_without_those_before_and_without_end():
+    def augmented(first, repeated=False):
+        return make_dataset(
             frame(40),
             CountingReader(),
             NAMES,
@@ -120,10 +120,18 @@ def test_an_epoch_can_be_had_without_those_before():
             Spectrogram(16, 8),
             Epochs(0, first),
             augmentation=Augmentation(Gain(), TimeMask(3)),
+            repeated=repeated,
         )
-        return [np.concatenate([x for x, _ in epoch(augmented)]) for _ in range(count)]
 
-    np.testing.assert_array_equal(epochs(0, 4)[2:], epochs(2, 2))
+    def features(batches):
+        return np.concatenate([x for x, _ in batches])
+
+    from_zero, from_two = augmented(0), augmented(2)
+    epochs = [features(epoch(from_zero)) for _ in range(4)]
+    np.testing.assert_array_equal([features(epoch(from_two)) for _ in range(2)], epochs[2:])
+    endless = augmented(2, repeated=True)
+    assert endless.cardinality() == tf.data.INFINITE_CARDINALITY
+    np.testing.assert_array_equal(features(endless.take(10)), np.concatenate(epochs[2:]))
 
 
 def test_augmentation_is_drawn_anew_for_each_batch_and_epoch():

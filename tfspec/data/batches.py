@@ -47,6 +47,7 @@ def make_dataset(
     batches_per_read: int = 1,
     batch_slice: BatchSlice = WHOLE,
     service: DataService | None = None,
+    repeated: bool = False,
 ) -> tf.data.Dataset:
     """Make batches of (signal, label), or of (features, label) where a front end is given.
 
@@ -71,6 +72,8 @@ def make_dataset(
             the batch that one would make, augmented alike.
         service: has the batches made by its workers, whose `take` returns what `Examples(manifest, read,
             class_names, sample_weight, labels).take` would. They are the same batches, in any order.
+        repeated: one epoch after another without end, which spares what tf.data does when each begins; not
+            where there is a service.
 
     Returns:
         Batches ((batch, *shape) float32, (batch,) int32), or labels (batch, classes) float32 from columns of
@@ -93,16 +96,18 @@ def make_dataset(
     plan = Plan(len(manifest), batch_size, epochs, augmentation.mix_up, batches_per_read, batch_slice)
     if service is None:
         stages = Stages(examples, front_end, augmentation)
-        reads = tf.data.Dataset.range(1).flat_map(as_it_is(lambda _: plan.reads(plan.draw_in_graph())))
+        numbers = plan.numbers(repeated)
+        reads = numbers.flat_map(as_it_is(lambda number: plan.reads(plan.draw_in_graph(number))))
         data = stages.batches(reads, plan).map(as_it_is(lambda number, batch: batch))
     else:
         stages = Stages(examples, front_end, augmentation, service.take)
         data = service.distribute(
-            lambda: stages.batches(plan.reads(plan.draw(), repeated=True), plan),
+            lambda: stages.batches(plan.reads(plan.draw(plan.start()), repeated=True), plan),
             stages.batches(plan.reads(plan.like()), plan).element_spec,
             plan.num_batches,
         )
-    return _with_length(data, plan.num_batches).prefetch(tf.data.AUTOTUNE)
+    length = tf.data.INFINITE_CARDINALITY if repeated else plan.num_batches
+    return _with_length(data, length).prefetch(tf.data.AUTOTUNE)
 
 
 def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.data.Dataset:

@@ -46,6 +46,10 @@ class Epochs:
         rows = np.random.default_rng(seed).permutation(num_rows) if self.order is None else self.order(seed)
         return rows[: len(rows) - len(rows) % self.multiple_of]
 
+    def num_batches(self, num_rows: int, batch_size: int) -> int:
+        """Return how many batches an epoch of `num_rows` has."""
+        return -(-len(self.rows(num_rows)) // batch_size)
+
     def seeds(self, num_batches: int) -> np.ndarray:
         """Draw (num_batches, 2, 2): for each batch two integers for its signals and two for its features."""
         rng = epoch_generator(self.seed, self.number, Stream.AUGMENTATION)

@@ -6,6 +6,7 @@ An epoch is drawn as a whole, once, with NumPy; what a batch needs is then cut o
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,19 +84,31 @@ class Plan:
             np.arange(self.length), np.zeros([self.num_batches, 2, 2], np.int64), np.zeros(2, np.int64)
         )
 
-    def draw(self) -> Epoch:
-        """Draw the next epoch."""
+    def start(self) -> int:
+        """Return the number of the epoch that comes next, and count it."""
+        if self.epochs is None:
+            return 0
+        self.epochs.number += 1
+        return self.epochs.number - 1
+
+    def draw(self, number: int) -> Epoch:
+        """Draw the epoch of this number."""
         if self.epochs is None:
             return self.like()
-        rows, seeds = self.epochs.rows(self.num_rows), self.epochs.seeds(self.num_batches)
-        mixing_seed = self.epochs.mixing_seed()
-        self.epochs.number += 1
-        return Epoch(rows, seeds, mixing_seed)
+        epochs = replace(self.epochs, number=int(number))
+        return Epoch(epochs.rows(self.num_rows), epochs.seeds(self.num_batches), epochs.mixing_seed())
 
-    def draw_in_graph(self) -> Epoch:
-        """Draw the next epoch when the graph runs."""
-        drawn = tf.numpy_function(self.draw, [], (tf.int64, tf.int64, tf.int64))
+    def draw_in_graph(self, number: tf.Tensor) -> Epoch:
+        """Draw the epoch of this number when the graph runs."""
+        drawn = tf.numpy_function(self.draw, [number], (tf.int64, tf.int64, tf.int64))
         return Epoch(*map(tf.ensure_shape, drawn, (like.shape for like in self.like())))
+
+    def numbers(self, repeated: bool) -> tf.data.Dataset:
+        """Number the epochs of an iteration: the next one, or without end those from it on."""
+        number = tf.data.Dataset.range(1).map(
+            as_it_is(lambda _: tf.ensure_shape(tf.numpy_function(self.start, [], tf.int64), []))
+        )
+        return number.flat_map(as_it_is(tf.data.Dataset.counter)) if repeated else number
 
     def reads(self, epoch: Epoch, repeated: bool = False) -> tf.data.Dataset:
         """Cut an epoch into what is read together.

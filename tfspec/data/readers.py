@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,48 @@ def places_of(rows: pd.DataFrame, index: pd.Index | None) -> np.ndarray:
     if (places < 0).any():
         raise KeyError(f"Nothing is kept of the rows {rows.index[places < 0].tolist()}")
     return places
+
+
+class RememberingReader:
+    """Reads each signal once and keeps it in memory, where all fit there: what changes them draws again.
+
+    Args:
+        read: what reads them.
+        index: of all rows that will be asked for.
+        most_bytes: beyond which nothing is kept, and `read` is asked each time.
+
+    Example:
+        >>> remembered = RememberingReader(ArrayReader(np.eye(3)), pd.RangeIndex(3), most_bytes=2**20)
+        >>> remembered(pd.DataFrame(index=[2, 0])).tolist()
+        [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+
+    def __init__(self, read: Reader, index: pd.Index, most_bytes: int):
+        self._read, self._index = read, index
+        self._fits = 4 * len(index) * math.prod(read.signal_shape) <= most_bytes
+        self._signals = np.empty((len(index) if self._fits else 0, *read.signal_shape), np.float32)
+        self._is_known = np.zeros(len(index), bool)
+
+    @property
+    def signal_shape(self) -> tuple[int, ...]:
+        """Shape of one signal."""
+        return self._read.signal_shape
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Samples per second, None where that means nothing."""
+        return self._read.sample_rate
+
+    def __call__(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return the signals of some rows, as (rows, *signal_shape) float32."""
+        if not self._fits:
+            return self._read(rows)
+        places = places_of(rows, self._index)
+        is_new = ~self._is_known[places]
+        if is_new.any():  # several threads may read the same; they read the same numbers
+            self._signals[places[is_new]] = self._read(rows[is_new])
+            self._is_known[places[is_new]] = True
+        return self._signals[places]
 
 
 @dataclass(frozen=True)

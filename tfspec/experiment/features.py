@@ -18,7 +18,7 @@ from tfspec.experiment.splitting import checked_split
 from tfspec.experiment.steps import Steps
 
 BYTES_IN_MEMORY = 2 << 30
-"""Features beyond this are kept on disk and not in memory."""
+"""Features beyond this are kept on disk and not in memory, signals not at all."""
 COMPUTING = bar("Computing features")
 
 

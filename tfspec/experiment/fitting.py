@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -16,11 +17,11 @@ from tfspec.base.files import written_beside
 from tfspec.base.progress import say, volume
 from tfspec.base.quiet import quiet_program
 from tfspec.data import Epochs, SignalSequence, make_dataset
-from tfspec.data.readers import Reader
+from tfspec.data.readers import Reader, RememberingReader
 from tfspec.distributed.devices import open_strategy
 from tfspec.distributed.replicated import Data, distribute
 from tfspec.distributed.service import Service
-from tfspec.experiment.features import kept_features
+from tfspec.experiment.features import BYTES_IN_MEMORY, kept_features
 from tfspec.experiment.members import Member, members_of
 from tfspec.experiment.reference import source_of
 from tfspec.experiment.run import Run
@@ -139,6 +140,7 @@ def fit_member(
             distribute(strategy, make_training),
             make_validation and distribute(strategy, make_validation),
             epochs,
+            epochs.num_batches(len(member.part("train")), steps.batch_size) if _is_endless(steps) else None,
         )
         classifier = Classifier(
             front_end,
@@ -174,14 +176,17 @@ def _training_batches(
     service: Service | None,
 ) -> Callable[..., Data]:
     """Return what makes the batches of the training part, once it is told whose share it is to make."""
-    augmentation = member.steps.augmentation()
-    read, front_end = _source(member.steps, None if augmentation.signals else features)
+    steps, rows = member.steps, member.part("train")
+    augmentation = steps.augmentation()
+    read, front_end = _source(steps, None if augmentation.signals else features)
+    if augmentation.signals and service is None:
+        read = RememberingReader(read, rows.index, BYTES_IN_MEMORY // steps.processes)
     return functools.partial(
-        _loader(member.steps, service, recipe.batches_per_read),
-        member.part("train"),
+        _loader(steps, service, batches_per_read=recipe.batches_per_read, repeated=_is_endless(steps)),
+        rows,
         read,
         class_names,
-        member.steps.batch_size,
+        steps.batch_size,
         front_end,
         epochs,
         augmentation=augmentation,
@@ -200,13 +205,16 @@ def _validation_batches(
     return functools.partial(_loader(member.steps, service), rows, read, class_names, size, front_end)
 
 
-def _loader(steps: Steps, service: Service | None, batches_per_read: int = 1) -> Callable[..., Data]:
+def _is_endless(steps: Steps) -> bool:
+    """Whether one iteration over the training batches has all epochs."""
+    return steps.loader == "tf.data" and steps.data_service is None
+
+
+def _loader(steps: Steps, service: Service | None, **options: Any) -> Callable[..., Data]:
     """Return what makes batches of a manifest: a dataset, or a Sequence, which reads one after another."""
     if steps.loader == "sequence":
         return functools.partial(SignalSequence, labels=steps.labels)
-    return functools.partial(
-        make_dataset, labels=steps.labels, batches_per_read=batches_per_read, service=service
-    )
+    return functools.partial(make_dataset, labels=steps.labels, service=service, **options)
 
 
 def _source(steps: Steps, features: Reader | None) -> tuple[Reader, keras.Layer | None]:

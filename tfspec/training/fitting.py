@@ -58,7 +58,8 @@ def fit(
         phase = recipe.phases[number]
         if number > progress.phase or not progress.history:
             progress.phase, progress.first_epoch = number, len(progress.history)
-            _compile(backbone, recipe, phase, _length(batches.train), jit)
+            steps_per_epoch = batches.steps_per_epoch or _length(batches.train)
+            _compile(backbone, recipe, phase, steps_per_epoch, jit)
         is_over = functools.partial(progress.is_over, phase, recipe.patience)
         if not is_over():
             trained = replicated(backbone, recipe.loss, recipe.metrics, jit)
@@ -66,6 +67,7 @@ def fit(
             with TellEpochs(progress, last, name) as telling:
                 trained.fit(
                     batches.train,
+                    steps_per_epoch=batches.steps_per_epoch,
                     validation_data=batches.validation,
                     initial_epoch=len(progress.history),
                     epochs=progress.first_epoch + phase.epochs,

@@ -100,8 +100,10 @@ class Batches(NamedTuple):
             `distributed.distribute` makes them under the strategy that trains.
         validation: batches of the same, or None where nothing validates.
         epochs: what numbers the epochs of `train`.
+        steps_per_epoch: where `train` is without end; None where each iteration over it is an epoch.
     """
 
     train: Data
     validation: Data | None
     epochs: Epochs
+    steps_per_epoch: int | None = None
