@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keywords
 import numpy as np
 import pytest
 import soundfile
@@ -32,24 +33,6 @@ from tfspec.report import figures as report
 EVERYDAY = ["--data", "--download", "--out", "--epochs", "--num-members"]
 OPTIONS = ["--epochs", "1", "--validation-fraction", "0.34", "--preset", "recurrent"]
 OPTIONS += ["--model", "conv2d"]
-MINE = '''
-from dataclasses import dataclass
-from typing import ClassVar
-
-from tfspec.models import linear
-from tfspec.pipelines import SpeechCommands
-
-
-@dataclass(kw_only=True)
-class Mine(SpeechCommands):
-    """Mine."""
-
-    name: ClassVar[str] = "mine"
-    batch_size: int = 5
-
-    def backbone(self, feature_shape, num_classes):
-        return linear((None, *feature_shape[1:]), num_classes)
-'''
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +45,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def log(folder) -> str:
     """What the training of a user's own pipeline prints where its output goes to a file."""
-    (folder / "mine.py").write_text(MINE)
+    shutil.copy(keywords.__file__, folder / "mine.py")
     given = ["--data", str(folder / "data"), "--out", str(folder / "run"), *OPTIONS, "--epochs", "2"]
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(out):
         cli.main(["train", str(folder / "mine.py"), *given])
@@ -310,7 +293,7 @@ def test_a_pipeline_of_the_users_own_is_asked_for_where_it_has_changed(run, tmp_
     out, file = shutil.copytree(run, tmp_path / "run"), tmp_path / "mine.py"
     config = json.loads((run / "config.json").read_text())
     (out / "config.json").write_text(json.dumps({**config, "file": str(file)}))
-    file.write_text(f"{MINE}# changed\n")
+    file.write_text(f"{Path(keywords.__file__).read_text()}# changed\n")
     assert "which has changed since. Give the file" in _fails(capsys, "evaluate", out)
     cli.main(["evaluate", str(out), "--pipeline", str(file)])
     capsys.readouterr()
