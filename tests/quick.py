@@ -1,5 +1,6 @@
 """Which tests are quick, told from their code, so that nobody keeps a list."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from types import CodeType
@@ -19,7 +20,12 @@ SLOW = {
 def is_quick(item: pytest.Function) -> bool:
     """Whether a test, its fixtures and the functions of its file that these call name nothing slow."""
     fixtures = (getattr(item.module, name, None) for name in item.fixturenames)
-    return not any(_is_slow(each, set()) for each in (item.function, *fixtures))
+    return not any(_names_slow(each) for each in (item.function, *fixtures) if each is not None)
+
+
+@functools.cache
+def _names_slow(function: Callable) -> bool:
+    return _is_slow(function, set())
 
 
 def _is_slow(function: Callable | None, seen: set) -> bool:

@@ -60,45 +60,52 @@ def _signals(rng, count=6, samples=4000):
     return rng.uniform(-1, 1, (count, samples)).astype(np.float32)
 
 
-@pytest.mark.parametrize(("features", "model"), [("stft", "conv2d"), ("mfcc", "lstm")])
-def test_both_files_give_what_keras_gives(tmp_path, rng, features, model):
-    classifier = _classifier(features, model)
-    signals = _signals(rng)
-    parity = export(classifier, tmp_path / "export", [signals[:4], signals[4:]])
+@pytest.fixture(scope="module")
+def exported_as(tmp_path_factory):
+    """Export by features and network, once each: a classifier, its folder, six signals, parity."""
 
+    @functools.cache
+    def exported(features, model):
+        classifier, folder = _classifier(features, model), tmp_path_factory.mktemp(features) / "export"
+        signals = _signals(np.random.default_rng(0))
+        return classifier, folder, signals, export(classifier, folder, [signals[:4], signals[4:]])
+
+    return exported
+
+
+@pytest.mark.parametrize(("features", "model"), [("stft", "conv2d"), ("mfcc", "lstm")])
+def test_both_files_give_what_keras_gives(exported_as, features, model):
+    classifier, folder, signals, parity = exported_as(features, model)
     assert parity["saved_model"]["signals"] == parity["tflite"]["signals"] == 6
     assert parity["tflite"]["same_top_class"] == 1
-    tflite = TFLiteClassifier(tmp_path / "export" / "model.tflite")
+    tflite = TFLiteClassifier(folder / "model.tflite")
     np.testing.assert_allclose(tflite.probabilities(signals), classifier.probabilities(signals), atol=1e-4)
     assert tflite.class_names == tuple(NAMES)
     assert (tflite.sample_rate, tflite.signal_shape) == (8000, (4000,))
 
 
-def test_tflite_has_builtin_operators_only_and_readable_labels(tmp_path, rng):
-    export(_classifier(), tmp_path / "export", [_signals(rng, 1)])
-    interpreter = Interpreter(str(tmp_path / "export" / "model.tflite"))
-    operators = {op["op_name"] for op in interpreter._get_ops_details()}
+def test_tflite_has_builtin_operators_only_and_readable_labels(exported_as):
+    file = exported_as("stft", "conv2d")[1] / "model.tflite"
+    operators = {op["op_name"] for op in Interpreter(str(file))._get_ops_details()}
     assert not [name for name in operators if "Flex" in name or "CUSTOM" in name.upper()]
-    with zipfile.ZipFile(tmp_path / "export" / "model.tflite") as labels:
+    with zipfile.ZipFile(file) as labels:
         assert labels.read("labels.txt").decode().split("\n")[:3] == NAMES
 
 
-def test_saved_model_loads_with_tensorflow_alone(tmp_path, rng):
-    classifier = _classifier()
-    signals = _signals(rng, 3)
-    export(classifier, tmp_path / "export", [signals])
+def test_saved_model_loads_with_tensorflow_alone(exported_as, tmp_path):
+    classifier, folder, signals, _ = exported_as("stft", "conv2d")
     np.save(tmp_path / "signals.npy", signals)
     script = """
 import sys, numpy as np, tensorflow as tf
 sys.modules.update({name: None for name in sys.modules if name.partition(".")[0] == "keras"})
 sys.modules["tfspec"] = None  # importing either would fail
-out = tf.saved_model.load(sys.argv[1] + "/export/saved_model").signatures["serving_default"](
+out = tf.saved_model.load(sys.argv[2]).signatures["serving_default"](
     signal=tf.constant(np.load(sys.argv[1] + "/signals.npy")))
 assert [name.decode() for name in out["class_names"].numpy()] == ["no", "yes", "$ <b>"]
 np.testing.assert_allclose(tf.nn.softmax(out["logits"]), out["probabilities"], rtol=1e-5)
 np.save(sys.argv[1] + "/probabilities.npy", out["probabilities"].numpy())
 """
-    run_code(script, tmp_path)
+    run_code(script, tmp_path, folder / "saved_model")
     received = np.load(tmp_path / "probabilities.npy")
     np.testing.assert_allclose(received, classifier.probabilities(signals), atol=1e-5)
 
@@ -125,11 +132,8 @@ def test_export_again_replaces_the_files(tmp_path, rng):
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported") / "export"
-    classifier = _classifier("mfcc")
-    export(classifier, folder, [_signals(np.random.default_rng(0), 1)])
-    return classifier, folder
+def exported(exported_as):
+    return exported_as("stft", "conv2d")[:2]
 
 
 def _served(folder):
@@ -307,8 +311,14 @@ def _trained(features, model):
     return classifier
 
 
-def _tree(path):
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(path.read_bytes(), 0))
+@functools.cache
+def _quantised(features, quantize):
+    """Return a TFLite file of such a classifier."""
+    return tflite_model(_trained(features, "conv2d"), quantize, [_sounds(30)[0]])
+
+
+def _tree(model):
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
 
 
 def _front_end(graph):
@@ -362,7 +372,7 @@ def _features(path, signal):
 def test_the_backbone_is_quantised_and_the_front_end_is_not(tmp_path, features, model, quantize, weights):
     classifier = _trained(features, model)
     signals, labels = _sounds(60)
-    parity = export(classifier, tmp_path / "export", [signals], quantize, [_sounds(150)[0]])["tflite"]
+    parity = export(classifier, tmp_path / "export", [signals], quantize, [_sounds(30)[0]])["tflite"]
     path = tmp_path / "export" / "model.tflite"
     assert parity["quantize"] == ("dynamic" if (model, quantize) == ("lstm", "int8") else quantize)
     assert json.loads((path.parent / "parity.json").read_text())["tflite"] == parity
@@ -372,7 +382,7 @@ def test_the_backbone_is_quantised_and_the_front_end_is_not(tmp_path, features, 
     assert list(probabilities.argmax(axis=1)) == list(labels)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
-    tree = _tree(path)
+    tree = _tree(path.read_bytes())
     main = tree.subgraphs[0]
     of_front_end, of_backbone = _types_of_matrices(tree)
     assert of_backbone == {weights}
@@ -388,10 +398,8 @@ def test_the_backbone_is_quantised_and_the_front_end_is_not(tmp_path, features, 
 
 
 @pytest.mark.parametrize("features", others_slow(["stft", "mfcc"], "mfcc"))
-def test_int8_activations_are_integers_from_end_to_end(tmp_path, features):
-    signals = _sounds(30)[0]
-    export(_trained(features, "conv2d"), tmp_path / "export", [signals], "int8", [signals])
-    tree = _tree(tmp_path / "export" / "model.tflite")
+def test_int8_activations_are_integers_from_end_to_end(features):
+    tree = _tree(_quantised(features, "int8"))
     main = tree.subgraphs[0]
     names = [OPERATORS[tree.operatorCodes[operator.opcodeIndex].builtinCode] for operator in main.operators]
     begin, end = names.index("QUANTIZE"), names.index("DEQUANTIZE")
@@ -404,7 +412,7 @@ def test_int8_activations_are_integers_from_end_to_end(tmp_path, features):
 def test_quantised_files_are_small_and_have_builtin_operators_only():
     sizes = {}
     for quantize in ("none", "float16", "dynamic", "int8"):
-        model = tflite_model(_trained("mfcc", "conv2d"), quantize, [_sounds(30)[0]])
+        model = _quantised("mfcc", quantize)
         operators = [op["op_name"] for op in Interpreter(model_content=model)._get_ops_details()]
         assert not [name for name in operators if "Flex" in name or "CUSTOM" in name.upper()]
         sizes[quantize] = len(model)
@@ -434,6 +442,7 @@ def test_parts_with_loops_of_their_own_are_chained(tmp_path, rng):
 )
 def test_each_mode_has_a_bound(tmp_path, monkeypatch, quantize, wrong):
     classifier, signals = _trained("mfcc", "conv2d"), _sounds(100)[0]
+    monkeypatch.setattr(exporting, "tflite_model", lambda *_: _quantised("mfcc", quantize))
     honest = TFLiteClassifier.probabilities
 
     def mistaken(self, x):
@@ -443,10 +452,10 @@ def test_each_mode_has_a_bound(tmp_path, monkeypatch, quantize, wrong):
 
     monkeypatch.setattr(TFLiteClassifier, "probabilities", mistaken)
     with pytest.raises(RuntimeError, match=f"tflite gives the same top class as Keras on {100 - wrong}.00%"):
-        export(classifier, tmp_path / "export", [signals], quantize, [signals])
+        export(classifier, tmp_path / "export", [signals], quantize, [signals[:30]])
     assert list(tmp_path.iterdir()) == []
     wrong -= 1
-    parity = export(classifier, tmp_path / "export", [signals], quantize, [signals])
+    parity = export(classifier, tmp_path / "export", [signals], quantize, [signals[:30]])
     assert parity["tflite"]["same_top_class"] == 1 - wrong / 100
 
 
@@ -492,11 +501,11 @@ def test_calibration_on_other_signals_than_are_met_is_noticed(tmp_path):
 def test_int8_needs_calibration_and_a_backbone_without_loops(tmp_path):
     signals = _sounds(3)[0]
     with pytest.raises(ValueError, match="no calibration batches"):
-        export(_classifier(), tmp_path / "export", [signals], "int8")
+        export(_tiny_classifier(), tmp_path / "export", [signals], "int8")
     with pytest.raises(ValueError, match="loop"):
         tflite_model(_classifier("mfcc", "lstm"), "int8", [signals])
     with pytest.raises(ValueError, match=r"'int8'.*Received: quantize='int4'"):
-        export(_classifier(), tmp_path / "export", [signals], "int4")
+        export(_tiny_classifier(), tmp_path / "export", [signals], "int4")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from families import others_slow
 from forked import run_code
+from keywords import Keywords
 from tones import write_tones
 
 from tfspec import UserError
@@ -36,7 +37,7 @@ from tfspec.pipelines import RadioSignals, SpeechCommands
 
 OPTIONS = {
     **SpeechCommands.presets["recurrent"],
-    "epochs": 2,
+    "epochs": 3,
     "validation_fraction": 1 / 3,
     "clip_seconds": 0.3,
     "batch_size": 4,
@@ -50,8 +51,20 @@ def tones(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def run(tones, tmp_path_factory):
-    return SpeechCommands(data=tones, out=tmp_path_factory.mktemp("runs") / "run", **OPTIONS).train(verbose=0)
+def trained(tones, tmp_path_factory):
+    """A run and what its training prints."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        return Keywords(data=tones, out=out, **OPTIONS).train(verbose=0), said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run(trained):
+    return trained[0]
+
+
+def test_nothing_is_said_where_nothing_is_to_be_said(trained):
+    assert trained[1] == ""
 
 
 def test_run_folder_holds_all_that_is_promised(run):
@@ -96,42 +109,18 @@ def test_a_run_is_what_its_folder_holds(run):
     assert pipeline_of(again).evaluate(again) == json.loads((run.folder / "metrics.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def again(tones, tmp_path_factory):
-    """The same run where one was killed before it was one, and what it prints."""
-    out = tmp_path_factory.mktemp("runs") / "again"
-    out.mkdir()
-    for name in LEFT:
-        (out / name).write_text("{")
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        return SpeechCommands(data=tones, out=out, **OPTIONS).train(verbose=0), said.getvalue()
-
-
-LEFT = [".config.1234.part.json", ".config.0a1b2c3d-99.part.json"]
-
-
-def test_same_seed_same_losses_and_nothing_is_said(again, run):
-    again, said = again
-    assert said == ""
-    columns = ["loss", "val_loss", "accuracy", "val_accuracy"]
-    pd.testing.assert_frame_equal(again.history[columns], run.history[columns], check_exact=True)
-
-
-def test_a_run_killed_before_it_was_one_can_begin_again(again, run):
-    again, _ = again
-    assert again.metrics() == run.metrics()
-    assert not set(LEFT) & {path.name for path in again.folder.iterdir()}
-
-
 @pytest.mark.slow
 def test_another_seed_gives_other_losses(tones, run, tmp_path):
-    other = SpeechCommands(data=tones, out=tmp_path / "other", seed=1, **OPTIONS).train(verbose=0)
+    other = Keywords(data=tones, out=tmp_path / "other", seed=1, **OPTIONS).train(verbose=0)
     assert (other.history["loss"] != run.history["loss"]).all()
 
 
+LEFT = [".config.1234.part.json", ".config.0a1b2c3d-99.part.json"]
+"""What a training leaves that was killed before its run was one."""
 KILLED_IN_EPOCH_3 = """
 import json, os, signal, sys
-from tfspec.pipelines import SpeechCommands
+import tfspec.pipelines
+from keywords import Keywords
 from tfspec.training import fitting
 
 class Kill(fitting.StopOnNaN):
@@ -141,28 +130,33 @@ class Kill(fitting.StopOnNaN):
             os.kill(os.getpid(), signal.SIGKILL)
 
 fitting.StopOnNaN = Kill
-SpeechCommands.preset("recurrent", data=sys.argv[1], out=sys.argv[2], epochs=4, validation_fraction=1 / 3,
-    clip_seconds=0.3, batch_size=4, **json.loads(sys.argv[3])).train(verbose=0)
+pipeline = {"keywords": Keywords, "speech_commands": tfspec.pipelines.SpeechCommands}[sys.argv[3]]
+pipeline(data=sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[4])).train(verbose=0)
 """
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("pipeline", "changes"),
     [
-        {"model": "conv2d"},
-        pytest.param({"model": "lstm", "augment": ("shift",)}, marks=pytest.mark.slow),
-        pytest.param({"model": "conv2d", "precision": "mixed_float16"}, marks=pytest.mark.slow),
+        (Keywords, {}),
+        pytest.param(SpeechCommands, {"model": "lstm", "augment": ("shift",)}, marks=pytest.mark.slow),
+        pytest.param(SpeechCommands, {"precision": "mixed_float16"}, marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, tmp_path, changes):
-    options = {**OPTIONS, "epochs": 4, **changes}
-    undisturbed = SpeechCommands(data=tones, out=tmp_path / "undisturbed", **options).train(verbose=0)
-    folder = tmp_path / "killed"
-    run_code(KILLED_IN_EPOCH_3, tones, folder, json.dumps(changes), status=-9)
+def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, run, tmp_path, pipeline, changes):
+    """Also where one before it was killed that was no run yet."""
+    options, undisturbed, folder = {**OPTIONS, **changes}, run, tmp_path / "killed"
+    if changes:
+        undisturbed = pipeline(data=tones, out=tmp_path / "undisturbed", **options).train(verbose=0)
+    folder.mkdir()
+    for name in LEFT:
+        (folder / name).write_text("{")
+    run_code(KILLED_IN_EPOCH_3, tones, folder, pipeline.name, json.dumps(options), status=-9)
+    assert not set(LEFT) & {path.name for path in folder.iterdir()}
     assert json.loads((folder / "progress.json").read_text())["state"] == "state-2.keras"
     assert not (folder / "metrics.json").exists()
     with pytest.raises(UserError, match="exists and is not empty"):
-        SpeechCommands(data=tones, out=folder, **options).train()
+        pipeline(data=tones, out=folder, **options).train()
     resumed = pipeline_of(opened := Run(folder)).resume(opened, verbose=0)
     columns = [name for name in undisturbed.history if name not in ("member", "seconds")]
     pd.testing.assert_frame_equal(resumed.history[columns], undisturbed.history[columns], check_exact=True)
@@ -187,7 +181,7 @@ def test_resuming_a_finished_run_changes_nothing(run):
 @pytest.fixture(scope="module")
 def folds_pipeline(tones, tmp_path_factory):
     @dataclass(kw_only=True)
-    class Folds(SpeechCommands):
+    class Folds(Keywords):
         def split(self, manifest):
             fold = pd.factorize(manifest["group"])[0] - 1  # the first speaker tests
             return manifest.assign(fold=fold, part=np.where(fold < 0, "test", "train"))
@@ -242,7 +236,7 @@ def test_folds_are_finished_one_by_one(folds, folds_pipeline, tmp_path):
 @pytest.fixture(scope="module")
 def ensemble(tones, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "ensemble"
-    return SpeechCommands(data=tones, out=folder, num_members=2, **OPTIONS).train(verbose=0)
+    return Keywords(data=tones, out=folder, num_members=2, **OPTIONS).train(verbose=0)
 
 
 @pytest.mark.slow
@@ -292,13 +286,13 @@ def test_members_are_named_by_fold_and_seed(folds_pipeline):
 @pytest.mark.slow
 def test_features_on_disk_give_the_same_run_and_serve_the_next(tones, run, tmp_path, monkeypatch):
     monkeypatch.setattr(features, "BYTES_IN_MEMORY", 0)
-    again = SpeechCommands(data=tones, out=tmp_path / "again", **OPTIONS).train(verbose=0)
+    again = Keywords(data=tones, out=tmp_path / "again", **OPTIONS).train(verbose=0)
     assert list(again.history["loss"]) == list(run.history["loss"])
     (shard,) = (tmp_path / "features").glob("*/*.tfrecord")
     written = shard.stat().st_mtime_ns
     monkeypatch.undo()
     monkeypatch.setattr(features, "precompute", None)
-    SpeechCommands(data=tones, out=tmp_path / "next", **{**OPTIONS, "learning_rate": 1e-4}).train(verbose=0)
+    Keywords(data=tones, out=tmp_path / "next", **{**OPTIONS, "learning_rate": 1e-4}).train(verbose=0)
     assert shard.stat().st_mtime_ns == written
     assert len(list((tmp_path / "features").iterdir())) == 1
 
@@ -594,7 +588,7 @@ def test_a_run_of_an_earlier_version_is_finished_or_goes_on(run, tmp_path):
     progress = {"phase": 0, "first_epoch": 0, "history": history[:1]}
     (unfinished / ".state.4321.old" / "progress.json").write_text(json.dumps(progress))
     resumed = pipeline_of(opened := Run(unfinished)).resume(opened, verbose=0)
-    assert len(resumed.history) == 2
+    assert len(resumed.history) == 3
     assert not list(unfinished.glob("*state*")) and not list(unfinished.glob(".*"))
 
 
