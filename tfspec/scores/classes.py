@@ -30,7 +30,8 @@ def score_classes(labels: np.ndarray, predicted: np.ndarray, class_names: Sequen
     from sklearn import metrics
 
     confusion = metrics.confusion_matrix(labels, predicted, labels=np.arange(len(class_names)))
-    summaries = {name: float(value) for name, value in summarize(confusion).items()}
+    counts = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+    summaries = {name: float(value) for name, value in summarize(*counts).items()}
     return {
         "examples": len(labels),
         **cast(Summaries, summaries),
@@ -52,28 +53,29 @@ def _each_class(
     return table.astype({"examples": int}).set_index(pd.Index(class_names)).to_dict("index")
 
 
-def summarize(confusion: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute one number a confusion matrix, over the classes that are there.
+def summarize(right: np.ndarray, true: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute scores over the classes that are there, from what a confusion matrix has in its margins.
 
     Args:
-        confusion: (…, true, predicted) counts.
+        right: (…, classes) how many of each class are predicted as it: the matrix's diagonal.
+        true: (…, classes) how many are of it.
+        predicted: (…, classes) how many are predicted as it.
 
     Returns:
         (…,) of each of `types.Summaries`.
 
     Example:
-        >>> {name: float(value) for name, value in summarize(np.array([[2, 0], [1, 1]])).items()}
+        >>> scores = summarize(*np.array([[2, 1], [2, 2], [3, 1]]))
+        >>> {name: float(value) for name, value in scores.items()}
         {'accuracy': 0.75, 'balanced_accuracy': 0.75, 'macro_f1': 0.7333333333333334, 'kappa': 0.5}
     """
-    true, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
-    right = np.diagonal(confusion, axis1=-2, axis2=-1)
     classes_there = (true > 0).sum(axis=-1)
     f1 = ratio(2 * right, true + predicted) * (true > 0)
     return {
         "accuracy": ratio(right.sum(axis=-1), true.sum(axis=-1)),
         "balanced_accuracy": ratio(ratio(right, true).sum(axis=-1), classes_there),
         "macro_f1": ratio(f1.sum(axis=-1), classes_there),
-        "kappa": cohen_kappa(confusion),
+        "kappa": cohen_kappa(right, true, predicted),
     }
 
 

@@ -50,13 +50,15 @@ def score_groups(
     names, group = np.unique(groups, return_inverse=True)
     if "" in set(names):
         return pd.DataFrame(index=pd.Index([], name="group")), {}
-    confusion = np.zeros((len(names), len(class_names), len(class_names)))
-    np.add.at(confusion, (group, labels, predicted), 1)
-    examples = confusion.sum(axis=(1, 2)).astype(int)
-    table = pd.DataFrame({"examples": examples, **summarize(confusion)}, pd.Index(names, name="group"))
+    right = labels == predicted
+    counts = np.zeros((3, len(names), len(class_names)))  # right, true and predicted
+    counted = (group[right], labels[right]), (group, labels), (group, predicted)
+    for count, places in zip(counts, counted, strict=True):
+        np.add.at(count, places, 1)
+    examples = counts[1].sum(axis=1).astype(int)
+    table = pd.DataFrame({"examples": examples, **summarize(*counts)}, pd.Index(names, name="group"))
     times = draw_anew(len(names), resamples, seed)
-    resampled = summarize(np.tensordot(times, confusion, 1))
-    return table, intervals_of(resampled, confidence) if len(names) > 1 else {}
+    return table, intervals_of(summarize(*(times @ counts)), confidence) if len(names) > 1 else {}
 
 
 def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:

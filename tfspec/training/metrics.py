@@ -50,7 +50,8 @@ class CohenKappa(keras.metrics.Metric):
 
     def result(self):
         """Compute kappa over all that was counted."""
-        return cohen_kappa(self.confusion, keras.ops)
+        true, predicted = (keras.ops.sum(self.confusion, axis=axis) for axis in (1, 0))
+        return cohen_kappa(keras.ops.diagonal(self.confusion), true, predicted, keras.ops)
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
