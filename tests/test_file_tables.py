@@ -39,7 +39,7 @@ def inspected(folder: Path, text: str, given: Columns | None = None) -> pd.DataF
     [
         # ESC-50, UrbanSound8K, FSD50K, Common Voice, DESED, BirdCLEF, the competition's
         ("filename,fold,target,category,esc10,src_file,take", "filename, category, src_file, , , "),
-        ("slice_file_name,fsID,start,end,fold,classID,class", "slice_file_name, class, fsID, start, end, "),
+        ("slice_file_name,fsID,start,end,fold,classID,class", "slice_file_name, class, fsID, , , "),
         ("fname,labels,mids,split", "fname, labels, , , , split"),
         ("client_id,path,sentence,word", "path, word, client_id, , , "),
         ("filename,onset,offset,event_label", "filename, event_label, , onset, offset, "),

@@ -47,6 +47,8 @@ PARTS = {
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
+CUT_ALREADY = ("slice_file_name",)
+"""Columns of files that are cut: start and end beside them are those in what they were cut from."""
 UNKNOWN = ("", "-1", "-1.0", "nan", "NaN", "NA")
 """Cells of a class's column that say that nobody knows."""
 LISTED = 20
@@ -122,7 +124,8 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
         found["label"] = ""
     for role in USUAL:
         if found[role] is None:
-            found[role] = _usual(table, role, {*found.values(), *classes})
+            is_elsewhere = role in ("start", "end") and simplified(found["path"] or "") in CUT_ALREADY
+            found[role] = "" if is_elsewhere else _usual(table, role, {*found.values(), *classes})
     if not found["start"] and given.end is None:  # without a start, stop may well be a class
         found["end"] = ""
     if not found["path"]:
