@@ -81,7 +81,7 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, ClassFold
     }
     earlier: ClassVar[Mapping[str, Any]] = RECURRENT
 
-    epochs: Count = 60
+    epochs: Count = 100
     keep: Literal["best", "last"] = "last"
     patience: AnyCount | None = None
     learning_rate: Rate = 4e-3

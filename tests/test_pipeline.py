@@ -601,6 +601,7 @@ def test_export_view_and_page_where_the_data_no_longer_is(run, tones, tmp_path, 
     gone = Run(folder)
     assert pipeline_of(gone).export(gone, "int8")["saved_model"]["signals"] == 4
     assert "4 kept signals stand for it" in capsys.readouterr().out
+    assert "<td>int8</td>" in (folder / "report.html").read_text()
     assert pipeline_of(gone).view(gone, 1).axes
     page = page_of(gone, pipeline_of(gone))
     assert len(page.mistakes) + len(page.doubtful) == 4 and not page.clips_note

@@ -82,7 +82,7 @@ def make_dataset(
     Raises:
         UserError: as of `targets`.
         ValueError: the weights are not one number a row, not negative, there are layers that draw and no
-            epochs, or labels that cannot be mixed.
+            epochs, labels that cannot be mixed, or a service is to go on without end.
 
     Example:
         >>> from tfspec.data.readers import ArrayReader
@@ -92,6 +92,8 @@ def make_dataset(
         [2, 1]
     """
     check_epochs(epochs, augmentation)
+    if repeated and service is not None:
+        raise ValueError("A service makes one epoch at a time. Received: repeated=True and a service")
     examples = Examples(manifest, read, class_names, sample_weight, labels)
     plan = Plan(len(manifest), batch_size, epochs, augmentation.mix_up, batches_per_read, batch_slice)
     if service is None:

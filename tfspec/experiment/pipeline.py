@@ -30,7 +30,7 @@ from tfspec.experiment.fitting import fit_members
 from tfspec.experiment.members import members_of
 from tfspec.experiment.predicting import predict_rows
 from tfspec.experiment.reference import reference_to
-from tfspec.experiment.reporting import write_report
+from tfspec.experiment.reporting import PAGE, write_report
 from tfspec.experiment.run import KEPT_SIGNALS, Run, Scored
 from tfspec.experiment.splitting import checked_split, described
 from tfspec.experiment.steps import Steps
@@ -97,8 +97,14 @@ class Pipeline(Steps):
         return evaluate(self, run, data, on_bad_file, part)
 
     def export(self, run: Run, quantize: Quantize = "none", calibrated: bool = False) -> dict[str, Any]:
-        """Write a SavedModel and a TFLite file of a run, and prove them; see `experiment.export`."""
-        return export_run(self, run, quantize, calibrated)
+        """Write a SavedModel and a TFLite file of a run, and prove them; see `experiment.export`.
+
+        The page of the run, where it has one, then says what they are.
+        """
+        proved = export_run(self, run, quantize, calibrated)
+        if (run.folder / PAGE).exists():
+            self.report(run)
+        return proved
 
     def view(self, run: Run, example: int = 0, part: Scored = "validation") -> Figure:
         """Draw an example beside the probabilities of its classes; see `experiment.drawing.view`."""
