@@ -6,14 +6,14 @@ export PIP_NO_COMPILE := 1
 # A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick lint ruff types imports slow benchmark notebooks wheel clean
+.PHONY: demo test quick lint ruff types imports compiled slow benchmark notebooks wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/tfspec demo
 
 # What must hold before anything is merged. The linters run side by side, then the tests in two processes.
 test: $(VENV)/installed-test
-	$(MAKE) --jobs=2 lint
+	$(MAKE) --jobs=2 lint compiled
 	$(BIN)/pytest $(IN_TWO)
 
 # What one runs while working: ruff, and the tests that start no process, train nothing and trace no graph.
@@ -31,6 +31,10 @@ types: $(VENV)/installed-test
 
 imports: $(VENV)/installed-test
 	$(BIN)/lint-imports
+
+# What librosa compiles where it is imported first, which both processes of the tests would do at the same time.
+compiled: $(VENV)/installed-test
+	$(BIN)/python -c 'import librosa, tensorflow; librosa.stft, librosa.feature.mfcc'
 
 slow: $(VENV)/installed-test
 	$(BIN)/pytest -m slow

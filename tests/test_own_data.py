@@ -14,7 +14,8 @@ from tfspec.cli import main as cli
 from tfspec.experiment.registry import pipeline_for, pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, folds_of
-from tfspec.pipelines import OwnRecordings, OwnWindows
+from tfspec.models import linear, residual
+from tfspec.pipelines import OwnRecordings, OwnWindows, small_data
 
 QUICK = ["--epochs", "1", "--folds", "2"]
 RATE = 8000
@@ -94,9 +95,11 @@ KINDS = {
 
 
 @pytest.mark.parametrize(
-    "kind", ["table", *(pytest.param(each, marks=pytest.mark.slow) for each in KINDS if each != "table")]
+    ("kind", "network"),
+    [("table", linear), *(pytest.param(each, residual, marks=pytest.mark.slow) for each in KINDS)],
 )
-def test_one_command_leaves_a_scored_and_exported_model(kind, tmp_path, capsys):
+def test_one_command_leaves_a_scored_and_exported_model(kind, network, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(small_data, "residual", network)
     data = KINDS[kind](tmp_path / "data")
     cli.main(["train", str(data), *QUICK, "--out", str(tmp_path / "run")])
     said = capsys.readouterr().out
