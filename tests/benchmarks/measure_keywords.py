@@ -32,10 +32,7 @@ BY_SPEAKER = {**SpeechCommands.presets["published"], "split_by": "speaker"}
 NETWORKS = ("tc_resnet", "ds_cnn", "bc_resnet", "matchboxnet", "conv2d")
 CONFIGURATIONS: dict[str, dict] = {
     "default": {},
-    **{
-        network: {"model": network}
-        for network in ("tc_resnet", "ds_cnn", "bc_resnet", "matchboxnet", "conv2d")
-    },
+    **{network: {"model": network} for network in NETWORKS},
     "recurrent": {**RECURRENT, "keep": "last", "patience": None},
     **{f"published {model}": {**BY_SPEAKER, "model": model} for model in ("lstm", "conv2d")},
     # The default without one of its parts
@@ -44,7 +41,7 @@ CONFIGURATIONS: dict[str, dict] = {
     "without pitch": {"augment": ("noise", "shift", "gain", "time_mask", "frequency_mask")},
     "without masks": {"augment": ("noise", "pitch", "shift", "gain")},
     "clips centred": {"scaling": "centre"},
-    "30 epochs": {"epochs": 30},
+    "50 epochs": {"epochs": 50},
 }
 
 
