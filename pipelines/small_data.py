@@ -26,9 +26,9 @@ from tfspec.pipelines.own_signals import OwnSignals
 from tfspec.pipelines.pretrained import Pretrained
 from tfspec.pipelines.regularised import Regularised
 
-BATCHES = 1000
+BATCHES = 2000
 """Batches that a network learns from, however many examples there are, unless these are many more."""
-FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
+FEWEST_EPOCHS, MOST_EPOCHS = 10, 120
 SHORT_FRAMES, SHORT_SHIFT, LONG_SHIFT = 125, 0.1, 0.3
 """What has up to so many frames is shifted in time by up to the first share of them, others by the second."""
 HEAD_EPOCHS = 5
@@ -40,7 +40,7 @@ class SmallData(Pretrained, Regularised, OwnSignals):
     """Base of the tasks that learn pictures of signals from a few hundred or thousand examples."""
 
     epochs: AnyCount = 0
-    """Epochs to train; 0 for as many as make 1,000 batches, from 10 to 60."""
+    """Epochs to train; 0 for as many as make 2,000 batches, from 10 to 120."""
     batch_size: Batch = 16
     learning_rate: Rate = 3e-3
     learning_rate_end: Ratio = 0.01
