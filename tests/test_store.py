@@ -257,6 +257,18 @@ def test_a_class_without_a_file_gives_its_own_code():
     assert codes[0] and codes[0] != codes[1]
 
 
+def test_packages_of_any_environment_are_known_by_their_versions(tmp_path, monkeypatch):
+    """Also those that `pip install --user` leaves outside the interpreter's own folders."""
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "own_layers.py").write_text("import some_package\n\nclass Own:\n    helper = some_package\n")
+    (tmp_path / "site-packages" / "some_package.py").write_text("import other_module\n")
+    (tmp_path / "other_module.py").write_text("x = 1\n")
+    for folder in (tmp_path / "site-packages", tmp_path):
+        monkeypatch.syspath_prepend(folder)
+    own = importlib.import_module("own_layers").Own
+    assert list(code_of([own])) == [(tmp_path / "own_layers.py").read_bytes()]
+
+
 def test_windows_and_arrays_have_identities(tmp_path, rng):
     windows = rng.standard_normal((70, 64, 3)).astype(np.float32)
     np.save(tmp_path / "X.npy", windows)

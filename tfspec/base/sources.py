@@ -81,8 +81,10 @@ def _follow(module: ModuleType | None, files: set[Path]) -> None:
 
 
 def _is_installed(path: Path) -> bool:
-    folders = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    return any(path.is_relative_to(folder) for folder in [*folders, TFSPEC])
+    folders = [TFSPEC, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))]
+    # Also where they are a user's own, or another environment's
+    of_packages = {"site-packages", "dist-packages"} & set(path.parts)
+    return bool(of_packages) or any(path.is_relative_to(folder) for folder in folders)
 
 
 def _own_code(kind: type) -> Iterator[bytes]:
