@@ -1,8 +1,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Only what is imported is compiled, when it first is: half of the time of an installation
-export PIP_NO_COMPILE := 1
 # A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
