@@ -54,7 +54,7 @@ def test_a_preset_is_a_set_of_options_that_others_go_before(tmp_path, capsys):
     command = ["train", str(tmp_path / "mine.py"), "--show", "--preset", "published", "--epochs", "3"]
     cli.main(command)
     shown = capsys.readouterr().out.splitlines()
-    assert "epochs                   3  (default: 60)" in shown
+    assert "epochs                   3  (default: 100)" in shown
     assert "clip_norm                None  (default: 1.0)" in shown
     assert [line.split()[0] for line in shown] == list(published.options())
     with pytest.raises(SystemExit):
