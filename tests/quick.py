@@ -11,6 +11,7 @@ SLOW = {
     *("subprocess", "launch", "multiprocessing", "run_code", "NotebookClient", "Chrome"),  # starts a process
     *("train", "resume", "fit", "train_on_batch", "main"),  # trains, or may
     *("transfer", "mac"),  # makes a large network
+    *("pitch_shift", "PitchShift"),  # works through seconds of sound
     *("function", "jit_compile", "Dataset", "Model", "Sequential", "make_dataset"),  # traces a graph
     *("export", "save", "load_model", "TFLiteConverter", "tflite_model", "testmod"),
 }
@@ -18,7 +19,9 @@ SLOW = {
 
 
 def is_quick(item: pytest.Function) -> bool:
-    """Whether a test, its fixtures and the functions of its file that these call name nothing slow."""
+    """Whether a test does without hypothesis, and it, its fixtures and what these call name nothing slow."""
+    if hasattr(item.function, "hypothesis"):
+        return False
     fixtures = (getattr(item.module, name, None) for name in item.fixturenames)
     return not any(_names_slow(each) for each in (item.function, *fixtures) if each is not None)
 
@@ -29,8 +32,7 @@ def _names_slow(function: Callable) -> bool:
 
 
 def _is_slow(function: Callable | None, seen: set) -> bool:
-    test = getattr(function, "hypothesis", None)
-    function = test.inner_test if test else inspect.unwrap(function)
+    function = inspect.unwrap(function)
     if not inspect.isfunction(function) or function in seen:
         return False
     seen.add(function)
