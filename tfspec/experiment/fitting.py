@@ -179,7 +179,7 @@ def _training_batches(
     steps, rows = member.steps, member.part("train")
     augmentation = steps.augmentation()
     read, front_end = _source(steps, None if augmentation.signals else features)
-    if augmentation.signals and service is None:
+    if augmentation.signals and service is None and "path" in rows:  # others lie in an array already
         read = RememberingReader(read, rows.index, BYTES_IN_MEMORY // steps.processes)
     return functools.partial(
         _loader(steps, service, batches_per_read=recipe.batches_per_read, repeated=_is_endless(steps)),
