@@ -14,7 +14,8 @@ test: $(VENV)/installed-test
 	$(MAKE) --jobs=2 lint compiled
 	$(BIN)/pytest $(IN_TWO)
 
-# What one runs while working: ruff, and the tests that start no process, train nothing, trace no graph and search for nothing.
+# What one runs while working: ruff, and the tests that start no process, train nothing, trace no graph and
+# search for nothing.
 quick: ruff
 	$(BIN)/pytest $(IN_TWO) -m 'quick and not slow'
 

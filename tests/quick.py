@@ -23,11 +23,11 @@ def is_quick(item: pytest.Function) -> bool:
     if hasattr(item.function, "hypothesis"):
         return False
     fixtures = (getattr(item.module, name, None) for name in item.fixturenames)
-    return not any(_names_slow(each) for each in (item.function, *fixtures) if each is not None)
+    return not any(_names_slow(each) for each in (item.function, *fixtures))
 
 
 @functools.cache
-def _names_slow(function: Callable) -> bool:
+def _names_slow(function: Callable | None) -> bool:
     return _is_slow(function, set())
 
 
