@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tfspec.export.layers import tree_of
+from tfspec.export.micro.front_end import frame_function
 from tfspec.export.micro.graph import read_graph
 from tfspec.export.micro.network import network_functions
 from tfspec.export.micro.source_text import Source
@@ -44,7 +45,7 @@ def int8_network(function, features, states=(), seed=0):
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     converter.representative_dataset = lambda: (
-        [random.normal(size=spec.shape).astype(np.float32) for spec in specs] for _ in range(20)
+        {spec.name: random.normal(size=spec.shape).astype(np.float32) for spec in specs} for _ in range(20)
     )
     return converter.convert()
 
@@ -104,3 +105,30 @@ def shared_library(folder, *sources, flags=()):
 
 def pointer(values):
     return values.ctypes.data_as(ctypes.c_void_p)
+
+
+def compiled_front_end(front_end, hop_samples, folder):
+    """Compile a front end and return what makes of int16 samples, from silence on, (frames, bins)."""
+    source = Source()
+    frames = frame_function(front_end, source)
+    count = hop_samples // frames.frame_step
+    constants = {
+        **{"HOP_SAMPLES": hop_samples, "FRAMES": count, "BINS": frames.bins, "FFT_LENGTH": frames.fft_length},
+        **{"FRAME_LENGTH": frames.frame_length, "FRAME_STEP": frames.frame_step},
+        "KEPT_SAMPLES": max(0, frames.frame_length - frames.frame_step),
+    }
+    (folder / "model_data.h").write_text("".join(f"#define TFSPEC_{k} {v}\n" for k, v in constants.items()))
+    code = f'#include <string.h>\n#include "tfspec_internal.h"\n{source.text}\n{frames.function}\n'
+    (folder / "frame.c").write_text(code)
+    sources = (folder / "frame.c", SOURCE / "front_end.c", SOURCE / "mathematics.c")
+    library = shared_library(folder, *sources)
+
+    def compute(samples):
+        library.tfspec_reset_front_end()
+        hops = np.ascontiguousarray(samples[: len(samples) // hop_samples * hop_samples]).reshape(-1, hop_samples)
+        features = np.zeros((len(hops), count, frames.bins), np.float32)
+        for hop, computed in zip(hops, features, strict=True):
+            library.tfspec_front_end(pointer(hop), pointer(computed))
+        return features.reshape(-1, frames.bins)
+
+    return compute

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 KINDS = {"int8_t": np.int8, "uint16_t": np.uint16, "int16_t": np.int16, "int32_t": np.int32, "float": np.float32}
-WIDTH = 110
+WIDTH = 104
 
 
 class Source:
@@ -51,8 +51,8 @@ class Source:
         Returns:
             What points to it.
         """
-        text = ", ".join(f".{name} = {_value(value)}" for name, value in fields.items())
-        return "&" + self._named(kind.removeprefix("tfspec_"), f"static const {kind} %s = {{{text}}};")
+        words = [f".{name} = {_value(value)}" for name, value in fields.items()]
+        return "&" + self._named(kind.removeprefix("tfspec_"), f"static const {kind} %s = {_braced(words)};")
 
     def _named(self, stem: str, text: str) -> str:
         return self._names.setdefault(text, f"{stem}_{len(self._names)}")
@@ -78,13 +78,7 @@ def array(kind: str, values: Iterable) -> str:
     """
     flat = np.ravel(values).astype(KINDS[kind])
     words = [number(value) if kind == "float" else str(value) for value in flat]
-    lines, line = [], "   "
-    for word in words:
-        if len(line) + len(word) + 2 > WIDTH:
-            lines.append(line)
-            line = "   "
-        line += f" {word},"
-    return "\n".join([f"[{len(words)}] = {{", *lines, line, "};"])
+    return f"[{len(words)}] = {_braced(words)};"
 
 
 def number(value: float) -> str:
@@ -112,6 +106,15 @@ def string(text: str) -> str:
     """
     plain = set(range(ord(" "), ord("~") + 1)) - set(b'"\\?')  # a ? may begin a trigraph
     return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()) + '"'
+
+
+def _braced(words: list[str]) -> str:
+    lines = [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > WIDTH:
+            lines.append("")
+        lines[-1] += f" {word},"
+    return "\n".join(["{", *(f"   {line}" for line in lines), "}"])
 
 
 def _value(value: object) -> str:
