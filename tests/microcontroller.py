@@ -1,14 +1,17 @@
 """Small int8 networks, what TensorFlow Lite for Microcontrollers says of them, and C that is compiled for tests."""
 
 import ctypes
+import functools
 import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import layers
 
 from tfspec.export.layers import tree_of
 from tfspec.export.micro.front_end import frame_function
@@ -17,7 +20,7 @@ from tfspec.export.micro.network import network_functions
 from tfspec.export.micro.source_text import Source
 
 SOURCE = Path(str(files("tfspec.export.micro") / "source"))
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wdouble-promotion", "-O2")
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 
 
@@ -107,7 +110,7 @@ def pointer(values):
     return values.ctypes.data_as(ctypes.c_void_p)
 
 
-def compiled_front_end(front_end, hop_samples, folder):
+def compiled_front_end(front_end, lead_samples, hop_samples, folder):
     """Compile a front end and return what makes of int16 samples, from silence on, (frames, bins)."""
     source = Source()
     frames = frame_function(front_end, source)
@@ -115,7 +118,7 @@ def compiled_front_end(front_end, hop_samples, folder):
     constants = {
         **{"HOP_SAMPLES": hop_samples, "FRAMES": count, "BINS": frames.bins, "FFT_LENGTH": frames.fft_length},
         **{"FRAME_LENGTH": frames.frame_length, "FRAME_STEP": frames.frame_step},
-        "KEPT_SAMPLES": max(0, frames.frame_length - frames.frame_step),
+        **{"LEAD_SAMPLES": lead_samples, "SKIPPED_SAMPLES": frames.skipped},
     }
     (folder / "model_data.h").write_text("".join(f"#define TFSPEC_{k} {v}\n" for k, v in constants.items()))
     code = f'#include <string.h>\n#include "tfspec_internal.h"\n{source.text}\n{frames.function}\n'
@@ -132,3 +135,26 @@ def compiled_front_end(front_end, hop_samples, folder):
         return features.reshape(-1, frames.bins)
 
     return compute
+
+
+def with_biases(layer):
+    keras.utils.set_random_seed(3)
+    layer.bias_initializer = keras.initializers.RandomNormal(stddev=0.5)
+    return layer
+
+
+@functools.cache
+def residual_network():
+    """Convert a network of two frames of 40 bins a hop and four classes: convolutions, a late shortcut, a mean."""
+    first, second = with_biases(layers.Conv2D(16, (5, 1), (2, 1))), with_biases(layers.DepthwiseConv2D((5, 1)))
+    last = with_biases(layers.Dense(4))
+
+    def step(x, *states):
+        seen = tf.concat([states[0], tf.reshape(x, [1, 2, 1, 40])], 1)
+        y = tf.nn.relu(first(seen))
+        lately = tf.concat([states[1], y], 1)
+        past = tf.concat([states[2], y], 1)
+        ring = tf.concat([states[3][:, 1:], tf.nn.relu(second(lately) + past[:, :1])], 1)
+        return last(tf.reduce_mean(ring, [1, 2])), seen[:, 2:], lately[:, 1:], past[:, 1:], ring
+
+    return int8_network(step, (2, 40, 1), [(3, 1, 40), (4, 1, 16), (2, 1, 16), (9, 1, 16)])

@@ -27,6 +27,8 @@ class Frames(NamedTuple):
         frame_length: samples of a frame.
         frame_step: samples from one frame's start to the next one's.
         fft_length: length of the transform in samples.
+        skipped: samples before a frame, where Keras puts it into the middle of a longer transform.
+        seen: samples of which a frame is made, with those on both sides of it.
         bins: features of a frame.
         function: C that computes them, to follow its constants.
     """
@@ -34,6 +36,8 @@ class Frames(NamedTuple):
     frame_length: int
     frame_step: int
     fft_length: int
+    skipped: int
+    seen: int
     bins: int
     function: str
 
@@ -72,30 +76,35 @@ def frame_function(front_end: keras.Layer, source: Source) -> Frames:
     steps = list(_spectrum_steps(first, source))
     for layer in others:
         steps.append(_step(layer, steps[-1].values))
-    function = _function(steps)
-    return Frames(first.frame_length, first.frame_step, first.fft_length, steps[-1].values, function)
+    seen = first.fft_length if first.window_place == "center" else first.frame_length
+    return Frames(
+        first.frame_length,
+        first.frame_step,
+        first.fft_length,
+        (seen - first.frame_length) // 2,
+        seen,
+        steps[-1].values,
+        _function(steps),
+    )
 
 
-def streamed_features(front_end: keras.Layer, samples: np.ndarray) -> np.ndarray:
+def streamed_features(front_end: keras.Layer, samples: np.ndarray, lead_samples: int) -> np.ndarray:
     """Compute with Keras what the library computes hop by hop, from its beginning on.
 
     Args:
         front_end: as for `frame_function`.
         samples: (samples,) int16.
+        lead_samples: samples of silence before them, with which the first frame begins.
 
     Returns:
-        (frames, bins) float32; frames end where a step ends, so that the first ones begin in silence.
+        (frames, bins) float32, a frame for each step of the samples.
 
     Example:
-        >>> streamed_features(Spectrogram(4, 2), np.zeros(8, np.int16)).shape
+        >>> streamed_features(Spectrogram(4, 2), np.zeros(8, np.int16), lead_samples=2).shape
         (4, 3)
     """
     first, *_ = _layers_in(front_end)
-    silence = max(0, first.frame_length - first.frame_step)
-    # A window in the middle of a longer transform makes Keras leave out what stands beside it
-    beside = first.fft_length - first.frame_length if first.window_place == "center" else 0
-    before = beside // 2
-    padded = np.pad(samples.astype(np.float32) / FULL_SCALE, (silence + before, beside - before))
+    padded = np.pad(samples.astype(np.float32) / FULL_SCALE, (lead_samples, 0))
     (features,) = np.asarray(front_end(padded[np.newaxis]))
     return features[: len(samples) // first.frame_step, :, 0]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 
+from tfspec.base.errors import UserError
+from tfspec.base.text import shown, text_problem
 from tfspec.export.micro.front_end import Frames, frame_function
 from tfspec.export.micro.graph import Graph, read_graph
 from tfspec.export.micro.network import network_functions
@@ -23,34 +25,34 @@ class Listener:
     Args:
         front_end: a layer from signals to features, or a `keras.Sequential` of some.
         network: a TFLite file, see `read_graph`.
+        lead_samples: samples before a hop with which its first frame begins.
         hop_samples: samples from one call of the network to the next.
         sample_rate: samples per second.
         class_names: in the order of the logits.
         several_at_once: whether each class has a sigmoid, and not all of them one softmax.
-        thresholds: by name, those of the classes that are listened for.
-        smoothing_seconds: time over which probabilities are averaged.
-        refractory_seconds: time after an event without another one.
+        thresholds: by name, those of the classes that are listened for, in 0…1.
+        smoothing_hops: hops over which probabilities are averaged, at least 1.
+        refractory_hops: hops after an event without another one.
+
+    Raises:
+        UserError: a name cannot be printed.
     """
 
     front_end: keras.Layer
     network: bytes
+    lead_samples: int
     hop_samples: int
     sample_rate: int
-    class_names: tuple[str, ...]
-    several_at_once: bool = False
-    thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    smoothing_seconds: float = 0.5
-    refractory_seconds: float = 1.0
+    class_names: Sequence[str]
+    several_at_once: bool
+    thresholds: Mapping[str, float]
+    smoothing_hops: int
+    refractory_hops: int
 
-    @property
-    def smoothed_hops(self) -> int:
-        """Hops over which probabilities are averaged."""
-        return max(1, round(self.smoothing_seconds * self.sample_rate / self.hop_samples))
-
-    @property
-    def refractory_hops(self) -> int:
-        """Hops after an event without another one."""
-        return round(self.refractory_seconds * self.sample_rate / self.hop_samples)
+    def __post_init__(self):
+        for name in self.class_names:
+            if problem := text_problem(name):
+                raise UserError(f"Class {shown(name)}: {problem}")
 
 
 def model_files(listener: Listener) -> dict[str, str]:
@@ -85,6 +87,8 @@ def model_files(listener: Listener) -> dict[str, str]:
 def _constants(listener: Listener, frames: Frames, graph: Graph) -> dict[str, object]:
     count = listener.hop_samples // frames.frame_step
     sizes = (count * frames.frame_step, count * frames.bins, len(listener.class_names))
+    if listener.lead_samples + frames.frame_step < frames.seen:
+        raise ValueError(f"A frame is made of {frames.seen} samples: a lead of {listener.lead_samples} is too short")
     if sizes != (listener.hop_samples, graph.features.size, graph.logits.size):
         raise ValueError(
             f"A hop of {count} frames of {frames.bins} bins does not fit {listener.hop_samples} samples, or "
@@ -95,14 +99,15 @@ def _constants(listener: Listener, frames: Frames, graph: Graph) -> dict[str, ob
         "HOP_SAMPLES": listener.hop_samples,
         "CLASSES": len(listener.class_names),
         "SEVERAL_AT_ONCE": int(listener.several_at_once),
-        "SMOOTHED_HOPS": listener.smoothed_hops,
+        "SMOOTHED_HOPS": listener.smoothing_hops,
         "REFRACTORY_HOPS": listener.refractory_hops,
         "FRAMES": count,
         "BINS": frames.bins,
         "FRAME_LENGTH": frames.frame_length,
         "FRAME_STEP": frames.frame_step,
         "FFT_LENGTH": frames.fft_length,
-        "KEPT_SAMPLES": max(0, frames.frame_length - frames.frame_step),
+        "SKIPPED_SAMPLES": frames.skipped,
+        "LEAD_SAMPLES": listener.lead_samples,
         "FEATURE_SCALE": number(graph.features.scale),
         "FEATURE_ZERO": f"({graph.features.zero})",
         "LOGIT_SCALE": number(graph.logits.scale),
@@ -118,7 +123,7 @@ def _header(constants: Mapping[str, object]) -> str:
             "#ifndef TFSPEC_MODEL_DATA_H",
             "#define TFSPEC_MODEL_DATA_H",
             "",
-            *_definitions(constants),
+            *(f"#define TFSPEC_{name} {value}" for name, value in constants.items()),
             "",
             "extern const char *const tfspec_class_names[];",
             "extern const float tfspec_thresholds[];",
@@ -128,6 +133,3 @@ def _header(constants: Mapping[str, object]) -> str:
         ]
     )
 
-
-def _definitions(constants: Mapping[str, object]) -> Iterable[str]:
-    return (f"#define TFSPEC_{name} {value}" for name, value in constants.items())

@@ -8,19 +8,19 @@
 #define HALF (TFSPEC_FFT_LENGTH / 2)
 #define QUARTER (TFSPEC_FFT_LENGTH / 4)
 
-/* What later frames need of a hop's samples, and the next hop's. */
-static int16_t heard[TFSPEC_KEPT_SAMPLES + TFSPEC_HOP_SAMPLES];
+/* What is needed of earlier samples, and the next hop's. */
+static int16_t heard[TFSPEC_LEAD_SAMPLES + TFSPEC_HOP_SAMPLES];
 
 void tfspec_reset_front_end(void) {
     memset(heard, 0, sizeof heard);
 }
 
 void tfspec_front_end(const int16_t *samples, float *features) {
-    memcpy(heard + TFSPEC_KEPT_SAMPLES, samples, TFSPEC_HOP_SAMPLES * sizeof *heard);
+    memcpy(heard + TFSPEC_LEAD_SAMPLES, samples, TFSPEC_HOP_SAMPLES * sizeof *heard);
     for (int32_t i = 0; i < TFSPEC_FRAMES; i++) {
-        tfspec_frame(heard + i * TFSPEC_FRAME_STEP, features + i * TFSPEC_BINS);
+        tfspec_frame(heard + TFSPEC_SKIPPED_SAMPLES + i * TFSPEC_FRAME_STEP, features + i * TFSPEC_BINS);
     }
-    memmove(heard, heard + TFSPEC_HOP_SAMPLES, TFSPEC_KEPT_SAMPLES * sizeof *heard);
+    memmove(heard, heard + TFSPEC_HOP_SAMPLES, TFSPEC_LEAD_SAMPLES * sizeof *heard);
 }
 
 /* The turn by -2 pi k / TFSPEC_FFT_LENGTH, at most half a turn. */
