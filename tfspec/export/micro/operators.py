@@ -63,7 +63,10 @@ def _convolution(operator: Operator, emission: Emission) -> None:
 
 def _depthwise(operator: Operator, emission: Emission) -> None:
     _, *kernel, _ = _kept(operator, 1).shape
-    _weigh("tfspec_depthwise", operator, emission, _window(operator, kernel), 3)
+    window = _window(operator, kernel)
+    if window["in_width"] == window["kernel_width"] == 1:  # a column is a row, and the inner loop is over rows
+        window = _turned(window)
+    _weigh("tfspec_depthwise", operator, emission, window, 3)
 
 
 def _fully_connected(operator: Operator, emission: Emission) -> None:
@@ -79,7 +82,9 @@ def _weigh(function: str, operator: Operator, emission: Emission, window: dict, 
     assert given is not None and weights is not None
     values = _kept(operator, 1)
     others = tuple(axis for axis in range(values.ndim) if axis != channel_axis)
-    biases = -given.zero * values.sum(others, dtype=np.int64)
+    biases = np.zeros(values.shape[channel_axis], np.int64)
+    if operator.kind != "DEPTHWISE_CONV_2D":
+        biases -= given.zero * values.sum(others, dtype=np.int64)
     if bias is not None:
         biases = biases + _kept(operator, 2)
     products = np.float64(given.scale) * weights.scales.astype(np.float64)
@@ -146,6 +151,12 @@ def _joined(window: dict[str, int]) -> dict[str, int]:
         window["in_channels"] *= window[f"kernel_{axis}"]
         window[f"in_{axis}"] = window[f"kernel_{axis}"] = 1
     return window
+
+
+def _turned(window: dict[str, int]) -> dict[str, int]:
+    stems = ("in", "out", "kernel", "stride", "dilation")
+    pairs = [(f"{stem}_height", f"{stem}_width") for stem in stems] + [("pad_top", "pad_left")]
+    return window | {one: window[other] for pair in pairs for one, other in (pair, pair[::-1])}
 
 
 def _range(operator: Operator) -> dict[str, int]:

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* x * multiplier * 2^(shift - 31), rounded twice: as a product of fractions, and again by the shift. */
-static int32_t rescaled(int32_t x, int32_t multiplier, int32_t shift) {
+static inline int32_t rescaled(int32_t x, int32_t multiplier, int32_t shift) {
     uint32_t raised = (uint32_t)x << (shift > 0 ? shift : 0);
     int32_t product = (int32_t)(((int64_t)(int32_t)raised * multiplier + (1 << 30)) >> 31);
     if (shift >= 0) {
@@ -15,11 +15,11 @@ static int32_t rescaled(int32_t x, int32_t multiplier, int32_t shift) {
     return (product >> -shift) + ((product & mask) > (mask >> 1) + (product < 0));
 }
 
-static int8_t clamped(int32_t x, int32_t lowest, int32_t highest) {
+static inline int8_t clamped(int32_t x, int32_t lowest, int32_t highest) {
     return (int8_t)(x < lowest ? lowest : x > highest ? highest : x);
 }
 
-static int8_t finished(const tfspec_window *window, const tfspec_weights *weights, int32_t channel, int32_t sum) {
+static inline int8_t finished(const tfspec_window *window, const tfspec_weights *weights, int32_t channel, int32_t sum) {
     int32_t x = rescaled(sum, weights->multipliers[channel], weights->shifts[channel]);
     return clamped(x + window->zero_out, window->lowest, window->highest);
 }
@@ -94,37 +94,44 @@ void tfspec_convolution(const tfspec_window *window, const tfspec_weights *weigh
     }
 }
 
+/* The taps of one axis that look at something, from the first one to the one after the last. */
+static void inside(int32_t start, int32_t step, int32_t taps, int32_t size, int32_t *first, int32_t *end) {
+    *first = start < 0 ? (step - 1 - start) / step : 0;
+    *end = least(taps, start < size ? (size - start + step - 1) / step : 0);
+}
+
+/* Where there is padding nothing is added: unlike in a convolution, the zero point is not part of the bias. */
 static void convolved_alone(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in,
-                            int32_t top, int32_t left, int32_t channel, int8_t *out) {
-    int32_t last = window->out_channels - 1, repeated = window->out_channels / window->in_channels;
-    int32_t second = least(channel + 1, last), third = least(channel + 2, last), fourth = least(channel + 3, last);
-    int32_t from = channel / repeated, from_second = second / repeated;
-    int32_t from_third = third / repeated, from_fourth = fourth / repeated;
-    int32_t s0 = weights->bias[channel], s1 = weights->bias[second];
-    int32_t s2 = weights->bias[third], s3 = weights->bias[fourth];
-    const int8_t *w = weights->values;
-    for (int32_t i = 0; i < window->kernel_height; i++) {
-        for (int32_t j = 0; j < window->kernel_width; j++) {
-            const int8_t *x =
-                place(window, in, top + i * window->dilation_height, left + j * window->dilation_width);
-            if (x != NULL) {
-                s0 += x[from] * w[channel];
-                s1 += x[from_second] * w[second];
-                s2 += x[from_third] * w[third];
-                s3 += x[from_fourth] * w[fourth];
-            } else {
-                s0 += window->zero_in * w[channel];
-                s1 += window->zero_in * w[second];
-                s2 += window->zero_in * w[third];
-                s3 += window->zero_in * w[fourth];
+                            int32_t top, int32_t left, int8_t *out) {
+    int32_t channels = window->out_channels, repeated = channels / window->in_channels, zero = window->zero_in;
+    int32_t first_row, end_row, first_column, end_column;
+    inside(top, window->dilation_height, window->kernel_height, window->in_height, &first_row, &end_row);
+    inside(left, window->dilation_width, window->kernel_width, window->in_width, &first_column, &end_column);
+    for (int32_t channel = 0; channel < channels; channel += 4) {
+        int32_t second = least(channel + 1, channels - 1), third = least(channel + 2, channels - 1);
+        int32_t fourth = least(channel + 3, channels - 1);
+        int32_t s0 = weights->bias[channel], s1 = weights->bias[second];
+        int32_t s2 = weights->bias[third], s3 = weights->bias[fourth];
+        int32_t from = channel / repeated, from_second = second / repeated;
+        int32_t from_third = third / repeated, from_fourth = fourth / repeated;
+        for (int32_t i = first_row; i < end_row; i++) {
+            int32_t row = top + i * window->dilation_height, column = left + first_column * window->dilation_width;
+            const int8_t *x = in + (row * window->in_width + column) * window->in_channels;
+            const int8_t *w = weights->values + (i * window->kernel_width + first_column) * channels;
+            for (int32_t j = first_column; j < end_column; j++) {
+                s0 += (x[from] - zero) * w[channel];
+                s1 += (x[from_second] - zero) * w[second];
+                s2 += (x[from_third] - zero) * w[third];
+                s3 += (x[from_fourth] - zero) * w[fourth];
+                x += window->dilation_width * window->in_channels;
+                w += channels;
             }
-            w += window->out_channels;
         }
+        out[channel] = finished(window, weights, channel, s0);
+        out[second] = second > channel ? finished(window, weights, second, s1) : out[second];
+        out[third] = third > second ? finished(window, weights, third, s2) : out[third];
+        out[fourth] = fourth > third ? finished(window, weights, fourth, s3) : out[fourth];
     }
-    out[channel] = finished(window, weights, channel, s0);
-    out[second] = second > channel ? finished(window, weights, second, s1) : out[second];
-    out[third] = third > second ? finished(window, weights, third, s2) : out[third];
-    out[fourth] = fourth > third ? finished(window, weights, fourth, s3) : out[fourth];
 }
 
 void tfspec_depthwise(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in, int8_t *out) {
@@ -132,9 +139,7 @@ void tfspec_depthwise(const tfspec_window *window, const tfspec_weights *weights
         for (int32_t x = 0; x < window->out_width; x++) {
             int32_t top = y * window->stride_height - window->pad_top;
             int32_t left = x * window->stride_width - window->pad_left;
-            for (int32_t channel = 0; channel < window->out_channels; channel += 4) {
-                convolved_alone(window, weights, in, top, left, channel, out);
-            }
+            convolved_alone(window, weights, in, top, left, out);
             out += window->out_channels;
         }
     }

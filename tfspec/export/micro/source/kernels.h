@@ -19,8 +19,8 @@ typedef struct {
     int32_t lowest, highest; /* of what comes out, which is where a ReLU ends it */
 } tfspec_window;
 
-/* Of each output channel: its factor is multiplier * 2^(shift - 31). The zero point of what goes in is part of
-   the bias. */
+/* Of each output channel: its factor is multiplier * 2^(shift - 31). In a convolution the zero point of what goes
+   in is part of the bias. */
 typedef struct {
     const int8_t *values;
     const int32_t *bias;
