@@ -61,7 +61,7 @@ $(VENV)/installed: $(VENV)/bin/python setup.cfg
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/bin/python setup.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,micro]'
 	touch $@ $(VENV)/installed
 
 # Without what they require, which would bring back an older TensorFlow

@@ -1,4 +1,4 @@
-"""Small int8 networks, what TensorFlow Lite for Microcontrollers says of them, and C that is compiled for tests."""
+"""Small int8 networks, what an interpreter for microcontrollers says of them, and C compiled for tests."""
 
 import ctypes
 import functools
@@ -73,10 +73,10 @@ class OnMicrocontroller:
         return self._get(self._graph.logits)
 
     def _set(self, tensor, values):
-        self._interpreter.set_input(values.reshape(tensor.shape), self._given.index(tensor.index))
+        self._interpreter.set_input(values.reshape(tensor.shape), self._given.index(tensor.number))
 
     def _get(self, tensor):
-        return self._interpreter.get_output(self._returned.index(tensor.index)).copy()
+        return self._interpreter.get_output(self._returned.index(tensor.number)).copy()
 
 
 def compiled_network(model, folder, *flags):
@@ -101,7 +101,19 @@ def compiled_network(model, folder, *flags):
 
 def shared_library(folder, *sources, flags=()):
     path = folder / f"{len(list(folder.iterdir()))}.so"
-    command = ["gcc", *STRICT, *flags, "-fPIC", "-shared", f"-I{SOURCE}", f"-I{folder}", "-o", path, *sources, "-lm"]
+    command = [
+        "gcc",
+        *STRICT,
+        *flags,
+        "-fPIC",
+        "-shared",
+        f"-I{SOURCE}",
+        f"-I{folder}",
+        "-o",
+        path,
+        *sources,
+        "-lm",
+    ]
     subprocess.run(list(map(str, command)), check=True)
     return ctypes.CDLL(str(path))
 
@@ -128,7 +140,9 @@ def compiled_front_end(front_end, lead_samples, hop_samples, folder):
 
     def compute(samples):
         library.tfspec_reset_front_end()
-        hops = np.ascontiguousarray(samples[: len(samples) // hop_samples * hop_samples]).reshape(-1, hop_samples)
+        hops = np.ascontiguousarray(samples[: len(samples) // hop_samples * hop_samples]).reshape(
+            -1, hop_samples
+        )
         features = np.zeros((len(hops), count, frames.bins), np.float32)
         for hop, computed in zip(hops, features, strict=True):
             library.tfspec_front_end(pointer(hop), pointer(computed))
@@ -145,8 +159,11 @@ def with_biases(layer):
 
 @functools.cache
 def residual_network():
-    """Convert a network of two frames of 40 bins a hop and four classes: convolutions, a late shortcut, a mean."""
-    first, second = with_biases(layers.Conv2D(16, (5, 1), (2, 1))), with_biases(layers.DepthwiseConv2D((5, 1)))
+    """Convert a network with memory: two frames of 40 bins a hop, a late shortcut, a mean, four classes."""
+    first, second = (
+        with_biases(layers.Conv2D(16, (5, 1), (2, 1))),
+        with_biases(layers.DepthwiseConv2D((5, 1))),
+    )
     last = with_biases(layers.Dense(4))
 
     def step(x, *states):

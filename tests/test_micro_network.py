@@ -1,12 +1,17 @@
 """Networks in C on 8-bit integers, against TensorFlow Lite for Microcontrollers, bit for bit."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
-
-from microcontroller import OnMicrocontroller, compiled_network, int8_network, needs_gcc, residual_network, with_biases
+from microcontroller import (
+    OnMicrocontroller,
+    compiled_network,
+    int8_network,
+    needs_gcc,
+    residual_network,
+    with_biases,
+)
 
 pytestmark = needs_gcc
 
@@ -19,7 +24,10 @@ ONE_INPUT = {
     "convolution": (with_biases(layers.Conv2D(7, (3, 2), activation="relu")), (6, 5, 3)),
     "padded convolution": (with_biases(layers.Conv2D(5, (5, 3), (2, 1), "same")), (9, 6, 2)),
     "dilated convolution": (with_biases(layers.Conv2D(6, (3, 3), dilation_rate=(2, 2))), (7, 8, 4)),
-    "dilated and padded": (with_biases(layers.Conv2D(4, (3, 1), padding="same", dilation_rate=(2, 1))), (7, 1, 4)),
+    "dilated and padded": (
+        with_biases(layers.Conv2D(4, (3, 1), padding="same", dilation_rate=(2, 1))),
+        (7, 1, 4),
+    ),
     "whole convolution": (with_biases(layers.Conv2D(9, (5, 4), activation="relu6")), (5, 4, 3)),
     "whole rows": (with_biases(layers.Conv2D(9, (3, 4), activation="relu6")), (5, 4, 3)),
     "pointwise": (with_biases(layers.Conv2D(13, 1)), (2, 3, 10)),

@@ -1,4 +1,4 @@
-"""The folder that goes to a microcontroller: C, the network, a test of both, and what it takes of a device."""
+"""The folder for a microcontroller: C, the network, a test of both, and what it takes of a device."""
 
 from __future__ import annotations
 
@@ -49,10 +49,13 @@ def write_micro(folder: str | os.PathLike, listener: Listener, samples: np.ndarr
     hops = min(len(samples) // listener.hop_samples, TESTED_HOPS)
     if not hops:
         raise UserError(
-            f"The test of a microcontroller's code is made of a hop of {listener.hop_samples} samples or more. "
+            f"A microcontroller's code is tested on a hop of {listener.hop_samples} samples or more. "
             f"Received: {len(samples)}"
         )
-    contents = {**model_files(listener), "test_vectors.h": _vectors(listener, samples[: hops * listener.hop_samples])}
+    contents = {
+        **model_files(listener),
+        "test_vectors.h": _vectors(listener, samples[: hops * listener.hop_samples]),
+    }
     contents["model_tflite.cc"] = _network_array(listener.network)
     with written_beside(folder) as temporary:
         temporary.mkdir()
@@ -91,7 +94,7 @@ def probabilities(logits: np.ndarray, tensor: Tensor, several_at_once: bool) -> 
     Returns:
         (hops, classes) float32.
     """
-    real = float(tensor.scale) * (logits.astype(np.float64) - tensor.zero)
+    real = tensor.scale * (logits.astype(np.float64) - tensor.zero)
     if several_at_once:
         return (1 / (1 + np.exp(-real))).astype(np.float32)
     powers = np.exp(real - real.max(1, keepdims=True))
@@ -117,7 +120,12 @@ def _vectors(listener: Listener, samples: np.ndarray) -> str:
         "int8_t test_logits": logits,
         "float test_probabilities": expected,
     }
-    lines = ["/* Real hops, and what Keras and TensorFlow Lite say of them. */", "", "#include <stdint.h>", ""]
+    lines = [
+        "/* Real hops, and what Keras and TensorFlow Lite say of them. */",
+        "",
+        "#include <stdint.h>",
+        "",
+    ]
     lines += [f"#define TEST_{name} {value}" for name, value in definitions.items()]
     lines += [f"static const {name}{array(name.split()[0], values)}" for name, values in tables.items()]
     return "\n".join([*lines, ""])

@@ -168,17 +168,23 @@ def _step(layer: keras.Layer, values: int) -> _Step:
     if type(layer) is Decibel:
         _check_range(layer)
         if layer.reference == "max":
-            raise _missing(f'{name}(reference="max")', "a stream has no loudest frame; train with reference=1.0")
+            raise _missing(
+                f'{name}(reference="max")', "a stream has no loudest frame; train with reference=1.0"
+            )
         factor = 20 / layer.power / np.log(10)
         return _level(values, 0, layer.floor, factor, -factor * np.log(max(layer.reference, layer.floor)))
     if type(layer) is keras.layers.Rescaling:
         if np.ndim(layer.scale) or np.ndim(layer.offset):
             raise _missing(f"{name} by several numbers", "train with one scale and one offset")
-        return _Step(f"tfspec_rescale({{x}}, {values}, {number(layer.scale)}, {number(layer.offset)})", values)
+        return _Step(
+            f"tfspec_rescale({{x}}, {values}, {number(layer.scale)}, {number(layer.offset)})", values
+        )
     if type(layer) is keras.layers.AveragePooling2D:
         (frames, together) = layer.pool_size
         if frames != 1 or tuple(layer.strides) != (1, together) or layer.padding != "valid":
-            raise _missing(f"{name}{tuple(layer.pool_size)}", "train with neighbouring bins together, without padding")
+            raise _missing(
+                f"{name}{tuple(layer.pool_size)}", "train with neighbouring bins together, without padding"
+            )
         return _Step(f"tfspec_mean_together({{x}}, {values // together}, {together})", values // together)
     raise _missing(name, "train with Log, Decibel, Rescaling or none after the spectrum")
 

@@ -20,7 +20,7 @@ class Tensor(NamedTuple):
     """A tensor of a graph; an integer q in it stands for scale · (q − zero).
 
     Args:
-        index: its number in the graph.
+        number: its own, in the graph.
         shape: its axes, the batch's first.
         is_int8: whether it holds 8-bit integers.
         scales: float32, one, or one a channel; empty where it is no quantity.
@@ -28,7 +28,7 @@ class Tensor(NamedTuple):
         values: what it always holds; None where that is computed.
     """
 
-    index: int
+    number: int
     shape: tuple[int, ...]
     is_int8: bool
     scales: np.ndarray
@@ -36,10 +36,10 @@ class Tensor(NamedTuple):
     values: np.ndarray | None
 
     @property
-    def scale(self) -> np.float32:
+    def scale(self) -> float:
         """The one scale of a tensor that has no more."""
         (scale,) = self.scales
-        return scale
+        return float(scale)
 
     @property
     def size(self) -> int:
@@ -96,14 +96,14 @@ def read_graph(model: bytes) -> Graph:
     graph, (signature,) = tree.subgraphs[0], tree.signatureDefs
     tensors = [_tensor(tree, i) for i in range(len(graph.tensors))]
     names = [
-        {(each.name.decode()): tensors[each.tensorIndex] for each in side}
+        {each.name.decode(): tensors[each.tensorIndex] for each in side}
         for side in (signature.inputs, signature.outputs)
     ]
     given, returned = names
     features, logits = given.pop(FEATURES, None), returned.pop(LOGITS, None)
     if features is None or logits is None or given.keys() != returned.keys():
         raise ValueError(
-            f"A network takes `features` and states, and gives `logits` and the same states. Received: {names}"
+            f"A network takes `features` and states, and gives `logits` and these states. Received: {names}"
         )
     states = tuple((given[name], returned[name]) for name in sorted(given))
     for old, new in ((features, features), (logits, logits), *states):
@@ -125,7 +125,12 @@ def _tensor(tree: Any, index: int) -> Tensor:
     if kept is not None and tensor.type in TYPES:
         values = np.frombuffer(bytes(kept), TYPES[tensor.type]).reshape(shape)
     return Tensor(
-        index, shape, tensor.type == schema.TensorType.INT8, np.asarray(scales, np.float32), int(zeros[0]), values
+        index,
+        shape,
+        tensor.type == schema.TensorType.INT8,
+        np.asarray(scales, np.float32),
+        int(zeros[0]),
+        values,
     )
 
 

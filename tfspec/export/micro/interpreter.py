@@ -81,8 +81,8 @@ def _micro_step(network: bytes, graph: Graph) -> Callable[[list[np.ndarray]], li
 
     interpreter = runtime.Interpreter.from_bytes(network, arena_size=MOST_ARENA)
     main = tree_of(network).subgraphs[0]
-    given = [list(main.inputs).index(tensor.index) for tensor in _given(graph)]
-    returned = [list(main.outputs).index(tensor.index) for tensor in _returned(graph)]
+    given = [list(main.inputs).index(tensor.number) for tensor in _given(graph)]
+    returned = [list(main.outputs).index(tensor.number) for tensor in _returned(graph)]
 
     def step(values: list[np.ndarray]) -> list[np.ndarray]:
         for place, value in zip(given, values, strict=True):
@@ -99,9 +99,9 @@ def _litert_step(network: bytes, graph: Graph) -> Callable[[list[np.ndarray]], l
 
     def step(values: list[np.ndarray]) -> list[np.ndarray]:
         for tensor, value in zip(_given(graph), values, strict=True):
-            interpreter.set_tensor(tensor.index, value)
+            interpreter.set_tensor(tensor.number, value)
         interpreter.invoke()
-        return [interpreter.get_tensor(tensor.index) for tensor in _returned(graph)]
+        return [interpreter.get_tensor(tensor.number) for tensor in _returned(graph)]
 
     return step
 

@@ -44,25 +44,25 @@ def lay_out(graph: Graph) -> Layout:
         ValueError: a state becomes another one as it is.
     """
     roots, made, read = _lives(graph)
-    places = {graph.features.index: "features"}
+    places = {graph.features.number: "features"}
     states, copied, size = [], [], 0
-    for old, new in graph.states:
+    for old, _ in graph.states:
         states.append(f"states + {size}")
-        places[old.index] = states[-1]
+        places[old.number] = states[-1]
         size += -(-old.size // ALIGNMENT) * ALIGNMENT
-    ends = [roots.get(each.index, each.index) for each in (graph.logits, *(new for _, new in graph.states))]
+    ends = [roots.get(each.number, each.number) for each in (graph.logits, *(new for _, new in graph.states))]
     for (old, new), state in zip(graph.states, states, strict=True):
-        root = roots.get(new.index, new.index)
-        in_place = root in made and ends.count(root) == 1 and read.get(old.index, -1) < made[root]
+        root = roots.get(new.number, new.number)
+        in_place = root in made and ends.count(root) == 1 and read.get(old.number, -1) < made[root]
         if in_place:
             places[root] = state
-        elif root != old.index:
-            if root in {other.index for other, _ in graph.states}:
+        elif root != old.number:
+            if root in {other.number for other, _ in graph.states}:
                 raise ValueError("A state that becomes another one as it is: keep it once")
             copied.append((root, state, old.size))
     end = len(graph.operators)
     read.update(dict.fromkeys([ends[0], *(root for root, _, _ in copied)], end))
-    tensors = {each.output.index: each.output for each in graph.operators}
+    tensors = {each.output.number: each.output for each in graph.operators}
     addresses, arena_bytes = planned(
         {
             root: Need(tensors[root].size, step, max(step, read.get(root, step)))
@@ -83,14 +83,14 @@ def _lives(graph: Graph) -> tuple[dict[int, int], dict[int, int], dict[int, int]
     read: dict[int, int] = {}
 
     def root_of(tensor: Tensor) -> int:
-        return roots.get(tensor.index, tensor.index)
+        return roots.get(tensor.number, tensor.number)
 
     for step, operator in enumerate(graph.operators):
         if operator.kind in VIEWS:
             (viewed, *_) = operator.inputs
             assert viewed is not None
-            roots[operator.output.index] = root_of(viewed)
+            roots[operator.output.number] = root_of(viewed)
             continue
         read.update({root_of(tensor): step for tensor in operator.inputs if tensor is not None})
-        made[operator.output.index] = step
+        made[operator.output.number] = step
     return roots, made, read

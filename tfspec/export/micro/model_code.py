@@ -1,4 +1,4 @@
-"""The generated C files of a classifier: its numbers and names, its tables, and what is called in which order."""
+"""The generated C files of a classifier: its numbers and names, its tables, and what is called."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def _constants(listener: Listener, frames: Frames, graph: Graph) -> dict[str, ob
     count = listener.hop_samples // frames.frame_step
     sizes = (count * frames.frame_step, count * frames.bins, len(listener.class_names))
     if listener.lead_samples + frames.frame_step < frames.seen:
-        raise ValueError(f"A frame is made of {frames.seen} samples: a lead of {listener.lead_samples} is too short")
+        raise ValueError(
+            f"A frame is made of {frames.seen} samples: a lead of {listener.lead_samples} is too short"
+        )
     if sizes != (listener.hop_samples, graph.features.size, graph.logits.size):
         raise ValueError(
             f"A hop of {count} frames of {frames.bins} bins does not fit {listener.hop_samples} samples, or "
@@ -132,4 +134,3 @@ def _header(constants: Mapping[str, object]) -> str:
             "",
         ]
     )
-

@@ -31,7 +31,7 @@ def network_functions(graph: Graph, source: Source) -> str:
     def place(tensor: Tensor) -> str:
         if tensor.values is not None:
             return source.table("int8_t", tensor.values)
-        return layout.places[tensor.index]
+        return layout.places[tensor.number]
 
     emission = Emission(source, place, [])
     for operator in graph.operators:
@@ -75,7 +75,7 @@ def check_operators(graph: Graph) -> None:
         names = listed(sorted(missing | others))
         why = "are not there on microcontrollers" if missing else "have other numbers than int8"
         raise UserError(
-            f"Operators of the network {why}: {names}. Train one of the networks for streams, such as ds_tc_resnet"
+            f"Operators of the network {why}: {names}. Train a network for streams, such as ds_tc_resnet"
         )
 
 

@@ -64,7 +64,9 @@ def _convolution(operator: Operator, emission: Emission) -> None:
 def _depthwise(operator: Operator, emission: Emission) -> None:
     _, *kernel, _ = _kept(operator, 1).shape
     window = _window(operator, kernel)
-    if window["in_width"] == window["kernel_width"] == 1:  # a column is a row, and the inner loop is over rows
+    if (
+        window["in_width"] == window["kernel_width"] == 1
+    ):  # a column is a row, and the inner loop is over rows
         window = _turned(window)
     _weigh("tfspec_depthwise", operator, emission, window, 3)
 
@@ -87,10 +89,10 @@ def _weigh(function: str, operator: Operator, emission: Emission, window: dict, 
         biases -= given.zero * values.sum(others, dtype=np.int64)
     if bias is not None:
         biases = biases + _kept(operator, 2)
-    products = np.float64(given.scale) * weights.scales.astype(np.float64)
+    products = given.scale * weights.scales.astype(np.float64)
     if operator.kind == "FULLY_CONNECTED" and len(products) == 1:  # multiplied in float32 there
         products = (given.scale * weights.scales).astype(np.float64)
-    factors = [factor(real) for real in products / np.float64(operator.output.scale)]
+    factors = [factor(real) for real in products / operator.output.scale]
     multipliers, shifts = zip(*factors * (len(biases) // len(factors)), strict=True)
     constants = {
         "values": emission.source.table("int8_t", values),
@@ -177,7 +179,7 @@ def _ends(output: Tensor, activation: int) -> tuple[int, int]:
     if activation not in reals:
         names = {code: name for name, code in vars(kinds).items()}
         raise UserError(
-            f"The activation {names.get(activation)} is not there on microcontrollers: train the network with ReLU"
+            f"The activation {names.get(activation)} is not there on microcontrollers: train with ReLU"
         )
     lowest, highest = (
         int(output.zero + np.round(np.float32(real) / output.scale)) if math.isfinite(real) else end
@@ -193,7 +195,7 @@ def _pair(operator: Operator, emission: Emission) -> None:
     size, first_steps, second_steps, _ = _four(
         list(zip(output.shape, *strides, _steps(output.shape, output.shape), strict=True))
     )
-    scales = [float(tensor.scale) for tensor in (first, second, output)]
+    scales = [tensor.scale for tensor in (first, second, output)]
     if operator.kind == "ADD":
         largest = 2 * max(scales[:2])
         reals = [scales[0] / largest, scales[1] / largest, largest / (2**ADDED_BITS * scales[2])]
@@ -220,7 +222,7 @@ def _mean(operator: Operator, emission: Emission) -> None:
         raise UserError(f"A mean over axes {axes} is not there on microcontrollers: take neighbouring axes")
     parts = given.shape[: axes[0]], given.shape[axes[0] : axes[-1] + 1], given.shape[axes[-1] + 1 :]
     outer, middle, inner = map(math.prod, parts)
-    multiplier, shift = factor(float(given.scale) / float(output.scale))
+    multiplier, shift = factor(given.scale / output.scale)
     # The division is part of the factor, as far as its shift allows
     raised = min(middle.bit_length() - 1, 32, 31 + shift)
     fields = {
@@ -251,7 +253,9 @@ def _concatenation(operator: Operator, emission: Emission) -> None:
     for given in operator.inputs:
         assert given is not None
         axes = zip(given.shape, _steps(given.shape, given.shape), target, strict=True)
-        emission.move(axes, emission.place(given), f"{emission.place(operator.output)} + {start * target[axis]}")
+        emission.move(
+            axes, emission.place(given), f"{emission.place(operator.output)} + {start * target[axis]}"
+        )
         start += given.shape[axis]
 
 
@@ -277,7 +281,9 @@ def _plain(operator: Operator) -> list[range]:
 def _strided(operator: Operator) -> list[range]:
     options = operator.options
     if options.ellipsisMask or options.newAxisMask:
-        raise UserError("A slice with an ellipsis or a new axis is not there on microcontrollers: reshape before it")
+        raise UserError(
+            "A slice with an ellipsis or a new axis is not there on microcontrollers: reshape before it"
+        )
     ranges = []
     for axis, length in enumerate(_given(operator).shape):
         begin, end, step = (int(np.ravel(_kept(operator, i))[axis]) for i in (1, 2, 3))
@@ -320,7 +326,7 @@ def _kept(operator: Operator, i: int) -> np.ndarray:
 
 
 def _steps(shape: tuple[int, ...], output: tuple[int, ...]) -> tuple[int, ...]:
-    """Say how far it is to the next place along each axis of an output, in a tensor that is spread over it."""
+    """Say how far the next place along each axis of an output is, in a tensor that is spread over it."""
     shape = (1,) * (len(output) - len(shape)) + tuple(shape)
     steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     return tuple(0 if size == 1 else step for size, step in zip(shape, steps, strict=True))

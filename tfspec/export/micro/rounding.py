@@ -55,7 +55,7 @@ def rescaled(x: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
 
 
 def requantized(
-    scale_in: np.float32, zero_in: int, scale: np.float32, zero: int, lowest: int = -128, highest: int = 127
+    scale_in: float, zero_in: int, scale: float, zero: int, lowest: int = -128, highest: int = 127
 ) -> np.ndarray:
     """List what each 8-bit integer of one scale is in another.
 
@@ -70,11 +70,11 @@ def requantized(
     Returns:
         (256,) integers, for −128 … 127.
     """
-    values = zero + rescaled(INTEGERS - zero_in, *factor(float(scale_in) / float(scale)))
+    values = zero + rescaled(INTEGERS - zero_in, *factor(scale_in / scale))
     return np.clip(values, lowest, highest)
 
 
-def logistic(scale_in: np.float32, zero_in: int) -> np.ndarray:
+def logistic(scale_in: float, zero_in: int) -> np.ndarray:
     """List the logistic function of each 8-bit integer, in steps of 1/256 from −128 on.
 
     TensorFlow's has 31 bits before it rounds: there is no other result but where a value lies on a half.
@@ -86,5 +86,5 @@ def logistic(scale_in: np.float32, zero_in: int) -> np.ndarray:
     Returns:
         (256,) integers, for −128 … 127.
     """
-    values = 256 / (1 + np.exp(-float(scale_in) * (INTEGERS - zero_in)))
+    values = 256 / (1 + np.exp(-scale_in * (INTEGERS - zero_in)))
     return np.clip(np.floor(values + 0.5) - 128, -128, 127)

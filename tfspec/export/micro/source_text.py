@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
-KINDS = {"int8_t": np.int8, "uint16_t": np.uint16, "int16_t": np.int16, "int32_t": np.int32, "float": np.float32}
+KINDS: dict[str, type] = {
+    "int8_t": np.int8,
+    "int16_t": np.int16,
+    "uint16_t": np.uint16,
+    "int32_t": np.int32,
+    "float": np.float32,
+}
 WIDTH = 104
 
 
@@ -29,7 +36,7 @@ class Source:
     def __init__(self):
         self._names: dict[str, str] = {}
 
-    def table(self, kind: str, values: Iterable) -> str:
+    def table(self, kind: str, values: npt.ArrayLike) -> str:
         """Define an array.
 
         Args:
@@ -63,7 +70,7 @@ class Source:
         return "\n".join(text.replace("%s", name, 1) for text, name in self._names.items())
 
 
-def array(kind: str, values: Iterable) -> str:
+def array(kind: str, values: npt.ArrayLike) -> str:
     """Write what follows an array's name in its definition.
 
     Args:
@@ -76,7 +83,7 @@ def array(kind: str, values: Iterable) -> str:
             0.1f, 3.0f,
         };
     """
-    flat = np.ravel(values).astype(KINDS[kind])
+    flat: np.ndarray = np.ravel(values).astype(KINDS[kind])
     words = [number(value) if kind == "float" else str(value) for value in flat]
     return f"[{len(words)}] = {_braced(words)};"
 
