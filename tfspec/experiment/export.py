@@ -23,7 +23,11 @@ CALIBRATION_SIGNALS = 1000
 
 
 def export_run(
-    steps: Steps, run: Run, quantize: Quantize = "none", calibrated: bool = False
+    steps: Steps,
+    run: Run,
+    quantize: Quantize = "none",
+    calibrated: bool = False,
+    streaming: bool = False,
 ) -> dict[str, Any]:
     """Write a SavedModel and a TFLite file, compared with the Keras model on the validation part.
 
@@ -33,6 +37,7 @@ def export_run(
         quantize: what becomes of the TFLite file's backbone; "int8" is calibrated on the training part.
         calibrated: divide the logits by the temperature with which the validation part has the lowest
             cross-entropy, so that probabilities are worth what they say.
+        streaming: also write a TFLite file that takes a stream hop by hop.
 
     Returns:
         As `tfspec.export.export`, also kept in export/parity.json.
@@ -55,7 +60,7 @@ def export_run(
         read, there = readable(steps, run, rows)
         yield from read_signals(there, read, steps.validation_batch_size)
 
-    return export(model, run.folder / "export", signals(validation), quantize, signals(some))
+    return export(model, run.folder / "export", signals(validation), quantize, signals(some), streaming)
 
 
 def _tempered(steps: Steps, run: Run) -> Classifier:

@@ -96,12 +96,14 @@ class Pipeline(Steps):
         """Score a run's best models again, or on another data set; see `experiment.evaluate.evaluate`."""
         return evaluate(self, run, data, on_bad_file, part)
 
-    def export(self, run: Run, quantize: Quantize = "none", calibrated: bool = False) -> dict[str, Any]:
+    def export(
+        self, run: Run, quantize: Quantize = "none", calibrated: bool = False, streaming: bool = False
+    ) -> dict[str, Any]:
         """Write a SavedModel and a TFLite file of a run, and prove them; see `experiment.export`.
 
         The page of the run, where it has one, then says what they are.
         """
-        proved = export_run(self, run, quantize, calibrated)
+        proved = export_run(self, run, quantize, calibrated, streaming)
         if (run.folder / PAGE).exists():
             self.report(run)
         return proved

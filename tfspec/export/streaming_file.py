@@ -132,6 +132,7 @@ class StreamingFacts:
         states: what goes from one hop to the next.
         channels: of the samples; None for one without an axis of its own.
         quantize: what became of the network.
+        sha256: digest of the file; None where it is not held to one.
         detector: how events are found.
 
     Raises:
@@ -155,6 +156,7 @@ class StreamingFacts:
     states: tuple[StreamingState, ...]
     channels: Count | None = None
     quantize: Literal["none", "int8"] = "none"
+    sha256: str | None = None
     detector: DetectorSettings = DetectorSettings()
 
     def __post_init__(self):
