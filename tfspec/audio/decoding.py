@@ -225,6 +225,31 @@ def windows_of(
         yield end - num_samples, samples[-num_samples:]
 
 
+def audio_blocks(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
+    """Decode and resample a recording of any length, a block at a time.
+
+    Args:
+        path: as in `load_audio`.
+        sample_rate: samples per second of the blocks.
+
+    Yields:
+        (samples,) float32, of any length.
+
+    Raises:
+        UserError: as in `load_audio`.
+
+    Example:
+        >>> import tempfile
+        >>> import soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/a.wav", np.zeros(8000), 8000)
+        ...     sum(len(block) for block in audio_blocks(f"{folder}/a.wav", 16000))
+        16000
+    """
+    with opened(path) as recording:
+        yield from _resampled(recording, sample_rate)
+
+
 def _resampled(recording: Recording, sample_rate: int) -> Iterator[np.ndarray]:
     """Decode and resample a recording, blocks of (samples,) at a time, none much longer than decoded."""
     native_rate, path = recording.sample_rate, recording.path
