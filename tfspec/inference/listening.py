@@ -69,7 +69,7 @@ def load_listener(path: str | os.PathLike, hop_seconds: float | None = None) -> 
         Traceback (most recent call last):
         tfspec.base.errors.UserError: No model at missing.tflite. Give a run folder, a .keras file or a ...
     """
-    if (streaming := _streaming_at(Path(path))) is None:
+    if (streaming := find_streaming(path)) is None:
         hop_seconds = HOP_SECONDS if hop_seconds is None else hop_seconds
         if not 0 < hop_seconds < math.inf:
             raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
@@ -82,8 +82,20 @@ def load_listener(path: str | os.PathLike, hop_seconds: float | None = None) -> 
     return model
 
 
-def _streaming_at(path: Path) -> Path | None:
-    """Name what `load_streaming` is to load, where there is a streaming model."""
+def find_streaming(path: str | os.PathLike) -> Path | None:
+    """Find a streaming model.
+
+    Args:
+        path: as in `load_listener`.
+
+    Returns:
+        What `load_streaming` takes; None where there is another model, or none.
+
+    Example:
+        >>> find_streaming("export/streaming.tflite").as_posix(), find_streaming("export/model.tflite")
+        ('export/streaming.tflite', None)
+    """
+    path = Path(path)
     if path.name in (MODEL_NAME, FACTS_NAME):
         return path
     return next((each for each in (path, path / "export") if (each / FACTS_NAME).is_file()), None)
@@ -138,14 +150,13 @@ def listen(
         >>> [(each.time, each.label) for each in heard]
         [(1.0, 'yes'), (2.25, 'yes')]
     """
-    hop_seconds = model.hop_samples / model.sample_rate
-    detector = Detector(model.class_names, hop_seconds, settings or model.detector)
+    detector = Detector(model.class_names, model.hop_samples / model.sample_rate, settings or model.detector)
     model.reset()
     for hop, samples in enumerate(hops_of(blocks, model.hop_samples)):
         probabilities = model.step(samples)
         found = detector.step(probabilities) if hop >= model.warm_up_hops else None
         if found:
-            yield Heard((hop + 1) * hop_seconds, found.label, found.score)
+            yield Heard((hop + 1) * model.hop_samples / model.sample_rate, found.label, found.score)
 
 
 def stream_probabilities(model: Listener, blocks: Iterable[np.ndarray]) -> np.ndarray:
