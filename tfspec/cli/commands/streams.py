@@ -136,8 +136,8 @@ def evaluate_stream(
 
     files = _recordings(recordings)
     truth = read_events(events, [*files])
-    loaded = load_listener(model, hop_seconds)
     saved_in = _settings_file(model) if save else None
+    loaded = load_listener(model, hop_seconds)
     settings = loaded.detector.adjusted(
         threshold, classes, smoothing_seconds=smoothing_seconds, refractory_seconds=refractory_seconds
     )
