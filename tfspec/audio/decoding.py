@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -248,6 +248,28 @@ def audio_blocks(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarr
     """
     with opened(path) as recording:
         yield from _resampled(recording, sample_rate)
+
+
+def hops_of(blocks: Iterable[np.ndarray], hop_samples: int) -> Iterator[np.ndarray]:
+    """Cut blocks of any length into hops.
+
+    Args:
+        blocks: (samples,) arrays, one after another.
+        hop_samples: samples of a hop.
+
+    Yields:
+        (hop_samples,) arrays; what is left at the end, and shorter, is left out.
+
+    Example:
+        >>> [hop.tolist() for hop in hops_of([np.arange(3), np.arange(3, 5)], 2)]
+        [[0, 1], [2, 3]]
+    """
+    rest = np.empty(0, np.float32)
+    for block in blocks:
+        samples = np.append(rest, block) if len(rest) else block
+        whole = len(samples) // hop_samples * hop_samples
+        yield from samples[:whole].reshape(-1, hop_samples)
+        rest = samples[whole:]
 
 
 def _resampled(recording: Recording, sample_rate: int) -> Iterator[np.ndarray]:

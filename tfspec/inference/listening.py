@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
 from tfspec.export.streaming_file import FACTS_NAME, MODEL_NAME, DetectorSettings
 from tfspec.inference.detector import Detector
@@ -99,28 +100,6 @@ def find_streaming(path: str | os.PathLike) -> Path | None:
     if path.name in (MODEL_NAME, FACTS_NAME):
         return path
     return next((each for each in (path, path / "export") if (each / FACTS_NAME).is_file()), None)
-
-
-def hops_of(blocks: Iterable[np.ndarray], hop_samples: int) -> Iterator[np.ndarray]:
-    """Cut blocks of any length into hops.
-
-    Args:
-        blocks: (samples,) arrays, one after another.
-        hop_samples: samples of a hop.
-
-    Yields:
-        (hop_samples,) arrays; what is left at the end, and shorter, is left out.
-
-    Example:
-        >>> [hop.tolist() for hop in hops_of([np.arange(3), np.arange(3, 5)], 2)]
-        [[0, 1], [2, 3]]
-    """
-    rest = np.empty(0, np.float32)
-    for block in blocks:
-        samples = np.append(rest, block) if len(rest) else block
-        whole = len(samples) // hop_samples * hop_samples
-        yield from samples[:whole].reshape(-1, hop_samples)
-        rest = samples[whole:]
 
 
 def listen(
