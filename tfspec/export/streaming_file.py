@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from tfspec.base.boundary import first_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem, written_beside
-from tfspec.base.model import NOT_OURS, Labels
+from tfspec.base.model import HALF, NOT_OURS, Labels
 from tfspec.base.options import AnyCount, Count, Hertz, Name, Range, Share, check_options
 
 FORMAT = 1
@@ -79,6 +79,28 @@ class DetectorSettings:
         if not chosen:
             raise UserError(f"None of the classes {', '.join(class_names)} is listened for. Name some.")
         return chosen
+
+    def adjusted(
+        self, threshold: float | None = None, classes: Sequence[str] = (), **seconds: float | None
+    ) -> DetectorSettings:
+        """Replace what is given.
+
+        Args:
+            threshold: of all classes that are listened for.
+            classes: the classes that are listened for; those without a threshold so far get 0.5.
+            seconds: `smoothing_seconds` and `refractory_seconds`.
+
+        Raises:
+            UserError: a number is outside its range.
+        """
+        lowest = self.threshold
+        if classes:
+            own, others = (lowest, HALF) if isinstance(lowest, Mapping) else ({}, lowest)
+            lowest = {name: own.get(name, others) for name in classes}
+        if threshold is not None:
+            lowest = dict.fromkeys(lowest, threshold) if isinstance(lowest, Mapping) else threshold
+        given = {name: value for name, value in seconds.items() if value is not None}
+        return dataclasses.replace(self, threshold=lowest, **given)
 
     def smoothing_hops(self, hop_seconds: float) -> int:
         """Return over how many hops probabilities are averaged, 1 at least."""
