@@ -21,9 +21,9 @@ from tfspec import UserError
 from tfspec.audio.decoding import audio_blocks, hops_of
 from tfspec.cli.main import main
 from tfspec.export.streaming_file import DetectorSettings, read_facts, write_facts
+from tfspec.export.streaming_runner import load_streaming
 from tfspec.inference.listening import listen, load_listener, stream_probabilities
 from tfspec.inference.sliding import SlidingClassifier
-from tfspec.inference.streaming import load_streaming
 from tfspec.inference.streams import stream_blocks
 
 LENGTH = HOP * HOPS

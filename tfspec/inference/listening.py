@@ -13,14 +13,14 @@ import numpy as np
 from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
 from tfspec.export.streaming_file import FACTS_NAME, MODEL_NAME, DetectorSettings
+from tfspec.export.streaming_runner import load_streaming
 from tfspec.inference.detector import Detector
 from tfspec.inference.loading import load_model
 from tfspec.inference.sliding import HOP_SECONDS, SlidingClassifier
-from tfspec.inference.streaming import load_streaming
 
 
 class Listener(Protocol):
-    """A `StreamingClassifier`, a `SlidingClassifier`, or anything else that does the same."""
+    """A `StreamingFile`, a `SlidingClassifier`, or anything else that does the same."""
 
     class_names: tuple[str, ...]
     sample_rate: int

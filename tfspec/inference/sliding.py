@@ -8,8 +8,8 @@ import numpy as np
 
 from tfspec.base.model import Model
 from tfspec.export.streaming_file import UNHEARD, DetectorSettings
+from tfspec.export.streaming_runner import finite
 from tfspec.inference.long_recordings import recordings_rate
-from tfspec.inference.streaming import finite
 
 HOP_SECONDS = 0.25
 """From one window to the next: four windows a second are what a small computer has time for."""
