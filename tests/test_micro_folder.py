@@ -1,0 +1,204 @@
+"""The folder for a microcontroller: it compiles, passes its own test on several processors, and finds events."""
+
+import ctypes
+import json
+import re
+import shutil
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+
+from microcontroller import SOURCE, STRICT, needs_gcc, pointer, residual_network, shared_library
+from test_micro_front_end import LEAD, RATE, signals, word_features
+from tfspec import UserError
+from tfspec.export.micro import interpreter
+from tfspec.export.micro.folder import probabilities, quantized, write_micro
+from tfspec.export.micro.front_end import streamed_features
+from tfspec.export.micro.graph import read_graph
+from tfspec.export.micro.model_code import Listener, model_files
+
+pytestmark = needs_gcc
+HOP = 320
+NAMES = ("_silence_", 'say "no"??/', "yé\\s", "%s")
+needs_arm = pytest.mark.skipif(
+    not all(map(shutil.which, ("arm-none-eabi-gcc", "qemu-system-arm"))),
+    reason="needs gcc-arm-none-eabi, libnewlib-arm-none-eabi and qemu-system-arm",
+)
+SANITIZED = [*STRICT, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+def listener(**changes):
+    given = {
+        "front_end": keras.Sequential(word_features()),
+        "network": residual_network(),
+        "lead_samples": LEAD,
+        "hop_samples": HOP,
+        "sample_rate": RATE,
+        "class_names": NAMES,
+        "several_at_once": False,
+        "thresholds": {NAMES[1]: 0.25, NAMES[2]: 0.5, NAMES[3]: 0.25},
+        "smoothing_hops": 5,
+        "refractory_hops": 10,
+    }
+    return Listener(**{**given, **changes})
+
+
+def voice():
+    return np.rint(signals()["voice"]).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "micro"
+    write_micro(folder, listener(), voice())
+    return folder
+
+
+def made(folder, target, *flags, build="build"):
+    command = ["make", "--silent", "-C", folder, f"BUILD={build}", f"CFLAGS={' '.join(flags or STRICT)}", target]
+    finished = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize("flags", [STRICT, SANITIZED], ids=["strict", "sanitized"])
+def test_passes_its_own_test(flags, folder, tmp_path):
+    assert "50 hops" in (said := made(folder, "test", *flags, build=tmp_path))
+    assert "logits by 0 steps" in said and "passed" in said
+
+
+@needs_arm
+def test_passes_its_own_test_on_a_microcontroller(folder, tmp_path):
+    assert "logits by 0 steps" in made(folder, "arm", build=tmp_path)
+
+
+def test_its_own_test_notices(folder, tmp_path):
+    changed = tmp_path / "changed"
+    shutil.copytree(folder, changed)
+    kernels = changed / "kernels.c"
+    kernels.write_text(kernels.read_text().replace("(1 << 30)", "(1 << 29)"))
+    finished = subprocess.run(["make", "-C", changed, "test"], capture_output=True, text=True, check=False)
+    assert finished.returncode and "FAILED" in finished.stdout
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return compiled_library(listener(), tmp_path_factory.mktemp("library"))
+
+
+def compiled_library(listener, folder):
+    for name, content in model_files(listener).items():
+        (folder / name).write_text(content, "utf-8")
+    names = ("classifier", "detector", "front_end", "kernels", "mathematics")
+    return shared_library(folder, folder / "model_data.c", *(SOURCE / f"{name}.c" for name in names))
+
+
+@pytest.mark.parametrize("several_at_once", [False, True])
+def test_steps_give_the_probabilities(several_at_once, tmp_path):
+    library = compiled_library(listener(several_at_once=several_at_once), tmp_path)
+    graph = read_graph(residual_network())
+    features = streamed_features(listener().front_end, voice(), LEAD).reshape(-1, graph.features.size)
+    logits = interpreter.run(residual_network(), quantized(features, graph.features))
+    expected = probabilities(logits, graph.logits, several_at_once)
+    for _ in range(2):
+        library.tfspec_reset()
+        received = np.array([stepped(library, hop) for hop in voice().reshape(-1, HOP)])
+        # A feature that is the same but for the last bits may be rounded to another integer
+        assert np.abs(received - expected).max() < 0.02 and np.mean(np.abs(received - expected) < 1e-6) > 0.9
+
+
+def stepped(library, hop):
+    hop, result = np.ascontiguousarray(hop), np.zeros(len(NAMES), np.float32)
+    library.tfspec_step(pointer(hop), pointer(result))
+    return result
+
+
+def detected(library, rows):
+    events, score = [], ctypes.c_float()
+    library.tfspec_reset()
+    for hop, row in enumerate(np.asarray(rows, np.float32)):
+        label = library.tfspec_detect(pointer(np.ascontiguousarray(row)), ctypes.byref(score))
+        assert (score.value > 0) == (label >= 0)
+        events += [(hop, label, score.value)] * (label >= 0)
+    return events
+
+
+def expected_events(rows, thresholds, smoothing, refractory):
+    """Find events as they are defined: in float32, the oldest first."""
+    events, blocked = [], 0
+    rows = np.asarray(rows, np.float32)
+    for hop in range(len(rows)):
+        ring = rows[max(0, hop + 1 - smoothing) : hop + 1]
+        mean = np.cumsum(ring, axis=0)[-1] / np.float32(len(ring))
+        if blocked:
+            blocked -= 1
+            continue
+        reached = np.where(mean >= np.array(thresholds, np.float32), mean, -1)
+        if reached.max() >= 0:
+            events.append((hop, int(reached.argmax()), float(reached.max())))
+            blocked = refractory
+    return events
+
+
+def test_events_are_as_defined(library):
+    rows = np.random.default_rng(0).dirichlet([0.3] * 4, 400)
+    events = detected(library, rows)
+    assert events == expected_events(rows, [np.inf, 0.25, 0.5, 0.25], 5, 10)
+    assert {label for _, label, _ in events} == {1, 2, 3}
+
+
+def test_events_at_the_edges(library):
+    # The first hops are averaged over those that have come; of two as high, the first; class 0 is unheard
+    assert detected(library, [[0.5, 0.25, 0, 0.25]]) == [(0, 1, 0.25)]
+    assert detected(library, [[0, 0, 0, 1]] * 23) == [(0, 3, 1.0), (11, 3, 1.0), (22, 3, 1.0)]
+    assert detected(library, [[1, 0, 0, 0]] * 5 + [[0, 0, 1, 0]] * 5) == [(7, 2, pytest.approx(0.6))]
+
+
+def test_listens_to_standard_input(folder, library, tmp_path):
+    made(folder, "all", build=tmp_path)
+    said = subprocess.run([tmp_path / "listen"], input=voice().tobytes(), capture_output=True, check=True)
+    library.tfspec_reset()
+    rows = [stepped(library, hop) for hop in voice().reshape(-1, HOP)]
+    events = detected(library, rows)
+    lines = [f"{(hop + 1) * HOP / RATE:.2f} {NAMES[label]} {score:.3f}" for hop, label, score in events]
+    assert said.stdout.decode().splitlines() == lines
+
+
+def test_says_what_it_takes(folder):
+    facts = json.loads((folder / "micro.json").read_text("utf-8"))
+    assert facts["classes"] == list(NAMES)
+    assert facts["multiplications_per_hop"] == 5 * 40 * 16 + 5 * 16 + 16 * 4
+    if interpreter.is_there():
+        assert 0 < facts["tflite_micro_arena_bytes"] < 100_000
+    if needs_arm.args[0]:
+        assert facts["flash_bytes"] is None and "is not installed" in facts["not_measured"]
+    else:
+        assert facts["flash_bytes"] < 20_000 and facts["ram_bytes"] < 8_000
+        assert 1e6 < facts["instructions_per_second"] < 1e7
+
+
+def test_the_library_needs_little_of_others(folder):
+    for path in folder.glob("*.[ch]"):
+        if path.name not in ("main.c", "test.c", "count.c", "arm_start.c"):
+            assert not re.search(r"alloc\(|stdio|\bdouble \w+ =", path.read_text("utf-8")), path
+
+
+def test_what_is_there_is_kept_until_all_is_written(folder, tmp_path):
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(UserError, match="a hop of 320 samples or more. Received: 319"):
+        write_micro(folder, listener(), voice()[:319])
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_names_that_cannot_be_printed_are_refused():
+    with pytest.raises(UserError, match="holds the character"):
+        listener(class_names=["no", "yes\n", "a", "b"])
+
+
+def test_parts_that_do_not_fit_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="does not fit"):
+        write_micro(tmp_path / "micro", listener(hop_samples=160), voice())
+    with pytest.raises(ValueError, match="too short"):
+        write_micro(tmp_path / "micro", listener(lead_samples=100), voice())

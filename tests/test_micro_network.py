@@ -1,0 +1,67 @@
+"""Networks in C on 8-bit integers, against TensorFlow Lite for Microcontrollers, bit for bit."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from microcontroller import OnMicrocontroller, compiled_network, int8_network, needs_gcc, residual_network, with_biases
+
+pytestmark = needs_gcc
+
+
+def random_bytes(shape, count, seed=0):
+    return np.random.default_rng(seed).integers(-128, 128, (count, *shape), np.int8)
+
+
+ONE_INPUT = {
+    "convolution": (with_biases(layers.Conv2D(7, (3, 2), activation="relu")), (6, 5, 3)),
+    "padded convolution": (with_biases(layers.Conv2D(5, (5, 3), (2, 1), "same")), (9, 6, 2)),
+    "dilated convolution": (with_biases(layers.Conv2D(6, (3, 3), dilation_rate=(2, 2))), (7, 8, 4)),
+    "dilated and padded": (with_biases(layers.Conv2D(4, (3, 1), padding="same", dilation_rate=(2, 1))), (7, 1, 4)),
+    "whole convolution": (with_biases(layers.Conv2D(9, (5, 4), activation="relu6")), (5, 4, 3)),
+    "whole rows": (with_biases(layers.Conv2D(9, (3, 4), activation="relu6")), (5, 4, 3)),
+    "pointwise": (with_biases(layers.Conv2D(13, 1)), (2, 3, 10)),
+    "depthwise": (with_biases(layers.DepthwiseConv2D((3, 2), activation="relu")), (6, 5, 7)),
+    "strided depthwise": (with_biases(layers.DepthwiseConv2D(3, 2, "same")), (7, 5, 6)),
+    "dilated depthwise": (with_biases(layers.DepthwiseConv2D((3, 1), dilation_rate=(2, 1))), (7, 1, 6)),
+    "repeated depthwise": (with_biases(layers.DepthwiseConv2D(3, depth_multiplier=3)), (4, 4, 3)),
+    "dense": (with_biases(layers.Dense(11)), (20,)),
+    "dense rows": (with_biases(layers.Dense(6, activation="relu")), (3, 20)),
+    "average pooling": (layers.AveragePooling2D((3, 2), (2, 1), "same"), (7, 5, 3)),
+    "pooling of all bins": (layers.AveragePooling2D((1, 5)), (3, 5, 4)),
+    "max pooling": (layers.MaxPooling2D((2, 3), 2, "same"), (7, 5, 3)),
+    "every second": (layers.MaxPooling2D(1, (1, 2)), (3, 6, 3)),
+    "mean": (layers.GlobalAveragePooling2D(), (5, 3, 6)),
+    "mean with axes": (layers.GlobalAveragePooling2D(keepdims=True), (5, 3, 6)),
+    "padding": (layers.ZeroPadding2D(((2, 0), (1, 3))), (3, 4, 2)),
+    "silu": (layers.Activation("silu"), (4, 3, 5)),
+    "relu": (lambda x: tf.nn.relu(x[:, ::2]), (4, 3, 5)),
+    "sigmoid": (layers.Activation("sigmoid"), (4, 3, 5)),
+    "mean of bins": (lambda x: tf.reduce_mean(x, 2, keepdims=True), (4, 6, 5)),
+    "mean of time": (lambda x: tf.reduce_mean(x, 1), (4, 6, 5)),
+    "doubled": (lambda x: tf.concat([x, tf.nn.relu(x)], 2) * 1.5, (4, 3, 2)),
+    "broadcast sum": (lambda x: x + tf.reduce_mean(x, 2, keepdims=True), (4, 6, 5)),
+    "broadcast product": (lambda x: x * tf.constant([0.5, -1.0, 2.0]), (4, 2, 3)),
+    "sum with a constant": (lambda x: tf.nn.relu(x + tf.constant([0.5, -1.0, 2.0])), (4, 2, 3)),
+    "slice": (lambda x: tf.slice(x, [0, 1, 0, 1], [1, 2, 2, -1]), (4, 2, 3)),
+    "backwards": (lambda x: x[:, ::-2, 1:, -1], (5, 3, 4)),
+    "another shape": (lambda x: tf.reshape(x, [1, 12]) * 0.3, (3, 4)),
+}
+
+
+@pytest.mark.parametrize("name", ONE_INPUT)
+def test_equals_the_oracle(name, tmp_path):
+    layer, shape = ONE_INPUT[name]
+    model = int8_network(lambda x: (layer(x),), shape)
+    oracle, ours = OnMicrocontroller(model), compiled_network(model, tmp_path)
+    for features in random_bytes((1, *shape), 20):
+        np.testing.assert_array_equal(ours(features), oracle.step(features))
+
+
+def test_states_are_carried_over(tmp_path):
+    model = residual_network()
+    oracle, ours = OnMicrocontroller(model), compiled_network(model, tmp_path)
+    for features in random_bytes((1, 2, 40, 1), 60):
+        np.testing.assert_array_equal(ours(features), oracle.step(features))

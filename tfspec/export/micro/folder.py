@@ -1,0 +1,151 @@
+"""The folder that goes to a microcontroller: C, the network, a test of both, and what it takes of a device."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
+from tfspec.export.micro import interpreter
+from tfspec.export.micro.front_end import streamed_features
+from tfspec.export.micro.graph import Tensor, read_graph
+from tfspec.export.micro.measuring import on_cortex_m4f
+from tfspec.export.micro.model_code import Listener, model_files
+from tfspec.export.micro.network import multiplications
+from tfspec.export.micro.source_text import array, number
+
+SOURCE = files("tfspec.export.micro") / "source"
+TESTED_HOPS = 50
+"""Most hops that the folder's test looks at: each is about 4 kB of text."""
+FEATURE_TOLERANCE, PROBABILITY_TOLERANCE = 1e-4, 1e-6
+LITERT_TOLERANCE = 8
+"""Steps of a logit by which LiteRT's kernels, which round once, may differ after all hops."""
+
+
+def write_micro(folder: str | os.PathLike, listener: Listener, samples: np.ndarray) -> dict[str, Any]:
+    """Write what a microcontroller needs of a streaming classifier, whole or not at all.
+
+    Args:
+        folder: where to; what is there is replaced.
+        listener: the classifier.
+        samples: (samples,) int16, a second of real sound or more, which the folder's test is made of.
+
+    Returns:
+        What stands in micro.json: flash, memory, products and instructions, each None where it could not be
+        measured, and why.
+
+    Raises:
+        UserError: something of the classifier is not there on microcontrollers, or the samples are fewer than
+            a hop.
+        ValueError: front end, network, hop and names do not fit together.
+        OSError: the folder cannot be written.
+    """
+    hops = min(len(samples) // listener.hop_samples, TESTED_HOPS)
+    if not hops:
+        raise UserError(
+            f"The test of a microcontroller's code is made of a hop of {listener.hop_samples} samples or more. "
+            f"Received: {len(samples)}"
+        )
+    contents = {**model_files(listener), "test_vectors.h": _vectors(listener, samples[: hops * listener.hop_samples])}
+    contents["model_tflite.cc"] = _network_array(listener.network)
+    with written_beside(folder) as temporary:
+        temporary.mkdir()
+        for source in SOURCE.iterdir():
+            (temporary / source.name).write_bytes(source.read_bytes())
+        for name, content in contents.items():
+            (temporary / name).write_text(content, "utf-8")
+        (temporary / "model.tflite").write_bytes(listener.network)
+        facts = _facts(listener, temporary)
+        (temporary / "micro.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return facts
+
+
+def quantized(features: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """Round features to the integers of a tensor, halves away from zero, as the library does.
+
+    Args:
+        features: float32, any shape.
+        tensor: what they go into.
+
+    Returns:
+        int8, the same shape.
+    """
+    scaled = np.clip(features / tensor.scale, -128 - tensor.zero, 127 - tensor.zero)
+    return (np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + tensor.zero).astype(np.int8)
+
+
+def probabilities(logits: np.ndarray, tensor: Tensor, several_at_once: bool) -> np.ndarray:
+    """Compute probabilities in double precision.
+
+    Args:
+        logits: (hops, classes) int8.
+        tensor: what they are of.
+        several_at_once: whether each class has a sigmoid.
+
+    Returns:
+        (hops, classes) float32.
+    """
+    real = float(tensor.scale) * (logits.astype(np.float64) - tensor.zero)
+    if several_at_once:
+        return (1 / (1 + np.exp(-real))).astype(np.float32)
+    powers = np.exp(real - real.max(1, keepdims=True))
+    return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _vectors(listener: Listener, samples: np.ndarray) -> str:
+    """Write what Keras and an interpreter say of some hops."""
+    graph = read_graph(listener.network)
+    features = streamed_features(listener.front_end, samples, listener.lead_samples)
+    by_hop = features.reshape(len(samples) // listener.hop_samples, -1)
+    logits = interpreter.run(listener.network, quantized(by_hop, graph.features))
+    expected = probabilities(logits, graph.logits, listener.several_at_once)
+    definitions = {
+        "HOPS": len(by_hop),
+        "FEATURE_TOLERANCE": number(FEATURE_TOLERANCE),
+        "LOGIT_TOLERANCE": 0 if interpreter.is_there() else LITERT_TOLERANCE,
+        "PROBABILITY_TOLERANCE": number(PROBABILITY_TOLERANCE),
+    }
+    tables = {
+        "int16_t test_samples": samples,
+        "float test_features": by_hop,
+        "int8_t test_logits": logits,
+        "float test_probabilities": expected,
+    }
+    lines = ["/* Real hops, and what Keras and TensorFlow Lite say of them. */", "", "#include <stdint.h>", ""]
+    lines += [f"#define TEST_{name} {value}" for name, value in definitions.items()]
+    lines += [f"static const {name}{array(name.split()[0], values)}" for name, values in tables.items()]
+    return "\n".join([*lines, ""])
+
+
+def _network_array(network: bytes) -> str:
+    """Write the network's file as C++ for TensorFlow Lite for Microcontrollers."""
+    content = array("int8_t", np.frombuffer(network, np.int8)).partition(" = ")[2]
+    return "\n".join(
+        [
+            "// model.tflite, for TensorFlow Lite for Microcontrollers.",
+            "",
+            "extern const signed char tfspec_model_tflite[];",
+            "extern const unsigned int tfspec_model_tflite_size;",
+            f"alignas(16) const signed char tfspec_model_tflite[] = {content}",
+            f"const unsigned int tfspec_model_tflite_size = {len(network)};",
+            "",
+        ]
+    )
+
+
+def _facts(listener: Listener, folder: Path) -> dict[str, Any]:
+    return {
+        "classes": list(listener.class_names),
+        "sample_rate": listener.sample_rate,
+        "hop_samples": listener.hop_samples,
+        "network_bytes": len(listener.network),
+        "multiplications_per_hop": multiplications(read_graph(listener.network)),
+        "tflite_micro_arena_bytes": interpreter.arena_bytes(listener.network),
+        **on_cortex_m4f(folder, listener.sample_rate / listener.hop_samples),
+    }
