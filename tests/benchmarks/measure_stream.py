@@ -77,7 +77,7 @@ def _link(noises: Path, folder: Path, kept: str) -> None:
 
 
 def _tfspec(*arguments) -> str:
-    command = [sys.executable, "-m", "tfspec.cli.main", *map(str, arguments)]
+    command = [str(Path(sys.executable).with_name("tfspec")), *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 

@@ -124,6 +124,18 @@ def print_parity(parity: dict[str, Any], folder: Path) -> None:
     console.print(escape(f"Exported to {folder / 'export'}"))
 
 
+def print_micro(facts: dict[str, Any], folder: Path) -> None:
+    """Say what a classifier takes of a microcontroller, as far as it was measured."""
+    size, memory, instructions = (
+        facts[name] for name in ("flash_bytes", "ram_bytes", "instructions_per_second")
+    )
+    if size is not None:
+        console.print(f"On a Cortex-M4F: {size / 1000:.0f} kB of flash, {memory / 1000:.0f} kB of memory")
+    if instructions is not None:
+        console.print(f"{instructions / 1e6:.1f} million instructions a second")
+    console.print(escape(f"C, network and test: {folder / 'micro'}; `make` there builds a listener"))
+
+
 def print_check(result: dict[str, Any]) -> None:
     """List what `tfspec check` found."""
     classes = ", ".join(f"{name} {count:g}" for name, count in result["classes"].items())

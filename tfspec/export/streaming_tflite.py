@@ -63,9 +63,8 @@ def streaming_tflite(streaming: StreamingClassifier, network: StreamingNetwork |
         >>> b"state_0" in streaming_tflite(StreamingClassifier(model))
         True
     """
-    samples = (1, streaming.hop_samples, *streaming.classifier.signal_shape[1:])
     with hushed():
-        front_end = _converter(streaming.front_end, "samples", samples, "features", 0).convert()
+        front_end = _front_end_converter(streaming).convert()
         if network is None:
             middle = [_network_converter(streaming).convert()]
         else:
@@ -128,6 +127,11 @@ def _first(streaming: StreamingClassifier) -> int:
     return len(streaming.front_end.first_states)
 
 
+def _front_end_converter(streaming: StreamingClassifier) -> tf.lite.TFLiteConverter:
+    samples = (1, streaming.hop_samples, *streaming.classifier.signal_shape[1:])
+    return _converter(streaming.front_end, "samples", samples, "features", 0)
+
+
 def _network_converter(streaming: StreamingClassifier) -> tf.lite.TFLiteConverter:
     features = streaming.front_end.model.output_shape
     return _converter(streaming.network, "features", features, "logits", _first(streaming))
@@ -172,21 +176,24 @@ def _state_names(part: Streamed, first: int) -> list[str]:
 
 
 def _shown(streaming: StreamingClassifier, signals: Iterable[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-    """Return what the network is given at some hops of a stream of signals."""
-    names = _state_names(streaming.network, _first(streaming))
-    front, network = (
-        tf.function(part.step, reduce_retracing=True, autograph=False)
-        for part in (streaming.front_end, streaming.network)
+    """Return what the network is given at some hops of a stream of signals, found by files in float32."""
+    front_end, network = (
+        Interpreter(model_content=converter(streaming).convert(), num_threads=1).get_signature_runner()
+        for converter in (_front_end_converter, _network_converter)
     )
-    before, after = list(streaming.front_end.first_states), list(streaming.network.first_states)
-    number = -1
+    parts = (streaming.front_end, 0), (streaming.network, _first(streaming))
+    before, after = (
+        dict(zip(_state_names(part, first), part.first_states, strict=True)) for part, first in parts
+    )
     hops = (hop for batch in signals for each in batch for hop in hops_of(each, streaming.hop_samples))
+    number = -1
     for number, hop in enumerate(hops):
-        features, before = front(hop, before)
+        before = front_end(samples=hop, **before)
+        given = {"features": before.pop("features"), **after}
         if number % EVERY == 0:
-            states = [np.asarray(state) for state in after]
-            yield {"features": features.numpy(), **dict(zip(names, states, strict=True))}
-        _, after = network(features, after)
+            yield given
+        after = network(**given)
+        del after["logits"]
     if number < 0:
         raise UserError("int8 needs signals to calibrate on. Received: no calibration batches")
 
