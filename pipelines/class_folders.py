@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import pandas as pd
+
 from tfspec.audio.inspection import recording_lengths
 from tfspec.base.errors import UserError
 from tfspec.base.options import SPEAKER_PATTERN, Expression, Fraction, Hertz, Name, Seconds
@@ -56,14 +58,18 @@ class ClassFolders(Recordings):
         return round(self.clip_seconds * self.sample_rate)
 
     def manifest(self):
-        """List the words, on request silence and other words too, and decode each recording."""
+        """List the examples, and decode each recording."""
+        return inspect_listed(self.listed(), self.folder, bar("Checking files"))
+
+    def listed(self) -> pd.DataFrame:
+        """List the words, on request silence and other words too."""
         manifest = list_words(self.folder, self.classes, self.speaker_pattern)
         if self.split_by is None:
             manifest = with_listed_parts(manifest, self.folder)
         if self.others:
             seconds = self.num_samples / self.sample_rate
             manifest = with_others(manifest, self.folder, self.speaker_pattern, seconds, self.seed)
-        return inspect_listed(manifest, self.folder, bar("Checking files"))
+        return manifest
 
     def settled(self, manifest):
         """Take the length of the longest recording where none is given."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import keras
@@ -17,10 +16,10 @@ from tfspec.data.download import MINI_SPEECH_COMMANDS_URL
 from tfspec.frontends import MinMax
 from tfspec.models.bc_resnet import check_bins
 from tfspec.models.ds_tc_resnet import HALF_RATE
-from tfspec.pipelines.class_folders import ClassFolders
 from tfspec.pipelines.downloads import Downloads
 from tfspec.pipelines.pretrained import Pretrained
 from tfspec.pipelines.regularised import Regularised
+from tfspec.pipelines.streamed_words import NOISE_DB, NOISY, STREAMING, StreamedWords
 from tfspec.pipelines.word_features import WordFeatures
 
 Small = Literal["lstm", "conv2d", "ds_cnn", "tc_resnet", "ds_tc_resnet", "matchboxnet", "bc_resnet"]
@@ -50,7 +49,7 @@ RECURRENT: dict[str, Any] = {
 
 
 @dataclass(kw_only=True)
-class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, ClassFolders):
+class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, StreamedWords):
     """Classify short recordings, such as spoken words, from a folder of class folders.
 
     Example:
@@ -98,8 +97,6 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, ClassFold
     augment: tuple[VoiceChange, ...] | None = None
     """What changes the training examples at random: pitch, shift, noise and gain, and masks of features. If
     not given, all; or, where the scaling is not fixed, pitch and shift for the lstm, nothing for others."""
-    background: Path | None = None
-    """Folder of recordings, such as of rooms and streets, one of which is mixed into half of the clips."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
@@ -110,6 +107,11 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, ClassFold
             )
         if self.model == "bc_resnet":
             check_bins(self.num_bins)
+        if self.streaming and (self.model not in SMALL or self.scaling != "fixed"):
+            raise UserError(
+                f"A stream wants one of the models {', '.join(SMALL)} and scaling fixed. "
+                f"Received: {self.model}, {self.scaling}"
+            )
 
     @property
     def smallest(self) -> int:
@@ -129,7 +131,8 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, ClassFold
     def augmentation(self):
         """Change voices as asked for."""
         changes = self._usual_changes if self.augment is None else self.augment
-        return voice_augmentation(changes, self.sample_rate, self.background)
+        levels = (NOISE_DB, NOISY) if self.streaming else ()
+        return voice_augmentation(changes, self.sample_rate, self.background, *levels)
 
     @property
     def _usual_changes(self) -> tuple[VoiceChange, ...]:
@@ -151,7 +154,8 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, ClassFold
             "conv2d": {"hidden_activation": self.hidden_activation},
             "ds_tc_resnet": {"blocks": HALF_RATE, "dropout": 0.1},
         }
-        return getattr(models, self.model)(shape, num_classes, **options.get(self.model, {}))
+        chosen = options.get(self.model, {}) | (STREAMING.get(self.model, {}) if self.streaming else {})
+        return getattr(models, self.model)(shape, num_classes, **chosen)
 
     def training(self, examples, class_names):
         """Learn; a network with weights trains its head first, then everything at a tenth of the rate."""

@@ -8,12 +8,19 @@ import soundfile
 from tfspec import UserError
 from tfspec.cli import main as cli
 from tfspec.cli.commands.simulated import KINDS as COMMANDS
-from tfspec.data.sources.simulate import write_clips, write_mixtures, write_soundscapes, write_wrist
+from tfspec.data.sources.simulate import (
+    write_clips,
+    write_mixtures,
+    write_soundscapes,
+    write_stream,
+    write_wrist,
+)
 
 KINDS = {
     "clips": (write_clips, {"num_clips": 3, "num_species": 2}),
     "soundscapes": (write_soundscapes, {"num_train": 2, "num_test": 1, "seconds": 6}),
     "mixtures": (write_mixtures, {"num_train": 2, "num_test": 1, "num_words": 3}),
+    "stream": (write_stream, {"minutes": 0.2}),
     "wrist": (write_wrist, {"num_people": 3, "minutes": 1, "sample_rate": 20}),
 }
 all_kinds = pytest.mark.parametrize("kind", KINDS)
@@ -32,7 +39,7 @@ def test_same_seed_same_bytes_and_another_seed_others(tmp_path, kind):
     assert first == again
     assert set(first) == set(other)
     signals = [name for name in first if name.endswith((".flac", ".wav", "X.npy"))]
-    assert len(signals) == (1 if kind == "wrist" else 3)
+    assert len(signals) == (1 if kind in ("wrist", "stream") else 3)
     assert all(first[name] != other[name] for name in signals)
 
 
@@ -84,6 +91,12 @@ def test_an_interrupted_simulation_leaves_nothing(tmp_path, kind):
         ("mixtures", {"num_words": 31}, "num_words must be a whole number from 2 to 30"),
         ("mixtures", {"num_words": 3, "words": "."}, "num_words is for made-up speech"),
         ("mixtures", {"num_words": None, "words": "nowhere"}, "No such folder: nowhere"),
+        ("stream", {"minutes": 0}, "minutes must be a number from 0.1 to 1,440"),
+        ("stream", {"classes": ()}, "classes has none"),
+        ("stream", {"classes": ("qwertz",)}, "Nobody can say qwertz"),
+        ("stream", {"split": "split.csv"}, "split is for real words"),
+        ("stream", {"words": "nowhere"}, "No such folder: nowhere"),
+        ("stream", {"background": "nowhere"}, "No recordings of noise in nowhere"),
         ("wrist", {"num_people": 152}, "num_people must be a whole number from 2 to 151"),
         ("wrist", {"sample_rate": 9}, "sample_rate must be a whole number from 10"),
         ("wrist", {"seed": -1}, "seed must be a whole number from 0"),
@@ -99,9 +112,10 @@ def test_odd_options_are_refused_before_anything_is_written(tmp_path, kind, opti
 def test_each_kind_has_options_of_its_own(capsys):
     own = {
         "clips": "--num-places",
-        "radio": "--snr",
+        "radio": "--snr N",
         "soundscapes": "--sounds",
-        "mixtures": "--words",
+        "mixtures": "--num-words",
+        "stream": "--snr-db",
         "wrist": "--num-people",
     }
     assert set(own) == set(COMMANDS)
@@ -120,7 +134,8 @@ def test_the_kinds_are_listed(capsys):
     with pytest.raises(SystemExit):
         cli.main(["simulate", "forest", "out"])
     assert (
-        "called 'forest'. Give one of clips, radio, soundscapes, mixtures, wrist." in capsys.readouterr().err
+        "called 'forest'. Give one of clips, radio, soundscapes, mixtures, stream, wrist."
+        in capsys.readouterr().err
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -223,6 +223,53 @@ def windows_of(
         yield 0, fit_length(samples, num_samples, padding)
     elif end - (start - hop + num_samples) > LEAST_REST * num_samples:
         yield end - num_samples, samples[-num_samples:]
+
+
+def audio_blocks(path: str | os.PathLike, sample_rate: int) -> Iterator[np.ndarray]:
+    """Decode and resample a recording of any length, a block at a time.
+
+    Args:
+        path: as in `load_audio`.
+        sample_rate: samples per second of the blocks.
+
+    Yields:
+        (samples,) float32, of any length.
+
+    Raises:
+        UserError: as in `load_audio`.
+
+    Example:
+        >>> import tempfile
+        >>> import soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/a.wav", np.zeros(8000), 8000)
+        ...     sum(len(block) for block in audio_blocks(f"{folder}/a.wav", 16000))
+        16000
+    """
+    with opened(path) as recording:
+        yield from _resampled(recording, sample_rate)
+
+
+def hops_of(blocks: Iterable[np.ndarray], hop_samples: int) -> Iterator[np.ndarray]:
+    """Cut blocks of any length into hops.
+
+    Args:
+        blocks: (samples,) arrays, one after another.
+        hop_samples: samples of a hop.
+
+    Yields:
+        (hop_samples,) arrays; what is left at the end, and shorter, is left out.
+
+    Example:
+        >>> [hop.tolist() for hop in hops_of([np.arange(3), np.arange(3, 5)], 2)]
+        [[0, 1], [2, 3]]
+    """
+    rest = np.empty(0, np.float32)
+    for block in blocks:
+        samples = np.append(rest, block) if len(rest) else block
+        whole = len(samples) // hop_samples * hop_samples
+        yield from samples[:whole].reshape(-1, hop_samples)
+        rest = samples[whole:]
 
 
 def _resampled(recording: Recording, sample_rate: int) -> Iterator[np.ndarray]:

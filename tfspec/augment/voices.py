@@ -18,27 +18,32 @@ NOISE_DB = (5.0, 40.0)
 
 
 def voice_augmentation(
-    changes: Collection[VoiceChange], sample_rate: int, background: str | os.PathLike | None = None
+    changes: Collection[VoiceChange],
+    sample_rate: int,
+    background: str | os.PathLike | None = None,
+    noise_db: tuple[float, float] = NOISE_DB,
+    noisy: float = 0.5,
 ) -> Augmentation:
     """Make what changes voices at random: who speaks, when, where, and what of it is heard.
 
     Args:
-        changes: of signals "noise" at 5…40 dB in half of them, "pitch" of half of them by up to two
+        changes: of signals "noise" in some of them, "pitch" of half of them by up to two
             semitones, "shift" by up to 0.1 s, and "gain" from −10 to 6 dB; of features "time_mask" and
             "frequency_mask", one of each, under which is the features' mean.
         sample_rate: samples per second.
-        background: folder of recordings, one of which is mixed in, at the same levels, into half of the
-            signals.
+        background: folder of recordings, one of which is mixed in, at the same levels, into as many signals.
+        noise_db: least and greatest level of the signal above the noise.
+        noisy: part of the signals that noise is added to.
 
     Example:
         >>> [type(layer).__name__ for layer in voice_augmentation(["noise"], 16000).signals.layers]
         ['OneOf']
     """
-    noises = [GaussianNoise(*NOISE_DB, "rms"), PinkNoise(*NOISE_DB, "rms")]
+    noises = [GaussianNoise(*noise_db, "rms"), PinkNoise(*noise_db, "rms")]
     of_signals = {
         "pitch": PitchShift(-2, 2, round(0.04 * sample_rate), probability=0.5),
         "shift": TimeShift(0.1, sample_rate, wrap=False),
-        "noise": OneOf(noises, probability=0.5),
+        "noise": OneOf(noises, probability=noisy),
         "gain": Gain(-10, 6),
     }
     of_features = {
@@ -47,5 +52,5 @@ def voice_augmentation(
     }
     chosen = [[layer for name, layer in of.items() if name in changes] for of in (of_signals, of_features)]
     if background is not None:
-        chosen[0].append(BackgroundNoise(background, sample_rate, *NOISE_DB, "rms", probability=0.5))
+        chosen[0].append(BackgroundNoise(background, sample_rate, *noise_db, "rms", probability=noisy))
     return Augmentation(*(Compose(layers) if layers else None for layers in chosen))

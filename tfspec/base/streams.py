@@ -42,6 +42,8 @@ class Simulation(enum.IntEnum):
     DAY = 7
     PLACE = 8
     CLIP = 9
+    STREAM = 10
+    STREAM_NOISE = 11
 
 
 def simulation_generator(seed: int, stream: Simulation, *numbers: int) -> np.random.Generator:

@@ -109,17 +109,31 @@ def _spoken(name: str) -> str:
 
 def print_parity(parity: dict[str, Any], folder: Path) -> None:
     """Say how far exported files are from the Keras model, how large and how fast."""
-    (agreement,) = (key for key in parity["tflite"] if key.startswith("same_"))
     for name, result in parity.items():
+        (agreement,) = (key for key in result if key.startswith("same_"))
+        of = f"{result['hops']} hops" if "hops" in result else f"{result['signals']} signals"
         console.print(
-            f"{name}: {agreement.replace('_', ' ')} as Keras on {result[agreement]:.2%} of "
-            f"{result['signals']} signals, probabilities differ by at most {result['largest_difference']:.1e}"
+            f"{name}: {agreement.replace('_', ' ')} as Keras on {result[agreement]:.2%} of {of}, "
+            f"probabilities differ by at most {result['largest_difference']:.1e}"
         )
-    tflite = parity["tflite"]
-    console.print(
-        f"TFLite: {tflite['bytes'] / 1000:.0f} kB, {tflite['milliseconds']:.1f} ms a signal on one core"
-    )
+    for result in parity.values():
+        if "bytes" in result:
+            title, one = ("Streaming TFLite", "hop") if "hops" in result else ("TFLite", "signal")
+            size, time = f"{result['bytes'] / 1000:.0f} kB", f"{result['milliseconds']:.2g} ms"
+            console.print(f"{title}: {size}, {time} a {one} on one core")
     console.print(escape(f"Exported to {folder / 'export'}"))
+
+
+def print_micro(facts: dict[str, Any], folder: Path) -> None:
+    """Say what a classifier takes of a microcontroller, as far as it was measured."""
+    size, memory, instructions = (
+        facts[name] for name in ("flash_bytes", "ram_bytes", "instructions_per_second")
+    )
+    if size is not None:
+        console.print(f"On a Cortex-M4F: {size / 1000:.0f} kB of flash, {memory / 1000:.0f} kB of memory")
+    if instructions is not None:
+        console.print(f"{instructions / 1e6:.1f} million instructions a second")
+    console.print(escape(f"C, network and test: {folder / 'micro'}; `make` there builds a listener"))
 
 
 def print_check(result: dict[str, Any]) -> None:

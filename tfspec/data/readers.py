@@ -181,8 +181,8 @@ class AudioReader:
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Read the recordings that `rows["path"]` names, as (rows, num_samples) float32.
 
-        A column `start`, in seconds, says where each signal begins in its recording, and a column `clip_gain`
-        what it is multiplied by.
+        A column `start`, in seconds, says where each signal begins in its recording; one below 0 begins with
+        so much silence. A column `clip_gain` says what it is multiplied by.
         """
         paths = list(rows["path"])
         starts = list(rows["start"]) if "start" in rows else [0.0] * len(rows)
@@ -190,9 +190,11 @@ class AudioReader:
 
         def read(first: int):
             for i in range(first, len(paths), workers):
-                signals[i] = load_audio(
-                    self.folder / paths[i], self.sample_rate, self.num_samples, starts[i], self.padding
-                )
+                silence = round(max(0.0, -starts[i]) * self.sample_rate)
+                rest, start = self.num_samples - silence, max(0.0, starts[i])
+                path = self.folder / paths[i]
+                signals[i, :silence] = 0
+                signals[i, silence:] = load_audio(path, self.sample_rate, rest, start, self.padding)
 
         workers = min(len(paths), os.cpu_count() or 1)
         list(threads().map(read, range(workers)))

@@ -43,8 +43,8 @@ def decibels(
     return levels - offset if offset else levels
 
 
-def smoothed(energy: tf.Tensor, coefficient: float) -> tf.Tensor:
-    """First-order recursive mean over time, s[t] = (1 − c) · s[t − 1] + c · e[t] from s[−1] = 1.
+def smoothed(energy: tf.Tensor, coefficient: float, before: Any = 1.0) -> tf.Tensor:
+    """First-order recursive mean over time, s[t] = (1 − c) · s[t − 1] + c · e[t].
 
     Without a recursion: from the sum over the last m frames follows the sum over 2m, until what is left out
     weighs less than float32 resolves.
@@ -52,6 +52,7 @@ def smoothed(energy: tf.Tensor, coefficient: float) -> tf.Tensor:
     Args:
         energy: (batch, frames, bins, channels) float32.
         coefficient: c, in 0…1.
+        before: s[−1], a number or (batch, 1, bins, channels).
 
     Returns:
         The same shape.
@@ -69,28 +70,29 @@ def smoothed(energy: tf.Tensor, coefficient: float) -> tf.Tensor:
         mean += decay**reach * earlier
         reach *= 2
     start = tf.pow(np.float32(decay), tf.cast(tf.range(1, frames + 1), tf.float32))
-    return mean + start[tf.newaxis, :, tf.newaxis, tf.newaxis]
+    return mean + before * start[tf.newaxis, :, tf.newaxis, tf.newaxis]
 
 
 def pcen(
-    energy: tf.Tensor, gain: float, bias: float, power: float, coefficient: float, floor: float
+    energy: tf.Tensor, mean: tf.Tensor, gain: float, bias: float, power: float, floor: float
 ) -> tf.Tensor:
-    """Per-channel energy normalisation: (e / (floor + s)^gain + bias)^power − bias^power, s = `smoothed`.
+    """Per-channel energy normalisation: (e / (floor + s)^gain + bias)^power − bias^power.
 
     Args:
         energy: (batch, frames, bins, channels) float32, ≥ 0.
+        mean: s, what `smoothed` makes of it.
         gain: strength of the gain control, 0…1.
         bias: offset before the compression, over 0.
         power: exponent of the compression, over 0.
-        coefficient: weight of a new frame in the running mean.
         floor: smallest running mean.
 
     Returns:
         The same shape.
 
     Example:
-        >>> pcen(tf.ones([1, 2, 1, 1]), 1.0, 2.25, 0.5, 0.1, 1e-6).numpy().round(2).ravel()
+        >>> energy = tf.ones([1, 2, 1, 1])
+        >>> pcen(energy, smoothed(energy, 0.1), 1.0, 2.25, 0.5, 1e-6).numpy().round(2).ravel()
         array([0.3, 0.3], dtype=float32)
     """
-    loudness = tf.exp(-gain * tf.math.log(floor + smoothed(energy, coefficient)))
+    loudness = tf.exp(-gain * tf.math.log(floor + mean))
     return tf.pow(energy * loudness + bias, power) - bias**power

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,9 @@ from tfspec.experiment.predicting import read_signals, readable
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.export.exporting import export
+from tfspec.export.micro.folder import write_micro
+from tfspec.export.micro.listener import as_int16, listener_of
+from tfspec.export.streaming_file import FACTS_NAME, DetectorSettings, read_facts
 from tfspec.models import Classifier, at_temperature
 from tfspec.scores.several import tempered_sigmoid
 
@@ -23,7 +28,11 @@ CALIBRATION_SIGNALS = 1000
 
 
 def export_run(
-    steps: Steps, run: Run, quantize: Quantize = "none", calibrated: bool = False
+    steps: Steps,
+    run: Run,
+    quantize: Quantize = "none",
+    calibrated: bool = False,
+    streaming: bool = False,
 ) -> dict[str, Any]:
     """Write a SavedModel and a TFLite file, compared with the Keras model on the validation part.
 
@@ -33,6 +42,7 @@ def export_run(
         quantize: what becomes of the TFLite file's backbone; "int8" is calibrated on the training part.
         calibrated: divide the logits by the temperature with which the validation part has the lowest
             cross-entropy, so that probabilities are worth what they say.
+        streaming: also write a TFLite file that takes a stream hop by hop.
 
     Returns:
         As `tfspec.export.export`, also kept in export/parity.json.
@@ -43,19 +53,53 @@ def export_run(
         ParityError: a file does not give what the Keras model gives.
         ValueError: there is no such mode.
     """
+    model = _model_of(steps, run, calibrated)
+    shown, calibration = _signals(steps, run)
+    return export(model, run.folder / "export", shown, quantize, calibration, streaming)
+
+
+def export_micro(steps: Steps, run: Run, calibrated: bool = False) -> dict[str, Any]:
+    """Write a run's model as C, and as a file for TensorFlow Lite for Microcontrollers.
+
+    Args:
+        steps: the pipeline of the run, which reads the signals.
+        run: the run; the files go to its folder micro/. The detector is that of its streaming.json, where
+            there is one.
+        calibrated: as of `export_run`.
+
+    Returns:
+        As `tfspec.export.micro.folder.write_micro`, also kept in micro/micro.json.
+
+    Raises:
+        UserError: as `export_run`, or a layer cannot stream, or is not there on microcontrollers.
+    """
+    model = _model_of(steps, run, calibrated)
+    shown, calibration = _signals(steps, run)
+    facts = run.folder / "export" / FACTS_NAME
+    detector = read_facts(facts).detector if facts.exists() else DetectorSettings()
+    samples = np.concatenate([signal for batch in itertools.islice(shown, 1) for signal in batch])
+    return write_micro(run.folder / "micro", listener_of(model, calibration, detector), as_int16(samples))
+
+
+def _model_of(steps: Steps, run: Run, calibrated: bool) -> Classifier:
+    """Return the model of a finished run."""
     check_finished(run, members_of(steps, run.split))
     clear_temporaries(run.folder)
+    return _tempered(steps, run) if calibrated else run.classifier
+
+
+def _signals(steps: Steps, run: Run) -> tuple[Iterator[np.ndarray], Iterator[np.ndarray]]:
+    """Return batches of signals to prove an export on, and others to calibrate it."""
     train, validation = run.part("train"), run.part("validation")
     if validation.empty:  # as in cross-validation, where every example is both
         validation = train
     some = train.sample(min(CALIBRATION_SIGNALS, len(train)), random_state=steps.seed)
-    model = _tempered(steps, run) if calibrated else run.classifier
 
     def signals(rows):
         read, there = readable(steps, run, rows)
         yield from read_signals(there, read, steps.validation_batch_size)
 
-    return export(model, run.folder / "export", signals(validation), quantize, signals(some))
+    return signals(validation), signals(some)
 
 
 def _tempered(steps: Steps, run: Run) -> Classifier:

@@ -24,7 +24,7 @@ from tfspec.data.store import FeatureStore
 from tfspec.distributed import devices
 from tfspec.experiment.drawing import in_training, view
 from tfspec.experiment.evaluate import evaluate
-from tfspec.experiment.export import export_run
+from tfspec.experiment.export import export_micro, export_run
 from tfspec.experiment.features import check_front_end, prepare
 from tfspec.experiment.fitting import fit_members
 from tfspec.experiment.members import members_of
@@ -96,15 +96,21 @@ class Pipeline(Steps):
         """Score a run's best models again, or on another data set; see `experiment.evaluate.evaluate`."""
         return evaluate(self, run, data, on_bad_file, part)
 
-    def export(self, run: Run, quantize: Quantize = "none", calibrated: bool = False) -> dict[str, Any]:
+    def export(
+        self, run: Run, quantize: Quantize = "none", calibrated: bool = False, streaming: bool = False
+    ) -> dict[str, Any]:
         """Write a SavedModel and a TFLite file of a run, and prove them; see `experiment.export`.
 
         The page of the run, where it has one, then says what they are.
         """
-        proved = export_run(self, run, quantize, calibrated)
+        proved = export_run(self, run, quantize, calibrated, streaming)
         if (run.folder / PAGE).exists():
             self.report(run)
         return proved
+
+    def export_micro(self, run: Run, calibrated: bool = False) -> dict[str, Any]:
+        """Write a run's model as C for microcontrollers; see `experiment.export.export_micro`."""
+        return export_micro(self, run, calibrated)
 
     def view(self, run: Run, example: int = 0, part: Scored = "validation") -> Figure:
         """Draw an example beside the probabilities of its classes; see `experiment.drawing.view`."""

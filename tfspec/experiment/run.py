@@ -22,6 +22,7 @@ from tfspec.base.text import shown
 from tfspec.data.kept import open_signals
 from tfspec.data.readers import ArrayReader
 from tfspec.data.splits import UNANSWERED
+from tfspec.export.streaming import StreamingClassifier
 from tfspec.inference.files import predict_files
 from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier
@@ -204,6 +205,10 @@ class Run:
         return self.folder if part == "validation" else self.folder / "evaluations" / part
 
     # What can be done with it alone
+
+    def streaming(self) -> StreamingClassifier:
+        """Make the best model one that is given a stream hop by hop; see `StreamingClassifier`."""
+        return StreamingClassifier(self.classifier)
 
     def predict(self, files: Sequence[str | os.PathLike], hop_seconds: float | None = None) -> pd.DataFrame:
         """Classify files with the best model; see `predict_files`."""

@@ -12,10 +12,9 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 
-from tfspec.export.layers import layers_of, schema, tree_of, values_of
+from tfspec.export.layers import layers_of, packed, schema, tree_of, values_of
 
 DTYPES = {
     schema.TensorType.FLOAT32: np.float32,
@@ -44,9 +43,7 @@ def corrected(quantised: bytes, plain: bytes, features: Sequence[np.ndarray]) ->
         if weights.type == schema.TensorType.INT8 and _has_bias(layer):
             error = _matrix(tree, layer) - _matrix(original, other)
             _lower_bias(tree, layer, _shift(error, mean))
-    builder = flatbuffers.Builder()
-    builder.Finish(tree.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(tree)
 
 
 def _has_bias(layer: Any) -> bool:

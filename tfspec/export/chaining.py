@@ -6,26 +6,21 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-import flatbuffers
-
-from tfspec.borrowed import tflite_schema
-
-schema = tflite_schema()
+from tfspec.export.layers import packed, tree_of
 
 
 def chain(models: Iterable[bytes]) -> bytes:
     """Make one TFLite model of several, each of which takes, by its name, what those before it return.
 
+    What none of those before returns is an input of the whole.
+
     Args:
         models: TFLite files, each with one signature.
 
     Returns:
-        A file that returns what the last one does. Its buffers are not aligned; `write_metadata` does that.
+        A file that returns what the last one does.
     """
-    trees = (schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0)) for model in models)
-    builder = flatbuffers.Builder()
-    builder.Finish(functools.reduce(_append, trees).Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(functools.reduce(_append, map(tree_of, models)))
 
 
 def _append(first: Any, second: Any) -> Any:
@@ -33,14 +28,18 @@ def _append(first: Any, second: Any) -> Any:
     _renumber(second, len(first.buffers), len(first.operatorCodes), len(first.subgraphs) - 1)
     (given,), (taken,) = first.signatureDefs, second.signatureDefs
     joints = {each.name: each.tensorIndex for each in given.outputs}
-    places = {each.tensorIndex: joints[each.name] for each in taken.inputs}
-    for each in taken.inputs:
+    joined = [each for each in taken.inputs if each.name in joints]
+    places = {each.tensorIndex: joints[each.name] for each in joined}
+    for each in joined:
         first.subgraphs[0].tensors[joints.pop(each.name)].name = each.name
     _join(first.subgraphs[0], second.subgraphs[0], places)
-    for output in taken.outputs:
-        output.tensorIndex = places[output.tensorIndex]
+    added = [each for each in taken.inputs if each not in joined]
+    for each in added + taken.outputs:
+        each.tensorIndex = places[each.tensorIndex]
+    given.inputs += added
     given.outputs = [each for each in given.outputs if each.name in joints] + taken.outputs
-    first.subgraphs[0].outputs = [output.tensorIndex for output in given.outputs]
+    first.subgraphs[0].inputs = [each.tensorIndex for each in given.inputs]
+    first.subgraphs[0].outputs = [each.tensorIndex for each in given.outputs]
     first.buffers += second.buffers
     first.operatorCodes += second.operatorCodes
     first.subgraphs += second.subgraphs[1:]

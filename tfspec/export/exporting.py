@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import tempfile
@@ -21,6 +22,7 @@ from tfspec.base.options import Quantize
 from tfspec.export.parity import compare
 from tfspec.export.quantization import has_loop
 from tfspec.export.saved_model import write_saved_model
+from tfspec.export.streaming_export import enough_of, write_streaming
 from tfspec.export.tflite import tflite_model
 from tfspec.models import Classifier
 
@@ -31,6 +33,7 @@ def export(
     signals: Iterable[np.ndarray],
     quantize: Quantize = "none",
     calibration: Iterable[np.ndarray] = (),
+    streaming: bool = False,
 ) -> dict[str, Any]:
     """Write `saved_model/`, `model.tflite` and `parity.json`, all or nothing.
 
@@ -48,13 +51,14 @@ def export(
         quantize: "none", "float16", "dynamic" or "int8".
         calibration: for "int8" and "dynamic", batches (batch, *signal_shape) as for `tflite_model`; best a
             thousand signals in all, and not those of `signals`.
+        streaming: also write `streaming.tflite`, which takes a stream hop by hop, and `streaming.json`.
 
     Returns:
         What parity.json holds. For `saved_model` and `tflite`: on how many signals they were compared, on
         which part of these the top class is the same, or where several can hold all classes that reach their
         thresholds, `same_classes`; the largest difference of a probability; for `tflite`
         also its size in bytes, the median time of one signal in ms, on one core, and how its backbone is
-        quantised.
+        quantised. For `streaming` what `write_streaming` returns.
 
     Raises:
         UserError: the folder cannot be written, for lack of space or of permission; what was there stays.
@@ -80,9 +84,15 @@ def export(
         raise UserError(f"{folder} cannot be written: it is there and is no folder; remove or rename it")
     with _disk_errors(folder), written_beside(folder) as temporary:
         temporary.mkdir()
+        streamed = {}
+        if streaming:
+            calibration, signals = list(calibration), iter(signals)
+            stream = enough_of(signals, classifier)
+            streamed["streaming"] = write_streaming(classifier, temporary, stream, quantize, calibration)
+            signals = itertools.chain(stream, signals)
         write_saved_model(classifier, temporary / "saved_model")
         (temporary / "model.tflite").write_bytes(tflite_model(classifier, quantize, calibration))
-        parity = compare(classifier, temporary, signals, quantize)
+        parity = compare(classifier, temporary, signals, quantize) | streamed
         (temporary / "parity.json").write_text(json.dumps(parity, indent=2))
     return parity
 

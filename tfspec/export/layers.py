@@ -1,10 +1,11 @@
-"""The layers of TFLite files that multiply by weights, and what goes through them."""
+"""TFLite files as objects; their layers that multiply by weights, and what goes through them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import flatbuffers
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
@@ -22,6 +23,27 @@ KINDS = {
 def tree_of(model: bytes) -> Any:
     """Unpack a TFLite file into objects that can be changed."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+
+
+def packed(tree: Any) -> bytes:
+    """Write a TFLite file from what `tree_of` made of one, however it was changed."""
+    tree.buffers = [_Buffer(old.data) for old in tree.buffers]
+    builder = flatbuffers.Builder()
+    builder.Finish(tree.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class _Buffer(schema.BufferT):  # type: ignore[name-defined]
+    """A buffer aligned to 16 bytes, as TFLite's schema asks and the classes made from it do not do."""
+
+    def __init__(self, data: np.ndarray | None):
+        super().__init__()
+        self.data = data
+
+    def Pack(self, builder):  # noqa: N802
+        if self.data is not None:
+            builder.Prep(16, len(self.data))
+        return super().Pack(builder)
 
 
 def layers_of(tree: Any) -> list[Any]:

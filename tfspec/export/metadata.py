@@ -26,9 +26,7 @@ from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
 from tfspec.base.model import Labels, Takes
-from tfspec.borrowed import tflite_schema
-
-schema = tflite_schema()
+from tfspec.export.layers import packed, schema, tree_of
 
 ENTRY = b"TFLITE_METADATA"
 LABELS_FILE, THRESHOLDS_FILE = "labels.txt", "thresholds.txt"
@@ -117,7 +115,7 @@ def write_metadata(
             raise UserError(f"class name {label!r} is empty or has a line break: rename it")
     if sample_rate is not None and not 0 < sample_rate < 2**32:
         raise UserError(f"sample_rate must be from 1 to 2**32 - 1, or None. Received: {sample_rate}")
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    tree = tree_of(model)
     graph = tree.subgraphs[0]
     shapes = [tuple(map(int, graph.tensors[i].shape)) for i in graph.outputs]
     if len(graph.inputs) != 1 or len(shapes) != 1 or shapes[0][-1:] != (len(class_names),):
@@ -129,10 +127,10 @@ def write_metadata(
     entry = schema.MetadataT()
     entry.name, entry.buffer = ENTRY, len(tree.buffers)
     tree.metadata = [old for old in tree.metadata or [] if old.name != ENTRY] + [entry]
-    tree.buffers = [_Buffer(old.data) for old in tree.buffers] + [_Buffer(np.frombuffer(metadata, np.uint8))]
-    builder = flatbuffers.Builder(len(model) + len(metadata) + 16 * len(tree.buffers))
-    builder.Finish(tree.Pack(builder), b"TFL3")
-    file = io.BytesIO(builder.Output())
+    added = schema.BufferT()
+    added.data = np.frombuffer(metadata, np.uint8)
+    tree.buffers.append(added)
+    file = io.BytesIO(packed(tree))
     with zipfile.ZipFile(file, "a") as archive:
         for file_name, lines in ((LABELS_FILE, class_names), (THRESHOLDS_FILE, thresholds or ())):
             if lines:  # a ZipInfo carries a fixed date: same model, same file
@@ -216,19 +214,6 @@ def _has_checksum(data: bytes) -> bool:
     end = data.rfind(b"PK\x05\x06")
     announced = end >= 0 and data[end + 20 : end + 22] == CHECKSUM_BYTES.to_bytes(2, "little")
     return announced or CHECKSUM_MARK in data[-CHECKSUM_BYTES:]
-
-
-class _Buffer(schema.BufferT):  # type: ignore[name-defined]
-    """A buffer aligned to 16 bytes, as TFLite's schema asks and the classes made from it do not do."""
-
-    def __init__(self, data: np.ndarray | None):
-        super().__init__()
-        self.data = data
-
-    def Pack(self, builder):  # noqa: N802
-        if self.data is not None:
-            builder.Prep(16, len(self.data))
-        return super().Pack(builder)
 
 
 def _pack(name: str, description: str, sample_rate: int | None, takes: Takes | None, several: bool) -> bytes:

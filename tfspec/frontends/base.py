@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfspec.base import arguments
 from tfspec.base.named_arguments import NamedArguments
+from tfspec.base.reach import Reach, check_streams
 from tfspec.dsp import spectral
 
 PAD_MODES = ("constant", "reflect", "symmetric", "edge")
@@ -245,6 +246,18 @@ class FrontEnd(FloatLayer):
     def num_views(self) -> int:
         """Feature channels that one channel of the signal becomes."""
         return 1
+
+    @property
+    def reach(self) -> Reach:
+        """Samples that a frame is made of, and from one frame to the next one.
+
+        Raises:
+            UserError: the signal is padded at its end, which a stream does not have.
+        """
+        padding = [name for name in ("center", "pad_end", "pad") if getattr(self, name)]
+        remedy = "Train with center=False, pad_end=False and pad=0."
+        check_streams(not padding, f"{type(self).__name__} with {', '.join(padding)}", remedy)
+        return Reach(self.frame_length - sum(self._margins), self.frame_step)
 
     def compute_output_shape(self, input_shape):
         """Return (batch, frames, bins, channels) for (batch, samples[, channels])."""

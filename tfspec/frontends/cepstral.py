@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.reach import Reach, check_streams
 from tfspec.dsp import cepstral, compression
 from tfspec.frontends.base import FloatLayer
 from tfspec.frontends.mel import MelSpectrogram
@@ -148,6 +149,13 @@ class MFCC(MelSpectrogram):
     def num_bins(self) -> int:
         """Length of the coefficients' axis."""
         return self.num_coefficients
+
+    @property
+    def reach(self) -> Reach:
+        """Samples that a frame is made of; with a range below the clip's peak it is made of all."""
+        streams = self.compression == "log" or self.dynamic_range_db is None
+        check_streams(streams, "MFCC with dynamic_range_db", "Train with dynamic_range_db=None.")
+        return super().reach
 
     def from_frames(self, features):
         """Compress, which may need the whole clip's peak, and take the cosine transform."""

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.reach import Reach, check_streams
 from tfspec.dsp import compression
 from tfspec.frontends.base import FloatLayer
 
@@ -74,6 +75,14 @@ class Decibel(Compression):
             tf.cast(features, tf.float32), self.power, self.reference, self.floor, self.dynamic_range_db
         )
 
+    @property
+    def reach(self) -> Reach:
+        """One frame; with a range below the clip's peak, or the peak as reference, all of them."""
+        streams = self.dynamic_range_db is None and self.reference != "max"
+        remedy = "Train with dynamic_range_db=None and a number as reference."
+        check_streams(streams, "Decibel with dynamic_range_db or the reference 'max'", remedy)
+        return Reach()
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -116,6 +125,11 @@ class Log(Compression):
     def call(self, features):
         """Take the logarithm of (batch, frames, bins, channels) features."""
         return tf.math.log(tf.maximum(tf.cast(features, tf.float32) + self.offset, self.floor))
+
+    @property
+    def reach(self) -> Reach:
+        """One frame."""
+        return Reach()
 
     def get_config(self):
         return {**super().get_config(), "floor": self.floor, "offset": self.offset}
@@ -177,11 +191,29 @@ class PCEN(Compression):
 
     def call(self, energy):
         """Normalise (batch, frames, bins, channels) energies."""
+        return self.go_on(energy, 1.0)[0]
+
+    def go_on(self, energy, mean):
+        """Normalise energies that follow on others.
+
+        Args:
+            energy: (batch, frames, bins, channels).
+            mean: the running mean at the last frame before, (batch, 1, bins, channels); 1 at the beginning.
+
+        Returns:
+            The normalised energies, and the running mean at their last frame.
+        """
         frames = self.time_constant * self.sample_rate / self.frame_step
         # The mean whose response has this time constant, as in librosa
         coefficient = (np.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
         energy = tf.cast(energy, tf.float32) * self.scale
-        return compression.pcen(energy, self.gain, self.bias, self.power, coefficient, self.floor)
+        mean = compression.smoothed(energy, coefficient, mean)
+        normalised = compression.pcen(energy, mean, self.gain, self.bias, self.power, self.floor)
+        return normalised, mean[:, -1:]
+
+    def first_memory(self, shape):
+        """Return the running mean before the first of (batch, frames, bins, channels) energies."""
+        return np.ones((shape[0], 1, *shape[2:]), np.float32)
 
     def get_config(self):
         return {

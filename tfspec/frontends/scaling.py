@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.reach import Reach, check_streams
 from tfspec.dsp import finite, resampling, spectral
 from tfspec.frontends.base import FloatLayer
 
@@ -26,6 +27,15 @@ class Scaling(FloatLayer):
     def __init__(self, axis: tuple[int, ...] = (1, 2, 3), **kwargs):
         super().__init__(**kwargs)
         self.axis = arguments.axes("axis", axis)
+
+    @property
+    def reach(self) -> Reach:
+        """One frame, where the axes do not include time."""
+        remedy = (
+            "Train with fixed statistics: keras.layers.Rescaling, or a BatchNormalization in the network."
+        )
+        check_streams(1 not in self.axis, f"{type(self).__name__} over time", remedy)
+        return Reach()
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -165,6 +175,11 @@ class FrequencyRamp(FloatLayer):
         """Add the line to (batch, frames, bins, channels) features."""
         ramp = np.linspace(self.lower, self.upper, features.shape[2], dtype=np.float32)
         return tf.cast(features, tf.float32) + ramp[:, np.newaxis]
+
+    @property
+    def reach(self) -> Reach:
+        """One frame."""
+        return Reach()
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfspec.base.reach import Reach
 from tfspec.dsp import spectral
 from tfspec.frontends.base import FloatLayer
 
@@ -37,6 +38,11 @@ class VectorNorm(FloatLayer):
         signal = tf.cast(signal, tf.float32)
         norm = spectral.raised(tf.reduce_sum(signal**2, axis=-1, keepdims=True), 1)
         return tf.concat([signal, norm], axis=-1) if self.keep_axes else norm
+
+    @property
+    def reach(self) -> Reach:
+        """One sample, or frame."""
+        return Reach()
 
     def compute_output_shape(self, input_shape):
         """Return (batch, …, channels)."""

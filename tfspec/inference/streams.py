@@ -1,4 +1,4 @@
-"""Streams of raw samples, such as those of a microphone, classified while they come."""
+"""Streams of raw samples, such as those of a microphone: read, and classified while they come."""
 
 from __future__ import annotations
 
@@ -73,21 +73,62 @@ def _windows(
     stream: BinaryIO, sample_format: SampleFormat, num_samples: int, hop: int
 ) -> Iterator[np.ndarray]:
     """Cut a stream into (num_samples,) windows, reading no sample before it is needed."""
-    window = _samples(stream, sample_format, num_samples)
+    window = read_samples(stream, sample_format, num_samples)
     if not len(window):
         raise UserError("No samples came on standard input.")
     yield fit_length(window, num_samples)
     while len(window) == num_samples:
         window = window[hop:]
         for skipped in range(num_samples, hop, BLOCK):
-            _samples(stream, sample_format, min(BLOCK, hop - skipped))
-        window = np.append(window, _samples(stream, sample_format, num_samples - len(window)))
+            read_samples(stream, sample_format, min(BLOCK, hop - skipped))
+        window = np.append(window, read_samples(stream, sample_format, num_samples - len(window)))
         if len(window) == num_samples:
             yield window
 
 
-def _samples(stream: BinaryIO, sample_format: SampleFormat, count: int) -> np.ndarray:
-    """Read (count,) float32 samples; fewer where the stream ends."""
+def stream_blocks(stream: BinaryIO, sample_format: SampleFormat, num_samples: int) -> Iterator[np.ndarray]:
+    """Read a stream of raw samples, no sample before it is needed.
+
+    Args:
+        stream: samples of one channel.
+        sample_format: how they are stored.
+        num_samples: of a block.
+
+    Yields:
+        (num_samples,) float32; what is left at the end, and shorter, is left out.
+
+    Raises:
+        UserError: nothing comes.
+
+    Example:
+        >>> import io
+        >>> [block.tolist() for block in stream_blocks(io.BytesIO(bytes(10)), "s16le", 2)]
+        [[0.0, 0.0], [0.0, 0.0]]
+    """
+    block = read_samples(stream, sample_format, num_samples)
+    if not len(block):
+        raise UserError("No samples came on standard input.")
+    while len(block) == num_samples:
+        yield block
+        block = read_samples(stream, sample_format, num_samples)
+
+
+def read_samples(stream: BinaryIO, sample_format: SampleFormat, count: int) -> np.ndarray:
+    """Read the next samples of a stream.
+
+    Args:
+        stream: as in `predict_stream`.
+        sample_format: as in `predict_stream`.
+        count: how many samples.
+
+    Returns:
+        (count,) float32; fewer where the stream ends.
+
+    Example:
+        >>> import io
+        >>> read_samples(io.BytesIO(bytes([0, 64, 0, 192])), "s16le", count=3).tolist()
+        [0.5, -0.5]
+    """
     kind, worth = FORMATS[sample_format]
     content = stream.read(count * kind.itemsize)
     whole = len(content) // kind.itemsize

@@ -44,6 +44,26 @@ def check_time(name: str, frames: int | None, steps: Iterable[Step], padding: st
         )
 
 
+def padded_in_time(x, step: Step, kernel_bins: int, padding: str):
+    """Pad what a convolution over frames and bins takes; along bins always as "same" does.
+
+    Args:
+        x: (batch, frames, bins, channels).
+        step: of the convolution along time; the stride is that of bins, too.
+        kernel_bins: bins that it spans.
+        padding: along time.
+
+    Returns:
+        What the convolution takes, and its own padding.
+    """
+    if padding == "same":
+        return x, "same"
+    bins = x.shape[2]
+    missing = max(0, (-(-bins // step.stride) - 1) * step.stride + kernel_bins - bins)
+    before = step.others if padding == "causal" else 0
+    return layers.ZeroPadding2D(((before, 0), (missing // 2, missing - missing // 2)))(x), "valid"
+
+
 def bins_as_channels(features):
     """Return (batch, frames, 1, bins · channels)."""
     frames, bins, channels = features.shape[1:]

@@ -10,11 +10,14 @@ from keras import layers
 
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
+from tfspec.models.along_time import Padding, Step, check_time, seen_by
 from tfspec.models.sub_spectral_normalization import SubSpectralNormalization
 
 WIDTH = 8
 """Filters of the first blocks where tau is 1."""
 BANDS = 5
+ENDS = Step(5)
+"""Of the first and of the last convolution."""
 
 
 class Stage(NamedTuple):
@@ -41,6 +44,7 @@ def bc_resnet(
     num_classes: int,
     tau: float = 1.0,
     bands: int = BANDS,
+    padding: Padding = "same",
     dropout: float = 0.1,
 ) -> keras.Model:
     """Backbone that convolves means over frequency along time, and adds that to each bin.
@@ -56,14 +60,16 @@ def bc_resnet(
         num_classes: number of logits.
         tau: width of all layers; 1, 1.5, 2, 3, 6 and 8 in the paper.
         bands: bands of bins that are normalised by themselves.
+        padding: of time: "same", zeros at both ends; "valid", none; "causal", zeros before the beginning.
+            The last two are for streams; "valid" loses 116 frames.
         dropout: share of the channels of a block's means that is left out in training.
 
     Returns:
         A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
 
     Raises:
-        ValueError: tau is below 0.25, or bands is not a positive integer.
-        UserError: there is no dividing the bins into bands.
+        ValueError: tau is below 0.25, bands is not a positive integer, or there is no such padding.
+        UserError: there is no dividing the bins into bands, or the frames are too few for "valid".
 
     Example:
         >>> model = bc_resnet((None, 40, 1), num_classes=12)
@@ -73,12 +79,15 @@ def bc_resnet(
     width = int(arguments.between("tau", tau, 0.25) * WIDTH)
     features = keras.Input(feature_shape, name="features")
     check_bins(features.shape[2], arguments.integer("bands", bands))
-    x = layers.ZeroPadding2D(2)(features)  # as PyTorch pads; "same" has one less before the first bin
+    steps = [Step(3, dilation=stage.dilation) for stage in stages(width) for _ in range(stage.blocks)]
+    check_time("bc_resnet", feature_shape[0], [ENDS, *steps, ENDS], padding)
+    # As PyTorch pads; "same" has one less before the first bin
+    x = layers.ZeroPadding2D((_zeros(ENDS, padding), 2))(features)
     x = _activated(layers.Conv2D(2 * width, 5, (1, 2), use_bias=False)(x))
     for stage in stages(width):
         for _ in range(stage.blocks):
-            x = _block(x, stage, bands, dropout)
-    x = layers.ZeroPadding2D((2, 0))(x)
+            x = _block(x, stage, bands, padding, dropout)
+    x = layers.ZeroPadding2D((_zeros(ENDS, padding), 0))(x)
     x = layers.DepthwiseConv2D((5, min(5, x.shape[2])), use_bias=False)(x)
     x = _activated(layers.Conv2D(4 * width, 1, use_bias=False)(x))
     x = layers.GlobalAveragePooling2D()(x)
@@ -107,7 +116,13 @@ def check_bins(bins: int, bands: int = BANDS) -> None:
         )
 
 
-def _block(x, stage: Stage, bands: int, dropout: float):
+def _zeros(step: Step, padding: str) -> tuple[int, int]:
+    """Say how many zero frames stand before and after what a convolution takes."""
+    zeros = {"same": (step.others // 2, step.others // 2), "valid": (0, 0), "causal": (step.others, 0)}
+    return zeros[padding]
+
+
+def _block(x, stage: Stage, bands: int, padding: str, dropout: float):
     entered, is_first = x, x.shape[-1] != stage.filters
     if is_first:
         x = _activated(layers.Conv2D(stage.filters, 1, use_bias=False)(x))
@@ -116,10 +131,13 @@ def _block(x, stage: Stage, bands: int, dropout: float):
         x = layers.MaxPooling2D(1, (1, stage.stride))(x)
     all_bins = SubSpectralNormalization(bands, momentum=0.9, epsilon=1e-5)(x)
     x = layers.AveragePooling2D((1, x.shape[2]))(all_bins)
-    x = layers.DepthwiseConv2D((3, 1), padding="same", dilation_rate=(stage.dilation, 1), use_bias=False)(x)
+    step = Step(3, dilation=stage.dilation)
+    x = layers.ZeroPadding2D((_zeros(step, padding), 0))(x)
+    x = layers.DepthwiseConv2D((3, 1), dilation_rate=(stage.dilation, 1), use_bias=False)(x)
     x = layers.Conv2D(stage.filters, 1, use_bias=False)(layers.Activation("silu")(_normalized(x)))
-    added = [all_bins, layers.SpatialDropout2D(dropout)(x)]
-    return layers.ReLU()(layers.Add()(added if is_first else [*added, entered]))
+    entering = [all_bins] if is_first else [all_bins, entered]
+    seen = [seen_by(each, [step], padding) for each in entering]
+    return layers.ReLU()(layers.Add()([layers.SpatialDropout2D(dropout)(x), *seen]))
 
 
 def _activated(x):

@@ -8,10 +8,11 @@ import keras
 from keras import layers
 
 from tfspec.base import arguments
-from tfspec.models.along_time import normalized
+from tfspec.models.along_time import Padding, Step, check_time, normalized, padded_in_time
 
 FIRST_KERNEL = (10, 4)
 """Frames and bins that the first convolution spans."""
+FIRST, FOLLOWING = Step(FIRST_KERNEL[0], stride=2), Step(3)
 
 
 def ds_cnn(
@@ -19,6 +20,7 @@ def ds_cnn(
     num_classes: int,
     filters: int = 64,
     blocks: int = 4,
+    padding: Padding = "same",
     dropout: float = 0.2,
 ) -> keras.Model:
     """Small backbone of separable convolutions over time and frequency, of MLPerf Tiny.
@@ -34,6 +36,8 @@ def ds_cnn(
         num_classes: number of logits.
         filters: of each convolution.
         blocks: number of blocks.
+        padding: of time: "same", zeros at both ends; "valid", none; "causal", zeros before the beginning.
+            The last two are for streams. Bins have zeros at both ends in any case.
         dropout: share of the first convolution's values that is left out in training, and half the share of
             the means.
 
@@ -41,7 +45,9 @@ def ds_cnn(
         A `keras.Model` from (batch, frames, bins, channels) features to (batch, num_classes) float32 logits.
 
     Raises:
-        ValueError: a size is not a positive integer, or the dropout is not from 0 to below 0.5.
+        ValueError: there is no such padding, a size is not a positive integer, or the dropout is not from 0
+            to below 0.5.
+        UserError: the frames are too few for "valid".
 
     Example:
         >>> ds_cnn((49, 10, 1), num_classes=12).count_params()
@@ -50,11 +56,14 @@ def ds_cnn(
     arguments.integer("filters", filters)
     arguments.integer("blocks", blocks)
     arguments.between("dropout", dropout, 0, 0.49)
+    check_time("ds_cnn", feature_shape[0], [FIRST] + [FOLLOWING] * blocks, padding)
     features = keras.Input(feature_shape, name="features")
-    x = _activated(layers.Conv2D(filters, FIRST_KERNEL, 2, "same")(features))
+    x, option = padded_in_time(features, FIRST, FIRST_KERNEL[1], padding)
+    x = _activated(layers.Conv2D(filters, FIRST_KERNEL, FIRST.stride, option)(x))
     x = layers.Dropout(dropout)(x)
     for _ in range(blocks):
-        x = _activated(layers.DepthwiseConv2D(3, padding="same")(x))
+        x, option = padded_in_time(x, FOLLOWING, FOLLOWING.kernel, padding)
+        x = _activated(layers.DepthwiseConv2D(FOLLOWING.kernel, padding=option)(x))
         x = _activated(layers.Conv2D(filters, 1)(x))
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(2 * dropout)(x)

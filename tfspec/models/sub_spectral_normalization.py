@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from tfspec.base import arguments
+from tfspec.base.reach import Reach
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -74,6 +75,11 @@ class SubSpectralNormalization(layers.Layer):
         x = self.norm(x, training=True)
         x = ops.reshape(x, (-1, frames, bins // self.bands, self.bands, channels))
         return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (-1, frames, bins, channels))
+
+    @property
+    def reach(self) -> Reach:
+        """One frame."""
+        return Reach()
 
     def compute_output_shape(self, input_shape):
         """Return the same shape."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tfspec.base.text import shown
 from tfspec.report.fonts import drawable, with_fonts
+from tfspec.scores.streams import StreamScores
 from tfspec.scores.types import DistributionScores, LabelScores, SeveralScores
 
 if TYPE_CHECKING:
@@ -167,6 +168,45 @@ def history_figure(history: pd.DataFrame) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.legend()
     return figure
+
+
+def threshold_figure(curve: pd.DataFrame, scores: StreamScores) -> Figure:
+    """Draw how many events a detector misses against how often it is wrong, threshold by threshold.
+
+    Args:
+        curve: from `inference.threshold_curve`.
+        scores: at the threshold that counts, which is marked.
+
+    Returns:
+        The figure; up to one false accept in all that was heard the axis is linear, so that 0 is there.
+    """
+    curve = curve.dropna(subset=["false_accepts_per_hour", "false_reject_rate"])
+    figure = _figure(6, 4.2)
+    axes = figure.add_subplot()
+    accepts, rejects = curve["false_accepts_per_hour"], curve["false_reject_rate"]
+    axes.errorbar(
+        accepts,
+        rejects,
+        yerr=_reach(curve, rejects, "false_rejects"),
+        xerr=_reach(curve, accepts, "false_accepts"),
+        fmt=".-",
+        ecolor="0.85",
+        elinewidth=0.8,
+    )
+    point: dict[str, Any] = {**scores}
+    if len(curve):
+        axes.plot(point["false_accepts_per_hour"], point["false_reject_rate"], "o", label="the detector")
+        axes.legend()
+    axes.set_xscale("symlog", linthresh=1 / scores["hours"])
+    axes.set(xlabel="false accepts an hour", ylabel="share of the events that is missed", ylim=(-0.02, 1.02))
+    axes.set_xlim(left=0)
+    axes.set_title("with intervals of 95%", fontsize=10)
+    return figure
+
+
+def _reach(curve: pd.DataFrame, values: pd.Series, stem: str) -> Any:
+    """Return how far the ends of intervals lie below and above the values."""
+    return np.stack([values - curve[f"{stem}_low"], curve[f"{stem}_high"] - values]).clip(min=0)
 
 
 def waveform_figure(samples: np.ndarray, sample_rate: float, title: str = "") -> Figure:

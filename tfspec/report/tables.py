@@ -248,6 +248,10 @@ def member_table(scores: AnyScores) -> Table | None:
     return Table([*header, *(["weight"] if weights else [])], body, note)
 
 
+FILES = {"saved_model": "SavedModel", "tflite": "TFLite", "streaming": "streaming TFLite"}
+"""What exported files are called."""
+
+
 def export_table(parity: Mapping[str, AnyMapping]) -> Table:
     """Put each exported file in a row: how far it is from the Keras model, how large and how fast.
 
@@ -259,12 +263,12 @@ def export_table(parity: Mapping[str, AnyMapping]) -> Table:
         same = next((found[key] for key in found if key.startswith("same_")), None)
         rows.append(
             [
-                {"saved_model": "SavedModel", "tflite": "TFLite"}.get(name, name),
+                FILES.get(name, name),
                 "" if same is None else f"{100 * same:.2f} %",
                 f"{found['largest_difference']:.1e}" if "largest_difference" in found else "",
-                str(found.get("signals", "")),
+                f"{found['hops']} hops" if "hops" in found else str(found.get("signals", "")),
                 f"{found['bytes'] / 1000:,.0f} kB" if "bytes" in found else "",
-                f"{found['milliseconds']:.1f} ms" if "milliseconds" in found else "",
+                f"{found['milliseconds']:.2g} ms" if "milliseconds" in found else "",
                 str(found.get("quantize", "")),
             ]
         )
@@ -275,7 +279,7 @@ def export_table(parity: Mapping[str, AnyMapping]) -> Table:
             "largest difference",
             "signals",
             "size",
-            "one signal, one core",
+            "one signal or hop, one core",
             "quantised",
         ],
         rows,

@@ -10,6 +10,7 @@ from tfspec.cli.commands.machines import data_server, launch_workers
 from tfspec.cli.commands.recordings import detect, embed, predict
 from tfspec.cli.commands.reports import compare, report
 from tfspec.cli.commands.simulated import demo, simulate
+from tfspec.cli.commands.streams import evaluate_stream, listen
 from tfspec.cli.commands.windows import windows
 
 COMMANDS: dict[str, Callable] = {
@@ -18,6 +19,8 @@ COMMANDS: dict[str, Callable] = {
     "resume": resume,
     "predict": predict,
     "detect": detect,
+    "listen": listen,
+    "evaluate-stream": evaluate_stream,
     "embed": embed,
     "export": export,
     "check": check,

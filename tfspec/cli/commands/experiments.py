@@ -128,6 +128,8 @@ def export(
     run: Positional[Path],
     quantize: Quantize = "none",
     calibrated: bool = False,
+    streaming: bool = False,
+    target: Literal["host", "micro"] = "host",
     pipeline: Name | None = None,
 ) -> None:
     """Write a SavedModel and a TFLite file that take the raw signal, and prove them on the validation part.
@@ -138,15 +140,23 @@ def export(
             activations in int8 too, calibrated on the training part. The front end stays in float32.
         calibrated: divide the logits by the temperature that suits the validation part best, so that
             probabilities are worth what they say.
+        streaming: also write streaming.tflite, which takes the next samples and its own state, hop by hop,
+            for devices that listen all day; its network is in float32, or with --quantize int8 in int8.
+        target: micro writes the folder micro/ instead: C for microcontrollers, and the network in int8 for
+            TensorFlow Lite for Microcontrollers.
         pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
     from tfspec.cli.printing import console
-    from tfspec.cli.summaries import print_parity
+    from tfspec.cli.summaries import print_micro, print_parity
     from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
 
     trained = Run(run)
-    parity = pipeline_of(trained, pipeline).export(trained, quantize, calibrated)
+    made_by = pipeline_of(trained, pipeline)
+    if target == "micro":
+        print_micro(made_by.export_micro(trained, calibrated), run)
+        return
+    parity = made_by.export(trained, quantize, calibrated, streaming)
     if parity["tflite"]["quantize"] != quantize:
         console.print("A backbone with a loop has no int8 activations: quantised as with --quantize dynamic")
     print_parity(parity, run)

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tyro.conf import Positional
 
@@ -84,10 +84,9 @@ def _predict_stream(
     from tfspec.inference.streams import predict_stream
     from tfspec.scores.predictions import with_most_probable
 
-    if sys.stdin.isatty():
-        raise UserError("Standard input is a terminal. Pipe samples into it: arecord -t raw … | tfspec …")
+    stream = standard_input()
     loaded, bad = load_model(model), 0
-    for row in predict_stream(loaded, sys.stdin.buffer, hop_seconds, input_format):
+    for row in predict_stream(loaded, stream, hop_seconds, input_format):
         row = with_most_probable(row, loaded.class_names, top or 0)
         if json:
             print_json(_predictions(row, loaded.class_names)[0], indent=None)
@@ -97,6 +96,17 @@ def _predict_stream(
         bad += name_bad(_problems(row[row["problem"].notna()]))
     if bad:
         sys.exit(1)
+
+
+def standard_input() -> BinaryIO:
+    """Return what samples are read from.
+
+    Raises:
+        UserError: it is a terminal, where nobody types samples.
+    """
+    if sys.stdin.isatty():
+        raise UserError("Standard input is a terminal. Pipe samples into it: arecord -t raw … | tfspec …")
+    return sys.stdin.buffer
 
 
 def embed(

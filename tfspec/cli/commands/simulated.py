@@ -6,12 +6,12 @@ import inspect
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
-from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Range, Ratio, Seed
+from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Name, Range, Ratio, Seed, Share
 from tfspec.base.progress import bar, track
 from tfspec.base.suggestions import remedy
 from tfspec.cli.parsing import parse_call
@@ -173,6 +173,47 @@ def _mixtures(
     _tell(f"{num_train} + {num_test} clips: {out}")
 
 
+def _stream(
+    out: Positional[Path],
+    minutes: Annotated[float, Range(0.1, 1440)] = 10.0,
+    classes: tuple[Name, ...] = ("yes", "no"),
+    words: Path | None = None,
+    background: Path | None = None,
+    snr_db: Annotated[float, Range(-60, 60)] = 10.0,
+    word_seconds: Annotated[float, Range(2, 3600)] = 5.0,
+    share: Share = 0.5,
+    split: Path | None = None,
+    part: Literal["train", "validation", "test"] = "test",
+    group_pattern: Expression = SPEAKER_PATTERN,
+    seed: Seed = 0,
+) -> None:
+    """Write a long recording in which words are said before noise, and their table, for evaluate-stream.
+
+    Args:
+        out: folder to write: stream.wav and events.csv.
+        minutes: length of the recording.
+        classes: words that are listened for; others are said, too, and labelled _unknown_.
+        words: folder that holds a folder per word of real recordings; made-up voices if not given.
+        background: folder that holds recordings of noise; made-up noise if not given.
+        snr_db: by how much words are louder than the noise.
+        word_seconds: from one word to the next, on the average.
+        share: of the words that are listened for.
+        split: split.csv of a run: only its speakers who are in one part alone are heard.
+        part: of the run's split.
+        group_pattern: regular expression with a group for the speaker of real words, matched at the start of
+            file names.
+        seed: same seed, same recording.
+    """
+    from tfspec.data.sources.simulate import write_stream
+
+    progress = bar("Simulating a stream")
+    write_stream(
+        out, minutes, classes, words, background, snr_db, word_seconds, share, split, part, group_pattern,
+        seed, progress,
+    )  # fmt: skip
+    _tell(f"{minutes:g} minutes with a word every {word_seconds:g} s: {out}")
+
+
 def _wrist(
     out: Positional[Path],
     num_people: Annotated[int, Range(2, 151)] = 151,
@@ -208,6 +249,7 @@ KINDS: dict[str, Callable[..., None]] = {
     "radio": _radio,
     "soundscapes": _soundscapes,
     "mixtures": _mixtures,
+    "stream": _stream,
     "wrist": _wrist,
 }
 """What can be simulated, each with options of its own."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         spectrogram_pictures,
     )
     from tfspec.data.sources.simulate.soundscapes import write_soundscapes
+    from tfspec.data.sources.simulate.stream import write_stream
     from tfspec.data.sources.simulate.wrist import write_wrist
 
 __all__ = [
@@ -34,12 +35,13 @@ __all__ = [
     "write_clips",
     "write_mixtures",
     "write_soundscapes",
+    "write_stream",
     "write_wrist",
 ]
 
 _WRITERS = {
     f"write_{name}": f"{__name__}.{name}:write_{name}"
-    for name in ("clips", "mixtures", "soundscapes", "wrist")
+    for name in ("clips", "mixtures", "soundscapes", "stream", "wrist")
 }
 _RADIO = [name for name in __all__ if name not in _WRITERS]
 

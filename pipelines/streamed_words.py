@@ -1,0 +1,54 @@
+"""The options of words that are listened for all day: what they learn from, and which networks can."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfspec.base.errors import UserError
+from tfspec.data.sources.stream_words import with_cut_off_words, with_noise
+from tfspec.models.ds_tc_resnet import SHORT_KERNELS
+from tfspec.pipelines.class_folders import ClassFolders
+
+NOISE_DB, NOISY = (0.0, 30.0), 0.8
+"""Levels of the background in a stream, and part of the examples that have one."""
+STREAMING: dict[str, dict[str, Any]] = {
+    "ds_tc_resnet": {"blocks": SHORT_KERNELS, "padding": "valid"},
+    "ds_cnn": {"padding": "valid"},
+    "tc_resnet": {"padding": "causal"},
+    "bc_resnet": {"padding": "causal"},
+    "matchboxnet": {"padding": "causal"},
+}
+"""What makes a network one that can be exported as a stream; conv2d and lstm are such as they are."""
+
+
+@dataclass(kw_only=True)
+class StreamedWords(ClassFolders):
+    """Words in clips, or in a stream that never ends."""
+
+    streaming: bool = False
+    """Learn to listen all day: a network that `tfspec export --streaming` takes, background at many levels,
+    words that are only half in the clip as `_unknown_`, and the background alone as `_silence_`. Give
+    --others, too, where there are other words."""
+    background: Path | None = None
+    """Folder of recordings, such as of rooms and streets, one of which is mixed into half of the clips."""
+
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        if self.streaming and self.clip_seconds is None:
+            raise UserError(
+                "Words are cut off by parts of a clip: streaming needs clip_seconds. Received: None"
+            )
+
+    def listed(self):
+        """List the words, and for a stream what else is in it."""
+        manifest = super().listed()
+        if not self.streaming:
+            return manifest
+        seconds = self.num_samples / self.sample_rate
+        manifest = with_cut_off_words(manifest, self.folder, seconds, self.seed)
+        if self.background is None:
+            return manifest
+        return with_noise(manifest, self.background, seconds, self.seed)

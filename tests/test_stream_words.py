@@ -1,0 +1,102 @@
+"""What words in a stream learn from: those that are cut off, and noise alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from tfspec.base.errors import UserError
+from tfspec.data import AudioReader
+from tfspec.data.sources.stream_words import LEAST_HEARD, with_cut_off_words, with_noise
+from tfspec.experiment.splitting import checked_split
+from tfspec.pipelines import SpeechCommands
+
+RATE = 8000
+WORDS = ("go", "no", "yes")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Twelve speakers say three words and one other word; four recordings of noise, one of them too short."""
+    folder = tmp_path_factory.mktemp("words")
+    rng = np.random.default_rng(0)
+    for word in (*WORDS, "bed"):
+        (folder / "words" / word).mkdir(parents=True)
+        for speaker in range(12):
+            path = folder / "words" / word / f"{speaker:08x}_nohash_0.wav"
+            soundfile.write(path, rng.uniform(-0.5, 0.5, RATE * 3 // 4), RATE)
+    for name, seconds in (("street", 4), ("room", 2.5), ("rain", 2), ("tap", 0.4)):
+        (folder / "noise").mkdir(exist_ok=True)
+        soundfile.write(folder / "noise" / f"{name}.wav", rng.uniform(-0.1, 0.1, int(RATE * seconds)), RATE)
+    return folder
+
+
+def _listed(folder, **options):
+    options = {"classes": WORDS, "sample_rate": RATE, "streaming": True, **options}
+    return SpeechCommands(data=folder / "words", **options)
+
+
+def test_words_are_cut_at_their_beginning_or_their_end(folder):
+    words = pd.DataFrame({"path": [f"{word}/{i:08x}_nohash_0.wav" for word in WORDS for i in range(12)]})
+    words = words.assign(label=words["path"].str.split("/").str[0], group=words["path"].str[-19:-11])
+    found = with_cut_off_words(words, folder / "words", 1.0, seed=0)
+    cut = found[len(words) :]
+    assert (len(cut), set(cut["label"])) == (24, {"_unknown_"})  # as many as of two words
+    assert (found["start"][: len(words)] == 0).all()
+    assert 4 < (cut["start"] < 0).sum() < 20
+    assert cut["start"].abs().between(0.5, 0.9).all()
+    assert (cut["start"] <= 0.75 - LEAST_HEARD).all()
+    pd.testing.assert_frame_equal(found, with_cut_off_words(words, folder / "words", 1.0, seed=0))
+    assert not found.equals(with_cut_off_words(words, folder / "words", 1.0, seed=1))
+
+
+def test_a_signal_that_begins_before_its_recording_begins_with_silence(folder):
+    reader = AudioReader(folder / "words", RATE, RATE)
+    path = "go/00000000_nohash_0.wav"
+    rows = pd.DataFrame({"path": [path] * 3, "start": [0.0, -0.6, 0.5]})
+    whole, late, early = reader(rows)
+    np.testing.assert_array_equal(late[: round(0.6 * RATE)], 0)
+    np.testing.assert_array_equal(late[round(0.6 * RATE) :], whole[: round(0.4 * RATE)])
+    np.testing.assert_array_equal(early[: RATE // 4], whole[RATE // 2 : RATE // 2 + RATE // 4])
+
+
+def test_noise_alone_is_silence(folder):
+    words = pd.DataFrame({"path": ["go/a.wav"] * 6, "label": ["go"] * 6, "group": [*"abcdef"]})
+    found = with_noise(words, folder / "noise", 1.0, seed=0)
+    noise = found[found["label"] == "_silence_"]
+    assert len(noise) == 12 and (noise["path"].value_counts() == 4).all()
+    assert not noise["path"].str.contains("tap").any()
+    assert noise["start"].between(0, 3).all() and noise["start"].nunique() > 10
+    with pytest.raises(UserError, match="holds no recording of 9 s or more"):
+        with_noise(words, folder / "noise", 9.0, seed=0)
+
+
+def test_a_stream_s_manifest_splits_by_who_speaks(folder):
+    steps = _listed(folder, others=True, background=folder / "noise")
+    _, split, bad = checked_split(steps)
+    assert bad.empty
+    counts = split["label"].value_counts()
+    assert counts["_silence_"] == 24 and counts["_unknown_"] == 12 + 24
+    of_speaker = split[~split["group"].str.startswith("noise")].groupby("group")["part"].nunique()
+    assert (of_speaker == 1).all()
+    signals = steps.reader()(split)
+    assert signals.shape == (len(split), RATE) and (np.abs(signals).max(1) > 0.01).all()
+
+
+def test_without_a_background_there_is_no_silence(folder):
+    assert set(_listed(folder).listed()["label"]) == {*WORDS, "_unknown_"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"clip_seconds": None}, "streaming needs clip_seconds"),
+        ({"model": "mobilenet_v2"}, "Received: mobilenet_v2"),
+        ({"scaling": "centre"}, "Received: ds_tc_resnet, centre"),
+    ],
+)
+def test_what_does_not_go_with_a_stream(options, said):
+    with pytest.raises(UserError, match=said):
+        SpeechCommands(streaming=True, **options)

@@ -1,0 +1,270 @@
+"""Commands for devices that listen all day. With a TFLite file they need no TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import Positional
+
+from tfspec.base.errors import UserError, listed, unusable
+from tfspec.base.options import Name, Range, SampleFormat, Seconds, Share
+from tfspec.base.progress import remark
+from tfspec.base.text import shown
+from tfspec.cli.commands.recordings import STREAM, standard_input
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from tfspec.export.streaming_file import DetectorSettings
+    from tfspec.inference.listening import Heard, Listener
+    from tfspec.scores.streams import StreamScores
+
+Pause = Annotated[float, Range(0, 3600)]
+"""A length of time in seconds that may be nothing."""
+
+
+def listen(
+    model: Positional[Path],
+    source: Positional[Path | None] = None,
+    microphone: bool = False,
+    threshold: Share | None = None,
+    classes: tuple[Name, ...] = (),
+    smoothing_seconds: Pause | None = None,
+    refractory_seconds: Pause | None = None,
+    hop_seconds: Seconds | None = None,
+    out: Path | None = None,
+    input_format: SampleFormat = "s16le",
+    json: bool = False,
+) -> None:
+    """Listen to a recording, to standard input or to a microphone, and tell events as they come.
+
+    An event is a class whose probability, averaged over a while, reaches its threshold; after it there is no
+    other one for a while. How long, and from which probability on, a streaming model says itself.
+
+    Args:
+        model: streaming.tflite, or the folder or the run that holds it; of any other model of recordings,
+            the run folder, .keras file, .tflite file or SavedModel.
+        source: recording of any length and sample rate; or - for samples of one channel on standard input, at
+            the model's sample rate.
+        microphone: listen to the system's microphone until interrupted; pip install 'tfspec[microphone]'.
+        threshold: lowest averaged probability of an event; the model's own if not given, or 0.5.
+        classes: what to listen for; all but names such as _silence_ if not given.
+        smoothing_seconds: average probabilities over so long; the model's own if not given, or 0.5.
+        refractory_seconds: no other event for so long after one; the model's own if not given, or 1.
+        hop_seconds: from one window to the next of a model that is not a streaming one; 0.25 if not given.
+        out: table of all events to write in the end: .csv, or .txt for Audacity; replaced if it is there.
+        input_format: of standard input: 16-bit whole or 32-bit floating-point numbers.
+        json: print one JSON document in a line for each event, and nothing else.
+    """
+    if (source is None) != microphone:
+        raise UserError("listen needs a recording, - for standard input, or --microphone.")
+    write = _events_writer(out) if out else None
+    from tfspec.inference.listening import listen as heard_in
+    from tfspec.inference.listening import load_listener
+
+    loaded = load_listener(model, hop_seconds)
+    settings = loaded.detector.adjusted(
+        threshold, classes, smoothing_seconds=smoothing_seconds, refractory_seconds=refractory_seconds
+    )
+    events: list[Heard] = []
+    try:
+        for event in heard_in(loaded, _blocks(loaded, source, input_format), settings):
+            events.append(event)
+            _print_event(event, json)
+    except KeyboardInterrupt:  # how listening to a microphone ends
+        if write:
+            write(events)
+        if not microphone:
+            raise
+    else:
+        if write:
+            write(events)
+    if loaded.not_finite:
+        remark(f"{loaded.not_finite} samples were NaN or infinite. Are they in another format?")
+
+
+def evaluate_stream(
+    model: Positional[Path],
+    recordings: Positional[Path],
+    events: Positional[Path],
+    threshold: Share | None = None,
+    classes: tuple[Name, ...] = (),
+    smoothing_seconds: Pause | None = None,
+    refractory_seconds: Pause | None = None,
+    hop_seconds: Seconds | None = None,
+    tolerance_seconds: Pause = 0.75,
+    false_accepts_per_hour: Annotated[float, Range(0, 3600)] | None = None,
+    save: bool = False,
+    out: Path = Path("stream-scores"),
+    json: bool = False,
+) -> None:
+    """Score a detector on long recordings: false accepts an hour, false rejects, and how late events are.
+
+    An event finds a true one of its class from its start up to a tolerance after its end; all others are
+    false accepts. Writes curve.csv and curve.png, the same for many thresholds, and detections.csv, what was
+    found at one. Choose that on recordings for validation, and score it on others for testing:
+
+    tfspec evaluate-stream MODEL VALIDATION EVENTS --false-accepts-per-hour 1 --save, and then
+    tfspec evaluate-stream MODEL TEST EVENTS
+
+    Args:
+        model: as in listen.
+        recordings: recording, or folder of recordings, each a stream.
+        events: table of the true events, with the columns start and end in seconds, label and, of several
+            recordings, file: its path below the folder. Other sounds may have labels such as _unknown_.
+        threshold: as in listen.
+        classes: as in listen.
+        smoothing_seconds: as in listen.
+        refractory_seconds: as in listen.
+        hop_seconds: as in listen.
+        tolerance_seconds: how long after its end a true event can be found.
+        false_accepts_per_hour: choose the lowest threshold with so many at most.
+        save: write threshold and times into the streaming model's streaming.json.
+        out: folder to write to; files of the same name are replaced.
+        json: print one JSON document and nothing else.
+    """
+    if threshold is not None and false_accepts_per_hour is not None:
+        raise UserError("Give one of --threshold and --false-accepts-per-hour. Received: both")
+    from tfspec.data.sources.stream_events import read_events
+    from tfspec.inference.listening import load_listener
+    from tfspec.inference.threshold_curve import choose_threshold, hear_streams, threshold_curve
+
+    files = _recordings(recordings)
+    truth = read_events(events, [*files])
+    saved_in = _settings_file(model) if save else None
+    loaded = load_listener(model, hop_seconds)
+    settings = loaded.detector.adjusted(
+        threshold, classes, smoothing_seconds=smoothing_seconds, refractory_seconds=refractory_seconds
+    )
+    streams = hear_streams(loaded, files, settings)
+    curve = threshold_curve(streams, truth, tolerance_seconds)
+    if false_accepts_per_hour is not None:
+        settings = settings.adjusted(choose_threshold(curve, false_accepts_per_hour))
+    scores = streams.score(settings, truth, tolerance_seconds)
+    _write_scores(out, curve, scores, streams.detections(settings))
+    if saved_in:
+        _save(saved_in, settings)
+    _print_scores(scores, settings, out, json)
+
+
+def _recordings(path: Path) -> dict[str, Path]:
+    """Find the recordings, each by its path below the folder."""
+    from tfspec.inference.inputs import find_inputs
+
+    inputs = find_inputs([path], "recording")
+    inputs.tell()
+    if inputs.problems:
+        raise unusable("files", inputs.problems.items(), len(inputs.files))
+    return {below.as_posix(): Path(file) for file, below in inputs.files.items()}
+
+
+def _settings_file(model: Path) -> Path:
+    """Name what settings can be saved in."""
+    from tfspec.export.streaming_file import streaming_paths
+    from tfspec.inference.listening import find_streaming
+
+    if (found := find_streaming(model)) is None:
+        raise UserError(f"--save writes into a streaming model's streaming.json; {shown(model)} has none.")
+    return streaming_paths(found)[1]
+
+
+def _save(path: Path, settings: DetectorSettings) -> None:
+    from tfspec.export.streaming_file import read_facts, write_facts
+
+    write_facts(path, dataclasses.replace(read_facts(path), detector=settings))
+
+
+def _write_scores(out: Path, curve: pd.DataFrame, scores: StreamScores, detections: pd.DataFrame) -> None:
+    from tfspec.base.files import written_beside
+    from tfspec.inference import write_csv
+    from tfspec.report.figures import threshold_figure
+
+    write_csv(curve, out / "curve.csv")
+    write_csv(detections, out / "detections.csv")
+    with written_beside(out / "curve.png") as temporary:
+        threshold_figure(curve, scores).savefig(temporary)
+
+
+def _print_scores(scores: StreamScores, settings: DetectorSettings, out: Path, json: bool) -> None:
+    from rich.markup import escape
+
+    from tfspec.cli.printing import console, print_json
+
+    if json:
+        print_json({"settings": dataclasses.asdict(settings), "scores": scores, "out": str(out)})
+        return
+    thresholds = settings.thresholds([*scores["per_class"]])
+    lines = [
+        f"{scores['hours']:.3g} h, {scores['events']} events that are listened for",
+        f"Thresholds: {listed([f'{name} {lowest:g}' for name, lowest in thresholds.items()])}",
+        f"False accepts an hour: {_with_interval(scores, 'false_accepts_per_hour', 'false_accepts')}",
+        f"False rejects: {_with_interval(scores, 'false_reject_rate', 'false_rejects')}",
+    ]
+    if scores["after_end_median"] is not None:
+        late = f"{scores['after_end_median']:.2f} s, nine tenths within {scores['after_end_90']:.2f} s"
+        lines.append(f"Found after an event's end: median {late}")
+    console.print(escape("\n".join([*lines, f"Thresholds and detections: {out}"])))
+
+
+def _with_interval(scores: StreamScores, value: str, stem: str) -> str:
+    """Write a score, its interval and the number behind it."""
+    values: dict[str, Any] = {**scores}
+    if values[value] is None:
+        return "there are no events"
+    low, high = values[f"{stem}_interval"]
+    return f"{values[value]:.3g} (95%: {low:.3g} to {high:.3g}), {values[stem]} in all"
+
+
+def _blocks(model: Listener, source: Path | None, input_format: SampleFormat) -> Iterable[np.ndarray]:
+    """Open what is listened to."""
+    if source is None:
+        from tfspec.inference.microphone import microphone_blocks
+
+        return microphone_blocks(model.sample_rate, model.hop_samples)
+    if source == STREAM:
+        from tfspec.inference.streams import stream_blocks
+
+        return stream_blocks(standard_input(), input_format, model.hop_samples)
+    from tfspec.audio.decoding import audio_blocks
+
+    return audio_blocks(source, model.sample_rate)
+
+
+def _print_event(event: Heard, json: bool) -> None:
+    from rich.markup import escape
+
+    from tfspec.cli.printing import console, print_json
+
+    if json:
+        print_json(event._asdict(), indent=None)
+    else:
+        console.print(escape(shown(f"{event.time:.2f} s: {event.label} ({event.score:.1%})")))
+    sys.stdout.flush()
+
+
+def _events_writer(path: Path) -> Callable[[Iterable[Heard]], None]:
+    """Choose what writes a table of events, before there are any."""
+    if path.suffix.lower() not in (".csv", ".txt"):
+        raise UserError(f"The name of a table of events must end in .csv or .txt. Received: {shown(path)}")
+
+    def write(events: Iterable[Heard]) -> None:
+        from tfspec.inference import write_audacity, write_csv
+
+        table = _table(events)
+        if path.suffix.lower() == ".csv":
+            write_csv(table, path)
+        else:
+            write_audacity(table.assign(start=table["time"], end=table["time"]), path)
+
+    return write
+
+
+def _table(events: Iterable[Heard]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(events, columns=["time", "label", "score"])

@@ -1,0 +1,107 @@
+"""What a stream of words holds besides whole words: words that are only half in the clip, and noise alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfspec.audio.inspection import recording_lengths
+from tfspec.audio.recordings import list_recordings
+from tfspec.base.errors import UserError
+from tfspec.base.text import shown
+from tfspec.data.sources.speech_archive import OTHERS, SILENCE, STRETCHES, UNKNOWN
+
+LEAST_CUT, MOST_CUT = 0.5, 0.9
+"""Parts of a clip by which a word begins too early or too late; by less, what is heard is still the word."""
+LEAST_HEARD = 0.1
+"""Seconds of a recording that are always in the clip."""
+PER_WORD = 2
+"""Of the words that are cut off, and of the clips of noise, there are as many as of so many words."""
+
+
+def with_cut_off_words(
+    manifest: pd.DataFrame, folder: str | os.PathLike, clip_seconds: float, seed: int
+) -> pd.DataFrame:
+    """Add words of which a clip holds the end or the beginning alone: they are `_unknown_`.
+
+    A classifier slides over a stream, and sees more clips in which a word is half there than whole ones. It
+    must not know a word before it is all there, nor a second time when it is nearly over.
+
+    Args:
+        manifest: columns `path`, `label` and `group`, maybe `start` and `part`.
+        folder: what the paths are relative to.
+        clip_seconds: length of a clip.
+        seed: another seed, other words cut otherwise.
+
+    Returns:
+        The manifest, and below it rows of label `_unknown_`, whose `start`, in seconds, is below 0 for words
+        that begin late in the clip.
+
+    Example:
+        >>> words = pd.DataFrame({"path": ["go/a.wav"], "label": ["go"], "group": ["a"]})
+        >>> with_cut_off_words(words, "archive", 1.0, seed=0)["label"].tolist()
+        ['go', '_unknown_']
+    """
+    words = manifest[~manifest["label"].isin(OTHERS)]
+    generator = np.random.default_rng(seed)
+    wanted = min(len(words), -(-PER_WORD * len(words) // words["label"].nunique()))
+    cut = words.iloc[np.sort(generator.permutation(len(words))[:wanted])]
+    lengths = recording_lengths(Path(folder, path) for path in cut["path"])
+    seconds = np.nan_to_num([seconds for seconds, _ in lengths], nan=clip_seconds)
+    amount = generator.uniform(LEAST_CUT, MOST_CUT, len(cut)) * clip_seconds
+    early = np.minimum(amount, np.maximum(seconds - LEAST_HEARD, 0)).round(3)
+    late = np.minimum(amount, clip_seconds - LEAST_HEARD).round(3)
+    start = np.where(generator.random(len(cut)) < 0.5, early, -late)
+    return _joined(manifest, cut.assign(label=UNKNOWN, start=start))
+
+
+def with_noise(
+    manifest: pd.DataFrame, noises: str | os.PathLike, clip_seconds: float, seed: int
+) -> pd.DataFrame:
+    """Add clips of noise alone, which are `_silence_`.
+
+    Args:
+        manifest: columns `path`, `label` and `group`, maybe `start` and `part`.
+        noises: folder of recordings; those that are shorter than a clip are left out.
+        clip_seconds: length of a clip.
+        seed: another seed, other clips.
+
+    Returns:
+        The manifest, and below it rows of label `_silence_` with absolute paths, each group a recording.
+        Where the manifest has parts, of ten recordings one validates and one tests.
+
+    Raises:
+        UserError: the folder holds no recording as long as a clip.
+    """
+    paths = sorted(path.resolve() for path in list_recordings(noises)[0])
+    lengths = dict(zip(paths, (seconds for seconds, _ in recording_lengths(paths)), strict=True))
+    if not (long := [path for path in paths if lengths[path] >= clip_seconds]):
+        raise UserError(f"{shown(noises)} holds no recording of {clip_seconds:g} s or more.")
+    words = manifest[~manifest["label"].isin(OTHERS)]
+    wanted = -(-PER_WORD * len(words) // words["label"].nunique())
+    generator = np.random.default_rng(seed)
+    drawn = generator.permutation(np.resize(np.arange(len(long)), wanted))
+    places = generator.random(wanted)
+    rows = pd.DataFrame(
+        {
+            "path": [str(long[each]) for each in drawn],
+            "label": SILENCE,
+            "group": [f"noise {long[each].name}" for each in drawn],
+            "start": [
+                round(place * (lengths[long[each]] - clip_seconds), 3)
+                for place, each in zip(places, drawn, strict=True)
+            ],
+        }
+    )
+    if "part" in manifest:
+        rows["part"] = np.array(STRETCHES)[drawn % len(STRETCHES)]
+    return _joined(manifest, rows)
+
+
+def _joined(manifest: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Put rows below a manifest; what has no place so far begins at 0, and is as loud as it is."""
+    joined = pd.concat([manifest, rows], ignore_index=True)
+    return joined.fillna({"start": 0.0, "clip_gain": 1.0})
