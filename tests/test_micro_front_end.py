@@ -10,7 +10,9 @@ from tfspec import UserError
 from tfspec.dsp import spectral
 from tfspec.export.micro.front_end import frame_function, streamed_features
 from tfspec.export.micro.source_text import Source
+from tfspec.export.streaming import StreamingClassifier, hops_of
 from tfspec.frontends import MFCC, PCEN, Decibel, Log, MelSpectrogram, MultiResolutionMel, Spectrogram
+from tfspec.models import Classifier, SeparableBlock, ds_tc_resnet
 
 pytestmark = needs_gcc
 RATE, SAMPLES, LEAD = 16_000, 16_000, 400
@@ -79,6 +81,20 @@ def test_frames_are_those_of_the_signal(words):
     lead_frames, more = divmod(LEAD, 160)
     shifted = compute(samples[more:])[lead_frames:]  # whose first frame lacks these samples
     np.testing.assert_allclose(shifted[1:], clip[1 : len(shifted)], rtol=0, atol=1e-5)
+
+
+def test_frames_are_those_of_a_stream(tmp_path):
+    """What the library computes of a hop is what the streaming classifier's front end does."""
+    network = ds_tc_resnet((None, 40, 1), 2, [SeparableBlock(4, 3, stride=2)], padding="valid")
+    front_end = keras.Sequential(word_features())
+    streaming = StreamingClassifier(Classifier(front_end, network, ["no", "yes"], (8000,), RATE))
+    compute = compiled_front_end(front_end, streaming.lead_samples, streaming.hop_samples, tmp_path)
+    samples = np.rint(signals()["voice"]).astype(np.int16)
+    states, expected = streaming.front_end.first_states, []
+    for hop in hops_of(samples / np.float32(32768), streaming.hop_samples):
+        features, states = streaming.front_end.step(hop, states)
+        expected.append(features[0, :, :, 0])
+    np.testing.assert_allclose(compute(samples), np.concatenate(expected), rtol=0, atol=1e-5)
 
 
 OTHERS = {

@@ -1,8 +1,13 @@
 """Networks in C on 8-bit integers, against TensorFlow Lite for Microcontrollers, bit for bit."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
+from agreement import few_examples
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import layers
 from microcontroller import (
     OnMicrocontroller,
@@ -12,6 +17,13 @@ from microcontroller import (
     residual_network,
     with_biases,
 )
+
+from tfspec import UserError
+from tfspec.export.micro.arena import Need, planned
+from tfspec.export.micro.graph import read_graph
+from tfspec.export.micro.network import network_functions
+from tfspec.export.micro.operators import OPERATORS
+from tfspec.export.micro.source_text import Source
 
 pytestmark = needs_gcc
 
@@ -53,6 +65,7 @@ ONE_INPUT = {
     "broadcast sum": (lambda x: x + tf.reduce_mean(x, 2, keepdims=True), (4, 6, 5)),
     "broadcast product": (lambda x: x * tf.constant([0.5, -1.0, 2.0]), (4, 2, 3)),
     "sum with a constant": (lambda x: tf.nn.relu(x + tf.constant([0.5, -1.0, 2.0])), (4, 2, 3)),
+    "another scale": (lambda x: tf.concat([x, tf.sigmoid(x)], 2), (4, 3, 2)),
     "slice": (lambda x: tf.slice(x, [0, 1, 0, 1], [1, 2, 2, -1]), (4, 2, 3)),
     "backwards": (lambda x: x[:, ::-2, 1:, -1], (5, 3, 4)),
     "another shape": (lambda x: tf.reshape(x, [1, 12]) * 0.3, (3, 4)),
@@ -62,8 +75,16 @@ ONE_INPUT = {
 @pytest.mark.parametrize("name", ONE_INPUT)
 def test_equals_the_oracle(name, tmp_path):
     layer, shape = ONE_INPUT[name]
-    model = int8_network(lambda x: (layer(x),), shape)
-    oracle, ours = OnMicrocontroller(model), compiled_network(model, tmp_path)
+    check(one_input(layer, shape), shape, tmp_path)
+
+
+@functools.cache
+def one_input(layer, shape):
+    return int8_network(lambda x: (layer(x),), shape)
+
+
+def check(model, shape, folder):
+    oracle, ours = OnMicrocontroller(model), compiled_network(model, folder)
     for features in random_bytes((1, *shape), 20):
         np.testing.assert_array_equal(ours(features), oracle.step(features))
 
@@ -73,3 +94,47 @@ def test_states_are_carried_over(tmp_path):
     oracle, ours = OnMicrocontroller(model), compiled_network(model, tmp_path)
     for features in random_bytes((1, 2, 40, 1), 60):
         np.testing.assert_array_equal(ours(features), oracle.step(features))
+
+
+def test_all_operators_are_tested():
+    kinds = set()
+    for layer, shape in ONE_INPUT.values():
+        kinds |= {each.kind for each in read_graph(one_input(layer, shape)).operators}
+    assert kinds >= OPERATORS.keys() - {"RELU6"}
+
+
+@few_examples
+@given(data=st.data())
+def test_convolutions_of_any_shape_equal_the_oracle(data, tmp_path_factory):
+    size = st.integers(1, 6)
+    kernel, dilation = ((data.draw(size), data.draw(size)) for _ in range(2))
+    strides = (1, 1) if max(dilation) > 1 else (data.draw(size), data.draw(size))
+    padding = data.draw(st.sampled_from(["valid", "same"]))
+    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
+    shape = (spans[0] + data.draw(size), spans[1] + data.draw(size), data.draw(size))
+    layer = with_biases(layers.Conv2D(data.draw(size), kernel, strides, padding, dilation_rate=dilation))
+    check(one_input(layer, shape), shape, tmp_path_factory.mktemp("shape"))
+
+
+@pytest.mark.parametrize(
+    ("function", "named"),
+    [
+        (lambda x: tf.nn.elu(x), "ELU"),
+        (lambda x: tf.transpose(x, [0, 2, 1, 3]), "TRANSPOSE"),
+        (lambda x: tf.reduce_mean(x, [1, 3]), r"axes \[1, 3\]"),
+    ],
+)
+def test_what_is_not_there_is_named(function, named):
+    with pytest.raises(UserError, match=named):
+        network_functions(read_graph(one_input(function, (3, 4, 5))), Source())
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 9), st.integers(0, 4)), max_size=12))
+def test_tensors_lie_beside_each_other(drawn):
+    needs = {i: Need(size, first, first + more) for i, (size, first, more) in enumerate(drawn)}
+    places, total = planned(needs)
+    for i, one in needs.items():
+        assert places[i] % 4 == 0 and places[i] + one.size <= total
+        for j, other in needs.items():
+            if i != j and one.first <= other.last and other.first <= one.last:
+                assert places[i] + one.size <= places[j] or places[j] + other.size <= places[i]

@@ -18,6 +18,7 @@ from tfspec.export.micro.graph import Tensor, read_graph
 from tfspec.export.micro.measuring import on_cortex_m4f
 from tfspec.export.micro.model_code import Listener, model_files
 from tfspec.export.micro.network import multiplications
+from tfspec.export.micro.signal_ops import with_signal_operators
 from tfspec.export.micro.source_text import array, number
 
 SOURCE = files("tfspec.export.micro") / "source"
@@ -28,13 +29,18 @@ LITERT_TOLERANCE = 8
 """Steps of a logit by which LiteRT's kernels, which round once, may differ after all hops."""
 
 
-def write_micro(folder: str | os.PathLike, listener: Listener, samples: np.ndarray) -> dict[str, Any]:
+def write_micro(
+    folder: str | os.PathLike, listener: Listener, samples: np.ndarray, whole: bytes | None = None
+) -> dict[str, Any]:
     """Write what a microcontroller needs of a streaming classifier, whole or not at all.
 
     Args:
         folder: where to; what is there is replaced.
         listener: the classifier.
         samples: (samples,) int16, a second of real sound or more, which the folder's test is made of.
+        whole: the classifier as `streaming_tflite` makes it; front end and network are then in
+            model_signal.tflite, too, for firmware that has TensorFlow Lite for Microcontrollers with its
+            signal library.
 
     Returns:
         What stands in micro.json: flash, memory, products and instructions, each None where it could not be
@@ -64,6 +70,8 @@ def write_micro(folder: str | os.PathLike, listener: Listener, samples: np.ndarr
         for name, content in contents.items():
             (temporary / name).write_text(content, "utf-8")
         (temporary / "model.tflite").write_bytes(listener.network)
+        if whole is not None:
+            (temporary / "model_signal.tflite").write_bytes(with_signal_operators(whole))
         facts = _facts(listener, temporary)
         (temporary / "micro.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return facts
