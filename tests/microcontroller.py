@@ -175,3 +175,7 @@ def residual_network():
         return last(tf.reduce_mean(ring, [1, 2])), seen[:, 2:], lately[:, 1:], past[:, 1:], ring
 
     return int8_network(step, (2, 40, 1), [(3, 1, 40), (4, 1, 16), (2, 1, 16), (9, 1, 16)])
+
+
+def random_bytes(shape, count, seed=0):
+    return np.random.default_rng(seed).integers(-128, 128, (count, *shape), np.int8)

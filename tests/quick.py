@@ -14,6 +14,7 @@ SLOW = {
     *("pitch_shift", "PitchShift"),  # works through seconds of sound
     *("function", "jit_compile", "Dataset", "Model", "Sequential", "make_dataset"),  # traces a graph
     *("export", "save", "load_model", "TFLiteConverter", "tflite_model", "testmod"),
+    *("compiled_network", "compiled_front_end", "compiled_library"),  # compiles C
 }
 """Names of what takes seconds."""
 

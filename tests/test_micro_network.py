@@ -14,6 +14,7 @@ from microcontroller import (
     compiled_network,
     int8_network,
     needs_gcc,
+    random_bytes,
     residual_network,
     with_biases,
 )
@@ -26,10 +27,6 @@ from tfspec.export.micro.operators import OPERATORS
 from tfspec.export.micro.source_text import Source
 
 pytestmark = needs_gcc
-
-
-def random_bytes(shape, count, seed=0):
-    return np.random.default_rng(seed).integers(-128, 128, (count, *shape), np.int8)
 
 
 ONE_INPUT = {
@@ -103,17 +100,26 @@ def test_all_operators_are_tested():
     assert kinds >= OPERATORS.keys() - {"RELU6"}
 
 
+@pytest.mark.slow
 @few_examples
 @given(data=st.data())
 def test_convolutions_of_any_shape_equal_the_oracle(data, tmp_path_factory):
     size = st.integers(1, 6)
     kernel, dilation = ((data.draw(size), data.draw(size)) for _ in range(2))
-    strides = (1, 1) if max(dilation) > 1 else (data.draw(size), data.draw(size))
+    strides = 1 if max(dilation) > 1 else data.draw(size)
     padding = data.draw(st.sampled_from(["valid", "same"]))
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     shape = (spans[0] + data.draw(size), spans[1] + data.draw(size), data.draw(size))
-    layer = with_biases(layers.Conv2D(data.draw(size), kernel, strides, padding, dilation_rate=dilation))
-    check(one_input(layer, shape), shape, tmp_path_factory.mktemp("shape"))
+    options = {"strides": strides, "padding": padding, "dilation_rate": dilation}
+    layer = data.draw(
+        st.sampled_from(
+            [
+                layers.Conv2D(data.draw(size), kernel, **options),
+                layers.DepthwiseConv2D(kernel, depth_multiplier=data.draw(size), **options),
+            ]
+        )
+    )
+    check(one_input(with_biases(layer), shape), shape, tmp_path_factory.mktemp("shape"))
 
 
 @pytest.mark.parametrize(

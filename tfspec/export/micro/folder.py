@@ -156,12 +156,16 @@ def _network_array(network: bytes) -> str:
 
 
 def _facts(listener: Listener, folder: Path) -> dict[str, Any]:
+    measured = on_cortex_m4f(folder, listener.sample_rate / listener.hop_samples)
+    if (arena := interpreter.arena_bytes(listener.network)) is None:
+        reason = {"tflite_micro_arena_bytes": "it takes tflite-micro: pip install tfspec[micro], on Linux"}
+        measured["not_measured"] = measured.get("not_measured", {}) | reason
     return {
         "classes": list(listener.class_names),
         "sample_rate": listener.sample_rate,
         "hop_samples": listener.hop_samples,
         "network_bytes": len(listener.network),
         "multiplications_per_hop": multiplications(read_graph(listener.network)),
-        "tflite_micro_arena_bytes": interpreter.arena_bytes(listener.network),
-        **on_cortex_m4f(folder, listener.sample_rate / listener.hop_samples),
+        "tflite_micro_arena_bytes": arena,
+        **measured,
     }

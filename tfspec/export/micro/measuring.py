@@ -20,7 +20,7 @@ def on_cortex_m4f(folder: Path, hops_per_second: float) -> dict[str, Any]:
         hops_per_second: how often a step is taken.
 
     Returns:
-        By name; None for what could not be measured, and then why under "not_measured".
+        By name; None for what could not be measured, and the reason by name under "not_measured".
     """
     facts: dict[str, Any] = dict.fromkeys(("flash_bytes", "ram_bytes", "instructions_per_second"))
     with tempfile.TemporaryDirectory(prefix="tfspec-") as build:
@@ -31,7 +31,7 @@ def on_cortex_m4f(folder: Path, hops_per_second: float) -> dict[str, Any]:
             instructions = int(_made("count", folder, build, EMULATOR))
             facts.update(instructions_per_second=round(instructions * hops_per_second))
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            facts["not_measured"] = str(error)
+            facts["not_measured"] = {name: str(error) for name, value in facts.items() if value is None}
     return facts
 
 

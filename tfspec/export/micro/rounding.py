@@ -45,7 +45,7 @@ def rescaled(x: np.ndarray, multiplier: int, shift: int) -> np.ndarray:
 
     Example:
         >>> rescaled(np.array([-3, 3]), *factor(0.5)).tolist()
-        [-2, 2]
+        [-1, 2]
     """
     product = ((x.astype(np.int64) << max(shift, 0)) * multiplier + 2**30) >> 31
     if shift >= 0:

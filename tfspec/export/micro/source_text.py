@@ -98,7 +98,7 @@ def number(value: float) -> str:
         >>> number(0.1), number(1e-10), number(2)
         ('0.1f', '1e-10f', '2.0f')
     """
-    return f"{np.float32(value)}f"
+    return f"{np.float32(value)!s}f"
 
 
 def string(text: str) -> str:

@@ -19,7 +19,8 @@ static inline int8_t clamped(int32_t x, int32_t lowest, int32_t highest) {
     return (int8_t)(x < lowest ? lowest : x > highest ? highest : x);
 }
 
-static inline int8_t finished(const tfspec_window *window, const tfspec_weights *weights, int32_t channel, int32_t sum) {
+static inline int8_t finished(const tfspec_window *window, const tfspec_weights *weights, int32_t channel,
+                              int32_t sum) {
     int32_t x = rescaled(sum, weights->multipliers[channel], weights->shifts[channel]);
     return clamped(x + window->zero_out, window->lowest, window->highest);
 }
@@ -38,11 +39,12 @@ static int32_t least(int32_t a, int32_t b) {
 
 /* Four channels at a time, so that a value of the input is read once for four products. Where fewer are left,
    the last one is computed several times. */
-static void convolved(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in, int32_t top,
-                      int32_t left, int32_t channel, int8_t *out) {
+static void convolved(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in,
+                      int32_t top, int32_t left, int32_t channel, int8_t *out) {
     int32_t last = window->out_channels - 1, zero = window->zero_in, depth = window->in_channels;
     int32_t size = window->kernel_height * window->kernel_width * depth;
-    int32_t second = least(channel + 1, last), third = least(channel + 2, last), fourth = least(channel + 3, last);
+    int32_t second = least(channel + 1, last), third = least(channel + 2, last);
+    int32_t fourth = least(channel + 3, last);
     const int8_t *w0 = weights->values + channel * size, *w1 = weights->values + second * size;
     const int8_t *w2 = weights->values + third * size, *w3 = weights->values + fourth * size;
     int32_t s0 = weights->bias[channel], s1 = weights->bias[second];
@@ -100,10 +102,11 @@ static void inside(int32_t start, int32_t step, int32_t taps, int32_t size, int3
     *end = least(taps, start < size ? (size - start + step - 1) / step : 0);
 }
 
-/* Where there is padding nothing is added: unlike in a convolution, the zero point is not part of the bias. */
+/* Where there is padding nothing is added: the zero point is not part of the bias, as in a convolution. */
 static void convolved_alone(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in,
                             int32_t top, int32_t left, int8_t *out) {
-    int32_t channels = window->out_channels, repeated = channels / window->in_channels, zero = window->zero_in;
+    int32_t channels = window->out_channels, zero = window->zero_in;
+    int32_t repeated = channels / window->in_channels;
     int32_t first_row, end_row, first_column, end_column;
     inside(top, window->dilation_height, window->kernel_height, window->in_height, &first_row, &end_row);
     inside(left, window->dilation_width, window->kernel_width, window->in_width, &first_column, &end_column);
@@ -115,7 +118,8 @@ static void convolved_alone(const tfspec_window *window, const tfspec_weights *w
         int32_t from = channel / repeated, from_second = second / repeated;
         int32_t from_third = third / repeated, from_fourth = fourth / repeated;
         for (int32_t i = first_row; i < end_row; i++) {
-            int32_t row = top + i * window->dilation_height, column = left + first_column * window->dilation_width;
+            int32_t row = top + i * window->dilation_height;
+            int32_t column = left + first_column * window->dilation_width;
             const int8_t *x = in + (row * window->in_width + column) * window->in_channels;
             const int8_t *w = weights->values + (i * window->kernel_width + first_column) * channels;
             for (int32_t j = first_column; j < end_column; j++) {
@@ -134,7 +138,8 @@ static void convolved_alone(const tfspec_window *window, const tfspec_weights *w
     }
 }
 
-void tfspec_depthwise(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in, int8_t *out) {
+void tfspec_depthwise(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in,
+                      int8_t *out) {
     for (int32_t y = 0; y < window->out_height; y++) {
         for (int32_t x = 0; x < window->out_width; x++) {
             int32_t top = y * window->stride_height - window->pad_top;

@@ -1,6 +1,5 @@
-/* The operators of which networks are made, on 8-bit integers.
-
-   An integer q stands for scale * (q - zero point). They round as TensorFlow Lite for Microcontrollers does. */
+/* The operators of which networks are made, on 8-bit integers. They round as TensorFlow Lite for
+   Microcontrollers does. An integer q stands for scale * (q - zero point). */
 
 #ifndef TFSPEC_KERNELS_H
 #define TFSPEC_KERNELS_H
@@ -19,8 +18,8 @@ typedef struct {
     int32_t lowest, highest; /* of what comes out, which is where a ReLU ends it */
 } tfspec_window;
 
-/* Of each output channel: its factor is multiplier * 2^(shift - 31). In a convolution the zero point of what goes
-   in is part of the bias. */
+/* Of each output channel: its factor is multiplier * 2^(shift - 31). In a convolution the zero point of what
+   goes in is part of the bias. */
 typedef struct {
     const int8_t *values;
     const int32_t *bias;
@@ -28,7 +27,7 @@ typedef struct {
     const int8_t *shifts;
 } tfspec_weights;
 
-/* Two tensors, value by value. A step says how far it is to the next place along an axis, 0 if it is the same. */
+/* Two tensors, value by value. A step says how far the next place along an axis is, 0 if it is the same. */
 typedef struct {
     int32_t size[4], first_steps[4], second_steps[4];
     int32_t first_zero, second_zero, zero_out;
@@ -53,7 +52,8 @@ void tfspec_convolution(const tfspec_window *window, const tfspec_weights *weigh
                         int8_t *out);
 
 /* Weights lie as (row, column, out channel). */
-void tfspec_depthwise(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in, int8_t *out);
+void tfspec_depthwise(const tfspec_window *window, const tfspec_weights *weights, const int8_t *in,
+                      int8_t *out);
 
 void tfspec_average_pool(const tfspec_window *window, const int8_t *in, int8_t *out);
 void tfspec_max_pool(const tfspec_window *window, const int8_t *in, int8_t *out);

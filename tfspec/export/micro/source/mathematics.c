@@ -41,6 +41,6 @@ float tfspec_exp(float x) {
         return 0.0f;
     }
     x = (x - (float)power * LOG_2_HIGH) - (float)power * LOG_2_LOW;
-    x = 1.0f + x * (1.0f + x * (0.5f + x * (0.166666667f + x * (0.0416666667f + x * (0.00833333333f + x * 0.00138888889f)))));
-    return x * from_bits((uint32_t)(power + 127) << 23);
+    float cubes = 0.166666667f + x * (0.0416666667f + x * (0.00833333333f + x * 0.00138888889f));
+    return (1.0f + x * (1.0f + x * (0.5f + x * cubes))) * from_bits((uint32_t)(power + 127) << 23);
 }

@@ -36,8 +36,8 @@ int main(void) {
             logit_error = difference > logit_error ? difference : logit_error;
         }
         tfspec_probabilities(expected_logits, probabilities);
-        probability_error =
-            largest(probability_error, probabilities, test_probabilities + hop * TFSPEC_CLASSES, TFSPEC_CLASSES);
+        probability_error = largest(probability_error, probabilities,
+                                    test_probabilities + hop * TFSPEC_CLASSES, TFSPEC_CLASSES);
     }
     failed = feature_error > TEST_FEATURE_TOLERANCE || logit_error > TEST_LOGIT_TOLERANCE ||
              probability_error > TEST_PROBABILITY_TOLERANCE;
