@@ -127,6 +127,7 @@ def test_convolutions_of_any_shape_equal_the_oracle(data, tmp_path_factory):
     [
         (lambda x: tf.nn.elu(x), "ELU"),
         (lambda x: tf.transpose(x, [0, 2, 1, 3]), "TRANSPOSE"),
+        (with_biases(layers.Conv2D(10, 2, groups=5)), "groups"),
         (lambda x: tf.reduce_mean(x, [1, 3]), r"axes \[1, 3\]"),
     ],
 )

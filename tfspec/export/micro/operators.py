@@ -56,7 +56,9 @@ class Emission(NamedTuple):
 
 
 def _convolution(operator: Operator, emission: Emission) -> None:
-    _, *kernel, _ = _kept(operator, 1).shape
+    _, *kernel, depth = _kept(operator, 1).shape
+    if depth != _given(operator).shape[-1]:
+        raise UserError("A convolution in groups is not there on microcontrollers: train with groups=1")
     window = _joined(_window(operator, kernel))
     _weigh("tfspec_convolution", operator, emission, window, 0)
 
@@ -64,10 +66,8 @@ def _convolution(operator: Operator, emission: Emission) -> None:
 def _depthwise(operator: Operator, emission: Emission) -> None:
     _, *kernel, _ = _kept(operator, 1).shape
     window = _window(operator, kernel)
-    if (
-        window["in_width"] == window["kernel_width"] == 1
-    ):  # a column is a row, and the inner loop is over rows
-        window = _turned(window)
+    if window["in_width"] == window["kernel_width"] == 1:
+        window = _turned(window)  # a column is a row, over which the inner loop goes
     _weigh("tfspec_depthwise", operator, emission, window, 3)
 
 
@@ -100,10 +100,10 @@ def _weigh(function: str, operator: Operator, emission: Emission, window: dict, 
         "multipliers": emission.source.table("int32_t", multipliers),
         "shifts": emission.source.table("int8_t", shifts),
     }
-    structures = (
+    structures = [
         emission.source.structure("tfspec_window", window),
         emission.source.structure("tfspec_weights", constants),
-    )
+    ]
     emission.call(function, *structures, emission.place(given), emission.place(operator.output))
 
 
@@ -111,8 +111,8 @@ def _pool(operator: Operator, emission: Emission) -> None:
     options = operator.options
     window = _window(operator, (options.filterHeight, options.filterWidth))
     function = "tfspec_max_pool" if operator.kind == "MAX_POOL_2D" else "tfspec_average_pool"
-    places = [emission.place(tensor) for tensor in (_given(operator), operator.output)]
-    emission.call(function, emission.source.structure("tfspec_window", window), *places)
+    structure = emission.source.structure("tfspec_window", window)
+    emission.call(function, structure, emission.place(_given(operator)), emission.place(operator.output))
 
 
 def _window(operator: Operator, kernel: Iterable[int]) -> dict[str, int]:
@@ -192,9 +192,9 @@ def _pair(operator: Operator, emission: Emission) -> None:
     first, second, output = *operator.inputs, operator.output
     assert first is not None and second is not None
     strides = [_steps(tensor.shape, output.shape) for tensor in (first, second)]
-    size, first_steps, second_steps, _ = _four(
-        list(zip(output.shape, *strides, _steps(output.shape, output.shape), strict=True))
-    )
+    # With the output's own steps, so that only what lies in one row there, too, is joined
+    axes = zip(output.shape, *strides, _steps(output.shape, output.shape), strict=True)
+    size, first_steps, second_steps, _ = _four(axes)
     scales = [tensor.scale for tensor in (first, second, output)]
     if operator.kind == "ADD":
         largest = 2 * max(scales[:2])
@@ -242,8 +242,8 @@ def _look_up(operator: Operator, emission: Emission) -> None:
         kinds = schema.ActivationFunctionType
         activation = {"RELU": kinds.RELU, "RELU6": kinds.RELU6, "QUANTIZE": kinds.NONE}[operator.kind]
         table = requantized(given.scale, given.zero, output.scale, output.zero, *_ends(output, activation))
-    places = [emission.place(tensor) for tensor in (given, output)]
-    emission.call("tfspec_look_up", emission.source.table("int8_t", table), output.size, *places)
+    name = emission.source.table("int8_t", table)
+    emission.call("tfspec_look_up", name, output.size, emission.place(given), emission.place(output))
 
 
 def _concatenation(operator: Operator, emission: Emission) -> None:
