@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError, listed, unusable
-from tfspec.base.options import Name, Range, SampleFormat, Seconds, Share
+from tfspec.base.options import Name, Pause, Range, SampleFormat, Seconds, Share
 from tfspec.base.progress import remark
 from tfspec.base.text import shown
 from tfspec.cli.commands.recordings import STREAM, standard_input
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from tfspec.export.streaming_file import DetectorSettings
     from tfspec.inference.listening import Heard, Listener
     from tfspec.scores.streams import StreamScores
-
-Pause = Annotated[float, Range(0, 3600)]
-"""A length of time in seconds that may be nothing."""
 
 
 def listen(
