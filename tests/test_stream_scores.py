@@ -259,7 +259,9 @@ def test_scores_are_told(folder, tmp_path, capsys):
     assert "0.0167 h, 22 events that are listened for" in told
     assert "False rejects: 0." in told and "(95%: " in told
     _run(folder, tmp_path / "out", "--classes", "_silence_")
-    assert "False rejects: there are no events" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "False rejects: there are no events" in captured.out
+    assert captured.err == "Not listened for, and no events: down, up\n"
 
 
 def test_one_recording_by_itself(folder, tmp_path, capsys):

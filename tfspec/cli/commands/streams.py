@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError, listed, unusable
-from tfspec.base.options import Name, Range, SampleFormat, Seconds, Share
+from tfspec.base.options import Name, Pause, Range, SampleFormat, Seconds, Share
 from tfspec.base.progress import remark
 from tfspec.base.text import shown
 from tfspec.cli.commands.recordings import STREAM, standard_input
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from tfspec.export.streaming_file import DetectorSettings
     from tfspec.inference.listening import Heard, Listener
     from tfspec.scores.streams import StreamScores
-
-Pause = Annotated[float, Range(0, 3600)]
-"""A length of time in seconds that may be nothing."""
 
 
 def listen(
@@ -48,7 +45,7 @@ def listen(
 
     Args:
         model: streaming.tflite, or the folder or the run that holds it; of any other model of recordings,
-            the run folder, .keras file, .tflite file or SavedModel.
+            the .tflite file, which is by far the fastest, run folder, .keras file or SavedModel.
         source: recording of any length and sample rate; or - for samples of one channel on standard input, at
             the model's sample rate.
         microphone: listen to the system's microphone until interrupted; pip install 'tfspec[microphone]'.
@@ -141,6 +138,7 @@ def evaluate_stream(
     settings = loaded.detector.adjusted(
         threshold, classes, smoothing_seconds=smoothing_seconds, refractory_seconds=refractory_seconds
     )
+    _tell_ignored(truth, settings.thresholds(loaded.class_names))
     streams = hear_streams(loaded, files, settings)
     curve = threshold_curve(streams, truth, tolerance_seconds)
     if false_accepts_per_hour is not None:
@@ -161,6 +159,15 @@ def _recordings(path: Path) -> dict[str, Path]:
     if inputs.problems:
         raise unusable("files", inputs.problems.items(), len(inputs.files))
     return {below.as_posix(): Path(file) for file, below in inputs.files.items()}
+
+
+def _tell_ignored(truth: pd.DataFrame, heard: Collection[str]) -> None:
+    """Name labels that do not count, but for those that say so themselves, such as `_unknown_`."""
+    from tfspec.export.streaming_file import UNHEARD
+
+    others = sorted({each for each in truth["label"] if not each.startswith(UNHEARD)} - {*heard})
+    if others:
+        remark(f"Not listened for, and no events: {listed(others)}")
 
 
 def _settings_file(model: Path) -> Path:

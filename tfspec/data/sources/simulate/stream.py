@@ -103,10 +103,8 @@ def write_stream(
             rng = simulation_generator(seed, Simulation.STREAM, number)
             sound, label = draw(rng.random() < share, rng)
             samples = 10 ** ((WORD_DB - snr_db) / 20) * stretch
-            start, end = _add_word(samples, sound, rng)
-            rows.append(
-                (FILE, *(number * word_seconds + place / SAMPLE_RATE for place in (start, end)), label)
-            )
+            start, end = (number * slot + place for place in _add_word(samples, sound, rng))
+            rows.append((FILE, start / SAMPLE_RATE, end / SAMPLE_RATE, label))
             file.writeframesraw(np.round(np.clip(samples, -1, 1) * (2**15 - 1)).astype("<i2").tobytes())
         table = pd.DataFrame(rows, columns=["file", "start", "end", "label"])
         table.round(4).to_csv(folder / "events.csv", index=False)

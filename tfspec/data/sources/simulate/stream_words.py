@@ -50,11 +50,17 @@ def made_up_words(classes: Sequence[str], seed: int) -> Draw:
     others = [name for name in WORDS if name not in classes]
 
     def draw(is_listened_for: bool, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        word = str(rng.choice(list(classes) if is_listened_for else others))
+        word = _one_of(classes if is_listened_for else others, rng)
         voice = make_voice(seed, PARTS.index("test"), int(rng.integers(NUM_VOICES)))
         return say(word, voice, rng), word if is_listened_for else UNKNOWN
 
     return draw
+
+
+def _one_of(words: Sequence[str], rng: np.random.Generator) -> str:
+    if not words:
+        raise UserError("There are no words but those that are listened for. Give a share of 1.")
+    return str(rng.choice(list(words)))
 
 
 def speakers_of(split: str | os.PathLike, part: str) -> set[str]:
@@ -112,14 +118,11 @@ def recorded_words(
     if missing := [name for name in classes if name not in paths]:
         there = "" if speakers is None else " of these speakers"
         raise UserError(f"{shown(folder)} has no recordings{there} of {shown(listed(missing))}.")
-    others = [
-        name for name in paths if name not in classes and (name == UNKNOWN or not name.startswith(HIDDEN))
-    ]
+    said = [name for name in paths if name == UNKNOWN or not name.startswith(HIDDEN)]
+    others = [name for name in said if name not in classes]
 
     def draw(is_listened_for: bool, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        if not is_listened_for and not others:
-            raise UserError(f"{shown(folder)} has no other words than {listed(classes)}. Give a share of 1.")
-        word = str(rng.choice(list(classes) if is_listened_for else others))
+        word = _one_of(classes if is_listened_for else others, rng)
         for path in rng.permutation(paths[word]):
             sound = load_audio(folder / path, SAMPLE_RATE)
             if np.sqrt(np.mean(sound**2)) >= QUIETEST:
