@@ -141,7 +141,7 @@ def test_stored_probabilities_give_the_events_of_listening(folder, streams):
     for threshold in (0.1, 0.3, 0.5, 0.7):
         chosen = streams.settings.adjusted(threshold)
         expected = [
-            (name, *event)
+            (name, event.time, event.label, event.score)
             for name in ("a.wav", "b.wav")
             for event in listen(model, [soundfile.read(folder / "sounds" / name, dtype="float32")[0]], chosen)
         ]

@@ -248,7 +248,7 @@ def _print_event(event: Heard, json: bool) -> None:
     from tfspec.cli.printing import console, print_json
 
     if json:
-        print_json(event._asdict(), indent=None)
+        print_json(dataclasses.asdict(event), indent=None)
     else:
         console.print(escape(shown(f"{event.time:.2f} s: {event.label} ({event.score:.1%})")))
     sys.stdout.flush()
