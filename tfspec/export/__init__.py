@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tfspec.export.exporting import export
     from tfspec.export.parity import ParityError
     from tfspec.export.streaming import StreamingClassifier
-    from tfspec.export.streaming_runner import StreamingFile, load_streaming
+    from tfspec.export.streaming_runner import StreamingFile
     from tfspec.export.tflite import tflite_model
     from tfspec.export.tflite_file import TFLiteClassifier
 
@@ -21,7 +21,6 @@ __all__ = [
     "StreamingFile",
     "TFLiteClassifier",
     "export",
-    "load_streaming",
     "tflite_model",
 ]
 
@@ -33,7 +32,6 @@ __getattr__, __dir__ = lazy(
         "StreamingFile": "tfspec.export.streaming_runner:StreamingFile",
         "TFLiteClassifier": "tfspec.export.tflite_file:TFLiteClassifier",
         "export": "tfspec.export.exporting:export",
-        "load_streaming": "tfspec.export.streaming_runner:load_streaming",
         "tflite_model": "tfspec.export.tflite:tflite_model",
     },
 )

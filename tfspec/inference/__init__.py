@@ -1,5 +1,6 @@
 """Using what a run left: models, files, recordings, streams, events. A TFLite file needs no TensorFlow."""
 
+from tfspec.export.streaming_runner import load_streaming
 from tfspec.inference.arrays import predict_windows
 from tfspec.inference.detector import Detector
 from tfspec.inference.embeddings import embed_files
@@ -9,7 +10,6 @@ from tfspec.inference.inputs import find_inputs
 from tfspec.inference.listening import listen, load_listener
 from tfspec.inference.loading import load_model
 from tfspec.inference.long_recordings import detect, window_probabilities
-from tfspec.inference.streaming import load_streaming
 from tfspec.inference.streams import predict_stream
 
 __all__ = [
