@@ -120,7 +120,8 @@ def evaluate_stream(
         refractory_seconds: as in listen.
         hop_seconds: as in listen.
         tolerance_seconds: how long after its end a true event can be found.
-        false_accepts_per_hour: choose the lowest threshold with so many at most.
+        false_accepts_per_hour: choose for each class the threshold with which few events are missed and there
+            are so many at most, of all classes together.
         save: write threshold and times into the streaming model's streaming.json.
         out: folder to write to; files of the same name are replaced.
         json: print one JSON document and nothing else.
@@ -129,7 +130,7 @@ def evaluate_stream(
         raise UserError("Give one of --threshold and --false-accepts-per-hour. Received: both")
     from tfspec.data.sources.stream_events import read_events
     from tfspec.inference.listening import load_listener
-    from tfspec.inference.threshold_curve import choose_threshold, hear_streams, threshold_curve
+    from tfspec.inference.threshold_curve import choose_class_thresholds, hear_streams, threshold_curve
 
     files = _recordings(recordings)
     truth = read_events(events, [*files])
@@ -142,7 +143,8 @@ def evaluate_stream(
     streams = hear_streams(loaded, files, settings)
     curve = threshold_curve(streams, truth, tolerance_seconds)
     if false_accepts_per_hour is not None:
-        settings = settings.adjusted(choose_threshold(curve, false_accepts_per_hour))
+        chosen = choose_class_thresholds(streams, truth, false_accepts_per_hour, tolerance_seconds)
+        settings = dataclasses.replace(settings, threshold=chosen)
     scores = streams.score(settings, truth, tolerance_seconds)
     _write_scores(out, curve, scores, streams.detections(settings))
     if saved_in:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.audio.decoding import hops_of
+from tfspec.audio.sounding import sounding
 from tfspec.base.errors import UserError
 from tfspec.base.options import SPEAKER_PATTERN, Expression, Name, Range, Seed, Share, check_options
 from tfspec.base.progress import Tracker, untracked
@@ -23,7 +24,6 @@ from tfspec.data.sources.simulate.stream_words import (
     Draw,
     made_up_words,
     recorded_words,
-    sounding,
     speakers_of,
 )
 
@@ -131,7 +131,7 @@ def _words(
 def _add_word(samples: np.ndarray, sound: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
     """Add a word somewhere; return from where to where it sounds."""
     sound = loudest(sound, len(samples))
-    first, last = sounding(sound)
+    first, last = sounding(sound, SAMPLE_RATE)
     level = np.sqrt(np.mean(sound[first:last] ** 2))
     place = int(rng.integers(len(samples) - len(sound) + 1))
     samples[place : place + len(sound)] += 10 ** (WORD_DB / 20) / level * with_edges(sound)

@@ -22,9 +22,6 @@ UNKNOWN = "_unknown_"
 """Label of words that are not listened for, and name of a class folder of such words."""
 HIDDEN = "_"
 """What the names of other class folders begin with that hold no words, such as `_silence_`."""
-SOUNDING_DB = 25.0
-"""By so much at most, stretches of 20 ms of a word are softer than its loudest one."""
-STRETCH, STEP = SAMPLE_RATE // 50, SAMPLE_RATE // 100
 
 Draw = Callable[[bool, np.random.Generator], tuple[np.ndarray, str]]
 """Returns a word that is listened for, or another one: (samples,) at 16 kHz, and its label."""
@@ -130,24 +127,3 @@ def recorded_words(
         raise UserError(f"All recordings of {shown(word)} in {shown(folder)} are silent.")
 
     return draw
-
-
-def sounding(sound: np.ndarray) -> tuple[int, int]:
-    """Find where a word sounds in its clip.
-
-    Args:
-        sound: (samples,) at 16 kHz.
-
-    Returns:
-        The first sample, and that behind the last one, of the stretches of 20 ms whose energy is at most
-        25 dB below that of the loudest.
-
-    Example:
-        >>> sounding(np.pad(np.ones(1600), 8000))
-        (7840, 9760)
-    """
-    if len(sound) < STRETCH:
-        return 0, len(sound)
-    energy = np.square(np.lib.stride_tricks.sliding_window_view(sound, STRETCH)[::STEP]).mean(1)
-    loud = np.flatnonzero(energy >= energy.max() * 10 ** (-SOUNDING_DB / 10))
-    return int(loud[0] * STEP), int(loud[-1] * STEP + STRETCH)
