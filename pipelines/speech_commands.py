@@ -19,7 +19,7 @@ from tfspec.models.ds_tc_resnet import HALF_RATE
 from tfspec.pipelines.downloads import Downloads
 from tfspec.pipelines.pretrained import Pretrained
 from tfspec.pipelines.regularised import Regularised
-from tfspec.pipelines.streamed_words import NOISE_DB, NOISY, STREAMING, StreamedWords
+from tfspec.pipelines.streamed_words import STREAMING, SURROUNDINGS, StreamedWords
 from tfspec.pipelines.word_features import WordFeatures
 
 Small = Literal["lstm", "conv2d", "ds_cnn", "tc_resnet", "ds_tc_resnet", "matchboxnet", "bc_resnet"]
@@ -131,8 +131,8 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, StreamedW
     def augmentation(self):
         """Change voices as asked for."""
         changes = self._usual_changes if self.augment is None else self.augment
-        levels = (NOISE_DB, NOISY) if self.streaming else ()
-        return voice_augmentation(changes, self.sample_rate, self.background, *levels)
+        surroundings = SURROUNDINGS if self.streaming else {}
+        return voice_augmentation(changes, self.sample_rate, self.background, **surroundings)
 
     @property
     def _usual_changes(self) -> tuple[VoiceChange, ...]:

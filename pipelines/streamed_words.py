@@ -11,8 +11,8 @@ from tfspec.data.sources.stream_words import with_cut_off_words, with_noise
 from tfspec.models.ds_tc_resnet import SHORT_KERNELS
 from tfspec.pipelines.class_folders import ClassFolders
 
-NOISE_DB, NOISY = (0.0, 30.0), 0.8
-"""Levels of the background in a stream, and part of the examples that have one."""
+SURROUNDINGS = {"noise_db": (0.0, 30.0), "noisy": 0.8, "shift_seconds": 0.25}
+"""Levels of the background in a stream, part of the examples that have one, and how far words are off."""
 STREAMING: dict[str, dict[str, Any]] = {
     "ds_tc_resnet": {"blocks": SHORT_KERNELS, "padding": "valid"},
     "ds_cnn": {"padding": "valid"},

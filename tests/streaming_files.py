@@ -20,21 +20,27 @@ def expected(samples: np.ndarray) -> np.ndarray:
     return np.stack([1 - np.abs(means), np.maximum(means, 0), np.maximum(-means, 0)], 1)
 
 
-def write_streaming(
-    folder: Path, detector: DetectorSettings | None = None, channels: int | None = None
-) -> Path:
+INT8 = StreamingState("state_0", (1, HOPS), "int8", scale=0.01, zero_point=-3, initial=-3)
+
+
+def write_streaming(folder: Path, channels: int | None = None, is_int8: bool = False) -> Path:
     """Write streaming.tflite and streaming.json, with the means of the last hops as the state."""
+    state = INT8 if is_int8 else StreamingState("state_0", (1, HOPS))
 
     def step(samples, state_0):
         last = tf.reduce_mean(tf.reshape(samples, [1, -1]), axis=1, keepdims=True)
+        if is_int8:
+            last = tf.cast(tf.round(last / INT8.scale) + INT8.zero_point, tf.int8)
         ring = tf.concat([state_0[:, 1:], last], axis=1)
-        mean = tf.reduce_mean(ring, axis=1, keepdims=True)
+        values = (tf.cast(ring, tf.float32) - INT8.zero_point) * INT8.scale if is_int8 else ring
+        mean = tf.reduce_mean(values, axis=1, keepdims=True)
         probabilities = tf.concat([1 - tf.abs(mean), tf.nn.relu(mean), tf.nn.relu(-mean)], axis=1)
         return {"probabilities": probabilities, "state_0": ring}
 
     shape = [1, HOP] if channels is None else [1, HOP, channels]
     traced = tf.function(step).get_concrete_function(
-        tf.TensorSpec(shape, name="samples"), tf.TensorSpec([1, HOPS], name="state_0")
+        tf.TensorSpec(shape, name="samples"),
+        tf.TensorSpec([1, HOPS], state.type, name="state_0"),
     )
     folder.mkdir(parents=True, exist_ok=True)
     module = tf.Module()
@@ -48,7 +54,7 @@ def write_streaming(
         hop_samples=HOP,
         clip_samples=HOP * HOPS,
         warm_up_hops=HOPS - 1,
-        states=(StreamingState("state_0", (1, HOPS)),),
+        states=(state,),
         channels=channels,
         detector=DetectorSettings(0.5, smoothing_seconds=0, refractory_seconds=0.5),
     )

@@ -77,6 +77,15 @@ def test_a_stream_gives_what_its_last_clips_give_and_again_after_a_reset(folder)
         model.reset()
 
 
+def test_states_may_be_whole_numbers(tmp_path):
+    model = load_streaming(write_streaming(tmp_path, is_int8=True))
+    samples = np.random.default_rng(0).uniform(-1, 1, (40, HOP)).astype(np.float32)
+    given = [model.step(hop) for hop in samples]
+    np.testing.assert_allclose(given, expected(samples.ravel()), atol=0.005)
+    model.reset()
+    np.testing.assert_allclose(model.step(np.zeros(HOP)), [1, 0, 0], atol=1e-6)
+
+
 def test_two_streams_do_not_disturb_each_other(folder):
     first, second = (load_streaming(folder / "export" / f"streaming.{each}") for each in ("json", "tflite"))
     first.step(np.ones(HOP))

@@ -1,5 +1,7 @@
 """Scores of streams: matching against scipy's, intervals against their definitions, and the command."""
 
+import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -22,7 +24,8 @@ from tfspec.inference.listening import listen, load_listener
 from tfspec.inference.threshold_curve import (
     THRESHOLDS,
     HeardStreams,
-    choose_threshold,
+    _spent,
+    choose_class_thresholds,
     hear_streams,
     threshold_curve,
 )
@@ -141,7 +144,7 @@ def test_stored_probabilities_give_the_events_of_listening(folder, streams):
     for threshold in (0.1, 0.3, 0.5, 0.7):
         chosen = streams.settings.adjusted(threshold)
         expected = [
-            (name, *event)
+            (name, event.time, event.label, event.score)
             for name in ("a.wav", "b.wav")
             for event in listen(model, [soundfile.read(folder / "sounds" / name, dtype="float32")[0]], chosen)
         ]
@@ -159,17 +162,55 @@ def test_the_curve_has_the_scores_of_each_threshold(folder, streams):
     scores = streams.score(streams.settings, truth, 0.5)
     assert row["false_accepts"] == scores["false_accepts"]
     assert [row["false_rejects_low"], row["false_rejects_high"]] == scores["false_rejects_interval"]
-    chosen = choose_threshold(curve, 0)
-    assert streams.score(streams.settings.adjusted(chosen), truth, 0.5)["false_accepts"] == 0
-    below = THRESHOLDS[chosen > THRESHOLDS][-1]
-    assert streams.score(streams.settings.adjusted(below), truth, 0.5)["false_accepts"] > 0
 
 
-def test_a_threshold_is_chosen_above_which_nothing_is_worse():
-    curve = pd.DataFrame({"threshold": [0.9, 0.1, 0.5, 0.7], "false_accepts_per_hour": [0, 1, 5, 1]})
-    assert choose_threshold(curve, 1) == 0.7
-    with pytest.raises(UserError, match=r"more than -1 false accepts an hour: 0 at 0\.9\. Allow more"):
-        choose_threshold(curve, -1)
+def test_each_class_has_the_threshold_that_misses_least_within_the_budget():
+    """Of one class false accepts are nearly as sure as events; the other one is doubtful, and clean."""
+    hops, events = 3600, [*range(100, 3500, 100)]
+    rows = np.zeros((hops, 3), np.float32)
+    for number, hop in enumerate(events):
+        rows[hop, number % 2 + 1] = (0.95, 0.4)[number % 2]
+    for hop in range(150, 3500, 200):
+        rows[hop, 1] = 0.9
+    truth = pd.DataFrame({"file": "a", "start": np.array(events, float)})
+    truth = truth.assign(
+        end=truth["start"] + 1.0, label=[("loud", "quiet")[i % 2] for i in range(len(truth))]
+    )
+    settings = DetectorSettings(0.5, 0, 1)
+    streams = HeardStreams(("_x_", "loud", "quiet"), 1.0, 0, settings, {"a": rows}, {"a": float(hops)})
+    chosen = choose_class_thresholds(streams, truth, 0)
+    assert 0.9 < chosen["loud"] <= 0.95 and chosen["quiet"] <= 0.4
+    scores = streams.score(dataclasses.replace(settings, threshold=chosen), truth)
+    assert (scores["false_accepts"], scores["false_rejects"]) == (0, 0)
+    for threshold in THRESHOLDS:  # no threshold of both does that
+        both = streams.score(settings.adjusted(float(threshold)), truth)
+        assert both["false_accepts"] + both["false_rejects"] > 0
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 6))
+def test_what_is_spent_stays_within_what_is_allowed(seed, allowed):
+    rng = np.random.default_rng(seed)
+    costs = np.maximum.accumulate(rng.integers(0, 5, (3, 6))[:, ::-1], axis=1)[:, ::-1]
+    costs -= costs[:, -1:]  # at the highest thresholds there are none
+    misses = rng.integers(0, 9, (3, 6))
+    places = _spent(costs, misses, allowed)
+    classes = np.arange(3)
+    assert costs[classes, places].sum() <= allowed
+    assert (misses[classes, places] <= misses[:, -1]).all()
+    best = min(
+        misses[classes, each].sum()
+        for each in itertools.product(range(6), repeat=3)
+        if costs[classes, each].sum() <= allowed
+    )
+    assert misses[classes, places].sum() <= misses[:, -1].sum() and best <= misses[classes, places].sum()
+
+
+def test_more_false_accepts_than_are_allowed_at_any_threshold():
+    rows = np.ones((100, 1), np.float32)
+    streams = HeardStreams(("a",), 1.0, 0, DetectorSettings(0.5, 0, 1), {"p": rows}, {"p": 100.0})
+    truth = pd.DataFrame({"file": [], "start": [], "end": [], "label": []})
+    with pytest.raises(UserError, match=r"more than 1 false accepts an hour: .* Allow more"):
+        choose_class_thresholds(streams, truth, 1)
 
 
 def test_hours_are_searched_at_once():
@@ -259,7 +300,9 @@ def test_scores_are_told(folder, tmp_path, capsys):
     assert "0.0167 h, 22 events that are listened for" in told
     assert "False rejects: 0." in told and "(95%: " in told
     _run(folder, tmp_path / "out", "--classes", "_silence_")
-    assert "False rejects: there are no events" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "False rejects: there are no events" in captured.out
+    assert captured.err == "Not listened for, and no events: down, up\n"
 
 
 def test_one_recording_by_itself(folder, tmp_path, capsys):

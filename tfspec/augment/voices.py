@@ -23,17 +23,19 @@ def voice_augmentation(
     background: str | os.PathLike | None = None,
     noise_db: tuple[float, float] = NOISE_DB,
     noisy: float = 0.5,
+    shift_seconds: float = 0.1,
 ) -> Augmentation:
     """Make what changes voices at random: who speaks, when, where, and what of it is heard.
 
     Args:
         changes: of signals "noise" in some of them, "pitch" of half of them by up to two
-            semitones, "shift" by up to 0.1 s, and "gain" from −10 to 6 dB; of features "time_mask" and
+            semitones, "shift", and "gain" from −10 to 6 dB; of features "time_mask" and
             "frequency_mask", one of each, under which is the features' mean.
         sample_rate: samples per second.
         background: folder of recordings, one of which is mixed in, at the same levels, into as many signals.
         noise_db: least and greatest level of the signal above the noise.
         noisy: part of the signals that noise is added to.
+        shift_seconds: by how much signals begin earlier or later at most.
 
     Example:
         >>> [type(layer).__name__ for layer in voice_augmentation(["noise"], 16000).signals.layers]
@@ -42,7 +44,7 @@ def voice_augmentation(
     noises = [GaussianNoise(*noise_db, "rms"), PinkNoise(*noise_db, "rms")]
     of_signals = {
         "pitch": PitchShift(-2, 2, round(0.04 * sample_rate), probability=0.5),
-        "shift": TimeShift(0.1, sample_rate, wrap=False),
+        "shift": TimeShift(shift_seconds, sample_rate, wrap=False),
         "noise": OneOf(noises, probability=noisy),
         "gain": Gain(-10, 6),
     }

@@ -110,6 +110,8 @@ Batch = Annotated[int, Range(1, 100_000)]
 Seed = Annotated[int, Range(0, 2**31 - 1)]
 Seconds = Annotated[float, Range(0, 86_400, without_low=True)]
 """A length of time, at most a day."""
+Pause = Annotated[float, Range(0, 3600)]
+"""A length of time in seconds that may be nothing, at most an hour."""
 Hertz = Annotated[int, Range(1, 10_000_000)]
 """A sample rate."""
 Fraction = Annotated[float, Range(0, 1, without_low=True, without_high=True)]

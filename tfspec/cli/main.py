@@ -146,7 +146,7 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
 
 def _usage() -> str:
     lines = [
-        f"  {name:11} {(inspect.getdoc(call) or '').splitlines()[0]}"
+        f"  {name:15} {(inspect.getdoc(call) or '').splitlines()[0]}"
         for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, **NESTING}.items())
     ]
     return "\n".join(["usage: tfspec COMMAND …, tfspec COMMAND --help", "", *lines, "", VOLUMES])

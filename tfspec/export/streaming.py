@@ -38,7 +38,7 @@ class StreamingClassifier:
         >>> network = ds_tc_resnet((None, 40, 1), 2, blocks, padding="valid")
         >>> streaming = StreamingClassifier(Classifier(front_end, network, ["no", "yes"], (16000,), 16000))
         >>> streaming.hop_samples, streaming.warm_up_hops
-        (320, 50)
+        (320, 49)
         >>> states = streaming.first_states()
         >>> probabilities, states = streaming.step(np.zeros([1, 320], np.float32), states)
         >>> probabilities.shape
@@ -61,8 +61,8 @@ class StreamingClassifier:
 
     @property
     def warm_up_hops(self) -> int:
-        """Hops after which a clip is full."""
-        return math.ceil(self.clip_samples / self.hop_samples)
+        """Hops at the beginning that end before a whole clip has come."""
+        return math.ceil(self.clip_samples / self.hop_samples) - 1
 
     @property
     def lead_samples(self) -> int:

@@ -129,7 +129,7 @@ def _compare(
 def _of_clips(streaming: StreamingClassifier, stream: np.ndarray) -> np.ndarray:
     """Classify the clip that ends with each hop, as soon as there is a whole one."""
     hop, clip = streaming.hop_samples, streaming.clip_samples
-    ends = np.arange(streaming.warm_up_hops * hop, len(stream) + 1, hop)
+    ends = np.arange((streaming.warm_up_hops + 1) * hop, len(stream) + 1, hop)
     batches = np.array_split(ends, max(1, len(ends) // CLIPS))
     return np.concatenate(
         [

@@ -14,16 +14,13 @@ from tfspec.base.boundary import first_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem, written_beside
 from tfspec.base.model import HALF, NOT_OURS, Labels
-from tfspec.base.options import AnyCount, Count, Hertz, Name, Range, Share, check_options
+from tfspec.base.options import AnyCount, Count, Hertz, Name, Pause, Range, Share, check_options
 
 FORMAT = 1
 MODEL_NAME, FACTS_NAME = "streaming.tflite", "streaming.json"
 """What the two files of a folder are called."""
 UNHEARD = "_"
 """What the names of classes begin with that nobody listens for, such as `_unknown_` and `_silence_`."""
-
-Moments = Annotated[float, Range(0, 3600)]
-"""A length of time in seconds that may be nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,8 @@ class DetectorSettings:
     """
 
     threshold: float | Mapping[str, float] = 0.5
-    smoothing_seconds: Moments = 0.5
-    refractory_seconds: Moments = 1.0
+    smoothing_seconds: Pause = 0.5
+    refractory_seconds: Pause = 1.0
 
     def __post_init__(self):
         given = {name: value for name, value in vars(self).items() if name != "threshold"}

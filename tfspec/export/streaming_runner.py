@@ -34,16 +34,14 @@ class StreamingFile:
         self.class_names, self.sample_rate = facts.classes, facts.sample_rate
         self.hop_samples, self.warm_up_hops = facts.hop_samples, facts.warm_up_hops
         self.channels, self.detector = facts.channels, facts.detector
-        self._initial = {
-            state.name: np.full(state.shape, state.initial, state.type) for state in facts.states
-        }
         self._interpreter = Interpreter(model_content=model, num_threads=1)
         self._inputs, self._outputs = _details(self._interpreter)
         self._shape = (self.hop_samples,) if self.channels is None else (self.hop_samples, self.channels)
-        states = {name: (state.shape, state.dtype) for name, state in self._initial.items()}
+        states = {state.name: (state.shape, np.dtype(state.type).type) for state in facts.states}
         _check("takes", self._inputs, {"samples": ((1, *self._shape), np.float32), **states})
         _check("gives", self._outputs, {"probabilities": ((1, len(facts.classes)), np.float32), **states})
         self._interpreter.allocate_tensors()
+        self._initial = {each.name: np.full(each.shape, each.initial, each.type) for each in facts.states}
         self.reset()
 
     def reset(self) -> None:

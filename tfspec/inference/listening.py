@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -36,7 +37,8 @@ class Listener(Protocol):
         """Take (hop_samples,) and return (classes,) probabilities."""
 
 
-class Heard(NamedTuple):
+@dataclass(frozen=True)
+class Heard:
     """An event of a stream.
 
     Args:

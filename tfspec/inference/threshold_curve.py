@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from tfspec.base.progress import track
 from tfspec.export.streaming_file import DetectorSettings
 from tfspec.inference.detector import find_detections, lowest_scores, smoothed_probabilities
 from tfspec.inference.listening import Listener, stream_probabilities
-from tfspec.scores.streams import TOLERANCE_SECONDS, StreamScores, score_stream
+from tfspec.scores.streams import HOUR, TOLERANCE_SECONDS, StreamScores, score_stream
 
 THRESHOLDS = np.round(1 / (1 + np.exp(-np.arange(-4, 9.1, 0.2))), 6)
 """From 0.018 to 0.9999, the denser the nearer to 0 or 1."""
@@ -132,30 +132,63 @@ def _flat(scores: StreamScores) -> dict[str, float | None]:
     return row
 
 
-def choose_threshold(curve: pd.DataFrame, false_accepts_per_hour: float) -> float:
-    """Choose the lowest threshold from which on upward there are never more false accepts than allowed.
+def choose_class_thresholds(
+    streams: HeardStreams,
+    truth: pd.DataFrame,
+    false_accepts_per_hour: float,
+    tolerance_seconds: float = TOLERANCE_SECONDS,
+) -> dict[str, float]:
+    """Choose a threshold for each class, such that few events are missed and there are no more false accepts.
+
+    Each class begins at the highest threshold. Again and again that class is lowered which finds most true
+    events more for each false accept more, as long as false accepts are left. Of a class, the false accepts
+    at a threshold are the most at this or any higher one.
 
     Args:
-        curve: from `threshold_curve`, of a stream that is not the one to be scored.
-        false_accepts_per_hour: how many are allowed.
+        streams: from `hear_streams`, not those to be scored.
+        truth: from `read_events`.
+        false_accepts_per_hour: how many are allowed, of all classes together.
+        tolerance_seconds: as in `score_stream`.
 
     Returns:
-        The threshold.
+        Threshold by class.
 
     Raises:
-        UserError: there are more at every threshold.
-
-    Example:
-        >>> curve = pd.DataFrame({"threshold": [0.5, 0.7, 0.9], "false_accepts_per_hour": [9, 2, 0]})
-        >>> choose_threshold(curve, 2)
-        0.7
+        UserError: there are more at the highest thresholds.
     """
-    ordered = curve.sort_values("threshold", ascending=False)
-    allowed = (ordered["false_accepts_per_hour"] <= false_accepts_per_hour).cummin()
-    if not allowed.any():
-        highest = ordered.iloc[0]
-        raise UserError(
-            f"At every threshold there are more than {false_accepts_per_hour:g} false accepts an hour: "
-            f"{highest['false_accepts_per_hour']:.3g} at {highest['threshold']:g}. Allow more."
-        )
-    return float(ordered["threshold"][allowed].iloc[-1])
+    names = [*streams.settings.thresholds(streams.class_names)]
+    costs, misses = (np.zeros((len(names), len(THRESHOLDS)), int) for _ in range(2))
+    for i, name in enumerate(names):
+        for j, threshold in enumerate(THRESHOLDS):
+            settings = replace(streams.settings, threshold={name: float(threshold)})
+            scores = streams.score(settings, truth, tolerance_seconds)
+            costs[i, j], misses[i, j] = scores["false_accepts"], scores["false_rejects"]
+    costs = np.maximum.accumulate(costs[:, ::-1], axis=1)[:, ::-1]
+    allowed = false_accepts_per_hour * sum(streams.seconds.values()) / HOUR
+    while allowed >= 0:
+        places = _spent(costs, misses, allowed)
+        chosen = dict(zip(names, map(float, THRESHOLDS[places]), strict=True))
+        scores = streams.score(replace(streams.settings, threshold=chosen), truth, tolerance_seconds)
+        if (found := scores["false_accepts_per_hour"] or 0) <= false_accepts_per_hour:
+            return chosen
+        allowed -= 1  # together classes may find what no class finds alone, when another one's pause is over
+    raise UserError(
+        f"Even at the highest thresholds there are more than {false_accepts_per_hour:g} false accepts an "
+        f"hour: {found:.3g}. Allow more."
+    )
+
+
+def _spent(costs: np.ndarray, misses: np.ndarray, allowed: float) -> np.ndarray:
+    """Return the place of each class's threshold, given (classes, thresholds) false accepts and rejects."""
+    classes = np.arange(len(costs))
+    places = np.full(len(costs), costs.shape[1] - 1)
+    while True:
+        cost = costs - costs[classes, places][:, np.newaxis]
+        gain = misses[classes, places][:, np.newaxis] - misses
+        fits = (costs[classes, places].sum() + cost <= allowed) & (gain > 0)
+        fits &= np.arange(costs.shape[1]) < places[:, np.newaxis]
+        if not fits.any():
+            return places
+        worth = np.where(fits, gain / (cost + 0.5) + 1e-6 * gain, -1)
+        which, place = np.unravel_index(worth.argmax(), worth.shape)
+        places[which] = place

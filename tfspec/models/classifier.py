@@ -94,7 +94,8 @@ class Classifier(keras.Model):
                 f"The backbone must return one logit a class. Received: {logits[-1]} logits, "
                 f"class_names={self.class_names}"
             )
-        self.front_end.build(input_shape)
+        if not self.front_end.built:  # a Sequential is built for the batches that it has seen
+            self.front_end.build(input_shape)
         self.built = True
 
     def call(self, signal, training=None):

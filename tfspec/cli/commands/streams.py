@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError, listed, unusable
-from tfspec.base.options import Name, Range, SampleFormat, Seconds, Share
+from tfspec.base.options import Name, Pause, Range, SampleFormat, Seconds, Share
 from tfspec.base.progress import remark
 from tfspec.base.text import shown
 from tfspec.cli.commands.recordings import STREAM, standard_input
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from tfspec.export.streaming_file import DetectorSettings
     from tfspec.inference.listening import Heard, Listener
     from tfspec.scores.streams import StreamScores
-
-Pause = Annotated[float, Range(0, 3600)]
-"""A length of time in seconds that may be nothing."""
 
 
 def listen(
@@ -48,7 +45,7 @@ def listen(
 
     Args:
         model: streaming.tflite, or the folder or the run that holds it; of any other model of recordings,
-            the run folder, .keras file, .tflite file or SavedModel.
+            the .tflite file, which is by far the fastest, run folder, .keras file or SavedModel.
         source: recording of any length and sample rate; or - for samples of one channel on standard input, at
             the model's sample rate.
         microphone: listen to the system's microphone until interrupted; pip install 'tfspec[microphone]'.
@@ -123,7 +120,8 @@ def evaluate_stream(
         refractory_seconds: as in listen.
         hop_seconds: as in listen.
         tolerance_seconds: how long after its end a true event can be found.
-        false_accepts_per_hour: choose the lowest threshold with so many at most.
+        false_accepts_per_hour: choose for each class the threshold with which few events are missed and there
+            are so many at most, of all classes together.
         save: write threshold and times into the streaming model's streaming.json.
         out: folder to write to; files of the same name are replaced.
         json: print one JSON document and nothing else.
@@ -132,7 +130,7 @@ def evaluate_stream(
         raise UserError("Give one of --threshold and --false-accepts-per-hour. Received: both")
     from tfspec.data.sources.stream_events import read_events
     from tfspec.inference.listening import load_listener
-    from tfspec.inference.threshold_curve import choose_threshold, hear_streams, threshold_curve
+    from tfspec.inference.threshold_curve import choose_class_thresholds, hear_streams, threshold_curve
 
     files = _recordings(recordings)
     truth = read_events(events, [*files])
@@ -141,10 +139,12 @@ def evaluate_stream(
     settings = loaded.detector.adjusted(
         threshold, classes, smoothing_seconds=smoothing_seconds, refractory_seconds=refractory_seconds
     )
+    _tell_ignored(truth, settings.thresholds(loaded.class_names))
     streams = hear_streams(loaded, files, settings)
     curve = threshold_curve(streams, truth, tolerance_seconds)
     if false_accepts_per_hour is not None:
-        settings = settings.adjusted(choose_threshold(curve, false_accepts_per_hour))
+        chosen = choose_class_thresholds(streams, truth, false_accepts_per_hour, tolerance_seconds)
+        settings = dataclasses.replace(settings, threshold=chosen)
     scores = streams.score(settings, truth, tolerance_seconds)
     _write_scores(out, curve, scores, streams.detections(settings))
     if saved_in:
@@ -161,6 +161,15 @@ def _recordings(path: Path) -> dict[str, Path]:
     if inputs.problems:
         raise unusable("files", inputs.problems.items(), len(inputs.files))
     return {below.as_posix(): Path(file) for file, below in inputs.files.items()}
+
+
+def _tell_ignored(truth: pd.DataFrame, heard: Collection[str]) -> None:
+    """Name labels that do not count, but for those that say so themselves, such as `_unknown_`."""
+    from tfspec.export.streaming_file import UNHEARD
+
+    others = sorted({each for each in truth["label"] if not each.startswith(UNHEARD)} - {*heard})
+    if others:
+        remark(f"Not listened for, and no events: {listed(others)}")
 
 
 def _settings_file(model: Path) -> Path:
@@ -241,7 +250,7 @@ def _print_event(event: Heard, json: bool) -> None:
     from tfspec.cli.printing import console, print_json
 
     if json:
-        print_json(event._asdict(), indent=None)
+        print_json(dataclasses.asdict(event), indent=None)
     else:
         console.print(escape(shown(f"{event.time:.2f} s: {event.label} ({event.score:.1%})")))
     sys.stdout.flush()

@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfspec.audio.decoding import load_audio
 from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import list_recordings
+from tfspec.audio.sounding import sounding
 from tfspec.base.errors import UserError
 from tfspec.base.text import shown
+from tfspec.base.threads import threads
 from tfspec.data.sources.speech_archive import OTHERS, SILENCE, STRETCHES, UNKNOWN
 
-LEAST_CUT, MOST_CUT = 0.5, 0.9
-"""Parts of a clip by which a word begins too early or too late; by less, what is heard is still the word."""
-LEAST_HEARD = 0.1
-"""Seconds of a recording that are always in the clip."""
+LEAST_HEARD, MOST_HEARD = 0.1, 0.6
+"""Parts of a word that are in the clip; of one of which more is there, it can be told which it is."""
+RATE = 16000
+"""Samples per second of what is looked at to find where words sound."""
 PER_WORD = 2
 """Of the words that are cut off, and of the clips of noise, there are as many as of so many words."""
 
@@ -49,13 +52,21 @@ def with_cut_off_words(
     generator = np.random.default_rng(seed)
     wanted = min(len(words), -(-PER_WORD * len(words) // words["label"].nunique()))
     cut = words.iloc[np.sort(generator.permutation(len(words))[:wanted])]
-    lengths = recording_lengths(Path(folder, path) for path in cut["path"])
-    seconds = np.nan_to_num([seconds for seconds, _ in lengths], nan=clip_seconds)
-    amount = generator.uniform(LEAST_CUT, MOST_CUT, len(cut)) * clip_seconds
-    early = np.minimum(amount, np.maximum(seconds - LEAST_HEARD, 0)).round(3)
-    late = np.minimum(amount, clip_seconds - LEAST_HEARD).round(3)
-    start = np.where(generator.random(len(cut)) < 0.5, early, -late)
-    return _joined(manifest, cut.assign(label=UNKNOWN, start=start))
+    paths = [Path(folder, path) for path in cut["path"]]
+    first, last = np.array(list(threads().map(_sounding_seconds, paths))).reshape(-1, 2).T
+    heard = generator.uniform(LEAST_HEARD, MOST_HEARD, len(cut)) * (last - first)
+    start = np.where(generator.random(len(cut)) < 0.5, last - heard, first + heard - clip_seconds)
+    return _joined(manifest, cut.assign(label=UNKNOWN, start=start.round(3)))
+
+
+def _sounding_seconds(path: Path) -> tuple[float, float]:
+    """Find where a word begins and ends in its recording; one that cannot be read is found out later."""
+    try:
+        sound = load_audio(path, RATE)
+    except UserError:
+        return 0.0, 1.0
+    first, last = sounding(sound, RATE)
+    return first / RATE, min(last, len(sound)) / RATE
 
 
 def with_noise(

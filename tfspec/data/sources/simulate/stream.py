@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.audio.decoding import hops_of
+from tfspec.audio.sounding import sounding
 from tfspec.base.errors import UserError
 from tfspec.base.options import SPEAKER_PATTERN, Expression, Name, Range, Seed, Share, check_options
 from tfspec.base.progress import Tracker, untracked
@@ -23,7 +24,6 @@ from tfspec.data.sources.simulate.stream_words import (
     Draw,
     made_up_words,
     recorded_words,
-    sounding,
     speakers_of,
 )
 
@@ -103,10 +103,8 @@ def write_stream(
             rng = simulation_generator(seed, Simulation.STREAM, number)
             sound, label = draw(rng.random() < share, rng)
             samples = 10 ** ((WORD_DB - snr_db) / 20) * stretch
-            start, end = _add_word(samples, sound, rng)
-            rows.append(
-                (FILE, *(number * word_seconds + place / SAMPLE_RATE for place in (start, end)), label)
-            )
+            start, end = (number * slot + place for place in _add_word(samples, sound, rng))
+            rows.append((FILE, start / SAMPLE_RATE, end / SAMPLE_RATE, label))
             file.writeframesraw(np.round(np.clip(samples, -1, 1) * (2**15 - 1)).astype("<i2").tobytes())
         table = pd.DataFrame(rows, columns=["file", "start", "end", "label"])
         table.round(4).to_csv(folder / "events.csv", index=False)
@@ -133,7 +131,7 @@ def _words(
 def _add_word(samples: np.ndarray, sound: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
     """Add a word somewhere; return from where to where it sounds."""
     sound = loudest(sound, len(samples))
-    first, last = sounding(sound)
+    first, last = sounding(sound, SAMPLE_RATE)
     level = np.sqrt(np.mean(sound[first:last] ** 2))
     place = int(rng.integers(len(samples) - len(sound) + 1))
     samples[place : place + len(sound)] += 10 ** (WORD_DB / 20) / level * with_edges(sound)

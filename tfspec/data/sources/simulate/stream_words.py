@@ -22,9 +22,6 @@ UNKNOWN = "_unknown_"
 """Label of words that are not listened for, and name of a class folder of such words."""
 HIDDEN = "_"
 """What the names of other class folders begin with that hold no words, such as `_silence_`."""
-SOUNDING_DB = 25.0
-"""By so much at most, stretches of 20 ms of a word are softer than its loudest one."""
-STRETCH, STEP = SAMPLE_RATE // 50, SAMPLE_RATE // 100
 
 Draw = Callable[[bool, np.random.Generator], tuple[np.ndarray, str]]
 """Returns a word that is listened for, or another one: (samples,) at 16 kHz, and its label."""
@@ -50,11 +47,17 @@ def made_up_words(classes: Sequence[str], seed: int) -> Draw:
     others = [name for name in WORDS if name not in classes]
 
     def draw(is_listened_for: bool, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        word = str(rng.choice(list(classes) if is_listened_for else others))
+        word = _one_of(classes if is_listened_for else others, rng)
         voice = make_voice(seed, PARTS.index("test"), int(rng.integers(NUM_VOICES)))
         return say(word, voice, rng), word if is_listened_for else UNKNOWN
 
     return draw
+
+
+def _one_of(words: Sequence[str], rng: np.random.Generator) -> str:
+    if not words:
+        raise UserError("There are no words but those that are listened for. Give a share of 1.")
+    return str(rng.choice(list(words)))
 
 
 def speakers_of(split: str | os.PathLike, part: str) -> set[str]:
@@ -112,14 +115,11 @@ def recorded_words(
     if missing := [name for name in classes if name not in paths]:
         there = "" if speakers is None else " of these speakers"
         raise UserError(f"{shown(folder)} has no recordings{there} of {shown(listed(missing))}.")
-    others = [
-        name for name in paths if name not in classes and (name == UNKNOWN or not name.startswith(HIDDEN))
-    ]
+    said = [name for name in paths if name == UNKNOWN or not name.startswith(HIDDEN)]
+    others = [name for name in said if name not in classes]
 
     def draw(is_listened_for: bool, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        if not is_listened_for and not others:
-            raise UserError(f"{shown(folder)} has no other words than {listed(classes)}. Give a share of 1.")
-        word = str(rng.choice(list(classes) if is_listened_for else others))
+        word = _one_of(classes if is_listened_for else others, rng)
         for path in rng.permutation(paths[word]):
             sound = load_audio(folder / path, SAMPLE_RATE)
             if np.sqrt(np.mean(sound**2)) >= QUIETEST:
@@ -127,24 +127,3 @@ def recorded_words(
         raise UserError(f"All recordings of {shown(word)} in {shown(folder)} are silent.")
 
     return draw
-
-
-def sounding(sound: np.ndarray) -> tuple[int, int]:
-    """Find where a word sounds in its clip.
-
-    Args:
-        sound: (samples,) at 16 kHz.
-
-    Returns:
-        The first sample, and that behind the last one, of the stretches of 20 ms whose energy is at most
-        25 dB below that of the loudest.
-
-    Example:
-        >>> sounding(np.pad(np.ones(1600), 8000))
-        (7840, 9760)
-    """
-    if len(sound) < STRETCH:
-        return 0, len(sound)
-    energy = np.square(np.lib.stride_tricks.sliding_window_view(sound, STRETCH)[::STEP]).mean(1)
-    loud = np.flatnonzero(energy >= energy.max() * 10 ** (-SOUNDING_DB / 10))
-    return int(loud[0] * STEP), int(loud[-1] * STEP + STRETCH)
