@@ -29,6 +29,9 @@ needs_arm = pytest.mark.skipif(
 SANITIZED = [*STRICT, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
+WARM_UP = 3
+
+
 def listener(**changes):
     given = {
         "front_end": keras.Sequential(word_features()),
@@ -41,6 +44,7 @@ def listener(**changes):
         "thresholds": {NAMES[1]: 0.25, NAMES[2]: 0.5, NAMES[3]: 0.25},
         "smoothing_hops": 5,
         "refractory_hops": 10,
+        "warm_up_hops": WARM_UP,
     }
     return Listener(**{**given, **changes})
 
@@ -128,8 +132,11 @@ def stepped(library, hop):
 
 
 def detected(library, rows):
+    """Return the events after a warm-up, in which what would be one is none."""
     events, score = [], ctypes.c_float()
-    library.tfspec_reset()
+    library.tfspec_reset_detector()
+    for _ in range(WARM_UP):
+        assert library.tfspec_detect(pointer(np.eye(4, dtype=np.float32)[3]), ctypes.byref(score)) == -1
     for hop, row in enumerate(np.asarray(rows, np.float32)):
         label = library.tfspec_detect(pointer(np.ascontiguousarray(row)), ctypes.byref(score))
         assert (score.value > 0) == (label >= 0)
@@ -171,8 +178,11 @@ def test_events_at_the_edges(library):
 @pytest.fixture(scope="module")
 def lines(library):
     library.tfspec_reset()
-    events = detected(library, [stepped(library, hop) for hop in voice().reshape(-1, HOP)])
-    return [f"{(hop + 1) * HOP / RATE:.2f} {NAMES[label]} {score:.3f}" for hop, label, score in events]
+    rows = [stepped(library, hop) for hop in voice().reshape(-1, HOP)]
+    return [
+        f"{(hop + 1 + WARM_UP) * HOP / RATE:.2f} {NAMES[label]} {score:.3f}"
+        for hop, label, score in detected(library, rows[WARM_UP:])
+    ]
 
 
 def test_listens_to_standard_input(folder, lines, tmp_path):

@@ -10,7 +10,7 @@ from tfspec.export.layers import tree_of
 from tfspec.export.micro.interpreter import MOST_ARENA
 from tfspec.export.micro.signal_ops import with_signal_operators
 from tfspec.export.streaming import StreamingClassifier, hops_of
-from tfspec.export.streaming_tflite import streaming_tflite
+from tfspec.export.streaming_tflite import int8_network, states_of, streaming_tflite
 from tfspec.models import Classifier, SeparableBlock, ds_tc_resnet
 
 
@@ -23,9 +23,12 @@ def streaming():
     return StreamingClassifier(Classifier(front_end, network, ["a", "b", "c"], (8000,), RATE))
 
 
-def test_equals_keras(streaming):
+@pytest.mark.parametrize("quantize", ["none", "int8"])
+def test_equals_keras(streaming, quantize):
     runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="needs tflite-micro")
-    model = with_signal_operators(streaming_tflite(streaming))
+    sound = signals()["voice"] / 32768
+    network = int8_network(streaming, [sound[np.newaxis]]) if quantize == "int8" else None
+    model = with_signal_operators(streaming_tflite(streaming, network))
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=MOST_ARENA)
     tree = tree_of(model)
     (signature,), graph = tree.signatureDefs, tree.subgraphs[0]
@@ -33,15 +36,19 @@ def test_equals_keras(streaming):
         {each.name.decode(): list(there).index(each.tensorIndex) for each in side}
         for side, there in ((signature.inputs, graph.inputs), (signature.outputs, graph.outputs))
     )
+    tolerance = {"none": 1e-6, "int8": 0.05}[quantize]
     names = [f"state_{i}" for i in range(len(given) - 1)]
-    by_keras = ours = streaming.first_states()
-    for hop in hops_of(signals()["voice"] / 32768, streaming.hop_samples):
+    by_keras = streaming.first_states()
+    ours = [np.full(each.shape, each.initial, each.type) for each in states_of(streaming, network)]
+    for hop in hops_of(sound, streaming.hop_samples):
         expected, by_keras = streaming.step(hop, by_keras)
         for name, value in zip(["samples", *names], [hop, *ours], strict=True):
             interpreter.set_input(value, given[name])
         interpreter.invoke()
         ours = [interpreter.get_output(returned[name]).copy() for name in names]
-        np.testing.assert_allclose(interpreter.get_output(returned["probabilities"]), expected, atol=1e-6)
+        np.testing.assert_allclose(
+            interpreter.get_output(returned["probabilities"]), expected, atol=tolerance
+        )
 
 
 def test_a_file_without_spectra_is_refused(streaming):

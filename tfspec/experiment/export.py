@@ -19,7 +19,9 @@ from tfspec.experiment.steps import Steps
 from tfspec.export.exporting import export
 from tfspec.export.micro.folder import write_micro
 from tfspec.export.micro.listener import as_int16, listener_of
+from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import FACTS_NAME, DetectorSettings, read_facts
+from tfspec.export.streaming_tflite import int8_network, streaming_tflite
 from tfspec.models import Classifier, at_temperature
 from tfspec.scores.several import tempered_sigmoid
 
@@ -58,7 +60,9 @@ def export_run(
     return export(model, run.folder / "export", shown, quantize, calibration, streaming)
 
 
-def export_micro(steps: Steps, run: Run, calibrated: bool = False) -> dict[str, Any]:
+def export_micro(
+    steps: Steps, run: Run, calibrated: bool = False, signal_ops: bool = False
+) -> dict[str, Any]:
     """Write a run's model as C, and as a file for TensorFlow Lite for Microcontrollers.
 
     Args:
@@ -66,6 +70,8 @@ def export_micro(steps: Steps, run: Run, calibrated: bool = False) -> dict[str, 
         run: the run; the files go to its folder micro/. The detector is that of its streaming.json, where
             there is one.
         calibrated: as of `export_run`.
+        signal_ops: also write model_signal.tflite, front end and network, for firmware that has TensorFlow
+            Lite for Microcontrollers with its signal operators.
 
     Returns:
         As `tfspec.export.micro.folder.write_micro`, also kept in micro/micro.json.
@@ -73,12 +79,16 @@ def export_micro(steps: Steps, run: Run, calibrated: bool = False) -> dict[str, 
     Raises:
         UserError: as `export_run`, or a layer cannot stream, or is not there on microcontrollers.
     """
-    model = _model_of(steps, run, calibrated)
+    streaming = StreamingClassifier(_model_of(steps, run, calibrated))
     shown, calibration = _signals(steps, run)
+    network = int8_network(streaming, calibration)
     facts = run.folder / "export" / FACTS_NAME
     detector = read_facts(facts).detector if facts.exists() else DetectorSettings()
     samples = np.concatenate([signal for batch in itertools.islice(shown, 1) for signal in batch])
-    return write_micro(run.folder / "micro", listener_of(model, calibration, detector), as_int16(samples))
+    whole = streaming_tflite(streaming, network) if signal_ops else None
+    return write_micro(
+        run.folder / "micro", listener_of(streaming, network, detector), as_int16(samples), whole
+    )
 
 
 def _model_of(steps: Steps, run: Run, calibrated: bool) -> Classifier:

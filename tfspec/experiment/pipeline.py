@@ -108,9 +108,9 @@ class Pipeline(Steps):
             self.report(run)
         return proved
 
-    def export_micro(self, run: Run, calibrated: bool = False) -> dict[str, Any]:
+    def export_micro(self, run: Run, calibrated: bool = False, signal_ops: bool = False) -> dict[str, Any]:
         """Write a run's model as C for microcontrollers; see `experiment.export.export_micro`."""
-        return export_micro(self, run, calibrated)
+        return export_micro(self, run, calibrated, signal_ops)
 
     def view(self, run: Run, example: int = 0, part: Scored = "validation") -> Figure:
         """Draw an example beside the probabilities of its classes; see `experiment.drawing.view`."""

@@ -130,6 +130,7 @@ def export(
     calibrated: bool = False,
     streaming: bool = False,
     target: Literal["host", "micro"] = "host",
+    signal_ops: bool = False,
     pipeline: Name | None = None,
 ) -> None:
     """Write a SavedModel and a TFLite file that take the raw signal, and prove them on the validation part.
@@ -144,6 +145,8 @@ def export(
             for devices that listen all day; its network is in float32, or with --quantize int8 in int8.
         target: micro writes the folder micro/ instead: C for microcontrollers, and the network in int8 for
             TensorFlow Lite for Microcontrollers.
+        signal_ops: with --target micro, also a file of front end and network, for firmware that has that
+            library with its signal operators.
         pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
     from tfspec.cli.printing import console
@@ -153,8 +156,10 @@ def export(
 
     trained = Run(run)
     made_by = pipeline_of(trained, pipeline)
+    if signal_ops and target != "micro":
+        raise UserError("--signal-ops is for --target micro.")
     if target == "micro":
-        print_micro(made_by.export_micro(trained, calibrated), run)
+        print_micro(made_by.export_micro(trained, calibrated, signal_ops), run)
         return
     parity = made_by.export(trained, quantize, calibrated, streaming)
     if parity["tflite"]["quantize"] != quantize:

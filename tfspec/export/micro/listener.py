@@ -1,8 +1,6 @@
-"""From a classifier of clips to what its C is written of."""
+"""From a streaming classifier to what its C is written of."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -10,42 +8,42 @@ from tfspec.base.errors import UserError
 from tfspec.export.micro.model_code import Listener
 from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import DetectorSettings
-from tfspec.export.streaming_tflite import int8_network
-from tfspec.models import Classifier
+from tfspec.export.streaming_tflite import StreamingNetwork
 
 
 def listener_of(
-    classifier: Classifier, signals: Iterable[np.ndarray], detector: DetectorSettings
+    streaming: StreamingClassifier, network: StreamingNetwork, detector: DetectorSettings
 ) -> Listener:
-    """Quantise a classifier for a microcontroller.
+    """Gather what a microcontroller's classifier is made of.
 
     Args:
-        classifier: the model; its layers must stream.
-        signals: batches (batch, samples) float32, for calibration.
+        streaming: the model.
+        network: its network in int8.
         detector: when probabilities make an event.
 
     Returns:
         For `write_micro`.
 
     Raises:
-        UserError: a layer cannot stream, the signals have several channels, or their rate is not known.
+        UserError: the signals have several channels, or their rate is not known.
     """
+    classifier = streaming.classifier
     if classifier.sample_rate is None or len(classifier.signal_shape) > 1:
         raise UserError(
             "A microcontroller's classifier takes one channel at a sample rate. "
             f"Received: signals of shape {classifier.signal_shape}, sample rate {classifier.sample_rate}"
         )
-    streaming = StreamingClassifier(classifier)
     hop_seconds = streaming.hop_samples / classifier.sample_rate
     return Listener(
         front_end=classifier.front_end,
-        network=int8_network(streaming, signals).model,
+        network=network.model,
         lead_samples=streaming.lead_samples,
         hop_samples=streaming.hop_samples,
         sample_rate=classifier.sample_rate,
         class_names=classifier.class_names,
         several_at_once=classifier.labels == "several",
         thresholds=detector.thresholds(classifier.class_names),
+        warm_up_hops=streaming.warm_up_hops,
         smoothing_hops=detector.smoothing_hops(hop_seconds),
         refractory_hops=detector.refractory_hops(hop_seconds),
     )

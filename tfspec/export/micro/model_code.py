@@ -31,6 +31,7 @@ class Listener:
         class_names: in the order of the logits.
         several_at_once: whether each class has a sigmoid, and not all of them one softmax.
         thresholds: by name, those of the classes that are listened for, in 0…1.
+        warm_up_hops: hops at the beginning that make no event, as a clip is not yet full.
         smoothing_hops: hops over which probabilities are averaged, at least 1.
         refractory_hops: hops after an event without another one.
 
@@ -46,6 +47,7 @@ class Listener:
     class_names: Sequence[str]
     several_at_once: bool
     thresholds: Mapping[str, float]
+    warm_up_hops: int
     smoothing_hops: int
     refractory_hops: int
 
@@ -101,6 +103,7 @@ def _constants(listener: Listener, frames: Frames, graph: Graph) -> dict[str, ob
         "HOP_SAMPLES": listener.hop_samples,
         "CLASSES": len(listener.class_names),
         "SEVERAL_AT_ONCE": int(listener.several_at_once),
+        "WARM_UP_HOPS": listener.warm_up_hops,
         "SMOOTHED_HOPS": listener.smoothing_hops,
         "REFRACTORY_HOPS": listener.refractory_hops,
         "FRAMES": count,

@@ -9,11 +9,13 @@ static float ring[TFSPEC_SMOOTHED_HOPS][TFSPEC_CLASSES];
 static int32_t next;     /* where the next hop's probabilities go */
 static int32_t filled;   /* how many hops have come, at most all that are smoothed */
 static int32_t quiet;    /* for how many hops there will be no event */
+static int32_t skipped;  /* how many hops came before a whole clip was heard */
 
 void tfspec_reset_detector(void) {
     next = 0;
     filled = 0;
     quiet = 0;
+    skipped = 0;
 }
 
 /* The mean is taken anew each time, the oldest first: a running sum would drift. */
@@ -29,10 +31,14 @@ static float smoothed(int32_t label) {
 
 int tfspec_detect(const float *probabilities, float *score) {
     int found = -1;
+    *score = 0.0f;
+    if (skipped < TFSPEC_WARM_UP_HOPS) {
+        skipped++;
+        return -1;
+    }
     memcpy(ring[next], probabilities, sizeof ring[next]);
     next = next + 1 < TFSPEC_SMOOTHED_HOPS ? next + 1 : 0;
     filled = filled < TFSPEC_SMOOTHED_HOPS ? filled + 1 : filled;
-    *score = 0.0f;
     if (quiet > 0) {
         quiet--;
         return -1;
