@@ -68,14 +68,17 @@ def chosen(folder, run, exported):
     stream = folder / "stream"
     words = ["--words", folder / "words", "--classes", "no", "yes", "--background", folder / "noises"]
     _tfspec("simulate", "stream", stream, "--minutes", 0.5, *words)
-    measured = [stream / "stream.wav", stream / "events.csv", "--out", folder / "scores"]
+    measured = [stream / "stream.wav", stream / "events.csv"]
     _tfspec("evaluate-stream", run, *measured, "--false-accepts-per-hour", 3600, "--save")
     return read_facts(exported / "streaming.json").detector
 
 
-def test_thresholds_are_chosen_for_each_class(folder, chosen):
+def test_thresholds_are_chosen_for_each_class_and_the_page_shows_what_they_cost(run, chosen):
     assert [*chosen.threshold] == ["no", "yes"]
-    assert {"threshold", "false_accepts_per_hour"} <= {*pd.read_csv(folder / "scores" / "curve.csv")}
+    assert {"threshold", "false_accepts_per_hour"} <= {*pd.read_csv(run / "streams" / "stream" / "curve.csv")}
+    assert "false accepts an hour" not in (run / "report.html").read_text("utf-8")
+    _tfspec("report", run)
+    assert "false accepts an hour" in (run / "report.html").read_text("utf-8")
 
 
 @needs_arm

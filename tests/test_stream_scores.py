@@ -288,7 +288,7 @@ def test_a_threshold_is_chosen_saved_and_used(folder, tmp_path, capsys):
     _run(tmp_path, tmp_path / "out", "--json")
     assert json.loads(capsys.readouterr().out) == chosen
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["curve.csv", "curve.png", "detections.csv"]
+    assert names == ["curve.csv", "curve.png", "detections.csv", "scores.json"]
     assert len(pd.read_csv(tmp_path / "out" / "curve.csv")) == len(THRESHOLDS)
     found = pd.read_csv(tmp_path / "out" / "detections.csv")
     assert [*found] == ["file", "time", "label", "score"] and len(found)

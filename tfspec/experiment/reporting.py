@@ -73,6 +73,7 @@ def page_of(
     answers = Answers.of(run.table("predictions", part), scores) if part and scores else None
     groups, group_chart = _groups(run, part, scores)
     curves, curves_note = curves_of(answers) if answers else ([], "")
+    streams, stream_chart = _streams(run)
     mistakes, doubtful, clips_note = _clips(steps, run, part, answers, data)
     return Page(
         title=f"{run.config['pipeline']}: {shown(run.folder.resolve().name)}",
@@ -92,6 +93,8 @@ def page_of(
         group_chart=group_chart,
         members=tables.member_table(scores) if scores else None,
         exported=_exported(run),
+        streams=streams,
+        stream_chart=stream_chart,
         options=option_table(run, steps),
         environment=_environment(run),
         command=repeating_command(run, steps),
@@ -202,6 +205,23 @@ def _exported(run: Run) -> Table | None:
         return tables.export_table(json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError, AttributeError, KeyError):
         raise UserError(f"{path} is damaged: `tfspec export {run.folder}` writes it anew.") from None
+
+
+def _streams(run: Run) -> tuple[Table | None, Chart | None]:
+    """Show what the run came to on long recordings."""
+    if not run.streams:
+        return None, None
+    try:
+        scores = {
+            name: json.loads((folder / "scores.json").read_text("utf-8"))["scores"]
+            for name, folder in run.streams.items()
+        }
+        curves = {name: pd.read_csv(folder / "curve.csv") for name, folder in run.streams.items()}
+        return tables.stream_table(scores), tables.stream_chart(curves)
+    except (OSError, ValueError, TypeError, KeyError):
+        raise UserError(
+            f"{run.folder / 'streams'} is damaged: `tfspec evaluate-stream` writes its folders anew."
+        ) from None
 
 
 def _environment(run: Run) -> dict[str, str]:

@@ -189,6 +189,11 @@ class Run:
         """Return what reads the signals that were kept for when the data is gone, by their rows."""
         return open_signals(self.folder / KEPT_SIGNALS, self.split.index)
 
+    @property
+    def streams(self) -> dict[str, Path]:
+        """The folders of scores on streams, as `tfspec evaluate-stream` left them, by name."""
+        return {path.parent.name: path.parent for path in sorted(self.folder.glob("streams/*/scores.json"))}
+
     def figure(self, name: str) -> Path:
         """Return the path of a figure that the run has left."""
         return self.folder / "figures" / f"{name}.png"

@@ -96,6 +96,8 @@ class Page:
         group_chart: the same as a chart.
         members: one row a model.
         exported: one row a file.
+        streams: one row a stream that a detector was scored on.
+        stream_chart: false rejects against false accepts of each.
         options: what the pipeline was told and has chosen.
         environment: versions and processor.
         command: what repeats the run.
@@ -118,6 +120,8 @@ class Page:
     group_chart: Chart | None = None
     members: Table | None = None
     exported: Table | None = None
+    streams: Table | None = None
+    stream_chart: Chart | None = None
     options: Table | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     command: str = ""

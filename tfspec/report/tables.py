@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -246,6 +246,48 @@ def member_table(scores: AnyScores) -> Table | None:
     note = "The weights and the temperature are those that suit the validation part best."
     note += f" {more} models are left out." if more else ""
     return Table([*header, *(["weight"] if weights else [])], body, note)
+
+
+MOST_ACCEPTS = 100
+"""False accepts an hour beyond which a chart shows none: nobody would take such a detector."""
+
+
+def stream_table(scores: Mapping[str, AnyMapping]) -> Table:
+    """Put each stream in a row: what a detector found and missed, with intervals.
+
+    Args:
+        scores: `StreamScores` by the stream's name.
+    """
+    rows = []
+    for name, found in scores.items():
+        accepts = _with_interval(found["false_accepts_per_hour"], found["false_accepts_interval"], 1)
+        rejects = _with_interval(found["false_reject_rate"], found["false_rejects_interval"], 3)
+        late = "" if found["after_end_median"] is None else f"{found['after_end_median']:.2f} s"
+        rows.append([name, f"{found['hours']:.3g}", str(found["events"]), accepts, rejects, late])
+    header = ["stream", "hours", "events", "false accepts an hour", "false rejects", "median after the end"]
+    return Table(header, rows, "Intervals of 95%: of a Poisson process, and of a binomial share.")
+
+
+def stream_chart(curves: Mapping[str, pd.DataFrame]) -> Chart:
+    """Draw what is missed against how often something is found that is not there.
+
+    Args:
+        curves: by the stream's name, `false_accepts_per_hour` and `false_reject_rate` for many thresholds.
+    """
+    lines = {}
+    for name, curve in curves.items():
+        shown_ones = curve[curve["false_accepts_per_hour"] <= MOST_ACCEPTS].sort_values(
+            "false_accepts_per_hour"
+        )
+        lines[name] = [(shown_ones["false_accepts_per_hour"], shown_ones["false_reject_rate"])]
+    return line_chart("one threshold for all classes", "false accepts an hour", "false rejects", lines)
+
+
+def _with_interval(value: float | None, interval: Sequence[float] | None, digits: int) -> str:
+    if value is None or interval is None:
+        return ""
+    low, high = interval
+    return f"{value:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
 FILES = {"saved_model": "SavedModel", "tflite": "TFLite", "streaming": "streaming TFLite"}

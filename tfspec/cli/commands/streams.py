@@ -97,14 +97,14 @@ def evaluate_stream(
     tolerance_seconds: Pause = 0.75,
     false_accepts_per_hour: Annotated[float, Range(0, 3600)] | None = None,
     save: bool = False,
-    out: Path = Path("stream-scores"),
+    out: Path | None = None,
     json: bool = False,
 ) -> None:
     """Score a detector on long recordings: false accepts an hour, false rejects, and how late events are.
 
     An event finds a true one of its class from its start up to a tolerance after its end; all others are
-    false accepts. Writes curve.csv and curve.png, the same for many thresholds, and detections.csv, what was
-    found at one. Choose that on recordings for validation, and score it on others for testing:
+    false accepts. Writes scores.json; curve.csv and curve.png, the same for many thresholds; and
+    detections.csv, what was found. Choose thresholds on recordings for validation, and score them on others:
 
     tfspec evaluate-stream MODEL VALIDATION EVENTS --false-accepts-per-hour 1 --save, and then
     tfspec evaluate-stream MODEL TEST EVENTS
@@ -123,7 +123,8 @@ def evaluate_stream(
         false_accepts_per_hour: choose for each class the threshold with which few events are missed and there
             are so many at most, of all classes together.
         save: write threshold and times into the streaming model's streaming.json.
-        out: folder to write to; files of the same name are replaced.
+        out: folder to write to; files of the same name are replaced. If not given, of a run its streams/NAME,
+            which its page shows from then on, NAME that of the recordings; else stream-scores.
         json: print one JSON document and nothing else.
     """
     if threshold is not None and false_accepts_per_hour is not None:
@@ -146,10 +147,18 @@ def evaluate_stream(
         chosen = choose_class_thresholds(streams, truth, false_accepts_per_hour, tolerance_seconds)
         settings = dataclasses.replace(settings, threshold=chosen)
     scores = streams.score(settings, truth, tolerance_seconds)
-    _write_scores(out, curve, scores, streams.detections(settings))
+    out = out or _usual_folder(model, recordings)
+    document = {"settings": dataclasses.asdict(settings), "scores": scores}
+    _write_scores(out, curve, document, streams.detections(settings))
     if saved_in:
         _save(saved_in, settings)
     _print_scores(scores, settings, out, json)
+
+
+def _usual_folder(model: Path, recordings: Path) -> Path:
+    """Name the folder of scores where none is given."""
+    is_run = (model / "config.json").is_file()
+    return model / "streams" / recordings.resolve().stem if is_run else Path("stream-scores")
 
 
 def _recordings(path: Path) -> dict[str, Path]:
@@ -188,7 +197,9 @@ def _save(path: Path, settings: DetectorSettings) -> None:
     write_facts(path, dataclasses.replace(read_facts(path), detector=settings))
 
 
-def _write_scores(out: Path, curve: pd.DataFrame, scores: StreamScores, detections: pd.DataFrame) -> None:
+def _write_scores(out: Path, curve: pd.DataFrame, document: dict[str, Any], detections: pd.DataFrame) -> None:
+    from json import dumps
+
     from tfspec.base.files import written_beside
     from tfspec.inference import write_csv
     from tfspec.report.figures import threshold_figure
@@ -196,7 +207,9 @@ def _write_scores(out: Path, curve: pd.DataFrame, scores: StreamScores, detectio
     write_csv(curve, out / "curve.csv")
     write_csv(detections, out / "detections.csv")
     with written_beside(out / "curve.png") as temporary:
-        threshold_figure(curve, scores).savefig(temporary)
+        threshold_figure(curve, document["scores"]).savefig(temporary)
+    with written_beside(out / "scores.json") as temporary:
+        temporary.write_text(dumps(document, indent=2), "utf-8")
 
 
 def _print_scores(scores: StreamScores, settings: DetectorSettings, out: Path, json: bool) -> None:
