@@ -10,8 +10,9 @@ import pytest
 from tfspec.base.errors import UserError
 from tfspec.frontends import MFCC
 from tfspec.inference.loading import load_keras, load_model
-from tfspec.models import Classifier, conv2d
+from tfspec.models import Classifier, conv2d, ensemble
 from tfspec.models.keras_file import CONFIG, WEIGHTS
+from tfspec.training.losses import SmoothedCrossEntropy
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,19 @@ def _refused(path, said=""):
 
 def test_a_whole_file_is_loaded(saved):
     assert load_model(saved).class_names == ("no", "yes")
+
+
+def test_how_it_was_trained_is_not_asked(tmp_path, monkeypatch):
+    """Neither a loss that is not imported where the model is used nor a long schedule makes weights."""
+    backbone = conv2d((None, 20, 1), 2)
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, decay_steps=5_000_000)
+    backbone.compile(keras.optimizers.Adam(schedule), SmoothedCrossEntropy(0.05))
+    both = ensemble([backbone, keras.models.clone_model(backbone)])  # of which one has been trained
+    classifier = Classifier(MFCC(20, 8000, num_mel_bins=32), both, ["no", "yes"], (8000,), 8000)
+    classifier.save(tmp_path / "model.keras")
+    known = keras.saving.get_custom_objects()
+    monkeypatch.delitem(known, "tfspec>SmoothedCrossEntropy")
+    assert load_model(tmp_path / "model.keras").class_names == ("no", "yes")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -174,12 +174,27 @@ class Classifier(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """Rebuild the parts, then the whole."""
+        """Rebuild the parts, then the whole; how they were trained, by a loss not known here, is left out."""
         parts = {
-            name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+            name: keras.saving.deserialize_keras_object(untaught(config[name]), custom_objects=custom_objects)
             for name in ("front_end", "backbone")
         }
         return cls(**{**config, **parts})
+
+
+def untaught(config: Any) -> Any:
+    """Leave out of a config how a model and those in it were trained: losses, schedules, metrics.
+
+    Args:
+        config: of a Keras object, or a part of one.
+
+    Example:
+        >>> untaught({"layers": [{"units": 2, "compile_config": {"loss": "mse"}}]})
+        {'layers': [{'units': 2}]}
+    """
+    if isinstance(config, dict):
+        return {key: untaught(value) for key, value in config.items() if key != "compile_config"}
+    return [untaught(each) for each in config] if isinstance(config, list) else config
 
 
 def _names(class_names: Sequence[str]) -> tuple[str, ...]:

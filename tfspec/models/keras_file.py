@@ -19,6 +19,8 @@ import h5py
 import keras
 import tensorflow as tf
 
+from tfspec.models.classifier import untaught
+
 CONFIG, WEIGHTS, CLASSIFIER = "config.json", "model.weights.h5", "tfspec>Classifier"
 NO_SIZES = ("seed", "shared_object_id")
 LARGEST_EXPANSION = 20
@@ -80,9 +82,10 @@ def _check_proportions(config: dict[str, Any], num_bytes: int) -> None:
     greatest = max(_whole_numbers(config["front_end"]), default=0)
     if greatest > GREATEST_NUMBER:
         raise ValueError(f"its front end asks for {greatest:,}")
+    backbone = untaught(config["backbone"])  # a schedule of many steps makes no weights
     # Counting takes as long as loading, and no two numbers of an ordinary model's can make more than it has
-    if math.prod(heapq.nlargest(2, _whole_numbers(config["backbone"]))) * FEWEST_BYTES > num_bytes:
-        asked = _num_weights(config["backbone"])
+    if math.prod(heapq.nlargest(2, _whole_numbers(backbone))) * FEWEST_BYTES > num_bytes:
+        asked = _num_weights(backbone)
         if asked * FEWEST_BYTES > num_bytes:
             raise ValueError(f"its config asks for {asked:,} weights, and it holds {num_bytes:,} bytes")
 
