@@ -75,7 +75,9 @@ def chosen(folder, run, exported):
 
 def test_thresholds_are_chosen_for_each_class_and_the_page_shows_what_they_cost(run, chosen):
     assert [*chosen.threshold] == ["no", "yes"]
-    assert {"threshold", "false_accepts_per_hour"} <= {*pd.read_csv(run / "streams" / "stream" / "curve.csv")}
+    assert {"threshold", "false_accepts_per_hour"} <= {
+        *pd.read_csv(run / "streams" / "stream-stream" / "curve.csv")
+    }
     assert "false accepts an hour" not in (run / "report.html").read_text("utf-8")
     _tfspec("report", run)
     assert "false accepts an hour" in (run / "report.html").read_text("utf-8")

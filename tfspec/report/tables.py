@@ -265,7 +265,7 @@ def stream_table(scores: Mapping[str, AnyMapping]) -> Table:
         late = "" if found["after_end_median"] is None else f"{found['after_end_median']:.2f} s"
         rows.append([name, f"{found['hours']:.3g}", str(found["events"]), accepts, rejects, late])
     header = ["stream", "hours", "events", "false accepts an hour", "false rejects", "median after the end"]
-    return Table(header, rows, "Intervals of 95%: of a Poisson process, and of a binomial share.")
+    return Table(header, rows, "At the thresholds that the detector has; intervals of 95%.")
 
 
 def stream_chart(curves: Mapping[str, pd.DataFrame]) -> Chart:

@@ -124,7 +124,7 @@ def evaluate_stream(
             are so many at most, of all classes together.
         save: write threshold and times into the streaming model's streaming.json.
         out: folder to write to; files of the same name are replaced. If not given, of a run its streams/NAME,
-            which its page shows from then on, NAME that of the recordings; else stream-scores.
+            which `tfspec report` shows, NAME that of the recordings; else stream-scores.
         json: print one JSON document and nothing else.
     """
     if threshold is not None and false_accepts_per_hour is not None:
@@ -157,8 +157,10 @@ def evaluate_stream(
 
 def _usual_folder(model: Path, recordings: Path) -> Path:
     """Name the folder of scores where none is given."""
-    is_run = (model / "config.json").is_file()
-    return model / "streams" / recordings.resolve().stem if is_run else Path("stream-scores")
+    if not (model / "config.json").is_file():
+        return Path("stream-scores")
+    path = recordings.resolve()  # its folder, too, tells one stream.wav from another
+    return model / "streams" / (path.name if path.is_dir() else f"{path.parent.name}-{path.stem}")
 
 
 def _recordings(path: Path) -> dict[str, Path]:
