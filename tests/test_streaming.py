@@ -176,6 +176,17 @@ def test_a_layer_that_is_not_known_is_refused():
         StreamingClassifier(classifier)
 
 
+def test_a_layer_that_is_used_twice_is_refused():
+    features = keras.Input((None, 40, 1))
+    twice = keras.layers.Conv2D(1, (3, 1), name="twice")
+    pooled = keras.layers.GlobalAveragePooling2D()(twice(twice(features)))
+    classifier = Classifier(
+        keras.Sequential([_mel(), Log()]), keras.Model(features, pooled), ["a"], (RATE,), RATE
+    )
+    with pytest.raises(UserError, match="twice is used twice"):
+        StreamingClassifier(classifier)
+
+
 def test_a_hop_of_another_length_is_refused():
     streaming = StreamingClassifier(_classifier())
     with pytest.raises(UserError, match=r"shape \(1, 320\)\. Received: \(1, 100\)"):

@@ -232,9 +232,11 @@ def _step(layer: keras.Layer, length: int) -> int:
 
 def _measured(model: keras.Model, length: int) -> tuple[keras.Model, dict[str, Time]]:
     """Copy a model, with new weights, for signals of a length; and return what each layer has of them."""
-    times = {}
+    times: dict[str, Time] = {}
 
     def call(layer: keras.Layer, given: Any, **options) -> Any:
+        remedy = "Give each place in the network a layer of its own."
+        check_streams(layer.name not in times, f"The layer {layer.name} is used twice and so", remedy)
         out = layer(given, **options)
         first = given[0] if isinstance(given, (list, tuple)) else given
         times[layer.name] = Time(first.shape[1], out.shape[1])
