@@ -7,10 +7,11 @@ from keras import layers
 from microcontroller import compiled_front_end, needs_gcc
 
 from tfspec import UserError
+from tfspec.audio.decoding import hops_of
 from tfspec.dsp import spectral
 from tfspec.export.micro.front_end import frame_function, streamed_features
 from tfspec.export.micro.source_text import Source
-from tfspec.export.streaming import StreamingClassifier, hops_of
+from tfspec.export.streaming import StreamingClassifier
 from tfspec.frontends import MFCC, PCEN, Decibel, Log, MelSpectrogram, MultiResolutionMel, Spectrogram
 from tfspec.models import Classifier, SeparableBlock, ds_tc_resnet
 
@@ -91,8 +92,8 @@ def test_frames_are_those_of_a_stream(tmp_path):
     compute = compiled_front_end(front_end, streaming.lead_samples, streaming.hop_samples, tmp_path)
     samples = np.rint(signals()["voice"]).astype(np.int16)
     states, expected = streaming.front_end.first_states, []
-    for hop in hops_of(samples / np.float32(32768), streaming.hop_samples):
-        features, states = streaming.front_end.step(hop, states)
+    for hop in hops_of([samples / np.float32(32768)], streaming.hop_samples):
+        features, states = streaming.front_end.step(hop[np.newaxis], states)
         expected.append(features[0, :, :, 0])
     np.testing.assert_allclose(compute(samples), np.concatenate(expected), rtol=0, atol=1e-5)
 

@@ -6,10 +6,11 @@ import pytest
 from test_micro_front_end import RATE, signals, word_features
 
 from tfspec import UserError
+from tfspec.audio.decoding import hops_of
 from tfspec.export.layers import tree_of
 from tfspec.export.micro.interpreter import MOST_ARENA
 from tfspec.export.micro.signal_ops import with_signal_operators
-from tfspec.export.streaming import StreamingClassifier, hops_of
+from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_tflite import int8_network, states_of, streaming_tflite
 from tfspec.models import Classifier, SeparableBlock, ds_tc_resnet
 
@@ -40,9 +41,9 @@ def test_equals_keras(streaming, quantize):
     names = [f"state_{i}" for i in range(len(given) - 1)]
     by_keras = streaming.first_states()
     ours = [np.full(each.shape, each.initial, each.type) for each in states_of(streaming, network)]
-    for hop in hops_of(sound, streaming.hop_samples):
-        expected, by_keras = streaming.step(hop, by_keras)
-        for name, value in zip(["samples", *names], [hop, *ours], strict=True):
+    for hop in hops_of([sound.astype(np.float32)], streaming.hop_samples):
+        expected, by_keras = streaming.step(hop[np.newaxis], by_keras)
+        for name, value in zip(["samples", *names], [hop[np.newaxis], *ours], strict=True):
             interpreter.set_input(value, given[name])
         interpreter.invoke()
         ours = [interpreter.get_output(returned[name]).copy() for name in names]

@@ -126,6 +126,15 @@ def test_radio_signals(tmp_path):
     assert (tmp_path / "run" / "export" / "model.tflite").exists()
 
 
+@pytest.mark.slow
+def test_edge(tmp_path):
+    parameters = 'DATA, NOISES, LISTENED, EPOCHS, MINUTES, OUT = None, None, ("no", "yes"), 1, 0.5, None'
+    notebook = _run("07_edge.ipynb", parameters, tmp_path)
+    assert len(_outputs(notebook, "image/png")) == 4  # history, confusion matrix, probabilities, thresholds
+    (run,) = (tmp_path / "runs").iterdir()
+    assert (run / "export" / "streaming.tflite").exists() and (run / "micro" / "micro.json").exists()
+
+
 # As they are kept
 
 

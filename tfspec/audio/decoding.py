@@ -254,11 +254,11 @@ def hops_of(blocks: Iterable[np.ndarray], hop_samples: int) -> Iterator[np.ndarr
     """Cut blocks of any length into hops.
 
     Args:
-        blocks: (samples,) arrays, one after another.
+        blocks: (samples,) arrays, or (samples, channels), one after another.
         hop_samples: samples of a hop.
 
     Yields:
-        (hop_samples,) arrays; what is left at the end, and shorter, is left out.
+        (hop_samples,) arrays, or (hop_samples, channels); what is left at the end, and shorter, is left out.
 
     Example:
         >>> [hop.tolist() for hop in hops_of([np.arange(3), np.arange(3, 5)], 2)]
@@ -266,9 +266,9 @@ def hops_of(blocks: Iterable[np.ndarray], hop_samples: int) -> Iterator[np.ndarr
     """
     rest = np.empty(0, np.float32)
     for block in blocks:
-        samples = np.append(rest, block) if len(rest) else block
+        samples = np.concatenate([rest, block]) if len(rest) else block
         whole = len(samples) // hop_samples * hop_samples
-        yield from samples[:whole].reshape(-1, hop_samples)
+        yield from samples[:whole].reshape(-1, hop_samples, *samples.shape[1:])
         rest = samples[whole:]
 
 

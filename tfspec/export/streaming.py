@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
 from tfspec.export.streamed import Streamed, begins_anew, hop_of
 from tfspec.models import Classifier
@@ -27,7 +28,8 @@ class StreamingClassifier:
         classifier: a model of recordings or of windows of samples, of one channel or several.
 
     Raises:
-        UserError: a layer needs the whole clip; it is named, with what to do instead.
+        UserError: a layer needs the whole clip; it is named, with what to do instead. Or the classifier has
+            no sample rate.
 
     Example:
         >>> from tfspec.frontends import Log, MelSpectrogram
@@ -46,7 +48,9 @@ class StreamingClassifier:
     """
 
     def __init__(self, classifier: Classifier):
-        self.classifier = classifier
+        if classifier.sample_rate is None:
+            raise UserError("A stream has a sample rate, which this model does not know.")
+        self.classifier, self.sample_rate = classifier, classifier.sample_rate
         clip_samples = classifier.signal_shape[0]
         front_end, backbone = _as_model(classifier), classifier.backbone
         frames = front_end.compute_output_shape((1, *classifier.signal_shape))[1]
@@ -110,8 +114,8 @@ class StreamingClassifier:
             For each hop (1, classes) probabilities.
         """
         states = self.first_states(lead)
-        for hop in hops_of(samples, self.hop_samples):
-            probabilities, states = self.step(hop, states)
+        for hop in hops_of([samples], self.hop_samples):
+            probabilities, states = self.step(hop[np.newaxis], states)
             yield probabilities
 
     def traced(self, samples: tf.Tensor, states: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -124,20 +128,6 @@ class StreamingClassifier:
     @functools.cached_property
     def _step_in_graph(self):
         return tf.function(self.traced, reduce_retracing=True, autograph=False)
-
-
-def hops_of(samples: np.ndarray, hop_samples: int) -> Iterator[np.ndarray]:
-    """Cut a stream into whole hops.
-
-    Args:
-        samples: (samples[, channels]).
-        hop_samples: of a hop.
-
-    Yields:
-        (1, hop_samples[, channels]) float32.
-    """
-    for start in range(0, len(samples) - hop_samples + 1, hop_samples):
-        yield samples[np.newaxis, start : start + hop_samples].astype(np.float32)
 
 
 def _as_model(classifier: Classifier) -> keras.Model:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
 from tfspec.base.options import Quantize
 from tfspec.export.parity import ParityError
-from tfspec.export.streaming import StreamingClassifier, hops_of
+from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import FACTS_NAME, MODEL_NAME, StreamingFacts, write_facts
 from tfspec.export.streaming_runner import StreamingFile, load_streaming
 from tfspec.export.streaming_tflite import StreamingNetwork, int8_network, states_of, streaming_tflite
@@ -79,12 +80,10 @@ def enough_of(signals: Iterator[np.ndarray], classifier: Classifier) -> list[np.
 
 def _facts(streaming: StreamingClassifier, network: StreamingNetwork | None, sha256: str) -> StreamingFacts:
     classifier = streaming.classifier
-    if classifier.sample_rate is None:
-        raise UserError("A stream has a sample rate, which this model does not know.")
     return StreamingFacts(
         classes=classifier.class_names,
         labels=classifier.labels,
-        sample_rate=classifier.sample_rate,
+        sample_rate=streaming.sample_rate,
         hop_samples=streaming.hop_samples,
         clip_samples=streaming.clip_samples,
         warm_up_hops=streaming.warm_up_hops,
@@ -101,9 +100,9 @@ def _compare(
     """Compare a file with the Keras model, which sees each clip whole where no beginning matters."""
     stream = np.concatenate([signal for batch in signals for signal in batch])
     seconds, received = [], []
-    for hop in hops_of(stream, file.hop_samples):
+    for hop in hops_of([stream], file.hop_samples):
         start = time.perf_counter()
-        received.append(file.step(hop[0]))
+        received.append(file.step(hop))
         seconds.append(time.perf_counter() - start)
     if streaming.begins_anew:
         expected = np.concatenate(list(streaming.steps(stream)))

@@ -14,13 +14,14 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
 from tfspec.base.quiet import hushed
 from tfspec.export.chaining import chain
 from tfspec.export.conversions import conversion
 from tfspec.export.saved_model import weights_of
 from tfspec.export.streamed import Streamed
-from tfspec.export.streaming import StreamingClassifier, hops_of
+from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import StreamingState
 
 EVERY = 7
@@ -185,10 +186,10 @@ def _shown(streaming: StreamingClassifier, signals: Iterable[np.ndarray]) -> Ite
     before, after = (
         dict(zip(_state_names(part, first), part.first_states, strict=True)) for part, first in parts
     )
-    hops = (hop for batch in signals for each in batch for hop in hops_of(each, streaming.hop_samples))
+    hops = hops_of((each for batch in signals for each in batch), streaming.hop_samples)
     number = -1
     for number, hop in enumerate(hops):
-        before = front_end(samples=hop, **before)
+        before = front_end(samples=hop[np.newaxis].astype(np.float32), **before)
         given = {"features": before.pop("features"), **after}
         if number % EVERY == 0:
             yield given

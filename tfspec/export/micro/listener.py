@@ -25,21 +25,21 @@ def listener_of(
         For `write_micro`.
 
     Raises:
-        UserError: the signals have several channels, or their rate is not known.
+        UserError: the signals have several channels.
     """
     classifier = streaming.classifier
-    if classifier.sample_rate is None or len(classifier.signal_shape) > 1:
+    if len(classifier.signal_shape) > 1:
         raise UserError(
-            "A microcontroller's classifier takes one channel at a sample rate. "
-            f"Received: signals of shape {classifier.signal_shape}, sample rate {classifier.sample_rate}"
+            "A microcontroller's classifier takes one channel. "
+            f"Received: signals of shape {classifier.signal_shape}"
         )
-    hop_seconds = streaming.hop_samples / classifier.sample_rate
+    hop_seconds = streaming.hop_samples / streaming.sample_rate
     return Listener(
         front_end=classifier.front_end,
         network=network.model,
         lead_samples=streaming.lead_samples,
         hop_samples=streaming.hop_samples,
-        sample_rate=classifier.sample_rate,
+        sample_rate=streaming.sample_rate,
         class_names=classifier.class_names,
         several_at_once=classifier.labels == "several",
         thresholds=detector.thresholds(classifier.class_names),
