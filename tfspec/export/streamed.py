@@ -42,7 +42,10 @@ CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 POOLS = (layers.MaxPooling2D, layers.AveragePooling2D)
 MANY = 5040
 """What so many frames become tells also of a layer that is not known whether it looks along time."""
-REMEDY = 'Train a network whose padding is "valid" or "causal", such as ds_tc_resnet with `padding="valid"`.'
+REMEDY = (
+    'Train a network whose padding is "valid" or "causal", such as ds_tc_resnet with `padding="valid"`, or '
+    "words by `tfspec train speech_commands --streaming`."
+)
 
 
 class Time(NamedTuple):
