@@ -17,7 +17,7 @@ from tfspec.export.micro import interpreter
 from tfspec.export.micro.folder import LITERT_TOLERANCE, probabilities, quantized, write_micro
 from tfspec.export.micro.front_end import streamed_features
 from tfspec.export.micro.graph import read_graph
-from tfspec.export.micro.model_code import Listener, model_files
+from tfspec.export.micro.model_code import MicroModel, model_files
 
 pytestmark = needs_gcc
 HOP = 320
@@ -32,7 +32,7 @@ SANITIZED = [*STRICT, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recov
 WARM_UP = 3
 
 
-def listener(**changes):
+def model(**changes):
     given = {
         "front_end": keras.Sequential(word_features()),
         "network": residual_network(),
@@ -46,7 +46,7 @@ def listener(**changes):
         "refractory_hops": 10,
         "warm_up_hops": WARM_UP,
     }
-    return Listener(**{**given, **changes})
+    return MicroModel(**{**given, **changes})
 
 
 def voice():
@@ -56,7 +56,7 @@ def voice():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "micro"
-    write_micro(folder, listener(), voice())
+    write_micro(folder, model(), voice())
     return folder
 
 
@@ -101,11 +101,11 @@ def test_its_own_test_notices(folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    return compiled_library(listener(), tmp_path_factory.mktemp("library"))
+    return compiled_library(model(), tmp_path_factory.mktemp("library"))
 
 
-def compiled_library(listener, folder):
-    for name, content in model_files(listener).items():
+def compiled_library(model, folder):
+    for name, content in model_files(model).items():
         (folder / name).write_text(content, "utf-8")
     names = ("classifier", "detector", "front_end", "kernels", "mathematics")
     return shared_library(folder, folder / "model_data.c", *(SOURCE / f"{name}.c" for name in names))
@@ -113,9 +113,9 @@ def compiled_library(listener, folder):
 
 @pytest.mark.parametrize("several_at_once", [False, True])
 def test_steps_give_the_probabilities(several_at_once, tmp_path):
-    library = compiled_library(listener(several_at_once=several_at_once), tmp_path)
+    library = compiled_library(model(several_at_once=several_at_once), tmp_path)
     graph = read_graph(residual_network())
-    features = streamed_features(listener().front_end, voice(), LEAD).reshape(-1, graph.features.size)
+    features = streamed_features(model().front_end, voice(), LEAD).reshape(-1, graph.features.size)
     logits = interpreter.run(residual_network(), quantized(features, graph.features))
     expected = probabilities(logits, graph.logits, several_at_once)
     for _ in range(2):
@@ -222,7 +222,7 @@ def test_litert_says_nearly_the_same(monkeypatch):
 def test_what_could_not_be_measured_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(interpreter, "is_there", lambda: False)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    facts = write_micro(tmp_path / "micro", listener(), voice()[:HOP])
+    facts = write_micro(tmp_path / "micro", model(), voice()[:HOP])
     unknown = {"flash_bytes", "ram_bytes", "instructions_per_second", "tflite_micro_arena_bytes"}
     assert facts["not_measured"].keys() == unknown == {name for name in facts if facts[name] is None}
 
@@ -236,17 +236,17 @@ def test_the_library_needs_little_of_others(folder):
 def test_what_is_there_is_kept_until_all_is_written(folder, tmp_path):
     before = sorted(path.name for path in folder.iterdir())
     with pytest.raises(UserError, match=r"320 samples or more\. Received: 319"):
-        write_micro(folder, listener(), voice()[:319])
+        write_micro(folder, model(), voice()[:319])
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
 def test_names_that_cannot_be_printed_are_refused():
     with pytest.raises(UserError, match="holds the character"):
-        listener(class_names=["no", "yes\n", "a", "b"])
+        model(class_names=["no", "yes\n", "a", "b"])
 
 
 def test_parts_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ValueError, match="does not fit"):
-        write_micro(tmp_path / "micro", listener(hop_samples=160), voice())
+        write_micro(tmp_path / "micro", model(hop_samples=160), voice())
     with pytest.raises(ValueError, match="too short"):
-        write_micro(tmp_path / "micro", listener(lead_samples=100), voice())
+        write_micro(tmp_path / "micro", model(lead_samples=100), voice())

@@ -8,7 +8,7 @@ import pytest
 
 from tfspec.export import StreamingClassifier, TFLiteClassifier, export
 from tfspec.export.micro.folder import write_micro
-from tfspec.export.micro.listener import listener_of
+from tfspec.export.micro.micro_model import micro_model_of
 from tfspec.export.streaming_file import DetectorSettings
 from tfspec.export.streaming_runner import load_streaming
 from tfspec.export.streaming_tflite import int8_network
@@ -54,7 +54,7 @@ def test_a_hop_in_c(classifier, sound, medians, tmp_path):
     streaming = StreamingClassifier(classifier)
     network = int8_network(streaming, [sound[np.newaxis]])
     samples = np.round(sound * 2**15).astype(np.int16)
-    write_micro(tmp_path / "micro", listener_of(streaming, network, DetectorSettings()), samples)
+    write_micro(tmp_path / "micro", micro_model_of(streaming, network, DetectorSettings()), samples)
     sources = [
         f"{each}.c"
         for each in ("classifier", "detector", "front_end", "kernels", "mathematics", "model_data")

@@ -18,7 +18,7 @@ from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.export.exporting import export
 from tfspec.export.micro.folder import write_micro
-from tfspec.export.micro.listener import as_int16, listener_of
+from tfspec.export.micro.micro_model import as_int16, micro_model_of
 from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import FACTS_NAME, DetectorSettings, read_facts
 from tfspec.export.streaming_tflite import int8_network, streaming_tflite
@@ -87,7 +87,7 @@ def export_micro(
     samples = np.concatenate([signal for batch in itertools.islice(shown, 1) for signal in batch])
     whole = streaming_tflite(streaming, network) if signal_ops else None
     return write_micro(
-        run.folder / "micro", listener_of(streaming, network, detector), as_int16(samples), whole
+        run.folder / "micro", micro_model_of(streaming, network, detector), as_int16(samples), whole
     )
 
 

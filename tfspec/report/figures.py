@@ -192,6 +192,7 @@ def threshold_figure(curve: pd.DataFrame, scores: StreamScores) -> Figure:
         fmt=".-",
         ecolor="0.85",
         elinewidth=0.8,
+        label="one threshold for all classes",
     )
     point: dict[str, Any] = {**scores}
     if len(curve):

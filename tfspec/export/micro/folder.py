@@ -16,7 +16,7 @@ from tfspec.export.micro import interpreter
 from tfspec.export.micro.front_end import streamed_features
 from tfspec.export.micro.graph import Tensor, read_graph
 from tfspec.export.micro.measuring import on_cortex_m4f
-from tfspec.export.micro.model_code import Listener, model_files
+from tfspec.export.micro.model_code import MicroModel, model_files
 from tfspec.export.micro.network import multiplications
 from tfspec.export.micro.signal_ops import with_signal_operators
 from tfspec.export.micro.source_text import array, number
@@ -30,13 +30,13 @@ LITERT_TOLERANCE = 8
 
 
 def write_micro(
-    folder: str | os.PathLike, listener: Listener, samples: np.ndarray, whole: bytes | None = None
+    folder: str | os.PathLike, model: MicroModel, samples: np.ndarray, whole: bytes | None = None
 ) -> dict[str, Any]:
     """Write what a microcontroller needs of a streaming classifier, whole or not at all.
 
     Args:
         folder: where to; what is there is replaced.
-        listener: the classifier.
+        model: the classifier.
         samples: (samples,) int16, a second of real sound or more, which the folder's test is made of.
         whole: the classifier as `streaming_tflite` makes it; front end and network are then in
             model_signal.tflite, too, for firmware that has TensorFlow Lite for Microcontrollers with its
@@ -52,27 +52,27 @@ def write_micro(
         ValueError: front end, network, hop and names do not fit together.
         OSError: the folder cannot be written.
     """
-    hops = min(len(samples) // listener.hop_samples, TESTED_HOPS)
+    hops = min(len(samples) // model.hop_samples, TESTED_HOPS)
     if not hops:
         raise UserError(
-            f"A microcontroller's code is tested on a hop of {listener.hop_samples} samples or more. "
+            f"A microcontroller's code is tested on a hop of {model.hop_samples} samples or more. "
             f"Received: {len(samples)}"
         )
     contents = {
-        **model_files(listener),
-        "test_vectors.h": _vectors(listener, samples[: hops * listener.hop_samples]),
+        **model_files(model),
+        "test_vectors.h": _vectors(model, samples[: hops * model.hop_samples]),
     }
-    contents["model_tflite.cc"] = _network_array(listener.network)
+    contents["model_tflite.cc"] = _network_array(model.network)
     with written_beside(folder) as temporary:
         temporary.mkdir()
         for source in SOURCE.iterdir():
             (temporary / source.name).write_bytes(source.read_bytes())
         for name, content in contents.items():
             (temporary / name).write_text(content, "utf-8")
-        (temporary / "model.tflite").write_bytes(listener.network)
+        (temporary / "model.tflite").write_bytes(model.network)
         if whole is not None:
             (temporary / "model_signal.tflite").write_bytes(with_signal_operators(whole))
-        facts = _facts(listener, temporary)
+        facts = _facts(model, temporary)
         (temporary / "micro.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return facts
 
@@ -109,13 +109,13 @@ def probabilities(logits: np.ndarray, tensor: Tensor, several_at_once: bool) -> 
     return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
 
 
-def _vectors(listener: Listener, samples: np.ndarray) -> str:
+def _vectors(model: MicroModel, samples: np.ndarray) -> str:
     """Write what Keras and an interpreter say of some hops."""
-    graph = read_graph(listener.network)
-    features = streamed_features(listener.front_end, samples, listener.lead_samples)
-    by_hop = features.reshape(len(samples) // listener.hop_samples, -1)
-    logits = interpreter.run(listener.network, quantized(by_hop, graph.features))
-    expected = probabilities(logits, graph.logits, listener.several_at_once)
+    graph = read_graph(model.network)
+    features = streamed_features(model.front_end, samples, model.lead_samples)
+    by_hop = features.reshape(len(samples) // model.hop_samples, -1)
+    logits = interpreter.run(model.network, quantized(by_hop, graph.features))
+    expected = probabilities(logits, graph.logits, model.several_at_once)
     definitions = {
         "HOPS": len(by_hop),
         "FEATURE_TOLERANCE": number(FEATURE_TOLERANCE),
@@ -155,17 +155,17 @@ def _network_array(network: bytes) -> str:
     )
 
 
-def _facts(listener: Listener, folder: Path) -> dict[str, Any]:
-    measured = on_cortex_m4f(folder, listener.sample_rate / listener.hop_samples)
-    if (arena := interpreter.arena_bytes(listener.network)) is None:
+def _facts(model: MicroModel, folder: Path) -> dict[str, Any]:
+    measured = on_cortex_m4f(folder, model.sample_rate / model.hop_samples)
+    if (arena := interpreter.arena_bytes(model.network)) is None:
         reason = {"tflite_micro_arena_bytes": "it takes tflite-micro: pip install tfspec[micro], on Linux"}
         measured["not_measured"] = measured.get("not_measured", {}) | reason
     return {
-        "classes": list(listener.class_names),
-        "sample_rate": listener.sample_rate,
-        "hop_samples": listener.hop_samples,
-        "network_bytes": len(listener.network),
-        "multiplications_per_hop": multiplications(read_graph(listener.network)),
+        "classes": list(model.class_names),
+        "sample_rate": model.sample_rate,
+        "hop_samples": model.hop_samples,
+        "network_bytes": len(model.network),
+        "multiplications_per_hop": multiplications(read_graph(model.network)),
         "tflite_micro_arena_bytes": arena,
         **measured,
     }

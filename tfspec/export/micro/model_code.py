@@ -14,12 +14,12 @@ from tfspec.export.micro.graph import Graph, read_graph
 from tfspec.export.micro.network import network_functions
 from tfspec.export.micro.source_text import Source, array, number, string
 
-UNHEARD = 2.0
+UNREACHED = 2.0
 """Threshold of what is not listened for, in C."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Listener:
+class MicroModel:
     """A streaming classifier, and when it tells of an event.
 
     Args:
@@ -57,11 +57,11 @@ class Listener:
                 raise UserError(f"Class {shown(name)}: {problem}")
 
 
-def model_files(listener: Listener) -> dict[str, str]:
+def model_files(model: MicroModel) -> dict[str, str]:
     """Write a classifier's C.
 
     Args:
-        listener: the classifier.
+        model: the classifier.
 
     Returns:
         Contents by file name: "model_data.h" and "model_data.c".
@@ -70,15 +70,15 @@ def model_files(listener: Listener) -> dict[str, str]:
         UserError: something of it is not there on microcontrollers.
         ValueError: front end, network, hop and names do not fit together.
     """
-    source, graph = Source(), read_graph(listener.network)
-    frames = frame_function(listener.front_end, source)
+    source, graph = Source(), read_graph(model.network)
+    frames = frame_function(model.front_end, source)
     functions = [frames.function, network_functions(graph, source)]
-    header = _header(_constants(listener, frames, graph))
-    levels = [listener.thresholds.get(name, UNHEARD) for name in listener.class_names]
+    header = _header(_constants(model, frames, graph))
+    levels = [model.thresholds.get(name, UNREACHED) for name in model.class_names]
     tables = [
         f"const float tfspec_thresholds{array('float', levels)}",
         "const char *const tfspec_class_names[] = {",
-        *(f"    {string(name)}," for name in listener.class_names),
+        *(f"    {string(name)}," for name in model.class_names),
         "};",
     ]
     includes = ["#include <string.h>", "", '#include "kernels.h"', '#include "tfspec_internal.h"']
@@ -86,33 +86,33 @@ def model_files(listener: Listener) -> dict[str, str]:
     return {"model_data.h": header, "model_data.c": "\n".join([*includes, "", body, ""])}
 
 
-def _constants(listener: Listener, frames: Frames, graph: Graph) -> dict[str, object]:
-    count = listener.hop_samples // frames.frame_step
-    sizes = (count * frames.frame_step, count * frames.bins, len(listener.class_names))
-    if listener.lead_samples + frames.frame_step < frames.seen:
+def _constants(model: MicroModel, frames: Frames, graph: Graph) -> dict[str, object]:
+    count = model.hop_samples // frames.frame_step
+    sizes = (count * frames.frame_step, count * frames.bins, len(model.class_names))
+    if model.lead_samples + frames.frame_step < frames.seen:
         raise ValueError(
-            f"A frame is made of {frames.seen} samples: a lead of {listener.lead_samples} is too short"
+            f"A frame is made of {frames.seen} samples: a lead of {model.lead_samples} is too short"
         )
-    if sizes != (listener.hop_samples, graph.features.size, graph.logits.size):
+    if sizes != (model.hop_samples, graph.features.size, graph.logits.size):
         raise ValueError(
-            f"A hop of {count} frames of {frames.bins} bins does not fit {listener.hop_samples} samples, or "
+            f"A hop of {count} frames of {frames.bins} bins does not fit {model.hop_samples} samples, or "
             f"{graph.features.size} features and {graph.logits.size} logits those and {sizes[-1]} names"
         )
     return {
-        "SAMPLE_RATE": listener.sample_rate,
-        "HOP_SAMPLES": listener.hop_samples,
-        "CLASSES": len(listener.class_names),
-        "SEVERAL_AT_ONCE": int(listener.several_at_once),
-        "WARM_UP_HOPS": listener.warm_up_hops,
-        "SMOOTHED_HOPS": listener.smoothing_hops,
-        "REFRACTORY_HOPS": listener.refractory_hops,
+        "SAMPLE_RATE": model.sample_rate,
+        "HOP_SAMPLES": model.hop_samples,
+        "CLASSES": len(model.class_names),
+        "SEVERAL_AT_ONCE": int(model.several_at_once),
+        "WARM_UP_HOPS": model.warm_up_hops,
+        "SMOOTHED_HOPS": model.smoothing_hops,
+        "REFRACTORY_HOPS": model.refractory_hops,
         "FRAMES": count,
         "BINS": frames.bins,
         "FRAME_LENGTH": frames.frame_length,
         "FRAME_STEP": frames.frame_step,
         "FFT_LENGTH": frames.fft_length,
         "SKIPPED_SAMPLES": frames.skipped,
-        "LEAD_SAMPLES": listener.lead_samples,
+        "LEAD_SAMPLES": model.lead_samples,
         "FEATURE_SCALE": number(graph.features.scale),
         "FEATURE_ZERO": f"({graph.features.zero})",
         "LOGIT_SCALE": number(graph.logits.scale),

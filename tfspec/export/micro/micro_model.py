@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from tfspec.base.errors import UserError
-from tfspec.export.micro.model_code import Listener
+from tfspec.export.micro.model_code import MicroModel
 from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import DetectorSettings
 from tfspec.export.streaming_tflite import StreamingNetwork
 
 
-def listener_of(
+def micro_model_of(
     streaming: StreamingClassifier, network: StreamingNetwork, detector: DetectorSettings
-) -> Listener:
+) -> MicroModel:
     """Gather what a microcontroller's classifier is made of.
 
     Args:
@@ -34,7 +34,7 @@ def listener_of(
             f"Received: signals of shape {classifier.signal_shape}"
         )
     hop_seconds = streaming.hop_samples / streaming.sample_rate
-    return Listener(
+    return MicroModel(
         front_end=classifier.front_end,
         network=network.model,
         lead_samples=streaming.lead_samples,
