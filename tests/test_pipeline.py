@@ -467,8 +467,8 @@ def test_export_and_every_kind_of_model_predicts_the_same(run, tones):
 
 def test_a_run_calibrates_on_its_training_part(run, monkeypatch):
     monkeypatch.setattr(experiment_export, "export", lambda *arguments: arguments)
-    _, _, signals, quantize, calibration = pipeline_of(run).export(run, "int8")
-    assert quantize == "int8"
+    _, _, signals, quantize, calibration, streaming = pipeline_of(run).export(run, "int8")
+    assert quantize == "int8" and not streaming
     signals, calibration = np.concatenate(list(signals)), np.concatenate(list(calibration))
     assert (len(signals), len(calibration)) == (4, 8)
     assert not (signals[:, np.newaxis] == calibration).all(axis=-1).any()
