@@ -32,7 +32,8 @@ class StreamedWords(ClassFolders):
     words that are only half in the clip as `_unknown_`, and the background alone as `_silence_`. Give
     --others, too, where there are other words."""
     background: Path | None = None
-    """Folder of recordings, such as of rooms and streets, one of which is mixed into half of the clips."""
+    """Folder of recordings, such as of rooms and streets, one of which is mixed into half of the clips, or
+    with streaming into four of five."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""

@@ -13,6 +13,7 @@ import types
 import numpy as np
 import pytest
 import soundfile
+from endless import Silence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from streaming_files import CLASSES, HOP, HOPS, RATE, expected, write_streaming
@@ -343,16 +344,8 @@ def test_without_a_microphone_it_is_said_what_to_do(folder, tmp_path, monkeypatc
 
 
 def test_memory_stays_flat_however_long_the_stream(folder):
-    class Endless(io.RawIOBase):
-        def readable(self):
-            return True
-
-        def readinto(self, buffer):
-            buffer[:] = bytes(len(buffer))
-            return len(buffer)
-
     model = load_listener(folder)
-    blocks = stream_blocks(io.BufferedReader(Endless()), "s16le", HOP)
+    blocks = stream_blocks(io.BufferedReader(Silence()), "s16le", HOP)
     heard = listen(model, blocks, DetectorSettings({"_silence_": 0.5}, 0, 10))
     tracemalloc.start()
     next(heard)

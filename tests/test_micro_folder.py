@@ -17,7 +17,8 @@ from tfspec.export.micro import interpreter
 from tfspec.export.micro.folder import LITERT_TOLERANCE, probabilities, quantized, write_micro
 from tfspec.export.micro.front_end import streamed_features
 from tfspec.export.micro.graph import read_graph
-from tfspec.export.micro.model_code import MicroModel, model_files
+from tfspec.export.micro.micro_model import MicroModel
+from tfspec.export.micro.model_code import model_files
 
 pytestmark = needs_gcc
 HOP = 320

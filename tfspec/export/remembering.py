@@ -53,11 +53,15 @@ class LookingBack(Remembering):
 
     def call(self, x, mask=None):
         """Let the layer see what is remembered and the piece, (1, time, …)."""
+        return self.layer(self.joined(x))
+
+    def joined(self, x):
+        """Put what is remembered before a piece, or skip its beginning; and remember its end."""
         if self.frames <= 0:
-            return self.layer(x[:, -self.frames :], training=False) if self.frames else self.layer(x)
+            return x[:, -self.frames :]
         seen = ops.concatenate([ops.cast(self.memory, x.dtype), x], axis=1)
         self.memory.assign(ops.cast(seen[:, -self.frames :], "float32"))
-        return self.layer(seen)
+        return seen
 
 
 class Delay(LookingBack):
@@ -65,9 +69,7 @@ class Delay(LookingBack):
 
     def call(self, x, mask=None):
         """Return as many frames as the piece, (1, time, …), has."""
-        seen = ops.concatenate([ops.cast(self.memory, x.dtype), x], axis=1)
-        self.memory.assign(ops.cast(seen[:, -self.frames :], "float32"))
-        return seen[:, : x.shape[1]]
+        return self.joined(x)[:, : x.shape[1]]
 
 
 class GoingOn(Remembering):

@@ -55,14 +55,20 @@ class Time(NamedTuple):
     out: int | None
 
 
-class Rates(NamedTuple):
+class Rate(NamedTuple):
     """From how many of a model's first frames one is made that a layer is given, and one that it gives.
 
-    Either is None where what the layer is given, or gives, has no time.
+    Either is None where what the layer is given, or gives, has no time. `inner` are the rates in a layer that
+    is a model itself.
     """
 
     given: int | None
     out: int | None
+    inner: Rates | None
+
+
+Rates = dict[str, Rate]
+"""Of the layers of a model, by their names."""
 
 
 class Streamed:
@@ -72,6 +78,7 @@ class Streamed:
 
     Args:
         model: from (batch, length, …), a Sequential or Functional, also one with others in it.
+        rates: its `rates_of`.
         length: samples, or frames, of a whole signal.
         hop: the same of a piece; a multiple of `hop_of`.
 
@@ -79,8 +86,8 @@ class Streamed:
         UserError: a layer needs the whole signal, or it is not known how much it needs.
     """
 
-    def __init__(self, model: keras.Model, length: int, hop: int):
-        self.model = _streamed(model, length, hop)
+    def __init__(self, model: keras.Model, rates: Rates, length: int, hop: int):
+        self.model = _streamed(model, rates, length, hop)
         variables = self.model.non_trainable_variables
         self._places = [place for place, each in enumerate(variables) if each.name == MEMORY]
         self.first_states = [variables[place].numpy() for place in self._places]
@@ -104,17 +111,39 @@ class Streamed:
         return given, [after[place] for place in self._places]
 
 
-def hop_of(model: keras.Model, length: int) -> int:
-    """Return the fewest samples, or frames, of which every layer makes a whole number of frames.
+def rates_of(model: keras.Model, length: int) -> Rates:
+    """Find how many of a model's frames one frame at each layer stands for.
 
     Args:
         model: as of `Streamed`.
         length: samples, or frames, of a whole signal.
+
+    Raises:
+        UserError: a layer needs the whole signal.
     """
-    rates = _rates(model, length)
-    hops = [rate for pair in rates.values() for rate in pair if rate]
-    for layer in filter(_is_model, model.layers):
-        hops.append((rates[layer.name].given or 1) * hop_of(layer, length))
+    inner = {layer.name: rates_of(layer, length) for layer in model.layers if _is_model(layer)}
+    more = MANY * math.prod(
+        hop_of(inner[layer.name]) if layer.name in inner else _step(layer) for layer in model.layers
+    )
+    some, longer = (_measured(model, each)[1] for each in (length, length + more))
+
+    def rate(before: int | None, after: int | None) -> int | None:
+        return None if before is None or after is None or before == after else more // (after - before)
+
+    return {
+        name: Rate(rate(time.given, longer[name].given), rate(time.out, longer[name].out), inner.get(name))
+        for name, time in some.items()
+    }
+
+
+def hop_of(rates: Rates) -> int:
+    """Return the fewest samples, or frames, of which every layer makes a whole number of frames.
+
+    Args:
+        rates: of a model's layers.
+    """
+    hops = [each for rate in rates.values() for each in (rate.given, rate.out) if each]
+    hops += [(rate.given or 1) * hop_of(rate.inner) for rate in rates.values() if rate.inner is not None]
     return math.lcm(*hops)
 
 
@@ -136,9 +165,8 @@ def begins_anew(model: keras.Model) -> bool:
     )
 
 
-def _streamed(model: keras.Model, length: int, hop: int) -> keras.Model:
+def _streamed(model: keras.Model, rates: Rates, length: int, hop: int) -> keras.Model:
     """Make a model from (1, hop, …), whose weights called memory are what it remembers."""
-    rates = _rates(model, length)
     whole, times = _measured(model, length)
     whole.set_weights(model.get_weights())
 
@@ -151,10 +179,10 @@ def _streamed(model: keras.Model, length: int, hop: int) -> keras.Model:
     return _cloned(whole, hop, rule)
 
 
-def _rule(layer: keras.Layer, time: Time, rate: Rates, frames: int) -> keras.Layer:
+def _rule(layer: keras.Layer, time: Time, rate: Rate, frames: int) -> keras.Layer:
     """Make what takes the place of a layer that is given so many frames a hop."""
-    if _is_model(layer):
-        return _streamed(layer, time.given, frames)
+    if rate.inner is not None:
+        return _streamed(layer, rate.inner, time.given, frames)
     if hasattr(layer, "go_on"):
         return GoingOn(layer)
     if isinstance(layer, layers.RNN):
@@ -209,24 +237,8 @@ def _without_time(layer: keras.Layer) -> keras.Layer:
     return type(layer)(((0, 0), along_bins), name=layer.name)
 
 
-def _rates(model: keras.Model, length: int) -> dict[str, Rates]:
-    """Find how many of a model's frames one frame at each layer stands for, by the layer's name."""
-    more = MANY * math.prod(_step(layer, length) for layer in model.layers)
-    some, longer = (_measured(model, each)[1] for each in (length, length + more))
-
-    def rate(before: int | None, after: int | None) -> int | None:
-        return None if before is None or after is None or before == after else more // (after - before)
-
-    return {
-        name: Rates(rate(time.given, longer[name].given), rate(time.out, longer[name].out))
-        for name, time in some.items()
-    }
-
-
-def _step(layer: keras.Layer, length: int) -> int:
-    """Return the frames from one that a layer gives to the next; of a model in a model, those of its hop."""
-    if _is_model(layer):
-        return hop_of(layer, length)
+def _step(layer: keras.Layer) -> int:
+    """Return the frames from one that a layer gives to the next."""
     if isinstance(layer, CONVOLUTIONS + POOLS):
         return layer.strides[0]
     reach = getattr(layer, "reach", None)

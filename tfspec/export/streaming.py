@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
-from tfspec.export.streamed import Streamed, begins_anew, hop_of
+from tfspec.export.streamed import Streamed, begins_anew, hop_of, rates_of
 from tfspec.models import Classifier
 
 
@@ -54,14 +54,15 @@ class StreamingClassifier:
         clip_samples = classifier.signal_shape[0]
         front_end, backbone = _as_model(classifier), classifier.backbone
         frames = front_end.compute_output_shape((1, *classifier.signal_shape))[1]
-        step, hop_frames = hop_of(front_end, clip_samples), hop_of(backbone, frames)
+        rates, backbone_rates = rates_of(front_end, clip_samples), rates_of(backbone, frames)
+        step, hop_frames = hop_of(rates), hop_of(backbone_rates)
         self.begins_anew = begins_anew(front_end) or begins_anew(backbone)
         # Hops are counted from the clip's end, but where a beginning matters, from there: whole hops fit then
         left_out = frames % hop_frames if self.begins_anew else 0
         self.hop_samples = hop_frames * step
         self.clip_samples = clip_samples - left_out * step
-        self.front_end = Streamed(front_end, self.clip_samples, self.hop_samples)
-        self.network = Streamed(backbone, frames - left_out, hop_frames)
+        self.front_end = Streamed(front_end, rates, self.clip_samples, self.hop_samples)
+        self.network = Streamed(backbone, backbone_rates, frames - left_out, hop_frames)
 
     @property
     def warm_up_hops(self) -> int:

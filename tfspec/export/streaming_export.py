@@ -21,13 +21,11 @@ from tfspec.export.streaming_tflite import StreamingNetwork, int8_network, state
 from tfspec.models import Classifier
 
 SAME_TOP_CLASS: dict[Quantize, float] = {"none": 0.999, "int8": 0.95}
-"""Smallest part of the hops on which a file has the top class of the Keras model."""
+"""Smallest part of the hops on which a file has the top class of Keras, by what became of its network."""
 PROVED_SECONDS = 60
 """Length of the stream on which an export finds that out."""
 CLIPS = 32
 """That are classified at once."""
-STREAMED: tuple[Quantize, ...] = ("none", "int8")
-"""What can become of a streaming file's network."""
 
 
 def write_streaming(
@@ -54,7 +52,7 @@ def write_streaming(
         UserError: a layer cannot stream, or there is no such mode for a stream.
         ParityError: the file predicts something else on too many hops.
     """
-    if quantize not in STREAMED:
+    if quantize not in SAME_TOP_CLASS:
         raise UserError(f"A streaming file is made with quantize none or int8. Received: {quantize}")
     streaming = StreamingClassifier(classifier)
     network = int8_network(streaming, calibration) if quantize == "int8" else None

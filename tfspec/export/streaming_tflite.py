@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
@@ -19,10 +18,10 @@ from tfspec.base.errors import UserError
 from tfspec.base.quiet import hushed
 from tfspec.export.chaining import chain
 from tfspec.export.conversions import conversion
-from tfspec.export.saved_model import weights_of
 from tfspec.export.streamed import Streamed
 from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import StreamingState
+from tfspec.export.tflite import converter_of
 
 EVERY = 7
 """Of the hops of the calibration signals, every seventh shows the ranges: neighbours are much alike."""
@@ -153,7 +152,7 @@ def _converter(
         return {gives: out, **dict(zip(names, map(tf.identity, after), strict=True))}
 
     traced = tf.function(step, autograph=False).get_concrete_function(*specs)
-    return _builtin(traced, part.model)
+    return converter_of(traced, part.model)
 
 
 def _head(streaming: StreamingClassifier) -> bytes:
@@ -163,13 +162,7 @@ def _head(streaming: StreamingClassifier) -> bytes:
     def head(logits):
         return {"probabilities": streaming.classifier.activation(logits)}
 
-    return _builtin(head.get_concrete_function()).convert()
-
-
-def _builtin(traced: Any, *models: keras.Model) -> tf.lite.TFLiteConverter:
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], weights_of(*models))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    return converter
+    return converter_of(head.get_concrete_function()).convert()
 
 
 def _state_names(part: Streamed, first: int) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import get_args
+from typing import Any, get_args
 
 import keras
 import numpy as np
@@ -97,15 +97,20 @@ def _parts(classifier: Classifier) -> list[Callable[[], tf.lite.TFLiteConverter]
         return {"probabilities": finite.or_nan(classifier.activation(logits), finite_signal)}
 
     return [
-        functools.partial(_converter, front_end.get_concrete_function(), classifier.front_end),
-        functools.partial(_converter, traced_backbone(classifier), classifier.backbone),
-        functools.partial(_converter, head.get_concrete_function()),
+        functools.partial(converter_of, front_end.get_concrete_function(), classifier.front_end),
+        functools.partial(converter_of, traced_backbone(classifier), classifier.backbone),
+        functools.partial(converter_of, head.get_concrete_function()),
     ]
 
 
-def _converter(function, *layers: keras.Layer) -> tf.lite.TFLiteConverter:
-    holder = weights_of(*layers)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], holder)
+def converter_of(traced: Any, *layers: keras.Layer) -> tf.lite.TFLiteConverter:
+    """Make a converter to a TFLite file of builtin operators.
+
+    Args:
+        traced: concrete function, whose results have names.
+        *layers: built layers or models whose weights it uses.
+    """
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], weights_of(*layers))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     return converter
 

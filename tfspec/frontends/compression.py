@@ -115,6 +115,9 @@ class Log(Compression):
         [0.0]
     """
 
+    reach = Reach()
+    """One frame."""
+
     def __init__(self, floor: float = 1e-10, offset: float = 0.0, **kwargs):
         super().__init__(**kwargs)
         self.floor = _floor(floor)
@@ -125,11 +128,6 @@ class Log(Compression):
     def call(self, features):
         """Take the logarithm of (batch, frames, bins, channels) features."""
         return tf.math.log(tf.maximum(tf.cast(features, tf.float32) + self.offset, self.floor))
-
-    @property
-    def reach(self) -> Reach:
-        """One frame."""
-        return Reach()
 
     def get_config(self):
         return {**super().get_config(), "floor": self.floor, "offset": self.offset}

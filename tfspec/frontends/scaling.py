@@ -167,6 +167,9 @@ class FrequencyRamp(FloatLayer):
         [-0.5, 0.0, 0.5]
     """
 
+    reach = Reach()
+    """One frame."""
+
     def __init__(self, lower: float = -0.5, upper: float = 0.5, **kwargs):
         super().__init__(**kwargs)
         self.lower, self.upper = arguments.ends("lower", lower, "upper", upper)
@@ -175,11 +178,6 @@ class FrequencyRamp(FloatLayer):
         """Add the line to (batch, frames, bins, channels) features."""
         ramp = np.linspace(self.lower, self.upper, features.shape[2], dtype=np.float32)
         return tf.cast(features, tf.float32) + ramp[:, np.newaxis]
-
-    @property
-    def reach(self) -> Reach:
-        """One frame."""
-        return Reach()
 
     def compute_output_shape(self, input_shape):
         return input_shape

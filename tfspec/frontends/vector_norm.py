@@ -28,6 +28,9 @@ class VectorNorm(FloatLayer):
         [[[5.0]]]
     """
 
+    reach = Reach()
+    """One sample, or frame."""
+
     def __init__(self, keep_axes: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.input_spec = keras.InputSpec(min_ndim=3)
@@ -38,11 +41,6 @@ class VectorNorm(FloatLayer):
         signal = tf.cast(signal, tf.float32)
         norm = spectral.raised(tf.reduce_sum(signal**2, axis=-1, keepdims=True), 1)
         return tf.concat([signal, norm], axis=-1) if self.keep_axes else norm
-
-    @property
-    def reach(self) -> Reach:
-        """One sample, or frame."""
-        return Reach()
 
     def compute_output_shape(self, input_shape):
         """Return (batch, …, channels)."""

@@ -60,6 +60,12 @@ class HeardStreams:
             tables.append(pd.DataFrame({"file": name, "time": times, "label": labels, "score": scores}))
         return pd.concat(tables, ignore_index=True)
 
+    def of_class(self, name: str) -> HeardStreams:
+        """Return what was heard of one class, by its name."""
+        place = self.class_names.index(name)
+        smoothed = {file: np.ascontiguousarray(rows[:, [place]]) for file, rows in self.smoothed.items()}
+        return replace(self, class_names=(name,), smoothed=smoothed)
+
     def score(
         self, settings: DetectorSettings, truth: pd.DataFrame, tolerance_seconds: float = TOLERANCE_SECONDS
     ) -> StreamScores:
@@ -159,9 +165,10 @@ def choose_class_thresholds(
     names = [*streams.settings.thresholds(streams.class_names)]
     costs, misses = (np.zeros((len(names), len(THRESHOLDS)), int) for _ in range(2))
     for i, name in enumerate(names):
+        alone = streams.of_class(name)
         for j, threshold in enumerate(THRESHOLDS):
             settings = replace(streams.settings, threshold={name: float(threshold)})
-            scores = streams.score(settings, truth, tolerance_seconds)
+            scores = alone.score(settings, truth, tolerance_seconds)
             costs[i, j], misses[i, j] = scores["false_accepts"], scores["false_rejects"]
     costs = np.maximum.accumulate(costs[:, ::-1], axis=1)[:, ::-1]
     allowed = false_accepts_per_hour * sum(streams.seconds.values()) / HOUR

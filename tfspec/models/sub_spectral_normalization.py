@@ -37,6 +37,9 @@ class SubSpectralNormalization(layers.Layer):
         [-1.0, 1.0, -1.0, 1.0]
     """
 
+    reach = Reach()
+    """One frame."""
+
     def __init__(self, bands: int = 5, momentum: float = 0.99, epsilon: float = 1e-3, **kwargs):
         super().__init__(**kwargs)
         self.bands = arguments.integer("bands", bands)
@@ -75,11 +78,6 @@ class SubSpectralNormalization(layers.Layer):
         x = self.norm(x, training=True)
         x = ops.reshape(x, (-1, frames, bins // self.bands, self.bands, channels))
         return ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4)), (-1, frames, bins, channels))
-
-    @property
-    def reach(self) -> Reach:
-        """One frame."""
-        return Reach()
 
     def compute_output_shape(self, input_shape):
         """Return the same shape."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Collection, Iterable
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,6 +130,7 @@ def evaluate_stream(
     """
     if threshold is not None and false_accepts_per_hour is not None:
         raise UserError("Give one of --threshold and --false-accepts-per-hour. Received: both")
+    from tfspec.cli.printing import print_json
     from tfspec.data.sources.stream_events import read_events
     from tfspec.inference.listening import load_listener
     from tfspec.inference.threshold_curve import choose_class_thresholds, hear_streams, threshold_curve
@@ -148,11 +150,14 @@ def evaluate_stream(
         settings = dataclasses.replace(settings, threshold=chosen)
     scores = streams.score(settings, truth, tolerance_seconds)
     out = out or _usual_folder(model, recordings)
-    document = {"settings": dataclasses.asdict(settings), "scores": scores}
+    document: dict[str, Any] = {"settings": dataclasses.asdict(settings), "scores": scores}
     _write_scores(out, curve, document, streams.detections(settings))
     if saved_in:
         _save(saved_in, settings)
-    _print_scores(scores, settings, out, json)
+    if json:
+        print_json({**document, "out": str(out)})
+    else:
+        _print_scores(scores, settings, out)
 
 
 def _usual_folder(model: Path, recordings: Path) -> Path:
@@ -200,8 +205,6 @@ def _save(path: Path, settings: DetectorSettings) -> None:
 
 
 def _write_scores(out: Path, curve: pd.DataFrame, document: dict[str, Any], detections: pd.DataFrame) -> None:
-    from json import dumps
-
     from tfspec.base.files import written_beside
     from tfspec.inference import write_csv
     from tfspec.report.figures import threshold_figure
@@ -214,14 +217,11 @@ def _write_scores(out: Path, curve: pd.DataFrame, document: dict[str, Any], dete
         temporary.write_text(dumps(document, indent=2), "utf-8")
 
 
-def _print_scores(scores: StreamScores, settings: DetectorSettings, out: Path, json: bool) -> None:
+def _print_scores(scores: StreamScores, settings: DetectorSettings, out: Path) -> None:
     from rich.markup import escape
 
-    from tfspec.cli.printing import console, print_json
+    from tfspec.cli.printing import console
 
-    if json:
-        print_json({"settings": dataclasses.asdict(settings), "scores": scores, "out": str(out)})
-        return
     thresholds = settings.thresholds([*scores["per_class"]])
     lines = [
         f"{scores['hours']:.3g} h, {scores['events']} events that are listened for",

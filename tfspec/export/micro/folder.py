@@ -16,7 +16,8 @@ from tfspec.export.micro import interpreter
 from tfspec.export.micro.front_end import streamed_features
 from tfspec.export.micro.graph import Tensor, read_graph
 from tfspec.export.micro.measuring import on_cortex_m4f
-from tfspec.export.micro.model_code import MicroModel, model_files
+from tfspec.export.micro.micro_model import MicroModel
+from tfspec.export.micro.model_code import model_files
 from tfspec.export.micro.network import multiplications
 from tfspec.export.micro.signal_ops import with_signal_operators
 from tfspec.export.micro.source_text import array, number

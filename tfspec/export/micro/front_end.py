@@ -76,7 +76,7 @@ def frame_function(front_end: keras.Layer, source: Source) -> Frames:
     steps = list(_spectrum_steps(first, source))
     for layer in others:
         steps.append(_step(layer, steps[-1].values))
-    seen = first.fft_length if first.window_place == "center" else first.frame_length
+    seen = first.reach.length
     return Frames(
         first.frame_length,
         first.frame_step,

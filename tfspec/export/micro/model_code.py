@@ -2,59 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import keras
-
-from tfspec.base.errors import UserError
-from tfspec.base.text import shown, text_problem
 from tfspec.export.micro.front_end import Frames, frame_function
 from tfspec.export.micro.graph import Graph, read_graph
+from tfspec.export.micro.micro_model import MicroModel
 from tfspec.export.micro.network import network_functions
 from tfspec.export.micro.source_text import Source, array, number, string
 
 UNREACHED = 2.0
 """Threshold of what is not listened for, in C."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MicroModel:
-    """A streaming classifier, and when it tells of an event.
-
-    Args:
-        front_end: a layer from signals to features, or a `keras.Sequential` of some.
-        network: a TFLite file, see `read_graph`.
-        lead_samples: samples before a hop with which its first frame begins.
-        hop_samples: samples from one call of the network to the next.
-        sample_rate: samples per second.
-        class_names: in the order of the logits.
-        several_at_once: whether each class has a sigmoid, and not all of them one softmax.
-        thresholds: by name, those of the classes that are listened for, in 0…1.
-        warm_up_hops: hops at the beginning that make no event, as a clip is not yet full.
-        smoothing_hops: hops over which probabilities are averaged, at least 1.
-        refractory_hops: hops after an event without another one.
-
-    Raises:
-        UserError: a name cannot be printed.
-    """
-
-    front_end: keras.Layer
-    network: bytes
-    lead_samples: int
-    hop_samples: int
-    sample_rate: int
-    class_names: Sequence[str]
-    several_at_once: bool
-    thresholds: Mapping[str, float]
-    warm_up_hops: int
-    smoothing_hops: int
-    refractory_hops: int
-
-    def __post_init__(self):
-        for name in self.class_names:
-            if problem := text_problem(name):
-                raise UserError(f"Class {shown(name)}: {problem}")
 
 
 def model_files(model: MicroModel) -> dict[str, str]:

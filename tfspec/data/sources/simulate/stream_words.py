@@ -16,10 +16,9 @@ from tfspec.data.sources.simulate.folders import PARTS
 from tfspec.data.sources.simulate.mixtures import NUM_VOICES
 from tfspec.data.sources.simulate.repertoire import QUIETEST
 from tfspec.data.sources.simulate.speech import SAMPLE_RATE, WORDS, make_voice, say
+from tfspec.data.sources.speech_archive import UNKNOWN
 from tfspec.data.tables import read_csv
 
-UNKNOWN = "_unknown_"
-"""Label of words that are not listened for, and name of a class folder of such words."""
 HIDDEN = "_"
 """What the names of other class folders begin with that hold no words, such as `_silence_`."""
 
