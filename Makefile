@@ -1,6 +1,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Python compiles what it imports, which is a small part of what is installed
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -57,17 +59,17 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python setup.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/bin/python setup.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,micro]'
+	$(INSTALL) --editable '.[test,micro]'
 	touch $@ $(VENV)/installed
 
 # Without what they require, which would bring back an older TensorFlow
 $(VENV)/installed-benchmark: $(VENV)/installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,benchmark]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps kapre==0.4.1
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps audiomentations==0.43.1 \
+	$(INSTALL) --editable '.[test,benchmark]'
+	$(INSTALL) --no-deps kapre==0.4.1
+	$(INSTALL) --no-deps audiomentations==0.43.1 \
 		numpy-minmax numpy-rms python-stretch
 	touch $@

@@ -1,3 +1,4 @@
+import gc
 import os
 import statistics
 from collections import defaultdict
@@ -5,6 +6,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # there are as many processes as cores
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+gc.set_threshold(50_000, 20, 20)  # graphs are many objects, and looking through them took a twelfth of the time
 
 import numpy as np
 import pytest

@@ -160,7 +160,8 @@ def _with_pitch(pairs, pair_semitones, signal, semitones):
     missing_bins = tf.zeros([BLOCK_FRAMES, written // 2 + 1 - num_bins], tf.complex64)
 
     def shift_block(i, phase, tail, blocks):
-        here = rows[:, i * BLOCK_FRAMES :][:, : BLOCK_FRAMES + rows_a_frame - 1]
+        first = i * BLOCK_FRAMES
+        here = rows[:, first : first + BLOCK_FRAMES + rows_a_frame - 1]
         frames = tf.reshape(tf.gather(here, rows_of_frames, axis=1), [2, BLOCK_FRAMES, -1]) * reading
         # The raw operations take longer frames than the transform, and spare copies
         spectra = tf.raw_ops.RFFT(input=frames, fft_length=[read])[..., :num_bins]
