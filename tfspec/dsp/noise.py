@@ -73,11 +73,14 @@ def _gaussian_pairs(seed: tf.Tensor, shape: list) -> tuple[tf.Tensor, tf.Tensor]
     """Draw two times `shape` from the normal distribution.
 
     Box and Muller's transform in vectorised operations takes half the time of `stateless_normal`, which does
-    the same number by number.
+    the same number by number. What takes longest is to draw bits, so that a pair has 32 of them: 20 for one
+    of a million radii, up to 5.4, and 12 for the direction.
     """
-    drawn = uniform([2, *shape], seed)
-    radius = tf.sqrt(-2 * tf.math.log(1 - drawn[0]))  # never log(0)
-    angle = 2 * np.pi * drawn[1]
+    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg="philox")
+    above = tf.cast(tf.bitwise.right_shift(bits, 12), tf.float32) + (2**19 + 0.5)
+    direction = tf.cast(tf.bitwise.bitwise_and(bits, 2**12 - 1), tf.float32)
+    radius = tf.sqrt(-2 * tf.math.log(above * 2**-20))
+    angle = (2 * np.pi * 2**-12) * direction
     return radius * tf.cos(angle), radius * tf.sin(angle)
 
 

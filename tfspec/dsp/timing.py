@@ -211,7 +211,8 @@ def _turned(spectra, advances, phase):
     weighted = tf.stack(phases[1:]) * tf.math.conj(advances)  # this frame's phase times the power
     edge = tf.zeros_like(weighted[:, :2])
     wide = tf.concat([edge, weighted, edge], axis=1)
-    locked = _unit(wide[:, :-4] + wide[:, 1:-3] + weighted + wide[:, 3:-1] + wide[:, 4:])
+    pairs = wide[:, :-1] + wide[:, 1:]
+    locked = _unit(pairs[:, :-3] + weighted + pairs[:, 3:])
     return spectra * locked, locked[-1] * turns[-1]
 
 
