@@ -7,8 +7,6 @@ The commands are `tfspec --help`, a mistyped command and a mistyped option, help
 comparison, `python -c pass` and what importing TensorFlow takes.
 """
 
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from statistics import median
 
 import numpy as np
 import soundfile
+from machine import described
 
 TFSPEC = str(Path(sys.executable).with_name("tfspec"))
 RATE = 16000
@@ -44,21 +43,12 @@ def seconds(command: list[str], folder: Path) -> tuple[float, float]:
     return clock, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def processor() -> str:
-    """Name the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
-
-
 def main(runs: str = "7") -> None:
     arguments = ["--help", "predct", "predict --hop", "predict --help", "train --help"]
     arguments += ["predict model.tflite a.wav", "detect model.tflite a.wav"]
     commands = [[TFSPEC, *each.split()] for each in arguments]
     commands += [[sys.executable, "-c", program] for program in ("pass", "import tensorflow")]
-    print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print(f"{described()}\n")
     print("| command | s | s of processor time |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         write_model(Path(folder))
