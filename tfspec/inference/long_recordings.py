@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,8 @@ import pandas as pd
 from tfspec.audio.decoding import windows_of
 from tfspec.audio.opening import opened
 from tfspec.base.errors import UserError
-from tfspec.base.model import Model
+from tfspec.base.model import Model, scores_in_threads
+from tfspec.base.threads import ahead, cores, scoring_threads
 
 
 def window_probabilities(
@@ -66,13 +69,28 @@ def _scored(
     hop = max(1, round(hop_seconds * sample_rate))
     starts: list[int] = []
     probabilities = []
+    pool = scoring_threads(cores() if scores_in_threads(model) else 1)
     with opened(path) as recording:
         windows = windows_of(recording, sample_rate, model.signal_shape[0], hop)
-        while batch := list(itertools.islice(windows, batch_size)):
-            starts += [start for start, _ in batch]
-            probabilities.append(model.probabilities(np.stack([window for _, window in batch])))
+        for begin, scores in ahead(functools.partial(_score, model), _batches(windows, batch_size), pool):
+            starts += begin
+            probabilities.append(scores)
     seconds = recording.position / recording.sample_rate
     return np.array(starts) / sample_rate, np.concatenate(probabilities), seconds
+
+
+Batch = list[tuple[int, np.ndarray]]
+"""Where each window begins, in samples, and its samples."""
+
+
+def _batches(windows: Iterator[tuple[int, np.ndarray]], size: int) -> Iterator[Batch]:
+    while batch := list(itertools.islice(windows, size)):
+        yield batch
+
+
+def _score(model: Model, batch: Batch) -> tuple[list[int], np.ndarray]:
+    """Classify windows, while the next ones are decoded in another thread."""
+    return [start for start, _ in batch], model.probabilities(np.stack([window for _, window in batch]))
 
 
 def recordings_rate(model: Model) -> int:
