@@ -52,12 +52,16 @@ def ahead(
         [1, 2]
     """
     waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append((pool or threads()).submit(make, item))
-        if len(waiting) > cores():
+    try:
+        for item in items:
+            waiting.append((pool or threads()).submit(make, item))
+            if len(waiting) > cores():
+                yield waiting.popleft().result()
+        while waiting:
             yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    finally:
+        for future in waiting:  # of which nobody will ask for the result
+            future.cancel()
 
 
 if hasattr(os, "register_at_fork"):  # a forked process has the pool but not its threads

@@ -6,6 +6,7 @@ import functools
 import itertools
 import math
 import os
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -59,8 +60,16 @@ def window_probabilities(
     return starts, probabilities
 
 
+class Stopped(Exception):  # noqa: N818  it is no error
+    """Nobody wants the scores of a recording any more."""
+
+
 def _scored(
-    model: Model, path: str | os.PathLike, hop_seconds: float, batch_size: int
+    model: Model,
+    path: str | os.PathLike,
+    hop_seconds: float,
+    batch_size: int,
+    stopped: threading.Event | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return what `window_probabilities` does, and how many seconds the recording has."""
     sample_rate = recordings_rate(model)
@@ -73,6 +82,8 @@ def _scored(
     with opened(path) as recording:
         windows = windows_of(recording, sample_rate, model.signal_shape[0], hop)
         for begin, scores in ahead(functools.partial(_score, model), _batches(windows, batch_size), pool):
+            if stopped and stopped.is_set():
+                raise Stopped
             starts += begin
             probabilities.append(scores)
     seconds = recording.position / recording.sample_rate
@@ -108,7 +119,11 @@ def recordings_rate(model: Model) -> int:
 
 
 def detect(
-    model: Model, path: str | os.PathLike, hop_seconds: float | None = None, batch_size: int = 16
+    model: Model,
+    path: str | os.PathLike,
+    hop_seconds: float | None = None,
+    batch_size: int = 16,
+    stopped: threading.Event | None = None,
 ) -> pd.DataFrame:
     """Score every second of a recording of any length.
 
@@ -121,6 +136,7 @@ def detect(
         path: as in `window_probabilities`.
         hop_seconds: as in `window_probabilities`, at most a window's length; half of it if None.
         batch_size: as in `window_probabilities`.
+        stopped: once it is set by another thread, the recording is left off.
 
     Returns:
         One row a second: `start` and `end` in seconds, `p_<class>` for each class. The last one ends with
@@ -128,6 +144,7 @@ def detect(
 
     Raises:
         UserError: as in `window_probabilities`, or the hop would leave gaps.
+        Stopped: it was left off.
 
     Example:
         >>> import tempfile
@@ -148,7 +165,7 @@ def detect(
         raise UserError(
             f"The hop must be at most the window's {length:g} s, or it leaves gaps. Received: {hop_seconds}"
         )
-    starts, probabilities, recording_end = _scored(model, path, hop_seconds, batch_size)
+    starts, probabilities, recording_end = _scored(model, path, hop_seconds, batch_size, stopped)
     end = min(starts[-1] + length, recording_end)
     seconds = np.arange(math.ceil(round(end, 6)))
     ends = np.minimum(seconds + 1, end)
