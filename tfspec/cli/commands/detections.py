@@ -103,7 +103,8 @@ def detect(
             takers.append(lambda finding: document.update({finding.file: finding.events.to_dict("records")}))
         elif folder:
             takers.append(_print_events)
-        _give(findings, [file for file in inputs.files if file not in dict(bad)], takers)
+        unusable_files = dict(bad)
+        _give(findings, [file for file in inputs.files if file not in unusable_files], takers)
     if doubtful:
         doubtful.write()
     if page:
