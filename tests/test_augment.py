@@ -18,20 +18,27 @@ import tfspec.augment
 from tfspec.augment import (
     Augmentation,
     BackgroundNoise,
+    BandPass,
+    Clipping,
     ColoredNoise,
     Compose,
     FrequencyMask,
     FrequencyResponse,
     Gain,
+    GainDrift,
     GaussianNoise,
     MixUp,
     OneOf,
+    PacketLoss,
     PinkNoise,
     PitchShift,
+    Polarity,
     RandomCrop,
     RandomLayer,
     Rendering,
+    Reverberation,
     Rotation,
+    Shelf,
     TimeMask,
     TimeShift,
     VolumeControl,
@@ -48,6 +55,12 @@ WAVEFORM = {
     "shift": partial(TimeShift, 0.1, RATE, wrap=False),
     "gain": Gain,
     "volume": VolumeControl,
+    "band": partial(BandPass, RATE),
+    "shelf": partial(Shelf, RATE),
+    "room": partial(Reverberation, RATE, 0.05, 0.2),
+    "drift": GainDrift,
+    "clipping": Clipping,
+    "packets": partial(PacketLoss, 20, 0.3, 0.6, "repeat"),
     "all": lambda **options: Compose(
         [GaussianNoise(), TimeShift(0.1, RATE, probability=0.5), VolumeControl()], **options
     ),
@@ -118,7 +131,7 @@ def changed_examples(before, after) -> np.ndarray:
 
 def test_every_public_layer_is_held_to_the_contract():
     public = {getattr(tfspec.augment, name) for name in tfspec.augment.__all__}
-    assert public - {Augmentation, RandomLayer, MixUp} == {type(make()) for make in LAYERS.values()}
+    assert public - {Augmentation, RandomLayer, MixUp, Polarity} == {type(make()) for make in LAYERS.values()}
 
 
 @each_kind

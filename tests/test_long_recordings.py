@@ -179,6 +179,7 @@ def test_events_are_where_the_sounds_are(tmp_path):
     assert (events["score"] > 0.9).all()
 
 
+@hypothesis.settings(deadline=None)
 @hypothesis.given(
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30),
     st.floats(0, 1),

@@ -3,6 +3,8 @@
 from tfspec.augment.augmentation import Augmentation
 from tfspec.augment.background import BackgroundNoise
 from tfspec.augment.base import Compose, OneOf, RandomLayer
+from tfspec.augment.faults import Clipping, GainDrift, PacketLoss, Polarity
+from tfspec.augment.filters import BandPass, Reverberation, Shelf
 from tfspec.augment.mixing import MixUp
 from tfspec.augment.pictures import Rendering
 from tfspec.augment.response import FrequencyResponse
@@ -22,20 +24,27 @@ from tfspec.augment.waveform import (
 __all__ = [
     "Augmentation",
     "BackgroundNoise",
+    "BandPass",
+    "Clipping",
     "ColoredNoise",
     "Compose",
     "FrequencyMask",
     "FrequencyResponse",
     "Gain",
+    "GainDrift",
     "GaussianNoise",
     "MixUp",
     "OneOf",
+    "PacketLoss",
     "PinkNoise",
     "PitchShift",
+    "Polarity",
     "RandomCrop",
     "RandomLayer",
     "Rendering",
+    "Reverberation",
     "Rotation",
+    "Shelf",
     "TimeMask",
     "TimeShift",
     "VolumeControl",

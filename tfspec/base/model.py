@@ -53,6 +53,19 @@ class Model(Protocol):
         """Classify (batch, *signal_shape) signals: (batch, classes)."""
 
 
+def scores_in_threads(model: Model) -> bool:
+    """Tell whether several threads may use a model at once, each of which then takes one core.
+
+    Args:
+        model: any; one that does not say so in `in_threads` is used by one thread at a time.
+
+    Example:
+        >>> scores_in_threads(None)
+        False
+    """
+    return getattr(model, "in_threads", False)
+
+
 def usually_takes(signal_shape: Sequence[int | None], sample_rate: int | None) -> Takes:
     """Tell what a model takes that does not say it.
 

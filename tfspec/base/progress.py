@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import datetime
 import functools
 import sys
+import time
 from collections.abc import Generator, Iterable, Iterator
 from typing import Literal, Protocol, TypeVar
 
@@ -14,6 +16,8 @@ from tfspec.base.text import shown
 Item = TypeVar("Item")
 Volume = Literal["quiet", "lines", "normal", "verbose"]
 """How much is told: nothing; lines without bars; both; and what Keras and TensorFlow say, too."""
+TELL_SECONDS = 60
+"""From one line to the next where there are no bars."""
 _volume: contextvars.ContextVar[Volume] = contextvars.ContextVar("volume", default="normal")
 
 
@@ -135,7 +139,7 @@ def has_bars() -> bool:
 def track(items: Iterable[Item], description: str, total: int) -> Generator[Item, None, None]:
     """Draw a progress bar on standard error while iterating, with the time left and the rate.
 
-    Nothing is drawn where standard error is no terminal; and nothing is left of it in the end.
+    Nothing is left of it in the end. Where standard error is no terminal, a line a minute says the same.
 
     Args:
         items: what to iterate over.
@@ -150,7 +154,7 @@ def track(items: Iterable[Item], description: str, total: int) -> Generator[Item
         ['a', 'b']
     """
     if not has_bars():  # where even an erased bar leaves an empty line
-        yield from items
+        yield from _told(items, description, total)
         return
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn
@@ -167,3 +171,14 @@ def track(items: Iterable[Item], description: str, total: int) -> Generator[Item
     console = Console(stderr=True, force_jupyter=False)
     with Progress(*columns, console=console, transient=True, redirect_stdout=beside) as progress:
         yield from progress.track(items, total, description=description)
+
+
+def _told(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+    """Say each minute how much of an iteration is done, and how long the rest takes at that rate."""
+    began = told = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        if (now := time.monotonic()) - told >= TELL_SECONDS and done < total:
+            left = datetime.timedelta(seconds=round((now - began) / done * (total - done)))
+            remark(f"{description}: {done:,} of {total:,}, about {left} left")
+            told = now

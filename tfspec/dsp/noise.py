@@ -38,7 +38,7 @@ def colored(seed: tf.Tensor, shape: Any, exponent: float) -> tf.Tensor:
     if exponent == 0:
         pairs = _gaussian_pairs(seed, [*rows, (samples + 1) // 2])
         return tf.concat(pairs, axis=-1)[..., :samples]
-    fft_length = tf.gather(_FFT_LENGTHS, tf.searchsorted(_FFT_LENGTHS, [samples]))[0]
+    fft_length = fast_length(samples)
     bins = tf.range(fft_length // 2 + 1)
     scale = tf.exp(-exponent / 2 * tf.math.log(tf.cast(tf.maximum(bins, 1), tf.float32)))
     # Each bin stands for two frequencies and has two parts; the first and the last have one of each
@@ -46,6 +46,22 @@ def colored(seed: tf.Tensor, shape: Any, exponent: float) -> tf.Tensor:
     scale *= tf.cast(fft_length, tf.float32) / tf.sqrt(power)
     real, imaginary = _gaussian_pairs(seed, [*rows, fft_length // 2 + 1])
     return tf.signal.irfft(tf.complex(scale * real, scale * imaginary), [fft_length])[..., :samples]
+
+
+def fast_length(samples: int | tf.Tensor) -> tf.Tensor:
+    """Return the least length at which a transform is fast: even, without a prime factor above 5.
+
+    Args:
+        samples: the least length that will do.
+
+    Returns:
+        int32.
+
+    Example:
+        >>> int(fast_length(480_001))
+        486000
+    """
+    return tf.gather(_FFT_LENGTHS, tf.searchsorted(_FFT_LENGTHS, [samples]))[0]
 
 
 def uniform(shape: Any, seed: tf.Tensor) -> tf.Tensor:

@@ -28,6 +28,8 @@ class TFLiteClassifier:
             the files of `export`.
     """
 
+    in_threads = True
+
     def __init__(self, path: str | os.PathLike):
         self._model = read_model(path)
         metadata = metadata_of(self._model, path)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import os
+import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,7 +15,8 @@ import pandas as pd
 from tfspec.audio.decoding import windows_of
 from tfspec.audio.opening import opened
 from tfspec.base.errors import UserError
-from tfspec.base.model import Model
+from tfspec.base.model import Model, scores_in_threads
+from tfspec.base.threads import ahead, cores, scoring_threads
 
 
 def window_probabilities(
@@ -56,8 +60,16 @@ def window_probabilities(
     return starts, probabilities
 
 
+class Stopped(Exception):  # noqa: N818  it is no error
+    """Nobody wants the scores of a recording any more."""
+
+
 def _scored(
-    model: Model, path: str | os.PathLike, hop_seconds: float, batch_size: int
+    model: Model,
+    path: str | os.PathLike,
+    hop_seconds: float,
+    batch_size: int,
+    stopped: threading.Event | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return what `window_probabilities` does, and how many seconds the recording has."""
     sample_rate = recordings_rate(model)
@@ -66,13 +78,30 @@ def _scored(
     hop = max(1, round(hop_seconds * sample_rate))
     starts: list[int] = []
     probabilities = []
+    pool = scoring_threads(cores() if scores_in_threads(model) else 1)
     with opened(path) as recording:
         windows = windows_of(recording, sample_rate, model.signal_shape[0], hop)
-        while batch := list(itertools.islice(windows, batch_size)):
-            starts += [start for start, _ in batch]
-            probabilities.append(model.probabilities(np.stack([window for _, window in batch])))
+        for begin, scores in ahead(functools.partial(_score, model), _batches(windows, batch_size), pool):
+            if stopped and stopped.is_set():
+                raise Stopped
+            starts += begin
+            probabilities.append(scores)
     seconds = recording.position / recording.sample_rate
     return np.array(starts) / sample_rate, np.concatenate(probabilities), seconds
+
+
+Batch = list[tuple[int, np.ndarray]]
+"""Where each window begins, in samples, and its samples."""
+
+
+def _batches(windows: Iterator[tuple[int, np.ndarray]], size: int) -> Iterator[Batch]:
+    while batch := list(itertools.islice(windows, size)):
+        yield batch
+
+
+def _score(model: Model, batch: Batch) -> tuple[list[int], np.ndarray]:
+    """Classify windows, while the next ones are decoded in another thread."""
+    return [start for start, _ in batch], model.probabilities(np.stack([window for _, window in batch]))
 
 
 def recordings_rate(model: Model) -> int:
@@ -90,7 +119,11 @@ def recordings_rate(model: Model) -> int:
 
 
 def detect(
-    model: Model, path: str | os.PathLike, hop_seconds: float | None = None, batch_size: int = 16
+    model: Model,
+    path: str | os.PathLike,
+    hop_seconds: float | None = None,
+    batch_size: int = 16,
+    stopped: threading.Event | None = None,
 ) -> pd.DataFrame:
     """Score every second of a recording of any length.
 
@@ -103,6 +136,7 @@ def detect(
         path: as in `window_probabilities`.
         hop_seconds: as in `window_probabilities`, at most a window's length; half of it if None.
         batch_size: as in `window_probabilities`.
+        stopped: once it is set by another thread, the recording is left off.
 
     Returns:
         One row a second: `start` and `end` in seconds, `p_<class>` for each class. The last one ends with
@@ -110,6 +144,7 @@ def detect(
 
     Raises:
         UserError: as in `window_probabilities`, or the hop would leave gaps.
+        Stopped: it was left off.
 
     Example:
         >>> import tempfile
@@ -130,7 +165,7 @@ def detect(
         raise UserError(
             f"The hop must be at most the window's {length:g} s, or it leaves gaps. Received: {hop_seconds}"
         )
-    starts, probabilities, recording_end = _scored(model, path, hop_seconds, batch_size)
+    starts, probabilities, recording_end = _scored(model, path, hop_seconds, batch_size, stopped)
     end = min(starts[-1] + length, recording_end)
     seconds = np.arange(math.ceil(round(end, 6)))
     ends = np.minimum(seconds + 1, end)

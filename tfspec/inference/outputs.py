@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,22 +41,83 @@ def table_writer(
         'file\tp_yes\na.wav\t0.5\n'
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in suffixes:
-        raise UserError(
-            f"The name of a table must end in {', '.join(suffixes[:-1])} or {suffixes[-1]}. "
-            f"Received: {shown(path)}"
-        )
-    if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise UserError(
-            f"Parquet needs pyarrow: pip install pyarrow, or give {shown(path.with_suffix('.csv'))}"
-        )
+    suffix = _known_suffix(path, suffixes)
 
     def write(table: pd.DataFrame) -> None:
         with written_beside(path) as temporary:
             WRITERS[suffix](table, temporary)
 
     return write
+
+
+def _known_suffix(path: Path, suffixes: Iterable[str]) -> str:
+    """Return the suffix of a table that can be written."""
+    suffix = path.suffix.lower()
+    *others, last = suffixes
+    if suffix not in (*others, last):
+        raise UserError(
+            f"The name of a table must end in {', '.join(others)} or {last}. Received: {shown(path)}"
+        )
+    if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise UserError(
+            f"Parquet needs pyarrow: pip install pyarrow, or give {shown(path.with_suffix('.csv'))}"
+        )
+    return suffix
+
+
+def growing_table(path: str | os.PathLike) -> contextlib.AbstractContextManager[Writer]:
+    r"""Choose what writes a table piece by piece, so that memory never holds all of it.
+
+    Args:
+        path: where it will be, .csv, .tsv or .parquet.
+
+    Returns:
+        A block in which pieces of the same columns are written one below the other. The table is there when
+        the block ends, whole or not at all.
+
+    Raises:
+        UserError: as in `table_writer`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with growing_table(f"{folder}/a.csv") as write:
+        ...         write(pd.DataFrame({"file": ["a.wav"]}))
+        ...         write(pd.DataFrame({"file": ["b.wav"]}))
+        ...     Path(folder, "a.csv").read_text()
+        'file\na.wav\nb.wav\n'
+    """
+    path = Path(path)
+    suffix = _known_suffix(path, GROWING)
+    return _growing_parquet(path) if suffix == ".parquet" else _growing_text(path, GROWING[suffix])
+
+
+@contextlib.contextmanager
+def _growing_text(path: Path, separator: str) -> Iterator[Writer]:
+    with written_beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+
+        def write(piece: pd.DataFrame) -> None:
+            piece.to_csv(file, sep=separator, index=False, header=file.tell() == 0)
+
+        yield write
+
+
+@contextlib.contextmanager
+def _growing_parquet(path: Path) -> Iterator[Writer]:
+    import pyarrow
+    from pyarrow import parquet
+
+    with written_beside(path) as temporary, contextlib.ExitStack() as stack:
+        writers: list[parquet.ParquetWriter] = []
+
+        def write(piece: pd.DataFrame) -> None:
+            schema = writers[0].schema if writers else None
+            table = pyarrow.Table.from_pandas(piece, schema, preserve_index=False)
+            if not writers:
+                writers.append(stack.enter_context(parquet.ParquetWriter(temporary, table.schema)))
+            writers[0].write_table(table)
+
+        yield write
 
 
 def _write_arrays(table: pd.DataFrame, path: Path) -> None:
@@ -76,3 +138,5 @@ WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".json": lambda table, path: table.to_json(path, orient="records", indent=2, date_format="iso"),
     ".npz": _write_arrays,
 }
+GROWING = {".csv": ",", ".tsv": "\t", ".parquet": ""}
+"""Formats of `growing_table`, and what stands between the cells of a row."""

@@ -16,6 +16,8 @@ MOST_LINES = 12
 
 Points = tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]
 """Where a line goes, as (points,) x and (points,) y."""
+Range = tuple[float, float]
+"""Where an axis begins and ends."""
 Tick = tuple[float, str]
 """Where on an axis something is written, in 0…1, and what."""
 
@@ -76,6 +78,7 @@ def line_chart(
     lines: Mapping[str, Sequence[Points]],
     said: str = "",
     in_unit_square: bool = False,
+    ranges: tuple[Range, Range] | None = None,
     diagonal: bool = False,
     mark: float | None = None,
 ) -> Chart:
@@ -88,6 +91,7 @@ def line_chart(
         lines: of each name, one or several; what is not finite is left out.
         said: what the chart says, for who cannot see it.
         in_unit_square: let both axes run from 0 to 1, whatever is drawn.
+        ranges: where the axes begin and end, across and up; what the lines reach if None.
         diagonal: draw a line from corner to corner to compare with.
         mark: x of a vertical line, None for none.
 
@@ -101,7 +105,8 @@ def line_chart(
     """
     finite = {name: [_finite(*each) for each in several] for name, several in lines.items()}
     every = [points for several in finite.values() for points in several]
-    x_range, y_range = ((0.0, 1.0),) * 2 if in_unit_square else (_range(every, 0), _range(every, 1))
+    own = ((0.0, 1.0),) * 2 if in_unit_square else (_range(every, 0), _range(every, 1))
+    x_range, y_range = ranges or own
     drawn = [
         _line(name, points, x_range, y_range, style)
         for style, (name, several) in enumerate(finite.items())

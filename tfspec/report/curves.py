@@ -71,7 +71,6 @@ def class_charts(holds: np.ndarray, probabilities: np.ndarray, threshold: float 
     wrong, right, _ = roc_curve(holds, probabilities)
     precision, recall, limits = precision_recall_curve(holds, probabilities)
     area, mean = auc(wrong, right), average_precision_score(holds, probabilities)
-    in_square = {"in_unit_square": True}
     return [
         line_chart(
             "ROC",
@@ -80,7 +79,7 @@ def class_charts(holds: np.ndarray, probabilities: np.ndarray, threshold: float 
             {f"area {area:.3f}": [(wrong, right)]},
             f"ROC curve, area under it {area:.3f}",
             diagonal=True,
-            **in_square,
+            in_unit_square=True,
         ),
         line_chart(
             "Precision and recall",
@@ -88,7 +87,7 @@ def class_charts(holds: np.ndarray, probabilities: np.ndarray, threshold: float 
             "precision",
             {f"average precision {mean:.3f}": [(recall, precision)]},
             f"Precision against recall, average precision {mean:.3f}",
-            **in_square,
+            in_unit_square=True,
         ),
         _threshold_chart(limits, precision[:-1], recall[:-1], threshold),
         _calibration_chart(holds, probabilities),

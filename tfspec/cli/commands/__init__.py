@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tfspec.cli.commands.detections import detect
 from tfspec.cli.commands.experiments import check, evaluate, export, prepare, resume, train, view
 from tfspec.cli.commands.machines import data_server, launch_workers
-from tfspec.cli.commands.recordings import detect, embed, predict
+from tfspec.cli.commands.recordings import embed, predict
 from tfspec.cli.commands.reports import compare, report
 from tfspec.cli.commands.simulated import demo, simulate
 from tfspec.cli.commands.streams import evaluate_stream, listen

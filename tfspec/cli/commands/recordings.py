@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tyro.conf import Positional
 
-from tfspec.base.errors import UserError, listed, unusable
-from tfspec.base.options import Count, SampleFormat, Seconds, Share
-from tfspec.base.progress import track
+from tfspec.base.errors import UserError, listed
+from tfspec.base.options import Count, SampleFormat, Seconds
 from tfspec.base.text import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tfspec.base.model import Model
-    from tfspec.inference.inputs import Inputs
 
 STREAM = Path("-")
 """What stands for standard input among the names of files."""
@@ -183,91 +181,3 @@ def _named(row: dict[Any, Any], model: Model) -> list[str]:
         return most_probable
     predicted = row["predicted"]
     return [predicted] if model.labels == "one" else [*filter(None, predicted.split(SEPARATOR))]
-
-
-def detect(
-    model: Positional[Path],
-    files: Positional[tuple[Path, ...]],
-    hop_seconds: Seconds | None = None,
-    threshold: Share | None = None,
-    out: Path = Path("detections"),
-    json: bool = False,
-) -> None:
-    """Find what is where in long recordings: scores of every second, and events for Audacity and Raven.
-
-    Writes NAME.seconds.csv, NAME.events.csv, NAME.audacity.txt and NAME.raven.txt for each recording.
-    Files that cannot be used are named on standard error, and the others are done: exit code 1.
-
-    Args:
-        model: run folder, .keras file or .tflite file.
-        files: wav, flac, ogg or mp3, of any sample rate and length; folders, below which results are named
-            as recordings are in them; patterns such as 'in/*.wav'.
-        hop_seconds: one window every so many seconds; half a window if not given.
-        threshold: lowest score of an event; if not given 0.5, or each class's own where several can hold.
-        out: folder to write to; files of the same name are replaced.
-        json: print one JSON document and nothing else.
-    """
-    if not files:
-        raise UserError("detect needs at least one recording: tfspec detect RUN FILE…")
-    from tfspec.inference.inputs import find_inputs
-
-    inputs = find_inputs(files, "recording")
-    stems = [inputs.files[file].with_suffix("") for file in inputs.files.keys() - inputs.problems.keys()]
-    if len({*stems}) < len(stems):
-        raise UserError("Recordings of the same name would overwrite each other's results. Give them apart.")
-    inputs.tell()
-    from tfspec.cli.printing import fail_for_bad, print_json
-    from tfspec.inference import load_model
-
-    loaded = load_model(model)
-    found, bad = _listen(loaded, inputs, hop_seconds, threshold, out)
-    if not found:
-        raise unusable("files", bad, len(bad), most=len(bad))
-    if json:
-        events_of = {file: events.to_dict("records") for file, events in found.items()}
-        print_json(events_of | {file: {"problem": problem} for file, problem in bad})
-    else:
-        _print_events(found, out)
-    fail_for_bad(bad)
-
-
-def _listen(
-    model: Model, inputs: Inputs, hop_seconds: float | None, threshold: float | None, out: Path
-) -> tuple[dict[str, pd.DataFrame], list[tuple[str, str]]]:
-    """Write what is found in each file; return the events by file, and the files that cannot be used."""
-    from tfspec.audio.opening import RecordingError
-    from tfspec.inference import detect, event_thresholds, find_events
-
-    found, bad = {}, []
-    for file, below in track(inputs.files.items(), "Listening", len(inputs.files)):
-        try:
-            if file in inputs.problems:
-                raise RecordingError(file, inputs.problems[file])
-            seconds = detect(model, file, hop_seconds)
-        except RecordingError as error:
-            bad.append((file, error.problem))
-            continue
-        events = found[file] = find_events(seconds, event_thresholds(model, threshold))
-        _write_events(seconds, events, out / below.with_suffix(""), model.sample_rate or 0)
-    return found, bad
-
-
-def _write_events(seconds: pd.DataFrame, events: pd.DataFrame, stem: Path, sample_rate: int) -> None:
-    from tfspec.inference import write_audacity, write_csv, write_raven
-
-    write_csv(seconds, stem.with_name(f"{stem.name}.seconds.csv"))
-    write_csv(events, stem.with_name(f"{stem.name}.events.csv"))
-    write_audacity(events, stem.with_name(f"{stem.name}.audacity.txt"))
-    write_raven(events, stem.with_name(f"{stem.name}.raven.txt"), sample_rate)
-
-
-def _print_events(found: dict[str, pd.DataFrame], out: Path) -> None:
-    from rich.markup import escape
-
-    from tfspec.cli.printing import console
-
-    for file, events in found.items():
-        for event in events.itertuples():
-            times = f"{event.start:.1f}–{event.end:.1f} s"
-            console.print(escape(shown(f"{file} {times}: {event.label} ({event.score:.1%})")))
-    console.print(escape(shown(f"Scores and events: {out}")))
