@@ -6,12 +6,13 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # there are as many processes as cores
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-gc.set_threshold(50_000, 20, 20)  # graphs are many objects, and looking through them took a twelfth of the time
 
 import numpy as np
 import pytest
 from quick import is_quick
 from tones import write_tones
+
+gc.set_threshold(50_000, 20, 20)  # graphs are many objects; looking through them took a twelfth of the time
 
 
 @pytest.fixture
