@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 # A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick lint ruff types imports compiled slow benchmark notebooks wheel clean
+.PHONY: demo test quick lint ruff types imports compiled slow benchmark notebooks docs wheel sdist matrix licences clean
 
 demo: $(VENV)/installed
 	$(BIN)/tfspec demo
@@ -47,13 +47,31 @@ benchmark: $(VENV)/installed-benchmark
 notebooks: $(VENV)/installed-test
 	$(BIN)/python tests/programs/run_notebooks.py "$$(mktemp -d)" notebooks/*.ipynb
 
+# The pages and the reference, as a site: docs/build/index.html. Neither making nor reading it needs a network.
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/build
+
 # One file to install, such as in Colab: drag it into Files, beside a notebook.
 wheel: $(VENV)/bin/python
 	rm -rf build
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
+# All that is needed to install from source and to run the tests.
+sdist: $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	$(BIN)/python -m build --sdist --outdir dist .
+
+# The wheel in an empty environment of each Python that is found, with the oldest and the newest TensorFlow and
+# Keras that setup.cfg allows, one after another.
+matrix: wheel
+	$(BIN)/python tests/programs/matrix.py "$$(ls -t dist/tfspec-*.whl | head -1)"
+
+# docs/licences.md, from the metadata of what is installed.
+licences: $(VENV)/installed
+	$(BIN)/python docs/programs/list_licences.py docs/licences.md
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist docs/build *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -64,6 +82,10 @@ $(VENV)/installed: $(VENV)/bin/python setup.cfg
 
 $(VENV)/installed-test: $(VENV)/bin/python setup.cfg
 	$(INSTALL) --editable '.[test,micro]'
+	touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: $(VENV)/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch $@ $(VENV)/installed
 
 # Without what they require, which would bring back an older TensorFlow
