@@ -222,9 +222,9 @@ def test_an_error_while_loading_leaves_no_module(tmp_path):
     assert str(tmp_path / "mine.py") not in files
 
 
-def test_the_pipeline_of_the_readme_is_one(tmp_path):
-    readme = Path(__file__).parents[1] / "README.md"
-    (code,) = re.findall(r"```python\n(from dataclasses import .*?)```", readme.read_text("utf-8"), re.DOTALL)
+def test_the_pipeline_of_the_page_is_one(tmp_path):
+    page = Path(__file__).parents[1] / "docs" / "own_pipeline.md"
+    (code,) = re.findall(r"```python\n(from dataclasses import .*?)```", page.read_text("utf-8"), re.DOTALL)
     (tmp_path / "loud_words.py").write_text(code)
     pipeline = find_pipeline(str(tmp_path / "loud_words.py"))(num_mel_bins=32)
     features = pipeline.front_end().compute_output_shape((None, pipeline.num_samples))

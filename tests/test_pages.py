@@ -1,0 +1,138 @@
+"""README and the pages of docs/: links, code, commands and tables."""
+
+import ast
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from tfspec import UserError
+from tfspec.base.plugins import known_pipelines
+from tfspec.cli.commands import COMMANDS as COMMANDS_OF_TFSPEC
+from tfspec.cli.commands import PIPELINE_COMMANDS
+from tfspec.cli.commands.simulated import KINDS
+from tfspec.cli.parsing import parse, parse_call, split_off_preset, split_off_volume
+from tfspec.experiment.registry import find_pipeline
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs" / "programs"))
+import tables  # noqa: E402
+
+PAGES = tables.pages()
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+MEASURED = re.compile(r"\b0\.\d{2,}|\d (ms|MB|kB)\b")
+PARAMETERS = {"docs/published.md"}
+"""Pages whose tables hold parameters, not what was measured."""
+
+
+def anchors_of(page):
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if re.match(r"https?:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_python_parses_and_imports_what_there_is(page):
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("tfspec"):
+                module = __import__(node.module, fromlist=["_"])
+                assert all(hasattr(module, each.name) for each in node.names), block
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/plain_keras.md", "docs/front_ends.md", "docs/augmentation.md"])
+def test_python_that_needs_no_data_runs(name):
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    alone = [block for block in blocks if "data=" not in block and "run/" not in block]
+    assert alone
+    for block in alone:
+        block = block.replace("[8, 480000]", "[2, 48000]").replace("sample(8", "sample(2")  # as good, and soon done
+        exec(compile(block, name, "exec"), {})
+
+
+def test_pages_are_in_the_navigation():
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    listed = {line for block in re.findall(r"```{toctree}\n(.*?)```", index, re.DOTALL) for line in block.split("\n")}
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= listed
+
+
+def commands_of(page):
+    text = page.read_text("utf-8")
+    joined = re.sub(r"\\\n\s*", " ", text)
+    lines = re.findall(r"^(?:    )(?:\w+=\S+ |srun .*?)?(tfspec .+)$", joined, re.MULTILINE)
+    return [re.split(r"\s{2,}#|\s#\s", line)[0].strip() for line in lines]
+
+
+COMMANDS = sorted({command for page in PAGES for command in commands_of(page)})
+
+
+def test_commands_are_found():
+    assert len(COMMANDS) > 50
+    assert "tfspec train my_sounds --out run" in COMMANDS
+
+
+def check_command(name, *options):
+    """Parse a command line as the program does, and run nothing."""
+    _, options = split_off_volume(options)
+    if name == "launch":
+        workers, _, launched = " ".join(options).partition(" -- ")
+        assert re.fullmatch(r"--workers \d", workers)
+        check_command(*launched.split())
+    elif name == "simulate":
+        parse_call(KINDS[options[0]], options[1:], name)
+    elif name in PIPELINE_COMMANDS:
+        data, *options = options
+        if data.endswith(".py"):
+            return  # tests/test_registry.py has the pipeline of the page
+        kind = find_pipeline(data if data in known_pipelines() else "recordings")
+        given = {} if data in known_pipelines() else {"data": Path(data)}
+        chosen, options = split_off_preset(options)
+        parse(kind, options, name, {**given, **kind.preset_options(chosen.preset)})
+    else:
+        parse_call(COMMANDS_OF_TFSPEC[name], options, name)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_parse(command):
+    said = command.partition(" < ")[0].partition(" | ")[0]
+    if "…" not in said and "--help" not in said:
+        check_command(*shlex.split(said)[1:])
+
+
+def test_a_command_that_does_not_exist_is_found():
+    with pytest.raises(UserError, match="No option --epoch"):
+        check_command("train", "my_sounds", "--epoch", "3")
+    with pytest.raises(KeyError):
+        check_command("trian", "my_sounds")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_tables_are_those_of_the_files(page):
+    text = page.read_text("utf-8")
+    assert tables.filled(text) == text
+    if str(page.relative_to(ROOT)) in PARAMETERS:
+        return
+    typed = tables.FILLED.sub("", text)
+    for row in re.findall(r"^\|.*$", typed, re.MULTILINE):
+        assert not MEASURED.search(re.sub(r"`.*?`", "", row)), row
+
+
+def test_figures_say_where_they_come_from():
+    for file in tables.RESULTS.glob("*.json"):
+        results = json.loads(file.read_text("utf-8"))
+        assert all(results[key] for key in ["script", "commit", "date", "processor"]), file.name
+        assert all(len(row) == len(results["columns"]) for row in results["rows"]), file.name
+        assert any(f"<!-- table {file.stem} -->" in page.read_text("utf-8") for page in PAGES), file.name
