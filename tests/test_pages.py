@@ -53,19 +53,27 @@ def test_python_parses_and_imports_what_there_is(page):
                 assert all(hasattr(module, each.name) for each in node.names), block
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/plain_keras.md", "docs/front_ends.md", "docs/augmentation.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/plain_keras.md", "docs/front_ends.md", "docs/augmentation.md"]
+)
 def test_python_that_needs_no_data_runs(name):
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text("utf-8"), re.MULTILINE | re.DOTALL)
     alone = [block for block in blocks if "data=" not in block and "run/" not in block]
     assert alone
     for block in alone:
-        block = block.replace("[8, 480000]", "[2, 48000]").replace("sample(8", "sample(2")  # as good, and soon done
+        block = block.replace("[8, 480000]", "[2, 48000]").replace(
+            "sample(8", "sample(2"
+        )  # as good, and soon done
         exec(compile(block, name, "exec"), {})
 
 
 def test_pages_are_in_the_navigation():
     index = (ROOT / "docs" / "index.md").read_text("utf-8")
-    listed = {line for block in re.findall(r"```{toctree}\n(.*?)```", index, re.DOTALL) for line in block.split("\n")}
+    listed = {
+        line
+        for block in re.findall(r"```{toctree}\n(.*?)```", index, re.DOTALL)
+        for line in block.split("\n")
+    }
     assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= listed
 
 

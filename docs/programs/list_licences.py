@@ -1,13 +1,13 @@
 """List the licences of what tfspec needs, directly or not, from the metadata of what is installed.
 
-    python docs/programs/list_licences.py docs/licences.md
+python docs/programs/list_licences.py docs/licences.md
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, PackageMetadata, distribution
+from importlib.metadata import PackageMetadata, PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement

@@ -27,9 +27,9 @@ def render(name: str) -> str:
     """Write a file of results as a table in Markdown."""
     results = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
     columns = results["columns"]
-    return "".join(f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in [columns, *results["rows"]]).replace(
-        "\n", f"\n|{'---|' * len(columns)}\n", 1
-    )
+    return "".join(
+        f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in [columns, *results["rows"]]
+    ).replace("\n", f"\n|{'---|' * len(columns)}\n", 1)
 
 
 def filled(text: str) -> str:
