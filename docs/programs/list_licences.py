@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 
 HEAD = """# Licences
 
-What `pip install tfspec` brings along, without the extras, and the licence that each package's own metadata names.
-`make licences` writes this page.
+What `pip install tfspec` brings along, without the extras, and the licence that each package's
+own metadata names. `make licences` writes this page.
 
 | package | licence |
 |---|---|
@@ -38,7 +38,7 @@ def needed(name: str, found: dict[str, PackageMetadata]) -> None:
 
 
 def licence_of(metadata: PackageMetadata) -> str:
-    """Say the licence as an expression, as classifiers, or as its field's first line, whichever is there first."""
+    """Say the licence as an expression, by classifiers, or by its field's first line."""
     if expression := metadata.get("License-Expression"):
         return expression
     classifiers = [

@@ -2,9 +2,9 @@
 
     python docs/programs/tables.py
 
-A table stands between `<!-- table NAME -->` and `<!-- end of table -->`, and NAME.json holds its columns and rows, and
-whence they are: script, commit, date and processor. So pages show their tables wherever they are read, and a test
-holds each to its file.
+A table stands between `<!-- table NAME -->` and `<!-- end of table -->`, and NAME.json holds its columns
+and rows, and whence they are: script, commit, date and processor. So pages show their tables wherever they
+are read, and a test holds each to its file.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ def render(name: str) -> str:
     """Write a file of results as a table in Markdown."""
     results = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
     columns = results["columns"]
-    return "".join(
-        f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in [columns, *results["rows"]]
-    ).replace("\n", f"\n|{'---|' * len(columns)}\n", 1)
+    head, *rows = [f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in [columns, *results["rows"]]]
+    return f"{head}|{'---|' * len(columns)}\n{''.join(rows)}"
 
 
 def filled(text: str) -> str:

@@ -1,8 +1,9 @@
-"""Try a wheel in empty environments: each Python that is found, with the oldest and the newest TensorFlow and Keras.
+"""Try a wheel in empty environments: each Python found, with the oldest and the newest TensorFlow.
 
     python tests/programs/matrix.py dist/tfspec-0.1.0-py3-none-any.whl [3.10-oldest 3.13-newest …]
 
-Prints a line for each environment and exits with 1 if one of them failed. An environment is deleted before the next is made.
+Prints a line for each environment and exits with 1 if one of them failed. An environment is
+deleted before the next is made.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def find_python(version: str) -> str | None:
 
 
 def try_out(python: str, wheel: Path, end: str, folder: Path) -> str:
-    """Install the wheel and walk from sounds to answers of the exported file; return the versions that were used."""
+    """Install the wheel and walk from sounds to the exported file's answers; return the versions used."""
     run(folder, python, "-m", "venv", "venv")
     binaries = folder / "venv" / "bin"
     pins = oldest_of(wheel) if end == "oldest" else []
