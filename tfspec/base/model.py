@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     import numpy as np
 
+    from tfspec.base.frames import EventRule, Frames
+
 Takes = Literal["recording", "windows", "picture"]
 """Where a model's signals come from: recordings, in slices of one channel; windows of a sensor's samples, or
 whatever else stands in arrays; pictures of spectra."""
@@ -49,8 +51,19 @@ class Model(Protocol):
     def thresholds(self) -> tuple[float, ...] | None:
         """Lowest probability at which each class holds; None where it is the likeliest one that holds."""
 
+    @property
+    def frames(self) -> Frames | None:
+        """Where the frames lie of which it says what is heard in them; None where it says that of none."""
+
+    @property
+    def event_rule(self) -> EventRule | None:
+        """How events are made of these."""
+
     def probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Classify (batch, *signal_shape) signals: (batch, classes)."""
+
+    def frame_probabilities(self, signal: np.ndarray) -> np.ndarray:
+        """Say of each frame what is heard in it, where there are any: (batch, frames, classes)."""
 
 
 def scores_in_threads(model: Model) -> bool:

@@ -60,12 +60,14 @@ def event_thresholds(model: Model, threshold: float | None = None) -> dict[str, 
 
     Args:
         model: from `load_model`.
-        threshold: of all classes; None for each class's own where several can hold, and 0.5 otherwise.
+        threshold: of all classes; None for each class's own where several can hold, which are those
+            of frames where there are any, and 0.5 otherwise.
 
     Returns:
         For `find_events`.
     """
-    own = model.thresholds or [HALF] * len(model.class_names)
+    by_frames = model.event_rule and model.event_rule.thresholds
+    own = by_frames or model.thresholds or [HALF] * len(model.class_names)
     return {
         name: each if threshold is None else threshold
         for name, each in zip(model.class_names, own, strict=True)
