@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,3 +51,50 @@ class EventRule(NamedTuple):
     def usual(cls, num_classes: int, threshold: float = 0.5) -> EventRule:
         """Return the rule where nobody has chosen another one."""
         return cls((threshold,) * num_classes, (0.0,) * num_classes)
+
+
+def event_facts(frames: Frames, rule: EventRule) -> dict[str, Any]:
+    """Put into names and values, for JSON, what is known of a model's frames.
+
+    Args:
+        frames: where they lie.
+        rule: how events are made of them.
+
+    Example:
+        >>> event_facts(Frames(0.25, 0.5, 3), EventRule.usual(1))["first_frame_seconds"]
+        0.25
+    """
+    return {
+        "first_frame_seconds": frames.first,
+        "frame_step_seconds": frames.step,
+        "frames": frames.count,
+        **{name: list(values) for name, values in rule._asdict().items()},
+    }
+
+
+def read_event_facts(facts: Mapping[str, Any], num_classes: int) -> tuple[Frames, EventRule]:
+    """Read what `event_facts` wrote.
+
+    Args:
+        facts: the names and values.
+        num_classes: of the model.
+
+    Raises:
+        ValueError: something else was written there.
+
+    Example:
+        >>> frames, rule = Frames(0.25, 0.5, 3), EventRule.usual(2)
+        >>> read_event_facts(event_facts(frames, rule), 2) == (frames, rule)
+        True
+    """
+    try:
+        times = [float(facts[f"{name}_seconds"]) for name in ("first_frame", "frame_step")]
+        frames = Frames(*times, int(facts["frames"]))
+        rule = EventRule(*(tuple(map(float, facts[name])) for name in EventRule._fields))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"what it says of its frames lacks {error}") from None
+    is_sound = math.isfinite(frames.first) and 0 < frames.step < math.inf and frames.count > 0
+    is_sound &= {*map(len, rule)} == {num_classes} and all(0 <= each <= 1 for each in rule.thresholds)
+    if not is_sound or not all(0 <= each < math.inf for each in rule.median_seconds):
+        raise ValueError(f"what it says of its frames cannot be: {facts}")
+    return frames, rule
