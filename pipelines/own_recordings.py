@@ -103,7 +103,9 @@ class OwnRecordings(Embedded, Recordings):
     def manifest(self):
         """List the examples, and cut long recordings into windows that follow one another."""
         columns = Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
-        manifest = inspect_own_recordings(self.data, columns, self.clip_seconds, bar("Checking files"), self._finds_events)
+        manifest = inspect_own_recordings(
+            self.data, columns, self.clip_seconds, bar("Checking files"), self._finds_events
+        )
         manifest = self.with_groups(self.of_classes(manifest))
         if "start" in manifest or not (manifest["seconds"] > 1.5 * self._clip_seconds(manifest)).any():
             return manifest
@@ -137,7 +139,8 @@ class OwnRecordings(Embedded, Recordings):
         if head == "events" and self.labels == "one":
             raise UserError("Several events may sound at once: --labels one goes with --head clip.")
         labels = "several" if head == "events" else self.labels
-        chosen = super(OwnRecordings, replace(self, head=head, labels=labels)).settled(manifest)
+        chosen = replace(self, head=head, labels=labels)  # type: ignore[call-arg]
+        chosen = super(OwnRecordings, chosen).settled(manifest)
         if head == "events":
             say("Head: events, what is heard in each frame (--head clip for what is in each window)")
         seconds, rate = (

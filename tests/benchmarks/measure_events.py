@@ -4,7 +4,7 @@ python tests/benchmarks/measure_events.py DATA OUT                 # DATA/esc10;
 python tests/benchmarks/measure_events.py DATA OUT attention 1     # one model with one seed
 
 DATA/esc10 holds a folder a class with recordings named FOLD-SOURCE-LETTER.ogg. Rain and sea waves are the
-background, the other eight classes the events. Folds 1 and 2 and half the sources of fold 3 sound in training,
+background, the other eight classes the events. Folds 1 and 2 and half of fold 3's sources sound in training,
 the other half of fold 3 in validation, and fold 4 in the test alone. Scenes last a minute and have ten events
 each, which may overlap, of 0.3 to 4 s. An event's level is that of its power above the background's while it
 lasts: drawn from −5 to 20 dB in training and validation; in the test all events of a scene have one of six.
@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from tfspec.audio.decoding import load_audio
-from tfspec.base.frames import EventRule
 from tfspec.base.files import written_beside
-from tfspec.experiment.events import OPERATING_POINTS, hear, known_events
+from tfspec.base.frames import EventRule
+from tfspec.experiment.events import OPERATING_POINTS, hear
 from tfspec.experiment.run import Run
 from tfspec.inference import detect
 from tfspec.pipelines import OwnRecordings
@@ -161,7 +161,14 @@ def measure(folder, out, name, seed, **options):
     """Train a model, or take the one that is trained, and score it on the test."""
     run_folder = out / f"{name}-{seed}"
     steps = Soundscapes(
-        data=folder, out=run_folder, seed=seed, folds=0, exported=False, sample_rate=RATE, **MODELS[name], **options
+        data=folder,
+        out=run_folder,
+        seed=seed,
+        folds=0,
+        exported=False,
+        sample_rate=RATE,
+        **MODELS[name],
+        **options,
     )
     run = Run(run_folder) if (run_folder / "metrics.json").exists() else steps.train()
     from tfspec.experiment.steps import Steps  # the options as they were settled
@@ -173,7 +180,10 @@ def measure(folder, out, name, seed, **options):
     rule = choose_event_rule(in_frames(settled, run, run.part("validation")), truth_of["validation"], names)
     found, truth = in_frames(settled, run, run.part("test")), truth_of["test"]
     made = frame_events(found, names, rule)
-    points = [frame_events(found, names, EventRule((p,) * len(names), rule.median_seconds)) for p in OPERATING_POINTS]
+    points = [
+        frame_events(found, names, EventRule((p,) * len(names), rule.median_seconds))
+        for p in OPERATING_POINTS
+    ]
     recordings = [*found.seconds]
     result = {
         "model": name,

@@ -15,24 +15,24 @@ class Frames(NamedTuple):
     Args:
         first: seconds from the signal's beginning to the middle of the first frame.
         step: seconds from the middle of a frame to that of the next one; each is as long.
-        count: of frames.
+        num_frames: how many there are.
 
     Example:
-        >>> Frames(first=0.25, step=0.5, count=3).begins().tolist()
+        >>> Frames(first=0.25, step=0.5, num_frames=3).begins().tolist()
         [0.0, 0.5, 1.0]
     """
 
     first: float
     step: float
-    count: int
+    num_frames: int
 
     def begins(self) -> np.ndarray:
         """Compute where each frame begins.
 
         Returns:
-            (count,) seconds from the signal's beginning.
+            (num_frames,) seconds from the signal's beginning.
         """
-        return self.first + self.step * (np.arange(self.count) - 0.5)
+        return self.first + self.step * (np.arange(self.num_frames) - 0.5)
 
 
 class EventRule(NamedTuple):
@@ -67,7 +67,7 @@ def event_facts(frames: Frames, rule: EventRule) -> dict[str, Any]:
     return {
         "first_frame_seconds": frames.first,
         "frame_step_seconds": frames.step,
-        "frames": frames.count,
+        "frames": frames.num_frames,
         **{name: list(values) for name, values in rule._asdict().items()},
     }
 
@@ -88,12 +88,12 @@ def read_event_facts(facts: Mapping[str, Any], num_classes: int) -> tuple[Frames
         True
     """
     try:
-        times = [float(facts[f"{name}_seconds"]) for name in ("first_frame", "frame_step")]
-        frames = Frames(*times, int(facts["frames"]))
+        first, step = (float(facts[f"{name}_seconds"]) for name in ("first_frame", "frame_step"))
+        frames = Frames(first, step, int(facts["frames"]))
         rule = EventRule(*(tuple(map(float, facts[name])) for name in EventRule._fields))
     except (KeyError, TypeError) as error:
         raise ValueError(f"what it says of its frames lacks {error}") from None
-    is_sound = math.isfinite(frames.first) and 0 < frames.step < math.inf and frames.count > 0
+    is_sound = math.isfinite(frames.first) and 0 < frames.step < math.inf and frames.num_frames > 0
     is_sound &= {*map(len, rule)} == {num_classes} and all(0 <= each <= 1 for each in rule.thresholds)
     if not is_sound or not all(0 <= each < math.inf for each in rule.median_seconds):
         raise ValueError(f"what it says of its frames cannot be: {facts}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,19 +51,32 @@ class Model(Protocol):
     def thresholds(self) -> tuple[float, ...] | None:
         """Lowest probability at which each class holds; None where it is the likeliest one that holds."""
 
-    @property
-    def frames(self) -> Frames | None:
-        """Where the frames lie of which it says what is heard in them; None where it says that of none."""
-
-    @property
-    def event_rule(self) -> EventRule | None:
-        """How events are made of these."""
-
     def probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Classify (batch, *signal_shape) signals: (batch, classes)."""
 
+
+class EventModel(Model, Protocol):
+    """A model with an `event_head`, which says of each frame, too, what is heard in it."""
+
+    @property
+    def frames(self) -> Frames:
+        """Where the frames lie in a signal."""
+
+    @property
+    def event_rule(self) -> EventRule:
+        """How events are made of what is heard in them."""
+
     def frame_probabilities(self, signal: np.ndarray) -> np.ndarray:
-        """Say of each frame what is heard in it, where there are any: (batch, frames, classes)."""
+        """Say what is heard in the frames of (batch, *signal_shape) signals: (batch, frames, classes)."""
+
+
+def hears_frames(model: Any) -> TypeGuard[EventModel]:
+    """Tell whether a model says of each frame what is heard in it.
+
+    Args:
+        model: any; those of earlier versions do not know of frames.
+    """
+    return getattr(model, "frames", None) is not None
 
 
 def scores_in_threads(model: Model) -> bool:

@@ -1,4 +1,4 @@
-"""What is to be learnt of the frames of signals, made batch by batch from what is told of stretches of time."""
+"""What is to be learnt of the frames of signals, batch by batch from what is told of stretches of time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FrameTargets:
     Example:
         >>> told = '[[0, 2, null, 0], [0.4, 1.1, "owl", 1]]'
         >>> rows = pd.DataFrame({"owl": [1, 1], "cat": [0, None], "events": [told, ""]})
-        >>> made = FrameTargets(rows, ["cat", "owl"], Frames(first=0.25, step=0.5, count=4))
+        >>> made = FrameTargets(rows, ["cat", "owl"], Frames(first=0.25, step=0.5, num_frames=4))
         >>> made[np.array([0, 1])][..., 1].tolist()
         [[1.0, 0.0, 1.0, 0.0, 0.0], [1.0, nan, nan, nan, nan]]
     """
@@ -52,7 +52,7 @@ class FrameTargets:
     def __init__(self, manifest: pd.DataFrame, class_names: Sequence[str], frames: Frames):
         self._of_signals = targets(manifest, class_names, "several")
         self._frames = frames
-        self.shape = (len(manifest), 1 + frames.count, len(class_names))
+        self.shape = (len(manifest), 1 + frames.num_frames, len(class_names))
         places = {name: place for place, name in enumerate(class_names)} | {None: EVERY_CLASS}
         cells = manifest[COLUMN] if COLUMN in manifest else [""] * len(manifest)
         told = [_statements(cell, places) for cell in cells]
@@ -65,23 +65,23 @@ class FrameTargets:
     def _covered(self, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the frames that stretches cover: the first, and the one behind the last."""
         in_frames = (np.stack([start, end, (start + end) / 2]) - self._frames.first) / self._frames.step + 0.5
-        begin, behind = np.ceil(in_frames[:2] - 0.5).clip(0, self._frames.count)
+        begin, behind = np.ceil(in_frames[:2] - 0.5).clip(0, self._frames.num_frames)
         middle = np.floor(in_frames[2])
         is_short = (np.ceil(in_frames[0] - 0.5) >= np.ceil(in_frames[1] - 0.5)) & (middle >= 0)
-        is_short &= middle < self._frames.count
+        is_short &= middle < self._frames.num_frames
         begin, behind = np.where(is_short, middle, begin), np.where(is_short, middle + 1, behind)
         return begin.astype(np.int64), behind.astype(np.int64)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """Make the targets of the rows at these positions: (rows, 1 + frames, classes) float32."""
         _, _, num_classes = self.shape
-        made = np.full((len(rows), self._frames.count, num_classes), np.nan, np.float32)
+        made = np.full((len(rows), self._frames.num_frames, num_classes), np.nan, np.float32)
         told = _ranges(self._firsts[rows], self._counts[rows])
         row = np.repeat(np.arange(len(rows)), self._counts[rows])
         of_every = self._class[told] == EVERY_CLASS
         width = np.where(of_every, num_classes, 1)
         size = (self._end - self._begin)[told] * width
-        # Each cell of what a statement sets: its frame and its class; of two that set it, the later one counts
+        # Each cell that a statement sets, its frame and class; of two that set one the later counts
         statement, place = np.repeat(np.arange(len(told)), size), _ranges(np.zeros(len(told), np.int64), size)
         frame = self._begin[told][statement] + place // width[statement]
         of_class = np.where(of_every, 0, self._class[told])[statement] + place % width[statement]
@@ -125,7 +125,7 @@ def check_keeps_time(augmentation: Augmentation) -> None:
     moving = [layer for layer in augmentation.layers if not layer.keeps_time]
     if moving:
         raise UserError(
-            f"{', '.join(layer.name for layer in moving)} would move sounds away from when they are annotated. "
+            f"{', '.join(layer.name for layer in moving)} would move sounds from when they are annotated. "
             "Leave out what shifts, stretches or masks time."
         )
 
@@ -136,13 +136,19 @@ def _statements(cell: str, places: dict[str | None, int]) -> list[tuple]:
         return []
     try:
         told = [(float(start), float(end), name, value) for start, end, name, value in json.loads(cell)]
-        if not all(np.isfinite([start, end]).all() and value in (0, 1, None) for start, end, _, value in told):
+        if not all(
+            np.isfinite([start, end]).all() and value in (0, 1, None) for start, end, _, value in told
+        ):
             raise ValueError
     except (ValueError, TypeError, RecursionError):
         raise UserError(
             f"The column `{COLUMN}` must hold lists [start, end, label, value]. Received: {cell[:200]!r}"
         ) from None
-    return [(*times, places[name], np.nan if value is None else value) for *times, name, value in told if name in places]
+    return [
+        (*times, places[name], np.nan if value is None else value)
+        for *times, name, value in told
+        if name in places
+    ]
 
 
 def _ranges(first: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -43,8 +43,8 @@ def evaluate(
     Every example is predicted by the mean of all models, in cross-validation by that of the models that
     were not trained on its fold. Writes metrics.json, predictions.csv, groups.csv (the scores of each group
     by itself, where any has several examples) and figures/: into the run folder for the validation part, into
-    evaluations/ in it for the rest. The thresholds of several labels, and of events in frames, are chosen on the validation
-    part, and written into best.keras.
+    evaluations/ in it for the rest. The thresholds of several labels, and of events in frames, are
+    chosen on the validation part, and written into best.keras.
 
     Args:
         steps: the pipeline of the run.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from tfspec.scores.event_rules import choose_event_rule
 from tfspec.scores.events import event_scores, segment_scores
 from tfspec.scores.frames import RecordingFrames, frame_events, join_windows
 from tfspec.scores.psds import CONFUSED, LOCATED, psds
+from tfspec.scores.types import EventScores
 
 COLLARS = (0.2, 1.0)
 OPERATING_POINTS = tuple((np.arange(1, 50) / 50).tolist())
@@ -50,7 +50,9 @@ def known_events(rows: pd.DataFrame) -> pd.DataFrame | None:
         if not any(name is None and value == 0 for *_, name, value in told):
             return None
         found = [(start + begin, end + begin, name) for start, end, name, value in told if value == 1]
-        events += [(path, round(start, TIME_DIGITS), round(end, TIME_DIGITS), name) for start, end, name in found]
+        events += [
+            (path, round(start, TIME_DIGITS), round(end, TIME_DIGITS), name) for start, end, name in found
+        ]
     table = pd.DataFrame(events, columns=["path", "start", "end", "label"])
     return table.drop_duplicates().sort_values(["path", "start", "label"], ignore_index=True)
 
@@ -89,7 +91,7 @@ def _frame_means(models: Sequence[Classifier], batch: np.ndarray) -> np.ndarray:
 
 def score_events(
     found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str], rule: EventRule
-) -> dict[str, Any]:
+) -> EventScores:
     """Score what is heard in recordings against what is known to be there.
 
     Args:
@@ -120,7 +122,7 @@ def score_events(
 
 def evaluate_events(
     steps: Steps, run: Run, asked: Asked, rows: pd.DataFrame, choose: bool
-) -> tuple[dict[str, Any], EventRule] | None:
+) -> tuple[EventScores, EventRule] | None:
     """Score the events that a run's models find in rows, where these tell all events.
 
     Args:

@@ -39,4 +39,6 @@ def _frames(steps: Steps, read: Reader, num_classes: int) -> Frames | None:
     """Tell where the frames lie of the network that trains on the examples, if it has any."""
     front_end = steps.front_end()
     feature_shape = front_end.compute_output_shape((None, *read.signal_shape))[1:]
-    return frames_of(front_end, steps.backbone(feature_shape, num_classes), read.signal_shape, read.sample_rate)
+    return frames_of(
+        front_end, steps.backbone(feature_shape, num_classes), read.signal_shape, read.sample_rate
+    )

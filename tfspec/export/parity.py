@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfspec.base.errors import UserError
-from tfspec.base.model import Labels, Model
+from tfspec.base.model import Labels, Model, hears_frames
 from tfspec.base.options import Quantize
 from tfspec.export.diagnosis import worst_layers
 from tfspec.export.saved_model import SavedModelClassifier
@@ -66,7 +66,7 @@ def compare(
             start = time.perf_counter()
             received[name].append(file.probabilities(batch))
             seconds[name].append((time.perf_counter() - start) / len(batch))
-            if classifier.frames is not None:
+            if hears_frames(file):
                 off = np.abs(file.frame_probabilities(batch) - classifier.frame_probabilities(batch))
                 off_in_frames[name] = max(off_in_frames[name], float(off.max()))
     parity = {

@@ -26,7 +26,8 @@ SIGNAL = Path("assets.extra", "signal.json")
 def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None:
     """Write a SavedModel from raw signals to `logits`, `probabilities` and `class_names`.
 
-    With an `event_head` also to `frame_probabilities`, whose times stand in the file below. Where several classes can hold at once, also to `thresholds`, the lowest probability at which each does.
+    Where several classes can hold at once, also to `thresholds`, the lowest probability at which each does;
+    with an `event_head` also to `frame_probabilities`, whose times stand in the file below.
     Sample rate and what the signals come from stand in `assets.extra/signal.json`.
 
     Args:

@@ -52,8 +52,9 @@ def tflite_model(
 
     Returns:
         The file. Its signature takes `signal`, (1, *signal_shape), and gives `probabilities`, (1, classes),
-        and maybe `frame_probabilities`, (1, frames, classes), whose times stand in its metadata. It has builtin operators only, and labels and sample rate in its metadata. The tensors where the
-        parts meet are named `features` and `logits`.
+        and maybe `frame_probabilities`, (1, frames, classes). It has builtin operators only, and labels,
+        sample rate and times of frames in its metadata. The tensors where the parts meet are named `features`
+        and `logits`.
 
     Raises:
         ValueError: there is no such mode, or "int8" of a backbone with a loop or without signals to
@@ -90,7 +91,7 @@ def tflite_model(
 def _parts(classifier: Classifier) -> list[Callable[[], tf.lite.TFLiteConverter]]:
     """Trace a file's three parts; NaN cannot pass through integers, so a flag goes round the backbone."""
     signal = tf.TensorSpec((1, *classifier.signal_shape), tf.float32, "signal")
-    frames = () if classifier.frames is None else (1 + classifier.frames.count,)
+    frames = () if classifier.frames is None else (1 + classifier.frames.num_frames,)
     logits = tf.TensorSpec((1, *frames, len(classifier.class_names)), tf.float32, "logits")
 
     @tf.function(input_signature=[signal])
@@ -102,7 +103,11 @@ def _parts(classifier: Classifier) -> list[Callable[[], tf.lite.TFLiteConverter]
     def head(logits, finite_signal):
         given = finite.or_nan(classifier.activation(logits), finite_signal)
         of_signals = {"probabilities": of_signal(given)}
-        return of_signals if classifier.frames is None else {**of_signals, "frame_probabilities": of_frames(given)}
+        return (
+            of_signals
+            if classifier.frames is None
+            else {**of_signals, "frame_probabilities": of_frames(given)}
+        )
 
     return [
         functools.partial(converter_of, front_end.get_concrete_function(), classifier.front_end),

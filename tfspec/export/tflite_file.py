@@ -73,7 +73,7 @@ class TFLiteClassifier:
         """
         if self.frames is None:
             raise UserError("This model says what is in a whole signal, and not in its frames.")
-        return self._run(signal, "frame_probabilities", (self.frames.count, len(self.class_names)))
+        return self._run(signal, "frame_probabilities", (self.frames.num_frames, len(self.class_names)))
 
     def _run(self, signal: np.ndarray, output: str, shape: tuple[int, ...]) -> np.ndarray:
         signal = np.asarray(signal, np.float32)
@@ -106,9 +106,9 @@ class TFLiteClassifier:
 def _signal_shape(runner: Any, num_classes: int, frames: Frames | None) -> tuple[int, ...]:
     """Return the shape of one signal; the file must show on silence that it gives what it should."""
     details = runner.get_input_details()
-    shapes = {"probabilities": (1, num_classes)}
+    shapes: dict[str, tuple[int, ...]] = {"probabilities": (1, num_classes)}
     if frames is not None:
-        shapes["frame_probabilities"] = (1, frames.count, num_classes)
+        shapes["frame_probabilities"] = (1, frames.num_frames, num_classes)
     if list(details) != ["signal"] or {*runner.get_output_details()} != {*shapes}:
         raise ValueError(
             f"it takes {list(details)} and gives {list(runner.get_output_details())}, "

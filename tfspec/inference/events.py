@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.base.model import HALF, Model
+from tfspec.base.model import HALF, Model, hears_frames
 
 # Windows that touch may be apart by the rounding of their times.
 TOUCHING_SECONDS = 1e-6
@@ -66,8 +66,8 @@ def event_thresholds(model: Model, threshold: float | None = None) -> dict[str, 
     Returns:
         For `find_events`.
     """
-    by_frames = model.event_rule and model.event_rule.thresholds
-    own = by_frames or model.thresholds or [HALF] * len(model.class_names)
+    chosen = model.event_rule.thresholds if hears_frames(model) else model.thresholds
+    own = chosen or [HALF] * len(model.class_names)
     return {
         name: each if threshold is None else threshold
         for name, each in zip(model.class_names, own, strict=True)

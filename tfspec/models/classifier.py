@@ -41,8 +41,8 @@ class Classifier(keras.Model):
 
     Raises:
         ValueError: the names are no list of different texts, a size or the sample rate is no number above 0,
-            the thresholds are not one number in 0…1 a class, frames are not of several labels, or front end, backbone and names do not fit
-            together.
+            the thresholds are not one number in 0…1 a class, frames are not of several labels, or front end,
+            backbone and names do not fit together.
 
     Input shape:
         (batch, *signal_shape), float32.
@@ -153,8 +153,8 @@ class Classifier(keras.Model):
         Example:
             >>> from tfspec.frontends import Spectrogram
             >>> from tfspec.models import conv2d, event_head
-            >>> backbone = event_head(conv2d((None, 129, 1), 2))
-            >>> model = Classifier(Spectrogram(256, 80), backbone, ["a", "b"], (8000,), 8000, labels="several")
+            >>> front_end, backbone = Spectrogram(256, 80), event_head(conv2d((None, 129, 1), 2))
+            >>> model = Classifier(front_end, backbone, ["a", "b"], (8000,), 8000, labels="several")
             >>> model.frame_probabilities(np.zeros([3, 8000])).shape
             (3, 20, 2)
         """

@@ -17,6 +17,7 @@ from keras import layers
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
 from tfspec.base.frames import Frames
+from tfspec.models.along_time import normalized
 
 Pooling = Literal["attention", "linear", "max"]
 """How a signal's logits come from its frames: weighted by what the network has learnt to attend to; each
@@ -29,15 +30,19 @@ LONGER = 1024
 """Frames by which a signal is lengthened to see how many more a network gives; a multiple of all strides."""
 
 
-def event_head(backbone: keras.Model, pooling: Pooling = "attention", dropout: float = 0.3) -> keras.Model:
+def event_head(
+    backbone: keras.Model, pooling: Pooling = "attention", context: int = 15, dropout: float = 0.3
+) -> keras.Model:
     """Backbone that says of each frame what is heard in it, on all of another backbone but its head.
 
-    What the other one averages over time and bins at last goes, averaged and maximised over bins alone, into
-    a dense layer for each frame. Its frames are as far apart as that network's strides make them. From the
+    What the other one averages over time and bins at last is averaged and maximised over bins alone. A
+    convolution of each channel along time adds what was before and comes, which tells a pause from an end.
+    Then there is a dense layer for each frame. Its frames are as far apart as that network's strides make them. From the
     frames' probabilities p comes the signal's:
 
     - "attention": Σ a · p with weights a, of the sum 1, from a softmax over time of a second dense layer
-      (Kong et al., "PANNs: large-scale pretrained audio neural networks for audio pattern recognition", 2020);
+      (Kong et al., "PANNs: large-scale pretrained audio neural networks for audio pattern recognition",
+      2020);
     - "linear": Σ p² / Σ p, the linear softmax, which has the best gradients of what has no weights of its own
       (Wang et al., "A comparison of five multiple instance learning pooling functions for sound event
       detection with weak labeling", 2019);
@@ -48,6 +53,7 @@ def event_head(backbone: keras.Model, pooling: Pooling = "attention", dropout: f
             over time and bins before its last layers, as most of `tfspec.models` do. Its weights up to there
             are the new one's, too.
         pooling: from frames to the signal.
+        context: frames that the convolution spans.
         dropout: share of what a frame's logits are made of that is left out in training.
 
     Returns:
@@ -55,7 +61,8 @@ def event_head(backbone: keras.Model, pooling: Pooling = "attention", dropout: f
         then each frame's.
 
     Raises:
-        ValueError: there is no such pooling, or the dropout is no share.
+        ValueError: there is no such pooling, the context is not a positive integer, or the dropout is no
+            share.
         UserError: the backbone has no layer that averages over time and bins.
 
     Example:
@@ -64,10 +71,14 @@ def event_head(backbone: keras.Model, pooling: Pooling = "attention", dropout: f
         (None, 51, 3)
     """
     arguments.one_of("pooling", pooling, get_args(Pooling))
+    arguments.integer("context", context)
     arguments.between("dropout", dropout, 0, 1)
     num_classes = backbone.output_shape[-1]
     x = _before_average(backbone)
-    x = layers.Concatenate()([keras.ops.mean(x, axis=2), keras.ops.max(x, axis=2)])
+    x = layers.Concatenate()([keras.ops.mean(x, axis=2, keepdims=True), keras.ops.max(x, axis=2, keepdims=True)])
+    around = layers.DepthwiseConv2D((context, 1), padding="same", use_bias=False)(x)
+    x = layers.Add()([x, layers.ReLU()(normalized(around))])
+    x = layers.Reshape((x.shape[1] or -1, x.shape[3]))(x)
     x = layers.Dropout(dropout)(x)
     made = [layers.Dense(num_classes, dtype="float32", name="frame_logits")(x)]
     if pooling == "attention":
@@ -195,7 +206,7 @@ def frames_of(
         >>> from tfspec.models import conv2d
         >>> spectrogram, backbone = Spectrogram(256, 80), event_head(conv2d((None, 129, 1), 2))
         >>> frames_of(spectrogram, backbone, (8000,), 8000)
-        Frames(first=0.116, step=0.04, count=20)
+        Frames(first=0.116, step=0.04, num_frames=20)
     """
     if len(backbone.output_shape) != 3:
         return None

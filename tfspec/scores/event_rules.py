@@ -13,15 +13,13 @@ from tfspec.scores.events import OFFSET_SHARE, coded, event_counts
 from tfspec.scores.frames import RecordingFrames, frame_events
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 1, 0.05), 2).tolist())
-MEDIAN_SECONDS = (0.0, 0.25, 0.5, 1.0)
+MEDIAN_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0)
 COLLARS = (0.2, 1.0)
 """Seconds; the F1 of events is averaged over both, so that a rule is good at where events are even where a
 model is not good at when they begin."""
 
 
-def choose_event_rule(
-    found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str]
-) -> EventRule:
+def choose_event_rule(found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str]) -> EventRule:
     """Choose for each class the threshold and the filter with which its events have the highest F1.
 
     Of equally good ones the threshold nearest to a half counts, then the shorter filter. A class that has no

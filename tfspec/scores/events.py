@@ -120,13 +120,13 @@ def event_scores(
         `intervals` of 95 % of `f1` and `macro_f1` over recordings drawn anew.
 
     Example:
-        >>> truth = pd.DataFrame({"path": ["a", "a"], "start": [0, 5], "end": [1, 6], "label": ["owl", "owl"]})
+        >>> truth = pd.DataFrame({"path": ["a"] * 2, "start": [0, 5], "end": [1, 6], "label": ["owl"] * 2})
         >>> found = truth.assign(start=[0.1, 5.5])
         >>> event_scores(truth, found, ["a"], ["owl"])["f1"]
         0.5
     """
-    both = [coded(each, recordings, class_names) for each in (truth, found)]
-    counts = event_counts(*both, len(recordings), len(class_names), collar, offset_share)
+    there, made = (coded(each, recordings, class_names) for each in (truth, found))
+    counts = event_counts(there, made, len(recordings), len(class_names), collar, offset_share)
     return {"collar": collar, **_scores(counts, class_names)}
 
 
@@ -161,7 +161,7 @@ def segment_scores(
     both = [coded(each, recordings, class_names) for each in (truth, found)]
     longest = 1 + int(max(each.end.max(initial=0) for each in both) // segment_seconds + 1)
     cells = [_cells(each, segment_seconds, longest, num_classes) for each in both]
-    shared = np.intersect1d(*cells, assume_unique=True)
+    shared = np.intersect1d(cells[0], cells[1], assume_unique=True)
     groups = [each // (longest * num_classes) * num_classes + each % num_classes for each in (shared, *cells)]
     size = num_recordings * num_classes
     numbers = [np.bincount(each, minlength=size) for each in groups]

@@ -36,8 +36,8 @@ def join_windows(
     """Join the frames of overlapping windows to those of a recording.
 
     A frame of the recording is between two of a window, by which it is interpolated. It is the mean over the
-    windows that reach over its middle, each weighted by how near it is to the window's own middle: at its ends
-    a network does not know what was before, or comes.
+    windows that reach over its middle, each weighted by how near it is to the window's own middle: at its
+    ends a network does not know what was before, or comes.
 
     Args:
         starts: (windows,) seconds.
@@ -62,11 +62,11 @@ def join_windows(
     for start, values in zip(starts, probabilities, strict=True):
         inside = slice(*np.searchsorted(middles, [start, start + window_seconds + 1e-9]))
         since = middles[inside] - start
-        place = ((since - frames.first) / frames.step).clip(0, frames.count - 1)
+        place = ((since - frames.first) / frames.step).clip(0, frames.num_frames - 1)
         before = np.floor(place).astype(int)
         share = (place - before)[:, np.newaxis]
         own = 1 - np.abs(2 * since / window_seconds - 1)[:, np.newaxis] + LEAST_WEIGHT
-        behind = np.minimum(before + 1, frames.count - 1)
+        behind = np.minimum(before + 1, frames.num_frames - 1)
         total[inside] += own * ((1 - share) * values[before] + share * values[behind])
         weight[inside] += own
     with np.errstate(invalid="ignore"):

@@ -111,7 +111,10 @@ def _counts(
     events = coded(truth, names, class_names)
     order = np.lexsort((events.start, events.recording))  # whatever the class
     events = Coded(*(each[order] for each in events))
-    points = [_at_point(events, coded(each, names, class_names), len(names), num_classes, tolerance) for each in found]
+    points = [
+        _at_point(events, coded(each, names, class_names), len(names), num_classes, tolerance)
+        for each in found
+    ]
     right, wrong, confused = (np.stack(each, axis=1) for each in zip(*points, strict=True))
     of_class = events.recording * num_classes + events.label
     size, shape = len(names) * num_classes, (len(names), num_classes)

@@ -66,7 +66,8 @@ def usual_event_window(events: pd.DataFrame) -> float:
         UserError: as of `usual_window`.
 
     Example:
-        >>> usual_event_window(pd.DataFrame({"start": [0.0, 5.0], "end": [1.0, 8.0], "problem": [None, None]}))
+        >>> events = pd.DataFrame({"start": [0.0, 5.0], "end": [1.0, 8.0], "problem": [None, None]})
+        >>> usual_event_window(events)
         6.0
     """
     return float(np.clip(EVENTS_A_WINDOW * usual_window(events), SHORTEST_HEARD_IN, LONGEST_HEARD_IN))
@@ -269,8 +270,8 @@ def _pairs(windows: pd.DataFrame, events: pd.DataFrame) -> tuple[np.ndarray, np.
         if path in places:
             window, event = _touching(window_times[places[path]], event_times[own])
             pairs.append((places[path][window], own[event]))
-    window, event = zip(*pairs, strict=True)
-    return np.concatenate(window), np.concatenate(event)
+    windows_of_pairs, events_of_pairs = zip(*pairs, strict=True)
+    return np.concatenate(windows_of_pairs), np.concatenate(events_of_pairs)
 
 
 def _share_enough(one: np.ndarray, other: np.ndarray, min_overlap: float) -> np.ndarray:
