@@ -1,7 +1,6 @@
 """Sound-event heads: logits of frames and of the signal, when the frames are, and what is exported of them."""
 
 import json
-import sys
 import zipfile
 
 import keras
@@ -181,12 +180,17 @@ def test_ensembles_and_temperatures_have_frames_too(model, signals):
 def test_exported_files_hear_the_same_frames(model, signals, tmp_path):
     parity = export(model, tmp_path / "export", [signals])
     assert max(each["largest_frame_difference"] for each in parity.values()) < 1e-4
-    saved, lite = SavedModelClassifier(tmp_path / "export/saved_model"), TFLiteClassifier(tmp_path / "export/model.tflite")
+    saved, lite = (
+        SavedModelClassifier(tmp_path / "export/saved_model"),
+        TFLiteClassifier(tmp_path / "export/model.tflite"),
+    )
     broken = np.concatenate([signals, np.full((1, RATE), np.inf, np.float32)])
     for file in (saved, lite):
         assert file.frames == model.frames and file.event_rule == model.event_rule
         np.testing.assert_allclose(file.probabilities(signals), model.probabilities(signals), atol=1e-4)
-        np.testing.assert_allclose(file.frame_probabilities(broken), model.frame_probabilities(broken), atol=1e-4)
+        np.testing.assert_allclose(
+            file.frame_probabilities(broken), model.frame_probabilities(broken), atol=1e-4
+        )
     facts = json.loads(zipfile.ZipFile(tmp_path / "export/model.tflite").read("events.json"))
     assert read_event_facts(facts, 3) == (model.frames, model.event_rule)
 

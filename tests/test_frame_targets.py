@@ -65,19 +65,28 @@ def test_targets_are_what_is_told_frame_by_frame(rows, random):
     received = made[order]
     assert received.dtype == np.float32 and received.shape == (5, 21, 2)
     told = [[(s, s + d, n, v) for s, d, n, v in each] for each in rows]
-    edge = [abs((t * 10) % 1 - 0.5) < 1e-6 or abs((t * 10) % 1) < 1e-6 for each in told for s, e, *_ in each for t in (s, e, (s + e) / 2)]
+    edge = [
+        abs((t * 10) % 1 - 0.5) < 1e-6 or abs((t * 10) % 1) < 1e-6
+        for each in told
+        for s, e, *_ in each
+        for t in (s, e, (s + e) / 2)
+    ]
     if not any(edge):  # what lies on the edge of a frame may go either way
         np.testing.assert_array_equal(received, [by_loops(told[i], clips[i]) for i in order])
 
 
 def test_weak_rows_and_strong_ones_in_one_set():
-    rows = pd.DataFrame({"cat": [1, 0], "owl": [0, 0], "events": ["", '[[0, 2, null, 0], [1, 1.5, "owl", 1]]']})
+    rows = pd.DataFrame(
+        {"cat": [1, 0], "owl": [0, 0], "events": ["", '[[0, 2, null, 0], [1, 1.5, "owl", 1]]']}
+    )
     weak, strong = FrameTargets(rows, NAMES, GRID)[np.arange(2)]
     assert weak[0].tolist() == [1, 0] and np.isnan(weak[1:]).all()
     assert strong[0].tolist() == [0, 1] and strong[1:, 1].nonzero()[0].tolist() == [10, 11, 12, 13, 14]
 
 
-@pytest.mark.parametrize("cell", ["{", "[1]", "[[0, 1, null]]", '[["a", 1, null, 0]]', '[[0, 1, "owl", 7]]', "7", "[" * 9999])
+@pytest.mark.parametrize(
+    "cell", ["{", "[1]", "[[0, 1, null]]", '[["a", 1, null, 0]]', '[[0, 1, "owl", 7]]', "7", "[" * 9999]
+)
 def test_what_is_no_list_of_statements_is_refused(cell):
     with pytest.raises(UserError, match="must hold lists"):
         FrameTargets(pd.DataFrame({"cat": [0], "owl": [0], "events": [cell]}), NAMES, GRID)
@@ -97,7 +106,16 @@ def test_what_moves_sounds_in_time_is_refused(layers):
     reader = ArrayReader(np.zeros((1, 8)))
     for make in (make_dataset, SignalSequence):
         with pytest.raises(UserError, match="annotated"):
-            make(rows, reader, NAMES, 1, epochs=Epochs(0), augmentation=Augmentation(**layers), labels="several", frames=GRID)
+            make(
+                rows,
+                reader,
+                NAMES,
+                1,
+                epochs=Epochs(0),
+                augmentation=Augmentation(**layers),
+                labels="several",
+                frames=GRID,
+            )
 
 
 def test_what_leaves_time_alone_may_be_used():
@@ -112,7 +130,20 @@ def test_mixing_joins_the_frames_of_both(rng):
     mix_up = MixUp(0.5, 0.5, probability=1)
     make = (make_dataset, SignalSequence)
     batches = [
-        next(iter(each(rows, ArrayReader(np.eye(2)), NAMES, 2, epochs=Epochs(0), augmentation=Augmentation(mix_up=mix_up), labels="several", frames=GRID)))
+        next(
+            iter(
+                each(
+                    rows,
+                    ArrayReader(np.eye(2)),
+                    NAMES,
+                    2,
+                    epochs=Epochs(0),
+                    augmentation=Augmentation(mix_up=mix_up),
+                    labels="several",
+                    frames=GRID,
+                )
+            )
+        )
         for each in make
     ]
     for signals, targets in batches:
@@ -124,7 +155,7 @@ def test_mixing_joins_the_frames_of_both(rng):
 
 
 def test_memory_does_not_grow_with_frames():
-    rows = pd.DataFrame({"cat": [0.0] * 1000, "owl": 0.0, "events": '[[0, 2, null, 0]]'})
+    rows = pd.DataFrame({"cat": [0.0] * 1000, "owl": 0.0, "events": "[[0, 2, null, 0]]"})
     huge = FrameTargets(rows, NAMES, Frames(1e-6, 2e-6, 10**6))
     held = sum(each.nbytes for each in vars(huge).values() if isinstance(each, np.ndarray))
     assert held < 100_000 and huge.shape == (1000, 1 + 10**6, 2)

@@ -75,7 +75,9 @@ def event_head(
     arguments.between("dropout", dropout, 0, 1)
     num_classes = backbone.output_shape[-1]
     x = _before_average(backbone)
-    x = layers.Concatenate()([keras.ops.mean(x, axis=2, keepdims=True), keras.ops.max(x, axis=2, keepdims=True)])
+    x = layers.Concatenate()(
+        [keras.ops.mean(x, axis=2, keepdims=True), keras.ops.max(x, axis=2, keepdims=True)]
+    )
     around = layers.DepthwiseConv2D((context, 1), padding="same", use_bias=False)(x)
     x = layers.Add()([x, layers.ReLU()(normalized(around))])
     x = layers.Reshape((x.shape[1] or -1, x.shape[3]))(x)
