@@ -1,4 +1,4 @@
-"""Sound-event heads: logits of frames and of the signal, when the frames are, and what is exported of them."""
+"""Sound-event heads: logits of frames and of the signal, when the frames are, and what is exported."""
 
 import json
 import zipfile
@@ -108,7 +108,7 @@ def test_a_large_network_is_cut_where_time_is_left():
 
 @pytest.mark.parametrize("halvings", [0, 2, 4])
 def test_frames_of_residual_hear_what_is_when_they_are(halvings, rng):
-    """Whatever the weights: the middle of what a frame's logits come from is where the frame is said to be."""
+    """Whatever the weights, the middle of what a frame's logits come from is where it is said to be."""
     keras.utils.set_random_seed(1)
     network = residual((None, 16, 1), 2, width=4, time_halvings=halvings)
     spectrogram = Spectrogram(30, 10)

@@ -68,7 +68,8 @@ def event_facts(frames: Frames, rule: EventRule) -> dict[str, Any]:
         "first_frame_seconds": frames.first,
         "frame_step_seconds": frames.step,
         "frames": frames.num_frames,
-        **{name: list(values) for name, values in rule._asdict().items()},
+        "thresholds": list(rule.thresholds),
+        "median_seconds": list(rule.median_seconds),
     }
 
 
@@ -90,7 +91,7 @@ def read_event_facts(facts: Mapping[str, Any], num_classes: int) -> tuple[Frames
     try:
         first, step = (float(facts[f"{name}_seconds"]) for name in ("first_frame", "frame_step"))
         frames = Frames(first, step, int(facts["frames"]))
-        rule = EventRule(*(tuple(map(float, facts[name])) for name in EventRule._fields))
+        rule = EventRule(*(tuple(map(float, facts[name])) for name in ("thresholds", "median_seconds")))
     except (KeyError, TypeError) as error:
         raise ValueError(f"what it says of its frames lacks {error}") from None
     is_sound = math.isfinite(frames.first) and 0 < frames.step < math.inf and frames.num_frames > 0

@@ -112,7 +112,7 @@ def score_events(
         for threshold in OPERATING_POINTS
     ]
     return {
-        "rule": {name: list(values) for name, values in rule._asdict().items()},
+        "rule": {"thresholds": list(rule.thresholds), "median_seconds": list(rule.median_seconds)},
         "event_based": [event_scores(truth, made, recordings, class_names, collar) for collar in COLLARS],
         "segment_based": segment_scores(truth, made, recordings, class_names),
         "psds_located": psds(truth, points, found.seconds, class_names, LOCATED),

@@ -136,7 +136,7 @@ def write_metadata(
             f"{len(class_names)} class names, {len(graph.inputs)} inputs and outputs of shapes {shapes}: "
             "give a model with one input and one output, and one name a score"
         )
-    order = [len(shape) > 2 for shape in shapes]
+    order = [frames is not None and len(shape) > 2 for shape in shapes]
     metadata = _pack(name, description, sample_rate, takes, thresholds is not None, order)
     facts = [] if frames is None or event_rule is None else [json.dumps(event_facts(frames, event_rule))]
     entry = schema.MetadataT()

@@ -120,5 +120,5 @@ def _signal_shape(runner: Any, num_classes: int, frames: Frames | None) -> tuple
     given = runner(signal=np.zeros((1, *shape), np.float32))
     for name, wanted in shapes.items():
         if given[name].shape != wanted or given[name].dtype != np.float32:
-            raise ValueError(f"it has {num_classes} labels and gives {name} of shape {given[name].shape}")
+            raise ValueError(f"it has {num_classes} labels and gives an array of shape {given[name].shape}")
     return tuple(shape)
