@@ -37,10 +37,8 @@ def event_head(
 
     What the other one averages over time and bins at last is averaged and maximised over bins alone. A
     convolution of each channel along time adds what was before and comes, which tells a pause from an end.
-    Then there is a dense layer for each frame. Its frames are as far apart as that network's strides make them.
-    From
-    the
-    frames' probabilities p comes the signal's:
+    Then there is a dense layer for each frame. The frames are as far apart as the network's strides make
+    them. From their probabilities p comes the signal's:
 
     - "attention": Σ a · p with weights a, of the sum 1, from a softmax over time of a second dense layer
       (Kong et al., "PANNs: large-scale pretrained audio neural networks for audio pattern recognition",
