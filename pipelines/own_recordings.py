@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import keras
 import pandas as pd
 
 from tfspec.audio.decoding import Padding
+from tfspec.augment import Augmentation, Compose
 from tfspec.base.errors import UserError
 from tfspec.base.options import Hertz, Name, Seconds
 from tfspec.base.progress import bar, say
 from tfspec.data.choices import described_fit, in_windows, usual_length, usual_rate
+from tfspec.data.frame_targets import COLUMN
 from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.own_recordings import inspect_own_recordings
 from tfspec.frontends import Decibel, MelSpectrogram
+from tfspec.models import event_head, residual, transfer
+from tfspec.models.events import Pooling
 from tfspec.pipelines.embedded import Embedded
 from tfspec.pipelines.recordings import Recordings
+from tfspec.training.losses import EventLoss
 
 RATE = 16000
 """What stands for the sample rate before it is chosen."""
@@ -29,6 +35,16 @@ SHORT_SECONDS, SHORT_STEP, LONG_STEP = 2.0, 0.016, 0.04
 """Clips up to this length have frames this far apart, in seconds; longer ones are seen coarser."""
 FINE_STEP = 0.02
 SHORTEST_FFT = 512
+EVENT_FRAME, EVENT_STEP, EVENT_BANDS = 0.04, 0.02, 64
+"""Frames, in seconds, and bands of features in which events are found."""
+EVENT_HALVINGS = 2
+"""How often `residual` halves their frames: what it gives are 80 ms apart."""
+EVENT_LAYERS = {
+    "mobilenet_v2": "block_13_expand_relu",
+    "efficientnet_b0": "block6a_expand_activation",
+    "resnet50": "conv4_block6_out",
+}
+"""Layers of larger networks, for which frames are 10 ms apart, that give every 16th frame."""
 
 
 @dataclass(kw_only=True)
@@ -45,6 +61,7 @@ class OwnRecordings(Embedded, Recordings):
 
     name: ClassVar[str] = "recordings"
     padding: ClassVar[Padding] = "silence"
+    earlier: ClassVar[Mapping[str, Any]] = {"head": "clip"}
 
     sample_rate: Hertz | None = None
     """Samples per second that recordings are resampled to; the commonest, at most 32 kHz, if not given."""
@@ -59,6 +76,12 @@ class OwnRecordings(Embedded, Recordings):
     """Columns of the table, one a class, in place of labels."""
     group_column: Name | None = None
     """Column of the table that names the groups."""
+
+    head: Literal["clip", "events"] | None = None
+    """Say of each clip what is in it, or of each frame of it what is heard when; if not given, "events" of
+    annotated recordings."""
+    pooling: Pooling = "attention"
+    """How, with events, what is in a clip comes from what is heard in its frames."""
 
     def check_length(self):
         """Check the length once all that it is made of is chosen."""
@@ -80,11 +103,20 @@ class OwnRecordings(Embedded, Recordings):
     def manifest(self):
         """List the examples, and cut long recordings into windows that follow one another."""
         columns = Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
-        manifest = inspect_own_recordings(self.data, columns, self.clip_seconds, bar("Checking files"))
+        manifest = inspect_own_recordings(
+            self.data, columns, self.clip_seconds, bar("Checking files"), self._finds_events
+        )
         manifest = self.with_groups(self.of_classes(manifest))
         if "start" in manifest or not (manifest["seconds"] > 1.5 * self._clip_seconds(manifest)).any():
             return manifest
         return in_windows(manifest, self._clip_seconds(manifest))
+
+    @property
+    def _finds_events(self) -> bool:
+        """Whether frames are learnt where they are annotated."""
+        return self.head == "events" or (
+            self.head is None and not self.is_embedded and self.start_from is None
+        )
 
     def _clip_seconds(self, manifest: pd.DataFrame) -> float:
         if self.clip_seconds is not None:
@@ -101,7 +133,16 @@ class OwnRecordings(Embedded, Recordings):
 
     def settled(self, manifest):
         """Choose rate and length, and say how many recordings are cut or padded."""
-        chosen = super().settled(manifest)
+        head = self.head or ("events" if COLUMN in manifest else "clip")
+        if head == "events" and (self.is_embedded or self.start_from is not None):
+            raise UserError("Events are found by a network that trains as a whole: give --head clip.")
+        if head == "events" and self.labels == "one":
+            raise UserError("Several events may sound at once: --labels one goes with --head clip.")
+        labels = "several" if head == "events" else self.labels
+        chosen = replace(self, head=head, labels=labels)  # type: ignore[call-arg]
+        chosen = super(OwnRecordings, chosen).settled(manifest)
+        if head == "events":
+            say("Head: events, what is heard in each frame (--head clip for what is in each window)")
         seconds, rate = (
             self._clip_seconds(manifest),
             chosen.sample_rate or usual_rate(manifest["sample_rate"]),
@@ -121,12 +162,15 @@ class OwnRecordings(Embedded, Recordings):
     def _pictures(self) -> keras.Sequential:
         """Make mel bands in decibels below the clip's own peak, whose padding and room are cut off."""
         rate, seconds = self.sample_rate or RATE, self.clip_seconds or 1.0
-        is_short = seconds <= SHORT_SECONDS
+        is_short, finds_events = seconds <= SHORT_SECONDS, self.head == "events"
         step = round((SHORT_STEP if is_short else LONG_STEP) * rate)
         frame = round(FRAME_SECONDS * rate) if is_short else step
         bands, range_db = (64 if rate > WIDE_RATE else 40), 40.0
+        if finds_events:
+            step, frame, bands = round(EVENT_STEP * rate), round(EVENT_FRAME * rate), EVENT_BANDS
         if self.network != "residual":  # networks of keras.applications take pictures in 0…1 of many pixels
-            step, bands, range_db = round(FINE_STEP * rate), 128, 80.0
+            fine = FINE_STEP / 2 if finds_events else FINE_STEP
+            step, bands, range_db = round(fine * rate), 128, 80.0
         mel = MelSpectrogram(
             rate,
             bands,
@@ -139,3 +183,28 @@ class OwnRecordings(Embedded, Recordings):
         decibels = Decibel(dynamic_range_db=range_db, reference="max")
         layers = [decibels, keras.layers.Rescaling(*scale, dtype="float32")]
         return keras.Sequential([mel, *layers], name="front_end")
+
+    def augmentation(self):
+        """Change the features; with events, leave them where they are in time."""
+        whole = super().augmentation()
+        if self.head != "events" or not isinstance(whole.features, Compose):
+            return whole
+        kept = [layer for layer in whole.features.layers if layer.keeps_time]
+        return Augmentation(features=Compose(kept) if kept else None)
+
+    def backbone(self, feature_shape, num_classes):
+        """Make the network that was asked for, with the head that was."""
+        if self.head != "events":
+            return super().backbone(feature_shape, num_classes)
+        shape = (None, *feature_shape[1:])
+        if self.network == "residual":
+            network = residual(shape, num_classes, time_halvings=EVENT_HALVINGS)
+        else:
+            layer = EVENT_LAYERS[self.network]
+            network = transfer(self.network, shape, num_classes, self.first_weights, last_layer=layer)
+        return event_head(network, self.pooling)
+
+    def training(self, examples, class_names):
+        """Learn; with events, what frames and clips are known to hold."""
+        training = super().training(examples, class_names)
+        return replace(training, loss=EventLoss()) if self.head == "events" else training

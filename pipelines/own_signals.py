@@ -107,7 +107,10 @@ class OwnSignals(Pipeline):
         if (part == "validation").any():
             return manifest
         kept_together = train["group"] if self.split_by == "group" else _copies(train)
-        balanced = train.assign(label=strata(train, self.class_names(train)), group=kept_together)
+        strata_of = strata(train, self.class_names(train))
+        if "label" not in train:  # of several classes at once, one may stand for too few to be spread
+            strata_of = strata_of.where(strata_of.map(strata_of.value_counts()) >= (self.folds or 2), "")
+        balanced = train.assign(label=strata_of, group=kept_together)
         if self.folds:
             made = folds(balanced, self.folds, self.seed)
             return pd.concat([train.assign(part="train", fold=made["fold"]), others.assign(fold=-1)])

@@ -60,6 +60,8 @@ class RandomLayer(NamedArguments, keras.layers.Layer):
 
     can_be_chained: ClassVar[bool] = True
     """Whether it takes one tensor, as the layers in `Compose` and `OneOf` must."""
+    keeps_time: bool = True
+    """Whether what sounds in an example then still sounds when it did."""
 
     def __init__(self, probability: float = 1.0, seed: int | None = None, **kwargs):
         kwargs.setdefault("dtype", "float32")
@@ -146,6 +148,7 @@ class _Several(RandomLayer):
         if wrong := [layer for layer in layers if not getattr(layer, "can_be_chained", False)]:
             raise ValueError(f"`layers` must be tfspec.augment layers, and not MixUp. Received: {wrong}")
         self.layers = list(layers)
+        self.keeps_time = all(layer.keeps_time for layer in self.layers)
         self.input_spec = next((layer.input_spec for layer in self.layers if layer.input_spec), None)
 
     def draw(self, batch, seed):

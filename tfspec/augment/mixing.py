@@ -17,7 +17,7 @@ class MixUp(RandomLayer):
     """Mixes each example and its label with another one (H. Zhang et al., "mixup", ICLR 2018).
 
     x becomes (1 − λ) · x + λ · x₂, and the label the same of the labels, with a λ for each example. A label
-    that nobody knows, NaN, makes one that nobody knows.
+    that nobody knows, NaN, makes one that nobody knows. Labels of frames are mixed frame by frame.
 
     Args:
         min_weight: least λ, the part of the other example.
@@ -27,8 +27,8 @@ class MixUp(RandomLayer):
         seed: as in `RandomLayer`.
 
     Call arguments:
-        x: (x, labels), x (batch, …) signals or features and labels (batch, classes) float32, one-hot or
-            soft.
+        x: (x, labels), x (batch, …) signals or features and labels (batch, classes) or
+            (batch, frames, classes) float32, one-hot or soft.
         seed: (2,) integers that all draws of this call come from.
         training: as in `RandomLayer`.
         partners: (x₂, labels₂) of the same shapes, to be mixed in, such as a batch that has not been
@@ -128,7 +128,7 @@ def _float_pair(name: str, data: Any) -> tuple[tf.Tensor, tf.Tensor]:
             "MixUp needs labels that can be mixed: (batch, classes) float32, such as "
             f"tf.one_hot(labels, num_classes) returns. Received: {name} with {labels.dtype.name} labels"
         )
-    if len(x.shape) < 2 or len(labels.shape) != 2:
+    if len(x.shape) < 2 or len(labels.shape) < 2:
         raise ValueError(
             "MixUp needs batches, x (batch, …) and labels (batch, classes): call it after .batch(). "
             f"Received: {name} of shapes {x.shape} and {labels.shape}"

@@ -99,6 +99,7 @@ class TimeMask(_Mask):
     """
 
     axis = 1
+    keeps_time = False  # what is covered sounds no more
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -160,6 +161,8 @@ class RandomCrop(SpectrogramLayer):
         array([[0., 0.],
                [1., 2.]], dtype=float32)
     """
+
+    keeps_time = False
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ class Warp(SpectrogramLayer):
         super().__init__(fill, probability, seed, **kwargs)
         self.time_factor = arguments.between("time_factor", time_factor, 1)
         self.time_shift = arguments.between("time_shift", time_shift, 0)
+        self.keeps_time = self.time_factor == 1 and self.time_shift == 0
         self.bin_factor = arguments.between("bin_factor", bin_factor, 1)
         self.bin_shift = arguments.between("bin_shift", bin_shift, 0)
 

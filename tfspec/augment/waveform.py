@@ -337,6 +337,8 @@ class TimeShift(WaveformLayer):
         array([[3., 1., 2.]], dtype=float32)
     """
 
+    keeps_time = False
+
     def __init__(
         self,
         max_shift_seconds: float,

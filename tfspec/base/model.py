@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from tfspec.base.frames import EventRule, Frames
 
 Takes = Literal["recording", "windows", "picture"]
 """Where a model's signals come from: recordings, in slices of one channel; windows of a sensor's samples, or
@@ -51,6 +53,30 @@ class Model(Protocol):
 
     def probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Classify (batch, *signal_shape) signals: (batch, classes)."""
+
+
+class EventModel(Model, Protocol):
+    """A model with an `event_head`, which says of each frame, too, what is heard in it."""
+
+    @property
+    def frames(self) -> Frames:
+        """Where the frames lie in a signal."""
+
+    @property
+    def event_rule(self) -> EventRule:
+        """How events are made of what is heard in them."""
+
+    def frame_probabilities(self, signal: np.ndarray) -> np.ndarray:
+        """Say what is heard in the frames of (batch, *signal_shape) signals: (batch, frames, classes)."""
+
+
+def hears_frames(model: Any) -> TypeGuard[EventModel]:
+    """Tell whether a model says of each frame what is heard in it.
+
+    Args:
+        model: any; those of earlier versions do not know of frames.
+    """
+    return getattr(model, "frames", None) is not None
 
 
 def scores_in_threads(model: Model) -> bool:

@@ -11,9 +11,11 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.augment.augmentation import NO_AUGMENTATION, Augmentation
+from tfspec.base.frames import Frames
 from tfspec.base.model import Labels
 from tfspec.data.epochs import Epochs, check_epochs
 from tfspec.data.examples import Examples
+from tfspec.data.frame_targets import check_keeps_time
 from tfspec.data.graphs import as_it_is
 from tfspec.data.plan import Plan
 from tfspec.data.readers import Reader
@@ -44,6 +46,7 @@ def make_dataset(
     augmentation: Augmentation = NO_AUGMENTATION,
     sample_weight: np.ndarray | None = None,
     labels: Labels = "one",
+    frames: Frames | None = None,
     batches_per_read: int = 1,
     batch_slice: BatchSlice = WHOLE,
     service: DataService | None = None,
@@ -66,21 +69,22 @@ def make_dataset(
             in is read for it.
         sample_weight: (rows,) weights of the examples, such as a column of the manifest.
         labels: "one" class an example, or "several" at once, as in `targets`.
+        frames: makes the targets of `FrameTargets`, for a backbone with an `event_head`, whose frames lie so.
         batches_per_read: batches that are read together, one such read ahead, where the reader gains from it.
             What the batches hold does not depend on it.
         batch_slice: makes only these examples of each batch, for several workers. All workers' are together
             the batch that one would make, augmented alike.
         service: has the batches made by its workers, whose `take` returns what `Examples(manifest, read,
-            class_names, sample_weight, labels).take` would. They are the same batches, in any order.
+            class_names, sample_weight, labels, frames).take` would. They are the same batches, in any order.
         repeated: one epoch after another without end, which spares what tf.data does when each begins; not
             where there is a service.
 
     Returns:
         Batches ((batch, *shape) float32, (batch,) int32), or labels (batch, classes) float32 from columns of
-        numbers; then (batch,) float32 weights where given.
+        numbers, or (batch, 1 + frames, classes); then (batch,) float32 weights where given.
 
     Raises:
-        UserError: as of `targets`.
+        UserError: as of `targets`, or there are frames and layers that move sounds in time.
         ValueError: the weights are not one number a row, not negative, there are layers that draw and no
             epochs, labels that cannot be mixed, or a service is to go on without end.
 
@@ -92,9 +96,11 @@ def make_dataset(
         [2, 1]
     """
     check_epochs(epochs, augmentation)
+    if frames is not None:
+        check_keeps_time(augmentation)
     if repeated and service is not None:
         raise ValueError("A service makes one epoch at a time. Received: repeated=True and a service")
-    examples = Examples(manifest, read, class_names, sample_weight, labels)
+    examples = Examples(manifest, read, class_names, sample_weight, labels, frames)
     plan = Plan(len(manifest), batch_size, epochs, augmentation.mix_up, batches_per_read, batch_slice)
     if service is None:
         stages = Stages(examples, front_end, augmentation)

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfspec.base.frames import Frames
 from tfspec.base.model import Labels
+from tfspec.data.frame_targets import FrameTargets
 from tfspec.data.readers import Reader
 from tfspec.data.targets import targets
 
@@ -25,6 +27,7 @@ class Examples:
         class_names: as in `make_dataset`; None for signals without labels.
         sample_weight: as in `make_dataset`.
         labels: as in `make_dataset`.
+        frames: as in `make_dataset`.
 
     Raises:
         UserError: as in `make_dataset`.
@@ -38,10 +41,15 @@ class Examples:
         class_names: Sequence[str] | None = None,
         sample_weight: np.ndarray | None = None,
         labels: Labels = "one",
+        frames: Frames | None = None,
     ):
         self.manifest = manifest
         self.read = read
-        self.per_row = [] if class_names is None else [targets(manifest, class_names, labels)]
+        self.per_row: list[np.ndarray | FrameTargets] = []
+        if class_names is not None and frames is not None:
+            self.per_row.append(FrameTargets(manifest, class_names, frames))
+        elif class_names is not None:
+            self.per_row.append(targets(manifest, class_names, labels))
         if sample_weight is not None:
             weights = np.asarray(sample_weight, np.float32)
             if weights.shape != (len(manifest),) or not (np.isfinite(weights) & (weights >= 0)).all():

@@ -12,9 +12,11 @@ import pandas as pd
 import tensorflow as tf
 
 from tfspec.augment.augmentation import NO_AUGMENTATION, Augmentation
+from tfspec.base.frames import Frames
 from tfspec.base.model import Labels
 from tfspec.data.epochs import Epochs, check_epochs
 from tfspec.data.examples import Examples
+from tfspec.data.frame_targets import check_keeps_time
 from tfspec.data.plan import Draws, draw_partners
 from tfspec.data.readers import Reader
 from tfspec.data.stages import apply_layers
@@ -59,6 +61,7 @@ class SignalSequence(keras.utils.PyDataset):
         augmentation: as in `make_dataset`; what is mixed in is not transformed either.
         sample_weight: as in `make_dataset`.
         labels: as in `make_dataset`.
+        frames: as in `make_dataset`.
         **kwargs: `workers`, `use_multiprocessing` and `max_queue_size` of `keras.utils.PyDataset`.
 
     Raises:
@@ -86,11 +89,14 @@ class SignalSequence(keras.utils.PyDataset):
         augmentation: Augmentation = NO_AUGMENTATION,
         sample_weight: np.ndarray | None = None,
         labels: Labels = "one",
+        frames: Frames | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_epochs(epochs, augmentation)
-        self.examples = Examples(manifest, read, class_names, sample_weight, labels)
+        if frames is not None:
+            check_keeps_time(augmentation)
+        self.examples = Examples(manifest, read, class_names, sample_weight, labels, frames)
         self.batch_size = batch_size
         self.epochs = epochs
         self.transform = transform

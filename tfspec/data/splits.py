@@ -236,7 +236,7 @@ def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = Tr
     fold = pd.Series(0, index=manifest.index)
     for number, (_, rows) in enumerate(splitter.split(manifest, manifest["label"], shuffled)):
         fold.iloc[rows] = number
-    spread = fold.groupby(manifest["label"]).nunique()
+    spread = fold.groupby(manifest["label"]).nunique().drop("", errors="ignore")  # which is no class
     if len(together := spread.index[spread == 1]):
         raise UserError(
             f"Every example of {', '.join(together)} is in one fold: none is left to train on. "

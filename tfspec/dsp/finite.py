@@ -77,7 +77,7 @@ def or_nan(x: tf.Tensor, usable: tf.Tensor) -> tf.Tensor:
     """Put NaN in place of what was made of unusable examples.
 
     Args:
-        x: (batch, classes) float32.
+        x: (batch, …) float32.
         usable: (batch, 1) bool, such as of `all_finite`.
 
     Returns:
@@ -87,6 +87,7 @@ def or_nan(x: tf.Tensor, usable: tf.Tensor) -> tf.Tensor:
         >>> or_nan(tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([[True], [False]])).numpy().tolist()
         [[1.0, 2.0], [nan, nan]]
     """
+    usable = tf.reshape(usable, [-1, *[1] * (len(x.shape) - 1)])
     return tf.where(usable, x, np.float32(np.nan))
 
 

@@ -17,6 +17,7 @@ from tfspec.base.model import HALF
 from tfspec.data.splits import UNANSWERED
 from tfspec.data.targets import targets
 from tfspec.experiment.drawing import examples_of
+from tfspec.experiment.events import evaluate_events
 from tfspec.experiment.members import check_finished, members_of
 from tfspec.experiment.predicting import Asked, asked_of, predict_rows
 from tfspec.experiment.run import Run, Scored
@@ -42,8 +43,8 @@ def evaluate(
     Every example is predicted by the mean of all models, in cross-validation by that of the models that
     were not trained on its fold. Writes metrics.json, predictions.csv, groups.csv (the scores of each group
     by itself, where any has several examples) and figures/: into the run folder for the validation part, into
-    evaluations/ in it for the rest. The thresholds of several labels are chosen on the validation part, and
-    written into best.keras.
+    evaluations/ in it for the rest. The thresholds of several labels, and of events in frames, are
+    chosen on the validation part, and written into best.keras.
 
     Args:
         steps: the pipeline of the run.
@@ -71,6 +72,8 @@ def evaluate(
         raise UserError(f"{run.folder} has no {part} part.")
     is_held_out = data is None and part == "validation"
     found = _found(steps, run, asked, rows, None if is_held_out else fitted_scores(steps, run))
+    if scored := evaluate_events(steps, run, asked, rows, choose=is_held_out):
+        found.scores["events"], rule = scored
     if data is None:
         found.scores["part"] = part
     else:
@@ -86,6 +89,8 @@ def evaluate(
     run.write_evaluation(run.evaluation_folder(data, part), found.scores, tables, drawn)
     if is_held_out and found.scores["labels"] == "several":
         run.write_thresholds(thresholds_of(found.scores, run.classifier.class_names).tolist())
+        if scored:
+            run.write_event_rule(rule)
     return found.scores
 
 

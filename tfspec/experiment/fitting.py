@@ -14,6 +14,7 @@ import keras
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
+from tfspec.base.frames import Frames
 from tfspec.base.progress import say, volume
 from tfspec.base.quiet import quiet_program
 from tfspec.data import Epochs, SignalSequence, make_dataset
@@ -29,9 +30,12 @@ from tfspec.experiment.splitting import described
 from tfspec.experiment.steps import Steps
 from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier, ensemble
+from tfspec.models.events import frames_of
 from tfspec.training import Batches, Progress, Training, fit, in_float32, in_precision
 
 POLL_SECONDS = 0.1
+Loader = Callable[..., Callable[..., Data]]
+"""Makes what makes batches, of a service and of options."""
 
 
 def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
@@ -133,8 +137,9 @@ def fit_member(
     whole = steps.batch_size if recipe.drop_remainder else 1
     epochs = Epochs(member.seed, order=recipe.order, multiple_of=whole)
     service = functools.partial(_service, steps.data_service, run_folder, name)
-    make_training = _training_batches(member, class_names, features, recipe, epochs, service("train"))
-    make_validation = _validation_batches(member, class_names, features, service("validation"))
+    loader = _loader(steps, frames_of(front_end, backbone, read.signal_shape, read.sample_rate))
+    make_training = _training_batches(member, loader, class_names, features, recipe, epochs, service("train"))
+    make_validation = _validation_batches(member, loader, class_names, features, service("validation"))
     with strategy.scope():
         batches = Batches(
             distribute(strategy, make_training),
@@ -169,6 +174,7 @@ def _say_lines(text: str) -> None:
 
 def _training_batches(
     member: Member,
+    loader: Loader,
     class_names: Sequence[str],
     features: Reader | None,
     recipe: Training,
@@ -182,7 +188,7 @@ def _training_batches(
     if augmentation.signals and service is None and "path" in rows:  # others lie in an array already
         read = RememberingReader(read, rows.index, BYTES_IN_MEMORY // steps.processes)
     return functools.partial(
-        _loader(steps, service, batches_per_read=recipe.batches_per_read, repeated=_is_endless(steps)),
+        loader(service, batches_per_read=recipe.batches_per_read, repeated=_is_endless(steps)),
         rows,
         read,
         class_names,
@@ -195,14 +201,18 @@ def _training_batches(
 
 
 def _validation_batches(
-    member: Member, class_names: Sequence[str], features: Reader | None, service: Service | None
+    member: Member,
+    loader: Loader,
+    class_names: Sequence[str],
+    features: Reader | None,
+    service: Service | None,
 ) -> Callable[..., Data] | None:
     """Return what makes the batches of the validation part, None where it is empty."""
     if member.part("validation").empty:
         return None
     read, front_end = _source(member.steps, features)
     size, rows = member.steps.validation_batch_size, member.part("validation")
-    return functools.partial(_loader(member.steps, service), rows, read, class_names, size, front_end)
+    return functools.partial(loader(service), rows, read, class_names, size, front_end)
 
 
 def _is_endless(steps: Steps) -> bool:
@@ -210,11 +220,18 @@ def _is_endless(steps: Steps) -> bool:
     return steps.loader == "tf.data" and steps.data_service is None
 
 
-def _loader(steps: Steps, service: Service | None, **options: Any) -> Callable[..., Data]:
-    """Return what makes batches of a manifest: a dataset, or a Sequence, which reads one after another."""
-    if steps.loader == "sequence":
-        return functools.partial(SignalSequence, labels=steps.labels)
-    return functools.partial(make_dataset, labels=steps.labels, service=service, **options)
+def _loader(steps: Steps, frames: Frames | None) -> Loader:
+    """Return what makes, for a service and options of datasets, what makes batches of a manifest.
+
+    That is a dataset, or a Sequence, which reads one after another.
+    """
+
+    def loader(service: Service | None, **options: Any) -> Callable[..., Data]:
+        if steps.loader == "sequence":
+            return functools.partial(SignalSequence, labels=steps.labels, frames=frames)
+        return functools.partial(make_dataset, labels=steps.labels, frames=frames, service=service, **options)
+
+    return loader
 
 
 def _source(steps: Steps, features: Reader | None) -> tuple[Reader, keras.Layer | None]:

@@ -17,6 +17,7 @@ from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.steps import Steps
 from tfspec.inference.loading import load_keras
 from tfspec.models import Classifier
+from tfspec.models.events import of_signal
 
 Asked = Sequence[tuple[Sequence[str], pd.DataFrame]]
 """Names of members, and the rows that they are to predict, several times."""
@@ -89,7 +90,8 @@ def probabilities(models: Sequence[Classifier], signals: Iterable[np.ndarray]) -
     batches = []
     for batch in signals:
         features = models[0].front_end(batch)
-        batches.append([model.activation(model.backbone(features, training=False)) for model in models])
+        logits = [of_signal(model.backbone(features, training=False)) for model in models]
+        batches.append([model.activation(each) for model, each in zip(models, logits, strict=True)])
     return np.concatenate(batches, axis=1)
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from tfspec._version import __version__
 from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries, written_beside
+from tfspec.base.frames import EventRule
 from tfspec.base.progress import say
 from tfspec.base.text import shown
 from tfspec.data.kept import open_signals
@@ -109,9 +110,21 @@ class Run:
         Args:
             thresholds: (classes,).
         """
-        if self.classifier.thresholds == (chosen := tuple(map(float, thresholds))):
-            return
-        self.classifier.thresholds = chosen
+        if self.classifier.thresholds != (chosen := tuple(map(float, thresholds))):
+            self.classifier.thresholds = chosen
+            self._write_classifier()
+
+    def write_event_rule(self, rule: EventRule) -> None:
+        """Write into best.keras how events are made of its frames, if it says something else.
+
+        Args:
+            rule: one threshold and one length a class.
+        """
+        if self.classifier.event_rule != rule:
+            self.classifier.event_rule = rule
+            self._write_classifier()
+
+    def _write_classifier(self) -> None:
         with written_beside(self.folder / "best.keras") as temporary:
             self.classifier.save(temporary)
 

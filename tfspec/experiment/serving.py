@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+from tfspec.base.frames import Frames
 from tfspec.data.examples import Examples
+from tfspec.data.readers import Reader
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
+from tfspec.experiment.steps import Steps
+from tfspec.models.events import frames_of
 
 
 def open_examples(source: str, pipeline: str | None = None) -> Examples:
@@ -25,4 +29,16 @@ def open_examples(source: str, pipeline: str | None = None) -> Examples:
     member = members_of(pipeline_of(run, pipeline), run.split)[name]
     rows, class_names = member.part(part), member.steps.class_names(member.split)
     weights = member.steps.training(rows, class_names).weights if part == "train" else None
-    return Examples(rows, member.steps.reader(), class_names, weights, member.steps.labels)
+    read = member.steps.reader()
+    return Examples(
+        rows, read, class_names, weights, member.steps.labels, _frames(member.steps, read, len(class_names))
+    )
+
+
+def _frames(steps: Steps, read: Reader, num_classes: int) -> Frames | None:
+    """Tell where the frames lie of the network that trains on the examples, if it has any."""
+    front_end = steps.front_end()
+    feature_shape = front_end.compute_output_shape((None, *read.signal_shape))[1:]
+    return frames_of(
+        front_end, steps.backbone(feature_shape, num_classes), read.signal_shape, read.sample_rate
+    )

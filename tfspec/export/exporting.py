@@ -56,7 +56,8 @@ def export(
     Returns:
         What parity.json holds. For `saved_model` and `tflite`: on how many signals they were compared, on
         which part of these the top class is the same, or where several can hold all classes that reach their
-        thresholds, `same_classes`; the largest difference of a probability; for `tflite`
+        thresholds, `same_classes`; the largest difference of a probability, and with an
+        `event_head` of one of a frame, `largest_frame_difference`; for `tflite`
         also its size in bytes, the median time of one signal in ms, on one core, and how its backbone is
         quantised. For `streaming` what `write_streaming` returns.
 

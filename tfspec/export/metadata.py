@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import struct
 import zipfile
@@ -25,11 +26,12 @@ from flatbuffers.table import Table
 from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
+from tfspec.base.frames import EventRule, Frames, event_facts, read_event_facts
 from tfspec.base.model import Labels, Takes
 from tfspec.export.layers import packed, schema, tree_of
 
 ENTRY = b"TFLITE_METADATA"
-LABELS_FILE, THRESHOLDS_FILE = "labels.txt", "thresholds.txt"
+LABELS_FILE, THRESHOLDS_FILE, EVENTS_FILE = "labels.txt", "thresholds.txt", "events.json"
 LARGEST_LABELS = 2**24
 """Bytes of a list of labels."""
 CHECKSUM_MARK = b"sha256:"
@@ -60,12 +62,16 @@ class TFLiteMetadata:
         sample_rate: samples per second of the signal; None where it is not audio.
         takes: where the signals come from; None where the file does not say it.
         thresholds: lowest probability at which each class holds; None where one class an example does.
+        frames: where the frames lie of which it says what is heard in them; None where it has none.
+        event_rule: how events are made of them.
     """
 
     class_names: tuple[str, ...]
     sample_rate: int | None
     takes: Takes | None = None
     thresholds: tuple[float, ...] | None = None
+    frames: Frames | None = None
+    event_rule: EventRule | None = None
 
     @property
     def labels(self) -> Labels:
@@ -81,19 +87,25 @@ def write_metadata(
     sample_rate: int | None,
     takes: Takes | None = None,
     thresholds: Sequence[float] | None = None,
+    frames: Frames | None = None,
+    event_rule: EventRule | None = None,
 ) -> bytes:
     r"""Add metadata and labels.txt to a classifier, and a checksum of the whole as the zip's comment.
 
     Where several classes can hold at once there is a thresholds.txt beside labels.txt, one number a line.
+    Where the model says what is heard in its frames, events.json holds when they are, as of `event_facts`.
 
     Args:
-        model: a TFLite file with one input, the signal, and one output, (1, classes) probabilities.
+        model: a TFLite file with one input, the signal, and one output, (1, classes) probabilities; with
+            frames another one, (1, frames, classes).
         name: the model's, for people.
         description: the model's, for people.
         class_names: one a score, in order.
         sample_rate: samples per second of the signal; None where it is not audio.
         takes: where the signals come from: the input's name in the metadata; None leaves it unsaid.
         thresholds: where several classes can hold at once, the lowest probability at which each does.
+        frames: where the frames lie, if there are any.
+        event_rule: how events are made of them.
 
     Returns:
         The new file, which computes what the model did. Metadata already there are replaced.
@@ -118,12 +130,15 @@ def write_metadata(
     tree = tree_of(model)
     graph = tree.subgraphs[0]
     shapes = [tuple(map(int, graph.tensors[i].shape)) for i in graph.outputs]
-    if len(graph.inputs) != 1 or len(shapes) != 1 or shapes[0][-1:] != (len(class_names),):
+    of_classes = all(shape[-1:] == (len(class_names),) for shape in shapes)
+    if len(graph.inputs) != 1 or len(shapes) != (1 if frames is None else 2) or not of_classes:
         raise UserError(
             f"{len(class_names)} class names, {len(graph.inputs)} inputs and outputs of shapes {shapes}: "
             "give a model with one input and one output, and one name a score"
         )
-    metadata = _pack(name, description, sample_rate, takes, thresholds is not None)
+    order = [frames is not None and len(shape) > 2 for shape in shapes]
+    metadata = _pack(name, description, sample_rate, takes, thresholds is not None, order)
+    facts = [] if frames is None or event_rule is None else [json.dumps(event_facts(frames, event_rule))]
     entry = schema.MetadataT()
     entry.name, entry.buffer = ENTRY, len(tree.buffers)
     tree.metadata = [old for old in tree.metadata or [] if old.name != ENTRY] + [entry]
@@ -132,7 +147,8 @@ def write_metadata(
     tree.buffers.append(added)
     file = io.BytesIO(packed(tree))
     with zipfile.ZipFile(file, "a") as archive:
-        for file_name, lines in ((LABELS_FILE, class_names), (THRESHOLDS_FILE, thresholds or ())):
+        files = ((LABELS_FILE, class_names), (THRESHOLDS_FILE, thresholds or ()), (EVENTS_FILE, facts))
+        for file_name, lines in files:
             if lines:  # a ZipInfo carries a fixed date: same model, same file
                 archive.writestr(zipfile.ZipInfo(file_name), "".join(f"{line}\n" for line in lines))
         archive.comment = bytes(CHECKSUM_BYTES)
@@ -216,8 +232,15 @@ def _has_checksum(data: bytes) -> bool:
     return announced or CHECKSUM_MARK in data[-CHECKSUM_BYTES:]
 
 
-def _pack(name: str, description: str, sample_rate: int | None, takes: Takes | None, several: bool) -> bytes:
-    """Make the metadata's FlatBuffer."""
+def _pack(
+    name: str,
+    description: str,
+    sample_rate: int | None,
+    takes: Takes | None,
+    several: bool,
+    of_frames: Sequence[bool],
+) -> bytes:
+    """Make the metadata's FlatBuffer, for outputs of signals, or of frames."""
     features = {CONTENT_TYPE: np.uint8(FEATURE_PROPERTIES), CONTENT_PROPERTIES: {}}
     audio = {AUDIO_SAMPLE_RATE: np.uint32(sample_rate or 0), AUDIO_CHANNELS: np.uint32(1)}
     labels = {
@@ -245,10 +268,22 @@ def _pack(name: str, description: str, sample_rate: int | None, takes: Takes | N
         TENSOR_STATS: {STATS_MAX: np.ones(1, np.float32), STATS_MIN: np.zeros(1, np.float32)},
         TENSOR_FILES: [labels, thresholds] if several else [labels],
     }
+    frame_times = {
+        FILE_NAME: EVENTS_FILE,
+        FILE_DESCRIPTION: "When the frames are, and from which probabilities on they are events, as JSON.",
+        FILE_TYPE: np.uint8(DESCRIPTIONS),
+    }
+    frame_probabilities = {
+        **probabilities,
+        TENSOR_NAME: "frame_probabilities",
+        TENSOR_DESCRIPTION: "The probability that each class is heard in each frame.",
+        TENSOR_FILES: [labels, frame_times],
+    }
+    outputs = [frame_probabilities if each else probabilities for each in of_frames]
     metadata = {
         MODEL_NAME: name,
         MODEL_DESCRIPTION: description,
-        MODEL_SUBGRAPHS: [{SUBGRAPH_INPUTS: [signal], SUBGRAPH_OUTPUTS: [probabilities]}],
+        MODEL_SUBGRAPHS: [{SUBGRAPH_INPUTS: [signal], SUBGRAPH_OUTPUTS: outputs}],
         # The schema's version that brought what is used here: AudioProperties are of 1.3.0.
         MODEL_MIN_PARSER_VERSION: "1.0.0" if sample_rate is None else "1.3.0",
     }
@@ -293,9 +328,17 @@ def _unpack(data: bytes) -> TFLiteMetadata | None:
             for file in files:
                 if file.GetSlot(_slot(FILE_TYPE), 0, Uint8Flags) == TENSOR_AXIS_LABELS:
                     labels = _lines(data, _text(file, FILE_NAME))
-                    thresholds = _thresholds(data, len(labels), {_text(each, FILE_NAME) for each in files})
-                    return TFLiteMetadata(labels, _sample_rate(graph), _takes(graph), thresholds)
+                    names = {_text(each, FILE_NAME) for each in files}
+                    thresholds = _thresholds(data, len(labels), names)
+                    of_signal = (labels, _sample_rate(graph), _takes(graph), thresholds)
+                    return TFLiteMetadata(*of_signal, *_events(data, len(labels), names))
     return None
+
+
+def _events(data: bytes, count: int, names: set[str]) -> tuple[Frames, EventRule] | tuple[None, None]:
+    if EVENTS_FILE not in names:
+        return None, None
+    return read_event_facts(json.loads("\n".join(_lines(data, EVENTS_FILE))), count)
 
 
 def _thresholds(data: bytes, count: int, names: set[str]) -> tuple[float, ...] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfspec.base.errors import UserError
-from tfspec.base.model import Labels
+from tfspec.base.model import Labels, Model, hears_frames
 from tfspec.base.options import Quantize
 from tfspec.export.diagnosis import worst_layers
 from tfspec.export.saved_model import SavedModelClassifier
@@ -50,10 +50,11 @@ def compare(
     Raises:
         ParityError: a file predicts what Keras does on too few of the signals.
     """
-    files = {
-        "saved_model": SavedModelClassifier(folder / "saved_model").probabilities,
-        "tflite": TFLiteClassifier(folder / "model.tflite").probabilities,
+    files: dict[str, Model] = {
+        "saved_model": SavedModelClassifier(folder / "saved_model"),
+        "tflite": TFLiteClassifier(folder / "model.tflite"),
     }
+    off_in_frames = dict.fromkeys(files, 0.0)
     expected: list[np.ndarray] = []
     some = np.zeros((0, *classifier.signal_shape), np.float32)
     received: dict[str, list[np.ndarray]] = {name: [] for name in files}
@@ -61,14 +62,20 @@ def compare(
     for batch in signals:
         some = batch[:EXPLAINED]
         expected.append(classifier.probabilities(batch))
-        for name, probabilities in files.items():
+        for name, file in files.items():
             start = time.perf_counter()
-            received[name].append(probabilities(batch))
+            received[name].append(file.probabilities(batch))
             seconds[name].append((time.perf_counter() - start) / len(batch))
+            if hears_frames(file):
+                off = np.abs(file.frame_probabilities(batch) - classifier.frame_probabilities(batch))
+                off_in_frames[name] = max(off_in_frames[name], float(off.max()))
     parity = {
         name: _difference(classifier, np.concatenate(expected), np.concatenate(parts))
         for name, parts in received.items()
     }
+    if classifier.frames is not None:
+        for name, off in off_in_frames.items():
+            parity[name]["largest_frame_difference"] = off
     parity["tflite"]["bytes"] = (folder / "model.tflite").stat().st_size
     parity["tflite"]["milliseconds"] = 1000 * float(np.median(seconds["tflite"]))
     parity["tflite"]["quantize"] = quantize

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,8 +14,10 @@ import tensorflow as tf
 
 from tfspec.base.boundary import in_one_line
 from tfspec.base.files import plainly_named
+from tfspec.base.frames import EventRule, Frames, event_facts, read_event_facts
 from tfspec.base.model import NOT_OURS, Labels, Takes, usually_takes
 from tfspec.models import Classifier
+from tfspec.models.events import of_frames, of_signal
 
 SIGNAL = Path("assets.extra", "signal.json")
 """What a SavedModel's signature does not say of its signal, in the folder that is for such things."""
@@ -23,7 +26,8 @@ SIGNAL = Path("assets.extra", "signal.json")
 def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None:
     """Write a SavedModel from raw signals to `logits`, `probabilities` and `class_names`.
 
-    Where several classes can hold at once, also to `thresholds`, the lowest probability at which each does.
+    Where several classes can hold at once, also to `thresholds`, the lowest probability at which each does;
+    with an `event_head` also to `frame_probabilities`, whose times stand in the file below.
     Sample rate and what the signals come from stand in `assets.extra/signal.json`.
 
     Args:
@@ -46,7 +50,8 @@ def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None
 
     @tf.function(input_signature=[tf.TensorSpec((None, *classifier.signal_shape), tf.float32, "signal")])
     def serve(signal):
-        logits = classifier(signal, training=False)
+        all_logits = classifier.all_logits(signal, training=False)
+        logits = of_signal(all_logits)
         given = {
             "logits": logits,
             "probabilities": classifier.activation(logits),
@@ -54,12 +59,16 @@ def write_saved_model(classifier: Classifier, folder: str | os.PathLike) -> None
         }
         if classifier.thresholds is not None:
             given["thresholds"] = tf.constant(classifier.thresholds, tf.float64)
+        if classifier.frames is not None:
+            given["frame_probabilities"] = classifier.activation(of_frames(all_logits))
         return given
 
     with plainly_named() as plain:
         tf.saved_model.save(weights_of(classifier), str(plain), signatures=serve)
         (plain / SIGNAL).parent.mkdir()
-        signal = {"sample_rate": classifier.sample_rate, "takes": classifier.takes}
+        signal: dict[str, Any] = {"sample_rate": classifier.sample_rate, "takes": classifier.takes}
+        if classifier.frames is not None and classifier.event_rule is not None:
+            signal["events"] = event_facts(classifier.frames, classifier.event_rule)
         (plain / SIGNAL).write_text(json.dumps(signal), encoding="utf-8")
         shutil.move(plain, folder)
 
@@ -93,11 +102,19 @@ class SavedModelClassifier:
             several = "thresholds" in given
             self.thresholds = tuple(given["thresholds"].numpy().tolist()) if several else None
             self.labels: Labels = "several" if several else "one"
+            self.frames: Frames | None = None
+            self.event_rule: EventRule | None = None
+            if "frame_probabilities" in given:
+                self.frames, self.event_rule = read_event_facts(signal["events"], len(self.class_names))
         self.takes: Takes = signal.get("takes") or usually_takes(self.signal_shape, self.sample_rate)
 
     def probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Classify (batch, *signal_shape) float32 signals: (batch, classes)."""
         return self._serve(signal=tf.constant(signal))["probabilities"].numpy()
+
+    def frame_probabilities(self, signal: np.ndarray) -> np.ndarray:
+        """Say of each frame what is heard in it, where `frames` is not None: (batch, frames, classes)."""
+        return self._serve(signal=tf.constant(signal))["frame_probabilities"].numpy()
 
 
 def weights_of(*layers: keras.Layer) -> tf.Module:

@@ -23,12 +23,15 @@ from tfspec.export.metadata import write_metadata
 from tfspec.export.quantization import has_loop, quantised, traced_backbone
 from tfspec.export.saved_model import weights_of
 from tfspec.models import Classifier
+from tfspec.models.events import of_frames, of_signal
 
 
 def tflite_model(
     classifier: Classifier, quantize: Quantize = "none", calibration: Iterable[np.ndarray] = ()
 ) -> bytes:
     """Convert a classifier to a TFLite file that takes one raw signal and gives its probabilities.
+
+    With an `event_head` it also gives those of its frames.
 
     Signal, front end, softmax or sigmoid and probabilities are float32 in every mode. The backbone has
 
@@ -48,9 +51,10 @@ def tflite_model(
             exactly.
 
     Returns:
-        The file. Its signature takes `signal`, (1, *signal_shape), and gives `probabilities`, (1, classes).
-        It has builtin operators only, and labels and sample rate in its metadata. The tensors where the
-        parts meet are named `features` and `logits`.
+        The file. Its signature takes `signal`, (1, *signal_shape), and gives `probabilities`, (1, classes),
+        and maybe `frame_probabilities`, (1, frames, classes). It has builtin operators only, and labels,
+        sample rate and times of frames in its metadata. The tensors where the parts meet are named `features`
+        and `logits`.
 
     Raises:
         ValueError: there is no such mode, or "int8" of a backbone with a loop or without signals to
@@ -79,13 +83,16 @@ def tflite_model(
         sample_rate=classifier.sample_rate,
         takes=classifier.takes,
         thresholds=classifier.thresholds,
+        frames=classifier.frames,
+        event_rule=classifier.event_rule,
     )
 
 
 def _parts(classifier: Classifier) -> list[Callable[[], tf.lite.TFLiteConverter]]:
     """Trace a file's three parts; NaN cannot pass through integers, so a flag goes round the backbone."""
     signal = tf.TensorSpec((1, *classifier.signal_shape), tf.float32, "signal")
-    logits = tf.TensorSpec((1, len(classifier.class_names)), tf.float32, "logits")
+    frames = () if classifier.frames is None else (1 + classifier.frames.num_frames,)
+    logits = tf.TensorSpec((1, *frames, len(classifier.class_names)), tf.float32, "logits")
 
     @tf.function(input_signature=[signal])
     def front_end(signal):
@@ -94,7 +101,13 @@ def _parts(classifier: Classifier) -> list[Callable[[], tf.lite.TFLiteConverter]
 
     @tf.function(input_signature=[logits, tf.TensorSpec((1, 1), tf.bool, "finite")])
     def head(logits, finite_signal):
-        return {"probabilities": finite.or_nan(classifier.activation(logits), finite_signal)}
+        given = finite.or_nan(classifier.activation(logits), finite_signal)
+        of_signals = {"probabilities": of_signal(given)}
+        return (
+            of_signals
+            if classifier.frames is None
+            else {**of_signals, "frame_probabilities": of_frames(given)}
+        )
 
     return [
         functools.partial(converter_of, front_end.get_concrete_function(), classifier.front_end),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.base.model import HALF, Model
+from tfspec.base.model import HALF, Model, hears_frames
 
 # Windows that touch may be apart by the rounding of their times.
 TOUCHING_SECONDS = 1e-6
@@ -60,12 +60,14 @@ def event_thresholds(model: Model, threshold: float | None = None) -> dict[str, 
 
     Args:
         model: from `load_model`.
-        threshold: of all classes; None for each class's own where several can hold, and 0.5 otherwise.
+        threshold: of all classes; None for each class's own where several can hold, which are those
+            of frames where there are any, and 0.5 otherwise.
 
     Returns:
         For `find_events`.
     """
-    own = model.thresholds or [HALF] * len(model.class_names)
+    chosen = model.event_rule.thresholds if hears_frames(model) else model.thresholds
+    own = chosen or [HALF] * len(model.class_names)
     return {
         name: each if threshold is None else threshold
         for name, each in zip(model.class_names, own, strict=True)

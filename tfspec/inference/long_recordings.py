@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,9 @@ import pandas as pd
 from tfspec.audio.decoding import windows_of
 from tfspec.audio.opening import opened
 from tfspec.base.errors import UserError
-from tfspec.base.model import Model, scores_in_threads
+from tfspec.base.model import EventModel, Model, hears_frames, scores_in_threads
 from tfspec.base.threads import ahead, cores, scoring_threads
+from tfspec.scores.frames import join_windows, median_filtered
 
 
 def window_probabilities(
@@ -56,7 +57,7 @@ def window_probabilities(
         >>> starts.tolist(), probabilities.shape
         ([0.0, 1.0, 1.5], (3, 2))
     """
-    starts, probabilities, _ = _scored(model, path, hop_seconds, batch_size)
+    starts, probabilities, _ = _scored(model, model.probabilities, path, hop_seconds, batch_size)
     return starts, probabilities
 
 
@@ -66,12 +67,13 @@ class Stopped(Exception):  # noqa: N818  it is no error
 
 def _scored(
     model: Model,
+    score: Callable[[np.ndarray], np.ndarray],
     path: str | os.PathLike,
     hop_seconds: float,
     batch_size: int,
     stopped: threading.Event | None = None,
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return what `window_probabilities` does, and how many seconds the recording has."""
+    """Return windows' beginnings, what a model's method says of them, and the seconds of the recording."""
     sample_rate = recordings_rate(model)
     if not 0 < hop_seconds < math.inf:
         raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
@@ -81,7 +83,7 @@ def _scored(
     pool = scoring_threads(cores() if scores_in_threads(model) else 1)
     with opened(path) as recording:
         windows = windows_of(recording, sample_rate, model.signal_shape[0], hop)
-        for begin, scores in ahead(functools.partial(_score, model), _batches(windows, batch_size), pool):
+        for begin, scores in ahead(functools.partial(_score, score), _batches(windows, batch_size), pool):
             if stopped and stopped.is_set():
                 raise Stopped
             starts += begin
@@ -99,9 +101,9 @@ def _batches(windows: Iterator[tuple[int, np.ndarray]], size: int) -> Iterator[B
         yield batch
 
 
-def _score(model: Model, batch: Batch) -> tuple[list[int], np.ndarray]:
+def _score(score: Callable[[np.ndarray], np.ndarray], batch: Batch) -> tuple[list[int], np.ndarray]:
     """Classify windows, while the next ones are decoded in another thread."""
-    return [start for start, _ in batch], model.probabilities(np.stack([window for _, window in batch]))
+    return [start for start, _ in batch], score(np.stack([window for _, window in batch]))
 
 
 def recordings_rate(model: Model) -> int:
@@ -125,11 +127,13 @@ def detect(
     batch_size: int = 16,
     stopped: threading.Event | None = None,
 ) -> pd.DataFrame:
-    """Score every second of a recording of any length.
+    """Score every second of a recording of any length, or every frame where the model says what is in each.
 
     A second's score is the mean probability of the windows that reach into it, each weighted by how much of
     the second it covers. With windows of 10 s every 5 s, say, only the seconds that both of their windows
-    find something in get its full score, so that it is narrowed down to 5 s.
+    find something in get its full score, so that it is narrowed down to 5 s. A frame's score is the mean over
+    its windows, as of `join_windows`, behind the median filters of the model's `event_rule`: what begins and
+    ends in a second does so in its frames.
 
     Args:
         model: as in `window_probabilities`.
@@ -139,8 +143,8 @@ def detect(
         stopped: once it is set by another thread, the recording is left off.
 
     Returns:
-        One row a second: `start` and `end` in seconds, `p_<class>` for each class. The last one ends with
-        the recording.
+        One row a second, or a frame: `start` and `end` in seconds, `p_<class>` for each class. The last
+        one ends with the recording.
 
     Raises:
         UserError: as in `window_probabilities`, or the hop would leave gaps.
@@ -165,15 +169,39 @@ def detect(
         raise UserError(
             f"The hop must be at most the window's {length:g} s, or it leaves gaps. Received: {hop_seconds}"
         )
-    starts, probabilities, recording_end = _scored(model, path, hop_seconds, batch_size, stopped)
+    if hears_frames(model):
+        return _frame_scores(model, path, hop_seconds, batch_size, stopped)
+    starts, probabilities, recording_end = _scored(
+        model, model.probabilities, path, hop_seconds, batch_size, stopped
+    )
     end = min(starts[-1] + length, recording_end)
     seconds = np.arange(math.ceil(round(end, 6)))
     ends = np.minimum(seconds + 1, end)
     scores = _second_means(starts, starts + length, probabilities, seconds, ends)
+    return _table(model, seconds.astype(float), ends, scores)
+
+
+def _frame_scores(
+    model: EventModel,
+    path: str | os.PathLike,
+    hop_seconds: float,
+    batch_size: int,
+    stopped: threading.Event | None,
+) -> pd.DataFrame:
+    """Score every frame of a recording."""
+    frames, rule = model.frames, model.event_rule
+    length = model.signal_shape[0] / recordings_rate(model)
+    score = model.frame_probabilities
+    starts, probabilities, end = _scored(model, score, path, hop_seconds, batch_size, stopped)
+    scores = join_windows(starts, probabilities, frames, length, end)
+    begins = np.arange(len(scores)) * frames.step
+    ends = np.minimum(begins + frames.step, end)
+    return _table(model, begins, ends, median_filtered(scores, frames.step, rule.median_seconds))
+
+
+def _table(model: Model, start: np.ndarray, end: np.ndarray, scores: np.ndarray) -> pd.DataFrame:
     columns = [f"p_{name}" for name in model.class_names]
-    return pd.DataFrame({"start": seconds.astype(float), "end": ends}).join(
-        pd.DataFrame(scores, columns=columns)
-    )
+    return pd.DataFrame({"start": start, "end": end}).join(pd.DataFrame(scores, columns=columns))
 
 
 def _second_means(begin, end, values, second_begin, second_end) -> np.ndarray:

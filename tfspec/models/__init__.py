@@ -10,6 +10,7 @@ from tfspec.models.ds_tc_resnet import SeparableBlock, ds_tc_resnet
 from tfspec.models.efficientnet import efficientnet
 from tfspec.models.embedding import Embedder, load_embedding
 from tfspec.models.ensemble import ensemble
+from tfspec.models.events import event_head
 from tfspec.models.linear import linear
 from tfspec.models.lstm import lstm
 from tfspec.models.mac import mac
@@ -35,6 +36,7 @@ __all__ = [
     "ds_tc_resnet",
     "efficientnet",
     "ensemble",
+    "event_head",
     "freeze",
     "linear",
     "load_embedding",

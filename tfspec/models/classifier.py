@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.frames import EventRule, Frames
 from tfspec.base.model import HALF, Labels, Takes, usually_takes
 from tfspec.dsp import finite
+from tfspec.models.events import frames_of, of_frames, of_signal
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -21,9 +23,12 @@ class Classifier(keras.Model):
     A signal with a value that is not finite gets NaN for all its logits, a finite one finite logits, here
     and in what is exported. For that, `dsp.finite.tamed` turns down signals whose peak is over 2**32.
 
+    With a backbone that has an `event_head` it also says of each frame what is heard in it:
+    `frame_probabilities`, whose times are `frames`.
+
     Args:
         front_end: layer from (batch, *signal_shape) signals to (batch, frames, bins, channels) features.
-        backbone: model from features to (batch, classes) logits.
+        backbone: model from features to (batch, classes) logits, or to those of `event_head`.
         class_names: what the logits stand for, in their order.
         signal_shape: shape of one signal: (samples,), or (samples, channels).
         sample_rate: samples per second; None where the signal is not sampled in time.
@@ -31,11 +36,13 @@ class Classifier(keras.Model):
             None.
         labels: "one" class an example, whose probabilities sum to one; or "several" at once.
         thresholds: of several labels, the lowest probability at which each class holds; 0.5 for all if None.
+        event_rule: how events are made of the probabilities of frames, where there are any: thresholds and
+            lengths of median filters, one each a class; 0.5 and none if None.
 
     Raises:
         ValueError: the names are no list of different texts, a size or the sample rate is no number above 0,
-            the thresholds are not one number in 0…1 a class, or front end, backbone and names do not fit
-            together.
+            the thresholds are not one number in 0…1 a class, frames are not of several labels, or front end,
+            backbone and names do not fit together.
 
     Input shape:
         (batch, *signal_shape), float32.
@@ -61,6 +68,7 @@ class Classifier(keras.Model):
         takes: Takes | None = None,
         labels: Labels = "one",
         thresholds: Sequence[float] | None = None,
+        event_rule: Sequence[Sequence[float]] | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -76,6 +84,8 @@ class Classifier(keras.Model):
         self.labels: Labels = arguments.one_of("labels", labels, get_args(Labels))
         self.thresholds = self._checked(thresholds) if labels == "several" else None
         self.build((None, *self.signal_shape))
+        self.frames: Frames | None = frames_of(front_end, backbone, self.signal_shape, self.sample_rate)
+        self.event_rule = self._checked_rule(event_rule)
 
     def build(self, input_shape):
         """Build the front end and check the backbone against it."""
@@ -100,6 +110,19 @@ class Classifier(keras.Model):
 
     def call(self, signal, training=None):
         """Compute the logits of (batch, *signal_shape) signals; NaN for signals that are not finite."""
+        return of_signal(self.all_logits(signal, training))
+
+    def all_logits(self, signal: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Compute all that the backbone gives of signals.
+
+        Args:
+            signal: (batch, *signal_shape).
+            training: as of a call.
+
+        Returns:
+            (batch, classes) logits, or (batch, 1 + frames, classes) with an `event_head`; NaN for signals
+            that are not finite.
+        """
         signal = tf.cast(signal, tf.float32)
         logits = self.backbone(self.front_end(finite.tamed(signal)), training=training)
         return finite.or_nan(logits, finite.all_finite(signal))
@@ -114,6 +137,30 @@ class Classifier(keras.Model):
             (batch, classes) float32; each row sums to one where one class holds.
         """
         return keras.ops.convert_to_numpy(self.activation(self(signal, training=False)))
+
+    def frame_probabilities(self, signal: np.ndarray | tf.Tensor) -> np.ndarray:
+        """Say of each frame which classes are heard in it.
+
+        Args:
+            signal: (batch, *signal_shape) float32.
+
+        Returns:
+            (batch, frames, classes) float32. The frames lie in the signal as `frames` says.
+
+        Raises:
+            ValueError: the backbone has no `event_head`.
+
+        Example:
+            >>> from tfspec.frontends import Spectrogram
+            >>> from tfspec.models import conv2d, event_head
+            >>> front_end, backbone = Spectrogram(256, 80), event_head(conv2d((None, 129, 1), 2))
+            >>> model = Classifier(front_end, backbone, ["a", "b"], (8000,), 8000, labels="several")
+            >>> model.frame_probabilities(np.zeros([3, 8000])).shape
+            (3, 20, 2)
+        """
+        if self.frames is None:
+            raise ValueError(f"The backbone {self.backbone.name} has no frames: give it an `event_head`.")
+        return keras.ops.convert_to_numpy(self.activation(of_frames(self.all_logits(signal, training=False))))
 
     @property
     def activation(self) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -146,7 +193,21 @@ class Classifier(keras.Model):
             self.takes,
             self.labels,
             self.thresholds,
+            self.event_rule,
         )
+
+    def _checked_rule(self, rule: Sequence[Sequence[float]] | None) -> EventRule | None:
+        """Let a rule of one threshold and one length a class pass; None where there are no frames."""
+        if self.frames is None:
+            return None
+        if self.labels == "one":
+            raise ValueError('Frames are of labels="several". Received: labels="one" and an `event_head`')
+        if rule is None:
+            return EventRule.usual(len(self.class_names))
+        thresholds, lengths = rule
+        if len(lengths) != len(self.class_names) or not all(0 <= each < np.inf for each in lengths):
+            raise ValueError(f"`event_rule` must have a length of 0 or more a class. Received: {lengths}")
+        return EventRule(self._checked(thresholds), tuple(map(float, lengths)))
 
     def _checked(self, thresholds: Sequence[float] | None) -> tuple[float, ...]:
         """Let one threshold a class pass; a half for all where there are none."""
@@ -170,6 +231,7 @@ class Classifier(keras.Model):
             "takes": self.takes,
             "labels": self.labels,
             "thresholds": self.thresholds and list(self.thresholds),
+            "event_rule": self.event_rule and [*map(list, self.event_rule)],
         }
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 class ClassScores(TypedDict):
@@ -133,7 +133,24 @@ class OtherScores(LabelScores):
     intervals: Intervals
 
 
+class EventScores(TypedDict):
+    """How well events are found in whole recordings, by what is heard in frames."""
+
+    rule: dict[str, list[float]]
+    """Lowest probability of a frame and length of the median filter of each class, chosen on validation."""
+    event_based: list[dict[str, Any]]
+    """As of `events.event_scores`, with one collar each."""
+    segment_based: dict[str, Any]
+    """As of `events.segment_scores`."""
+    psds_located: tuple[float, list[float] | None]
+    """Of DCASE's first scenario, and its interval."""
+    psds_confused: tuple[float, list[float] | None]
+    """Of its second."""
+
+
 class _Origin(TypedDict, total=False):
+    events: EventScores
+    """Where a model says what is heard in frames, and all events are annotated."""
     groups_trained_on: list[str]
     """Groups of another data set that are in the training part too: their scores are too good."""
     part: Literal["validation", "test"]

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfspec.models.events import of_frames, of_signal
+
 
 @keras.saving.register_keras_serializable("tfspec")
 class KLDivergence(keras.losses.Loss):
@@ -114,12 +116,60 @@ class KnownLabelsLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return (batch,) losses."""
-        logits = tf.convert_to_tensor(y_pred)
-        truth = tf.cast(y_true, logits.dtype)
-        is_known = ~tf.math.is_nan(truth)
-        each = tf.nn.sigmoid_cross_entropy_with_logits(tf.where(is_known, truth, 0.0), logits)
-        known = tf.cast(is_known, logits.dtype)
-        return tf.math.divide_no_nan(tf.reduce_sum(known * each, axis=-1), tf.reduce_sum(known, axis=-1))
+        return _known_cross_entropy(y_true, y_pred, [-1])
+
+
+def _known_cross_entropy(y_true, y_pred, axes: list[int]) -> tf.Tensor:
+    """Average the binary cross entropy of logits over the labels that are known, along some axes."""
+    logits = tf.convert_to_tensor(y_pred)
+    truth = tf.cast(y_true, logits.dtype)
+    is_known = ~tf.math.is_nan(truth)
+    each = tf.nn.sigmoid_cross_entropy_with_logits(tf.where(is_known, truth, 0.0), logits)
+    known = tf.cast(is_known, logits.dtype)
+    return tf.math.divide_no_nan(tf.reduce_sum(known * each, axes), tf.reduce_sum(known, axes))
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class EventLoss(keras.losses.Loss):
+    """Binary cross entropy of signals and their frames, over what is known of both, on logits.
+
+    An example's loss is the mean over all labels of its frames that are known, and so many times the mean
+    over those of the whole signal: strong and weak labels in one batch, as in DCASE's baseline (N. Turpault
+    et al., "Sound event detection in domestic environments with weakly labeled data and soundscape
+    synthesis", 2019). What is not known of an example, all of its frames maybe, adds nothing.
+
+    Args:
+        signal_weight: what the signal's loss counts; the frames' counts 1.
+        name: of the loss.
+        **kwargs: as of `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: (batch, 1 + frames, classes) in 0…1, NaN where nobody knows: the signal's, then its frames'.
+        y_pred: (batch, 1 + frames, classes) logits of an `event_head`.
+
+    Returns:
+        The mean over the batch.
+
+    Example:
+        >>> unknown = float("nan")
+        >>> loss = EventLoss(signal_weight=0.5)([[[1.0], [unknown], [1.0]]], [[[0.0], [5.0], [0.0]]])
+        >>> round(float(loss), 4)  # 1.5 log 2
+        1.0397
+    """
+
+    def __init__(self, signal_weight: float = 0.5, name: str = "events", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.signal_weight = signal_weight
+
+    def call(self, y_true, y_pred):
+        """Return (batch,) losses."""
+        truth, logits = tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred)
+        signals = _known_cross_entropy(of_signal(truth), of_signal(logits), [-1])
+        frames = _known_cross_entropy(of_frames(truth), of_frames(logits), [-2, -1])
+        return frames + self.signal_weight * signals
+
+    def get_config(self):
+        return {**super().get_config(), "signal_weight": self.signal_weight}
 
 
 def possible_classes(labels: tf.Tensor, num_classes: int) -> tf.Tensor:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfspec.base.kappa import cohen_kappa
 from tfspec.base.model import HALF
+from tfspec.models.events import of_signal
 from tfspec.training.losses import possible_classes
 
 RECENT_LOSS = "recent_loss"
@@ -61,7 +62,8 @@ class CohenKappa(keras.metrics.Metric):
 class MeanAveragePrecision(keras.metrics.AUC):
     """Area under the curve of precision against recall, the mean over the classes that hold somewhere.
 
-    Keras's with 200 thresholds, of several labels at once, on logits; labels that are NaN do not count.
+    Keras's with 200 thresholds, of several labels at once, on logits; labels that are NaN do not count. Of
+    logits of an `event_head` those of whole signals count.
 
     Args:
         num_classes: number of classes.
@@ -81,6 +83,7 @@ class MeanAveragePrecision(keras.metrics.AUC):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Count (batch, classes) labels against logits; weights of examples do not count."""
+        y_true, y_pred = of_signal(tf.convert_to_tensor(y_true)), of_signal(tf.convert_to_tensor(y_pred))
         is_known = ~tf.math.is_nan(tf.cast(y_true, tf.float32))
         holds = tf.where(is_known, tf.cast(y_true, tf.float32) >= HALF, False)
         super().update_state(holds, y_pred, tf.cast(is_known, tf.float32))

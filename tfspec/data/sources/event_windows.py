@@ -11,14 +11,19 @@ import pandas as pd
 
 from tfspec.audio.inspection import inspect_all
 from tfspec.base.errors import UserError
+from tfspec.base.model import HALF
 from tfspec.base.progress import Tracker, untracked
+from tfspec.data.frame_targets import COLUMN, statement_text
 from tfspec.data.sources.annotations import ROUNDING_SECONDS, slice_starts
 from tfspec.data.sources.labels import check_class_names
+from tfspec.data.sources.mixtures import class_columns
 
 USUAL_SHARE = 0.9
 """Of the events, that are no longer than the usual window."""
 STEP_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 0.5, 10.0
 """What usual windows are rounded up to, and between which lengths."""
+EVENTS_A_WINDOW, SHORTEST_HEARD_IN, LONGEST_HEARD_IN = 2.0, 4.0, 10.0
+"""Of windows in which events are to be found: how many of the usual length fit, and between which lengths."""
 MOST_WINDOWS = 2**24
 EXACT = 1e-9
 """Seconds by which sums of times may be off."""
@@ -46,6 +51,26 @@ def usual_window(events: pd.DataFrame) -> float:
         raise UserError(f"None of the {len(events)} annotations is an event that can be used.")
     steps = np.ceil(seconds.quantile(USUAL_SHARE) / STEP_SECONDS - EXACT)
     return float(np.clip(steps * STEP_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS))
+
+
+def usual_event_window(events: pd.DataFrame) -> float:
+    """Choose a window to find events in, with time before and behind them.
+
+    Args:
+        events: from `list_events`.
+
+    Returns:
+        Seconds: twice what nine of ten events fit into, from 4 to 10.
+
+    Raises:
+        UserError: as of `usual_window`.
+
+    Example:
+        >>> events = pd.DataFrame({"start": [0.0, 5.0], "end": [1.0, 8.0], "problem": [None, None]})
+        >>> usual_event_window(events)
+        6.0
+    """
+    return float(np.clip(EVENTS_A_WINDOW * usual_window(events), SHORTEST_HEARD_IN, LONGEST_HEARD_IN))
 
 
 def inspect_events(
@@ -139,6 +164,66 @@ def windows_of_events(
     return pd.concat([windows.assign(problem=None), bad], ignore_index=True)
 
 
+def with_statements(
+    windows: pd.DataFrame, events: pd.DataFrame, absent: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Tell of each window when what is heard in it, for `FrameTargets`.
+
+    Args:
+        windows: from `windows_of_events`.
+        events: from `inspect_events`, all that sound in their recordings; or, with `absent`, only those that
+            somebody looked for: then nothing is known of all other time, nor of other classes.
+        absent: rows like those of events, where a class was looked for and is not heard.
+
+    Returns:
+        The windows with a column `events`. With `absent`, of the classes of a window only those are known
+        that are heard in it, or are absent from a stretch that shares half of the shorter of the two; windows
+        of which nothing is known are left out.
+
+    Example:
+        >>> events = pd.DataFrame(
+        ...     {"path": ["a.wav"], "start": [4.0], "end": [7.0], "label": ["owl"], "problem": [None]}
+        ... )
+        >>> windows = windows_of_events(events, {"a.wav": 10}, window_seconds=5, hop_seconds=5)
+        >>> with_statements(windows, events)["events"].tolist()
+        ['[[0, 5.0, null, 0], [4.0, 7.0, "owl", 1]]', '[[0, 5.0, null, 0], [-1.0, 2.0, "owl", 1]]']
+    """
+    is_good = events["problem"].isna()
+    told = [
+        (events[~is_good].assign(label=None), None),
+        *([] if absent is None else [(absent[absent["problem"].isna()], 0)]),
+        (events[is_good & (events["label"] != "")], 1),
+    ]
+    is_window = windows["problem"].isna().to_numpy()
+    begins, ends = windows["start"].to_numpy(float), windows["end"].to_numpy(float)
+    statements: list[list] = [[] for _ in range(len(windows))]
+    if absent is None:
+        for row in np.flatnonzero(is_window):
+            statements[row].append([0, round(float(ends[row] - begins[row]), 6), None, 0])
+    for rows, value in told:
+        labels, times = rows["label"].to_numpy(object), rows[["start", "end"]].to_numpy(float)
+        for window, event in zip(*_pairs(windows[is_window], rows), strict=True):
+            row = np.flatnonzero(is_window)[window]
+            start, end = (round(float(each), 6) for each in times[event] - begins[row])
+            statements[row].append([start, end, labels[event], value])
+    windows = windows.assign(**{COLUMN: [statement_text(each) if each else "" for each in statements]})
+    return windows if absent is None else _known_windows(windows, told[-2][0])
+
+
+def _known_windows(windows: pd.DataFrame, absent: pd.DataFrame) -> pd.DataFrame:
+    """Let only those classes of windows be known that are heard in them, or absent from enough of them."""
+    classes = class_columns(windows)
+    known = windows[classes].where(windows[classes] == 1)
+    rows, labels = _overlapping(windows, absent, HALF)
+    places = pd.Index(classes, dtype=object).get_indexer(labels)
+    values = known.to_numpy(np.float32, copy=True)
+    is_there = places >= 0
+    rows, places = rows[is_there], places[is_there]
+    values[rows, places] = np.where(values[rows, places] == 1, 1, 0)
+    windows[classes] = values
+    return windows[~np.isnan(values).all(axis=1) | windows["problem"].notna()].reset_index(drop=True)
+
+
 def _check(window_seconds: float, hop_seconds: float, min_overlap: float) -> None:
     if not 0 < hop_seconds <= window_seconds < np.inf:
         raise UserError(
@@ -170,18 +255,23 @@ def _overlapping(
     windows: pd.DataFrame, events: pd.DataFrame, min_overlap: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find which windows share enough with which events: rows of windows, and the events' labels."""
+    window_times, event_times = (table[["start", "end"]].to_numpy(float) for table in (windows, events))
+    window, event = _pairs(windows, events)
+    is_enough = _share_enough(window_times[window], event_times[event], min_overlap)
+    return window[is_enough], events["label"].to_numpy(object)[event[is_enough]]
+
+
+def _pairs(windows: pd.DataFrame, events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Pair events with the windows of their recordings that they may touch: rows of both."""
     places = windows.groupby("path").indices
-    rows, labels = [np.empty(0, np.int64)], [np.empty(0, object)]
+    pairs = [(np.empty(0, np.int64), np.empty(0, np.int64))]
     window_times, event_times = (table[["start", "end"]].to_numpy(float) for table in (windows, events))
     for path, own in events.groupby("path").indices.items():
-        if path not in places:
-            continue
-        window, event = _touching(window_times[places[path]], event_times[own])
-        window, event = places[path][window], own[event]
-        is_enough = _share_enough(window_times[window], event_times[event], min_overlap)
-        rows.append(window[is_enough])
-        labels.append(events["label"].to_numpy(object)[event[is_enough]])
-    return np.concatenate(rows), np.concatenate(labels)
+        if path in places:
+            window, event = _touching(window_times[places[path]], event_times[own])
+            pairs.append((places[path][window], own[event]))
+    windows_of_pairs, events_of_pairs = zip(*pairs, strict=True)
+    return np.concatenate(windows_of_pairs), np.concatenate(events_of_pairs)
 
 
 def _share_enough(one: np.ndarray, other: np.ndarray, min_overlap: float) -> np.ndarray:

@@ -14,10 +14,16 @@ from tfspec.base.text import shown
 from tfspec.data.check import with_inspections
 from tfspec.data.sources.class_folders import list_class_folders
 from tfspec.data.sources.columns import Columns, found_columns
-from tfspec.data.sources.event_windows import inspect_events, usual_window, windows_of_events
+from tfspec.data.sources.event_windows import (
+    inspect_events,
+    usual_event_window,
+    usual_window,
+    windows_of_events,
+    with_statements,
+)
 from tfspec.data.sources.file_tables import inspect_file_table
 from tfspec.data.sources.recognise import recognise
-from tfspec.data.sources.selections import list_events
+from tfspec.data.sources.selections import list_absent, list_events
 from tfspec.data.tables import read_any_table
 
 
@@ -26,6 +32,7 @@ def inspect_own_recordings(
     columns: Columns,
     window_seconds: float | None = None,
     progress: Tracker = untracked,
+    with_events: bool = False,
 ) -> pd.DataFrame:
     """List recordings and what they are of, and decode each.
 
@@ -33,8 +40,10 @@ def inspect_own_recordings(
         data: a folder of class folders, a table, or a folder of annotated recordings, as `recognise` tells.
         columns: of a table, as far as they are given.
         window_seconds: length of the windows that annotated recordings are cut into; what `usual_window`
-            says if None.
+            says if None, or `usual_event_window` with events.
         progress: wraps the iteration over so many recordings, to draw a bar.
+        with_events: tell of annotated recordings' windows when what is heard, as in `with_statements`. Where
+            train_fp.csv says what is absent, nothing is known of what is not annotated.
 
     Returns:
         The manifest of `with_inspections`, `inspect_file_table` or `windows_of_events`, always with the
@@ -63,8 +72,10 @@ def inspect_own_recordings(
         manifest = inspect_file_table(table, found_columns(table, columns), folder, progress)
     elif found.kind == "annotated recordings":
         events, lengths = inspect_events(list_events(folder, columns.label), folder, progress)
-        window = window_seconds or usual_window(events)
+        window = window_seconds or (usual_event_window if with_events else usual_window)(events)
         manifest = windows_of_events(events, lengths, window, window / 2)
+        if with_events:
+            manifest = with_statements(manifest, events, list_absent(folder))
     else:
         raise UserError(f"{shown(data)} holds {found.kind}, and not recordings.")
     return _with_formats(manifest, folder)

@@ -21,6 +21,8 @@ from tfspec.data.sources.label_files import is_audacity, is_raven, read_audacity
 Program = Literal["Raven", "Audacity", "competition"]
 BOXES = {"train": "train_tp.csv", "test": "test_tp.csv"}
 """The competition's tables, and the folder that each is of."""
+ABSENT = "train_fp.csv"
+"""Its table of what is not heard in train/."""
 TEXTS = (".txt", ".tsv")
 LOST = "no recording is called so, or several are"
 EVENT_COLUMNS = ["path", "start", "end", "low_hz", "high_hz", "label", "problem"]
@@ -60,7 +62,7 @@ def list_events(folder: str | os.PathLike, label_column: str | None = None) -> p
     if not folder.is_dir():
         raise UserError(f"No such folder: {shown(folder)}. Give one that holds recordings and annotations.")
     if there := [part for part, table in BOXES.items() if (folder / table).exists()]:
-        return pd.concat([_boxes(folder, part) for part in there], ignore_index=True)
+        return pd.concat([_boxes(folder, BOXES[part], part) for part in there], ignore_index=True)
     recordings = _Recordings(folder)
     tables = {file: read_raven(file, label_column) for file in recordings.tables_of("Raven")}
     tables |= {file: read_audacity(file) for file in recordings.tables_of("Audacity")}
@@ -97,10 +99,30 @@ def annotation_files(folder: str | os.PathLike) -> dict[Program, list[Path]]:
     return {program: files for program, files in found.items() if files}
 
 
-def _boxes(folder: Path, part: str) -> pd.DataFrame:
-    boxes = list_annotations(folder / BOXES[part], folder / part, 1)
+def list_absent(folder: str | os.PathLike) -> pd.DataFrame | None:
+    """List where a species was looked for and is not heard, as the competition tells in train_fp.csv.
+
+    Args:
+        folder: as of `list_events`.
+
+    Returns:
+        Rows like those of `list_events`; None where there is no such table.
+
+    Raises:
+        UserError: it cannot be read.
+
+    Example:
+        >>> list_absent("missing") is None
+        True
+    """
+    folder = Path(folder)
+    return _boxes(folder, ABSENT, "train") if (folder / ABSENT).exists() else None
+
+
+def _boxes(folder: Path, table: str, part: str) -> pd.DataFrame:
+    boxes = list_annotations(folder / table, folder / part, 1)
     boxes["path"] = [f"{part}/{path}" for path in boxes["path"]]
-    boxes["problem"] = _prefixed(boxes["problem"], f"{BOXES[part]}, ")
+    boxes["problem"] = _prefixed(boxes["problem"], f"{table}, ")
     names = {"t_min": "start", "t_max": "end", "f_min": "low_hz", "f_max": "high_hz"}
     return boxes.drop(columns=["start", "end"]).rename(columns=names)[EVENT_COLUMNS]
 

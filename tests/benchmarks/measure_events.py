@@ -1,0 +1,231 @@
+"""What sounds when: slices against sound-event heads, on soundscapes mixed from ESC-10.
+
+python tests/benchmarks/measure_events.py DATA OUT                 # DATA/esc10; soundscapes, then all models
+python tests/benchmarks/measure_events.py DATA OUT attention 1     # one model with one seed
+
+DATA/esc10 holds a folder a class with recordings named FOLD-SOURCE-LETTER.ogg. Rain and sea waves are the
+background, the other eight classes the events. Folds 1 and 2 and half of fold 3's sources sound in training,
+the other half of fold 3 in validation, and fold 4 in the test alone. Scenes last a minute and have ten events
+each, which may overlap, of 0.3 to 4 s. An event's level is that of its power above the background's while it
+lasts: drawn from −5 to 20 dB in training and validation; in the test all events of a scene have one of six.
+Thresholds and filters are chosen on validation, for the slices as for the heads; nothing is on the test.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfspec.audio.decoding import load_audio
+from tfspec.base.files import written_beside
+from tfspec.base.frames import EventRule
+from tfspec.experiment.events import OPERATING_POINTS, hear
+from tfspec.experiment.run import Run
+from tfspec.inference import detect
+from tfspec.pipelines import OwnRecordings
+from tfspec.scores.event_rules import choose_event_rule
+from tfspec.scores.events import event_scores, segment_scores
+from tfspec.scores.frames import RecordingFrames, frame_events
+from tfspec.scores.groups import draw_anew, intervals_of
+from tfspec.scores.psds import CONFUSED, LOCATED, psds
+
+RATE, SECONDS, EVENTS = 16000, 60, 10
+SCENES = {"train": 120, "validation": 30, "test": 60}
+LEVELS_DB = (20, 15, 10, 5, 0, -5)
+BACKGROUNDS = ("rain", "sea_waves")
+SHORTEST, LONGEST, GAP_SECONDS, QUIET_DB = 0.3, 4.0, 0.6, 30
+BACKGROUND_RMS = 0.01
+MODELS = {
+    "slices": {"head": "clip", "labels": "several"},
+    "attention": {"head": "events", "pooling": "attention"},
+    "max": {"head": "events", "pooling": "max"},
+    "linear": {"head": "events", "pooling": "linear"},
+}
+
+
+@dataclass(kw_only=True)
+class Soundscapes(OwnRecordings):
+    """Annotated recordings whose folders name their parts."""
+
+    def manifest(self):
+        rows = super().manifest()
+        return rows.assign(part=rows["path"].str.split("/").str[0])
+
+
+def sounding(sound, rng):
+    """Cut the loudest stretch out of a clip: what is within 30 dB of its peak, with gaps up to 0.6 s."""
+    step = RATE // 50
+    level = np.sqrt(np.mean(np.resize(sound, (len(sound) // step, step)) ** 2, axis=1) + 1e-12)
+    loud = np.flatnonzero(level > level.max() * 10 ** (-QUIET_DB / 20))
+    pieces = np.split(loud, np.flatnonzero(np.diff(loud) > GAP_SECONDS * 50) + 1)
+    piece = next(each for each in pieces if level.argmax() in each)
+    first, last = piece[0], piece[-1] + 1
+    longest = round(50 * rng.uniform(0.5, LONGEST))
+    if last - first > longest:
+        first = np.clip(level.argmax() - rng.integers(longest), first, last - longest)
+        last = first + longest
+    return sound[first * step : max(last, first + round(50 * SHORTEST)) * step]
+
+
+def sources(folder, part):
+    """List the clips of a class that sound in a part."""
+    clips = sorted(folder.glob("*.ogg"))
+    of_third = sorted({clip.name.split("-")[1] for clip in clips if clip.name[0] == "3"})
+    held_out = of_third[len(of_third) // 2 :]
+
+    def part_of(clip):
+        fold, source = clip.name.split("-")[:2]
+        return "test" if fold == "4" else "validation" if fold == "3" and source in held_out else "train"
+
+    return [clip for clip in clips if part_of(clip) == part]
+
+
+def write_scene(path, clips, backgrounds, levels_db, rng):
+    """Mix a scene, and write its events as Audacity does."""
+    import soundfile
+
+    noise = np.resize(backgrounds[rng.integers(len(backgrounds))], SECONDS * RATE)
+    scene = BACKGROUND_RMS * noise / np.sqrt(np.mean(noise**2))
+    before, lines, taken = scene.copy(), [], {name: [] for name in clips}
+    for place in range(EVENTS):
+        name = str(rng.choice([*clips]))
+        sound = sounding(clips[name][rng.integers(len(clips[name]))], rng)
+        start = int((place + rng.uniform(-0.5, 0.5)) * len(scene) / EVENTS)
+        start = int(np.clip(start, 0, len(scene) - len(sound)))
+        if any(start < end and begin < start + len(sound) for begin, end in taken[name]):
+            continue  # two of a class at once are one
+        taken[name].append((start, start + len(sound)))
+        below = before[start : start + len(sound)]
+        gain = np.sqrt(np.mean(below**2) / np.mean(sound**2)) * 10 ** (rng.choice(levels_db) / 20)
+        scene[start : start + len(sound)] += gain * sound
+        lines.append(f"{start / RATE:.6f}\t{(start + len(sound)) / RATE:.6f}\t{name}\n")
+    soundfile.write(path, np.clip(scene, -1, 1), RATE, subtype="PCM_16")
+    path.with_suffix(".txt").write_text("".join(lines))
+
+
+def write_soundscapes(data, folder):
+    for number, (part, count) in enumerate(SCENES.items()):
+        read = {
+            each.name: [load_audio(clip, RATE, 5 * RATE) for clip in sources(each, part)]
+            for each in sorted((data / "esc10").iterdir())
+        }
+        backgrounds = [clip for name in BACKGROUNDS for clip in read.pop(name)]
+        (folder / part).mkdir(parents=True)
+        for scene in range(count):
+            level = LEVELS_DB[scene % len(LEVELS_DB)]
+            levels = [level] if part == "test" else np.linspace(LEVELS_DB[-1], LEVELS_DB[0], 26)
+            name = f"{scene:03}_{level}dB" if part == "test" else f"{scene:03}"
+            rng = np.random.default_rng([number, scene])
+            write_scene(folder / part / f"{name}.flac", read, backgrounds, levels, rng)
+
+
+def in_frames(steps, run, rows):
+    """Return the probabilities of a part's frames; those of slices are of seconds."""
+    if run.classifier.frames is not None:
+        return hear(steps, run, [([""], rows)])
+    found = RecordingFrames({}, {}, 1.0)
+    for path, own in rows.groupby("path"):
+        scores = detect(run.classifier, steps.folder / path)
+        found.seconds[path] = float(own["seconds"].iloc[0])
+        found.probabilities[path] = scores.filter(regex="^p_").to_numpy()
+    return found
+
+
+def lwlrap(found, truth, class_names):
+    """Score how high, in each second, the classes stand that are heard in it; with its interval."""
+    sums, counts = [], []
+    for path, seconds in found.seconds.items():
+        own = truth[truth["path"] == path]
+        values = [
+            found.probabilities[path][round(s / found.step) : max(round((s + 1) / found.step), 1)].mean(0)
+            for s in range(int(seconds))
+        ]
+        total = count = 0.0
+        for second, scores in enumerate(values):
+            heard = {e.label for e in own.itertuples() if e.start < second + 0.5 < e.end}
+            holds = np.array([name in heard for name in class_names])
+            for place in np.flatnonzero(holds):
+                above = scores >= scores[place]
+                total, count = total + (above & holds).sum() / above.sum(), count + 1
+        sums.append(total)
+        counts.append(count)
+    times = draw_anew(len(sums))
+    interval = intervals_of({"lwlrap": (times @ sums) / np.maximum(times @ counts, 1)})["lwlrap"]
+    return float(np.sum(sums) / np.sum(counts)), interval
+
+
+def measure(folder, out, name, seed, **options):
+    """Train a model, or take the one that is trained, and score it on the test."""
+    run_folder = out / f"{name}-{seed}"
+    steps = Soundscapes(
+        data=folder,
+        out=run_folder,
+        seed=seed,
+        folds=0,
+        exported=False,
+        sample_rate=RATE,
+        **MODELS[name],
+        **options,
+    )
+    run = Run(run_folder) if (run_folder / "metrics.json").exists() else steps.train()
+    from tfspec.experiment.steps import Steps  # the options as they were settled
+
+    settled = Soundscapes(**run.config["options"])
+    assert isinstance(settled, Steps)
+    names = list(run.classifier.class_names)
+    truth_of = {part: annotated(folder, part) for part in ("validation", "test")}
+    rule = choose_event_rule(in_frames(settled, run, run.part("validation")), truth_of["validation"], names)
+    found, truth = in_frames(settled, run, run.part("test")), truth_of["test"]
+    made = frame_events(found, names, rule)
+    points = [
+        frame_events(found, names, EventRule((p,) * len(names), rule.median_seconds))
+        for p in OPERATING_POINTS
+    ]
+    recordings = [*found.seconds]
+    result = {
+        "model": name,
+        "seed": seed,
+        "rule": rule._asdict(),
+        "f1_200ms": brief(event_scores(truth, made, recordings, names, 0.2)),
+        "f1_1s": brief(event_scores(truth, made, recordings, names, 1.0)),
+        "segment_f1": brief(segment_scores(truth, made, recordings, names)),
+        "psds_located": psds(truth, points, found.seconds, names, LOCATED),
+        "psds_confused": psds(truth, points, found.seconds, names, CONFUSED),
+        "lwlrap": lwlrap(found, truth, names),
+    }
+    for level in LEVELS_DB:
+        own = [each for each in recordings if f"_{level}dB" in each]
+        for collar in (0.2, 1.0):
+            result[f"f1_{collar:g}s_at_{level}dB"] = brief(event_scores(truth, made, own, names, collar))
+    with written_beside(out / f"{name}-{seed}.json") as temporary:
+        temporary.write_text(json.dumps(result, indent=1))
+    print(json.dumps(result))
+
+
+def annotated(folder, part):
+    tables = [
+        pd.read_csv(path, sep="\t", names=["start", "end", "label"]).assign(path=f"{part}/{path.stem}.flac")
+        for path in sorted((folder / part).glob("*.txt"))
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def brief(scores):
+    return scores["f1"], scores["intervals"].get("f1")
+
+
+def main(data, out, names=tuple(MODELS), seed=0, **options):
+    folder = out / "soundscapes"
+    if not folder.exists():
+        write_soundscapes(data, folder)
+    for name in names:
+        measure(folder, out, name, seed, **options)
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[3:]
+    chosen = (arguments[0],) if arguments else tuple(MODELS)
+    main(Path(sys.argv[1]), Path(sys.argv[2]), chosen, int(arguments[1]) if arguments[1:] else 0)

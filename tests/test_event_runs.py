@@ -1,0 +1,163 @@
+"""Recordings with annotated tones, from the files to events: what sounds when."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from tfspec.base.errors import UserError
+from tfspec.data.sources.columns import Columns
+from tfspec.data.sources.own_recordings import inspect_own_recordings
+from tfspec.experiment.events import known_events
+from tfspec.experiment.registry import pipeline_of
+from tfspec.experiment.run import Run
+from tfspec.inference import detect, event_thresholds, find_events, load_model
+from tfspec.pipelines import OwnRecordings
+from tfspec.scores.events import event_scores
+
+RATE, SECONDS = 8000, 12
+TONES = {"high": 2500, "low": 600}
+
+
+def write_tones(folder, recordings, first=0):
+    """Write noise in which tones sound now and then, two at once sometimes, and Audacity's labels of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    events = []
+    for number in range(first, first + recordings):
+        rng = np.random.default_rng(number)
+        sound, lines = rng.normal(0, 0.01, SECONDS * RATE), []
+        for name, hertz in TONES.items():
+            for place in range(3):
+                start, length = 4 * place + rng.uniform(0.1, 2.5), rng.uniform(0.4, 1.3)
+                first_sample, samples = round(start * RATE), round(length * RATE)
+                tone = 0.2 * np.sin(2 * np.pi * hertz * np.arange(samples) / RATE)
+                sound[first_sample : first_sample + samples] += tone
+                lines.append(f"{start:.4f}\t{start + length:.4f}\t{name}\n")
+                events.append([f"r{number}.wav", round(start, 4), round(start + length, 4), name])
+        soundfile.write(folder / f"r{number}.wav", sound, RATE)
+        (folder / f"r{number}.txt").write_text("".join(lines))
+    return pd.DataFrame(events, columns=["path", "start", "end", "label"])
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory):
+    """A run of two folds, and recordings that it does not know."""
+    folder = tmp_path_factory.mktemp("events")
+    write_tones(folder / "data", 8)
+    truth = write_tones(folder / "others", 3, first=100)
+    run = OwnRecordings(data=folder / "data", out=folder / "run", folds=2, epochs=14).train(verbose=0)
+    return run, folder, truth
+
+
+def found_in(model, folder, truth):
+    tables = [
+        find_events(detect(model, folder / "others" / path), event_thresholds(model)).assign(path=path)
+        for path in truth["path"].unique()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_annotated_recordings_train_an_event_head(heard):
+    run, folder, _ = heard
+    assert run.config["options"]["head"] == "events" and run.config["options"]["labels"] == "several"
+    assert run.classifier.frames.step == pytest.approx(0.08)
+    known = known_events(run.split)
+    written = write_tones(folder / "again", 8).sort_values(["path", "start", "label"], ignore_index=True)
+    pd.testing.assert_frame_equal(known, written)
+
+
+def test_events_are_scored_in_whole_recordings(heard):
+    run, _, _ = heard
+    events = run.metrics()["events"]
+    assert events["event_based"][0]["collar"] == 0.2
+    assert events["event_based"][0]["f1"] > 0.8 and events["segment_based"]["f1"] > 0.8
+    assert 0.5 < events["psds_located"][0] <= 1
+    assert {*events["event_based"][0]["classes"]} == {*TONES}
+    assert tuple(events["rule"]["thresholds"]) == run.classifier.event_rule.thresholds
+
+
+def test_what_sounds_when_is_found_in_other_recordings(heard):
+    """To a frame: begin and end are off by less than 80 ms on average, and by 200 ms at most."""
+    run, folder, truth = heard
+    found = found_in(load_model(run.folder), folder, truth)
+    scores = event_scores(truth, found, [*truth["path"].unique()], [*TONES])
+    assert scores["f1"] > 0.85
+    nearest = [
+        found[(found["path"] == e.path) & (found["label"] == e.label)]["start"].sub(e.start).abs().min()
+        for e in truth.itertuples()
+    ]
+    assert np.median(nearest) < 0.08
+
+
+def test_any_hop_finds_the_same(heard):
+    run, folder, truth = heard
+    path = folder / "others" / truth["path"][0]
+    usual, other = (detect(run.classifier, path, hop) for hop in (None, 1.3))
+    assert usual["start"].tolist() == other["start"].tolist() and usual["end"].iloc[-1] == SECONDS
+    assert usual.filter(regex="^p_").sub(other.filter(regex="^p_")).abs().mean().max() < 0.05
+
+
+def test_the_exported_file_finds_the_same_without_tensorflow(heard):
+    run, folder, truth = heard
+    path = folder / "others" / truth["path"][0]
+    expected = detect(run.classifier, path)
+    code = """
+import sys
+from tfspec.inference import detect, load_model
+model, recording, table = sys.argv[1:]
+detect(load_model(model), recording).to_csv(table)
+assert "tensorflow" not in sys.modules
+"""
+    command = [sys.executable, "-c", code, run.folder / "export/model.tflite", path, folder / "lite.csv"]
+    subprocess.run(command, check=True)  # a forked process has imported TensorFlow already
+    received = pd.read_csv(folder / "lite.csv", index_col=0)
+    pd.testing.assert_frame_equal(received, expected, atol=1e-3, check_exact=False)
+
+
+def test_a_run_of_an_earlier_version_says_what_is_in_slices(heard, tmp_path):
+    run, _, _ = heard
+    options = {
+        name: value for name, value in run.config["options"].items() if name not in ("head", "pooling")
+    }
+    old = Run.create(tmp_path / "old", {**run.config, "options": options})
+    assert pipeline_of(old).head == "clip" and pipeline_of(run).head == "events"
+
+
+def test_slices_are_there_on_request(heard):
+    run, _, _ = heard
+    steps = OwnRecordings(data=run.folder.parent / "data", head="clip")
+    manifest = steps.manifest()
+    assert "events" not in manifest and steps.settled(manifest).head == "clip"
+
+
+def test_events_do_not_go_with_all_else(heard):
+    run, _, _ = heard
+    steps = OwnRecordings(data=run.folder.parent / "data", head="events")
+    manifest = steps.manifest()
+    with pytest.raises(UserError, match="--labels one"):
+        replace(steps, labels="one").settled(manifest)
+    with pytest.raises(UserError, match="--head clip"):
+        replace(steps, start_from=run.folder).settled(manifest)
+
+
+def test_of_what_was_looked_for_alone_nothing_else_is_known(tmp_path):
+    """The competition's boxes say what is heard, or is not, in them; of the rest nobody knows."""
+    (tmp_path / "train").mkdir()
+    soundfile.write(tmp_path / "train" / "a.wav", np.random.default_rng(0).normal(0, 0.1, 40 * RATE), RATE)
+    header = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max\n"
+    (tmp_path / "train_tp.csv").write_text(f"{header}a,3,1,10,100,11,200\n")
+    (tmp_path / "train_fp.csv").write_text(f"{header}a,3,1,20,100,21,200\n")
+    rows = inspect_own_recordings(tmp_path, Columns(), 4.0, with_events=True)
+    told = [json.loads(cell) for cell in rows["events"]]
+    assert known_events(rows) is None  # no score can be made of it
+    assert set(rows["3"]) == {0, 1} and all(told)
+    for start, statements in zip(rows["start"], told, strict=True):
+        for begin, end, label, value in statements:
+            assert label == "3" and [begin + start, end + start] == ([10, 11] if value else [20, 21])
+    complete = inspect_own_recordings(tmp_path, Columns(), 4.0)
+    assert len(complete) > len(rows) and "events" not in complete

@@ -1,0 +1,144 @@
+"""What a run's models find in whole recordings in which all events are known, and how good that is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tfspec.base.frames import EventRule
+from tfspec.data.frame_targets import COLUMN
+from tfspec.experiment.predicting import Asked, load_members, read_signals
+from tfspec.experiment.run import Run
+from tfspec.experiment.steps import Steps
+from tfspec.models import Classifier
+from tfspec.models.events import of_frames
+from tfspec.scores.event_rules import choose_event_rule
+from tfspec.scores.events import event_scores, segment_scores
+from tfspec.scores.frames import RecordingFrames, frame_events, join_windows
+from tfspec.scores.psds import CONFUSED, LOCATED, psds
+from tfspec.scores.types import EventScores
+
+COLLARS = (0.2, 1.0)
+OPERATING_POINTS = tuple((np.arange(1, 50) / 50).tolist())
+TIME_DIGITS = 4
+
+
+def known_events(rows: pd.DataFrame) -> pd.DataFrame | None:
+    """Gather the events of recordings from what their windows tell, each once.
+
+    Args:
+        rows: of a manifest.
+
+    Returns:
+        `path`, `start` and `end` in seconds from the recording's beginning, `label`; None where not all that
+        sounds in all windows is told.
+
+    Example:
+        >>> told = ['[[0, 5, null, 0], [4, 7, "owl", 1]]', '[[0, 5, null, 0], [-1, 2, "owl", 1]]']
+        >>> rows = pd.DataFrame({"path": "a.wav", "start": [0.0, 5.0], "events": told})
+        >>> known_events(rows).values.tolist()
+        [['a.wav', 4.0, 7.0, 'owl']]
+    """
+    if COLUMN not in rows or not {"path", "start"} <= {*rows}:
+        return None
+    events = []
+    for path, begin, cell in zip(rows["path"], rows["start"], rows[COLUMN], strict=True):
+        told = json.loads(cell) if cell else []
+        if not any(name is None and value == 0 for *_, name, value in told):
+            return None
+        found = [(start + begin, end + begin, name) for start, end, name, value in told if value == 1]
+        events += [
+            (path, round(start, TIME_DIGITS), round(end, TIME_DIGITS), name) for start, end, name in found
+        ]
+    table = pd.DataFrame(events, columns=["path", "start", "end", "label"])
+    return table.drop_duplicates().sort_values(["path", "start", "label"], ignore_index=True)
+
+
+def hear(steps: Steps, run: Run, asked: Asked) -> RecordingFrames:
+    """Say of each frame of recordings what is heard in it, by the mean of the models that are asked.
+
+    Args:
+        steps: the pipeline whose reader reads the rows.
+        run: the run whose members predict.
+        asked: members, and rows that cover their recordings with windows.
+    """
+    read, classifier = steps.reader(), run.classifier
+    assert classifier.frames is not None and classifier.sample_rate is not None
+    window_seconds = classifier.signal_shape[0] / classifier.sample_rate
+    heard = RecordingFrames({}, {}, classifier.frames.step)
+    for members, rows in asked:
+        models = load_members(run, members)
+        for path, own in rows.groupby("path"):
+            batches = read_signals(own, read, steps.validation_batch_size)
+            windows = np.concatenate([_frame_means(models, batch) for batch in batches])
+            seconds = float(own["seconds"].iloc[0])
+            heard.seconds[str(path)] = seconds
+            heard.probabilities[str(path)] = join_windows(
+                own["start"].to_numpy(float), windows, classifier.frames, window_seconds, seconds
+            )
+    return heard
+
+
+def _frame_means(models: Sequence[Classifier], batch: np.ndarray) -> np.ndarray:
+    """Average the probabilities of frames over models; the features, which are the same, are made once."""
+    features = models[0].front_end(batch)
+    logits = [of_frames(model.backbone(features, training=False)) for model in models]
+    return np.mean([models[0].activation(each) for each in logits], axis=0)
+
+
+def score_events(
+    found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str], rule: EventRule
+) -> EventScores:
+    """Score what is heard in recordings against what is known to be there.
+
+    Args:
+        found: of `hear`.
+        truth: of `known_events`.
+        class_names: the classes.
+        rule: by which frames become events.
+
+    Returns:
+        `rule`; `event_based`, as of `event_scores`, a list with a collar each; `segment_based`, as of
+        `segment_scores`; and `psds_located` and `psds_confused`, score and interval of DCASE's two scenarios,
+        with 49 thresholds and the rule's filters.
+    """
+    recordings = [*found.seconds]
+    made = frame_events(found, class_names, rule)
+    points = [
+        frame_events(found, class_names, EventRule((threshold,) * len(class_names), rule.median_seconds))
+        for threshold in OPERATING_POINTS
+    ]
+    return {
+        "rule": {"thresholds": list(rule.thresholds), "median_seconds": list(rule.median_seconds)},
+        "event_based": [event_scores(truth, made, recordings, class_names, collar) for collar in COLLARS],
+        "segment_based": segment_scores(truth, made, recordings, class_names),
+        "psds_located": psds(truth, points, found.seconds, class_names, LOCATED),
+        "psds_confused": psds(truth, points, found.seconds, class_names, CONFUSED),
+    }
+
+
+def evaluate_events(
+    steps: Steps, run: Run, asked: Asked, rows: pd.DataFrame, choose: bool
+) -> tuple[EventScores, EventRule] | None:
+    """Score the events that a run's models find in rows, where these tell all events.
+
+    Args:
+        steps: the pipeline of the run.
+        run: the run.
+        asked: members, and rows that they predict.
+        rows: all of them.
+        choose: the rule by which frames become events, on these rows; else the model's own counts.
+
+    Returns:
+        What `score_events` does, and the rule; None where there is nothing to score.
+    """
+    classifier = run.classifier
+    if classifier.frames is None or classifier.event_rule is None or (truth := known_events(rows)) is None:
+        return None
+    found = hear(steps, run, asked)
+    names = classifier.class_names
+    rule = choose_event_rule(found, truth, names) if choose else classifier.event_rule
+    return score_events(found, truth, names, rule), rule
