@@ -11,7 +11,7 @@ SLOW = {
     *("subprocess", "launch", "multiprocessing", "run_code", "NotebookClient", "Chrome"),  # starts a process
     *("train", "resume", "fit", "train_on_batch", "main"),  # trains, or may
     *("transfer", "mac"),  # makes a large network
-    *("pitch_shift", "PitchShift"),  # works through seconds of sound
+    *("pitch_shift", "PitchShift", "time_stretch", "TimeStretch"),  # works through seconds of sound
     *("function", "jit_compile", "Dataset", "Model", "Sequential", "make_dataset"),  # traces a graph
     *("export", "save", "load_model", "TFLiteConverter", "tflite_model", "testmod"),
     *("compiled_network", "compiled_front_end", "compiled_library"),  # compiles C

@@ -41,6 +41,7 @@ from tfspec.augment import (
     Shelf,
     TimeMask,
     TimeShift,
+    TimeStretch,
     VolumeControl,
     Warp,
 )
@@ -52,6 +53,7 @@ WAVEFORM = {
     "blue noise": partial(ColoredNoise, -1.0),
     "recordings": partial(BackgroundNoise, "recordings", RATE),
     "pitch": partial(PitchShift, 1, 12, probability=0.7),
+    "stretch": partial(TimeStretch, 0.5, 0.9, 256),
     "shift": partial(TimeShift, 0.1, RATE, wrap=False),
     "gain": Gain,
     "volume": VolumeControl,
@@ -377,7 +379,7 @@ def test_saved_models_load_in_a_new_process_and_predict_without_augmentation(fol
     received = np.load(folder / "outputs.npz")
     for i, name in numbers.items():
         expected = layers[i](inputs(name), seed=SEED)
-        assert_same(received[i], expected, 1e-3 if name == "pitch" else 1e-5)
+        assert_same(received[i], expected, 1e-3 if name in ("pitch", "stretch") else 1e-5)
 
 
 TWO_REPLICAS = """
@@ -499,6 +501,7 @@ def drawn(layer, name: str, batches: int = 1) -> np.ndarray:
         (GaussianNoise(5.0, 20.0), "snr_db", 5, 20),
         (partial(BackgroundNoise, "recordings", RATE, -3.0, 7.5), "snr_db", -3, 7.5),
         (Gain(-10.0, 10.0), "gain_db", -10, 10),
+        (TimeStretch(0.9, 1.3), "rate", 0.9, 1.3),
         (VolumeControl(-10.0, 2.0), "gain_db", -10, 2),
         (TimeMask(3), "place", 0, 1),
         (MixUp(), "weight", 0.05, 0.25),
@@ -559,6 +562,9 @@ def test_whole_numbers_are_drawn_alike_both_ends_included(layer, name, lowest, h
         (PitchShift, {"min_semitones": 5}),
         (PitchShift, {"max_semitones": 13}),
         (PitchShift, {"frame_length": 31}),
+        (TimeStretch, {"min_rate": 0.4}),
+        (TimeStretch, {"max_rate": 0.7}),
+        (TimeStretch, {"frame_length": 31}),
         (TimeMask, {"max_width": 1.5}),
         (TimeMask, {"max_width": -1}),
         (partial(FrequencyMask, 3), {"num_masks": 0}),

@@ -63,6 +63,7 @@ SCALINGS = {
     "decibel below the peak": partial(Decibel, 1e-5, 60.0, "max", power=1),
     "log": partial(Log, offset=1e-6),
     "pcen": partial(PCEN, 16000, 160),
+    "pcen, learnable": partial(PCEN, 16000, 160, learnable=True),
     "deltas": partial(Deltas, 2, 3),
     "deltas, nearest": partial(Deltas, 1, 9, "nearest"),
     "min-max": partial(MinMax, -1.0, 1.0, axis=(1, 2)),

@@ -18,6 +18,7 @@ from tfspec.augment.waveform import (
     PinkNoise,
     PitchShift,
     TimeShift,
+    TimeStretch,
     VolumeControl,
 )
 
@@ -47,6 +48,7 @@ __all__ = [
     "Shelf",
     "TimeMask",
     "TimeShift",
+    "TimeStretch",
     "VolumeControl",
     "Warp",
 ]

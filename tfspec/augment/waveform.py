@@ -438,6 +438,73 @@ class PitchShift(WaveformLayer):
         }
 
 
+@keras.saving.register_keras_serializable("tfspec")
+class TimeStretch(WaveformLayer):
+    """Makes each signal faster or slower, its pitch and its number of samples unchanged.
+
+    XLA cannot compile it, as `PitchShift`.
+
+    Args:
+        min_rate: slowest, 0.5 or more; what becomes slower is cut at its end.
+        max_rate: fastest, 2 or less; zeros follow on what becomes faster.
+        frame_length: how many samples are transformed at a time, if even. The default is for 44.1 and 48
+            kHz; at other rates take 20 ms, and more where low chords matter more than attacks.
+        probability: how likely each signal is changed; what is not changed costs nothing.
+        seed: as in `RandomLayer`.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels).
+
+    Output shape:
+        That of the input.
+
+    Raises:
+        ValueError: the slowest is above the fastest, or one not from 0.5 to 2, or the frame length no whole
+            number of at least 32.
+
+    Example:
+        >>> TimeStretch(0.9, 1.1)(tf.ones([2, 16000]), seed=[0, 1]).shape
+        TensorShape([2, 16000])
+    """
+
+    def __init__(
+        self,
+        min_rate: float = 0.8,
+        max_rate: float = 1.25,
+        frame_length: int = 1024,
+        probability: float = 1.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(probability, seed, **kwargs)
+        self.supports_jit = False
+        self.min_rate = arguments.between("min_rate", min_rate, 0.5, 2)
+        self.max_rate = arguments.between("max_rate", max_rate, 0.5, 2)
+        arguments.ends("min_rate", min_rate, "max_rate", max_rate)
+        self.frame_length = arguments.integer("frame_length", frame_length, 32)
+
+    def draw(self, batch, seed):
+        """Draw each signal's `rate`, uniformly."""
+        return {"rate": uniform([batch], seed, self.min_rate, self.max_rate)}
+
+    def apply(self, x, params):
+        """Stretch what `sample` chose; the rest by nothing, which is not computed."""
+        return self.transform(x, {"rate": tf.where(params["applied"], params["rate"], 1.0)})
+
+    def transform(self, x, params):
+        """Stretch each signal."""
+        stretch = functools.partial(timing.time_stretch, frame_length=self.frame_length)
+        return _each_channel(stretch, x, params["rate"])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "min_rate": self.min_rate,
+            "max_rate": self.max_rate,
+            "frame_length": self.frame_length,
+        }
+
+
 def _each_channel(function: Callable, x: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Apply a function of (batch, samples) and (batch,) to every channel."""
     if len(x.shape) == 2:

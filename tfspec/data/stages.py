@@ -13,6 +13,7 @@ from tfspec.augment.augmentation import Augmentation
 from tfspec.data.examples import Examples, Take
 from tfspec.data.graphs import as_it_is
 from tfspec.data.plan import Draws, Plan, cut
+from tfspec.frontends.base import check_learns_nothing
 
 
 class Stages:
@@ -101,6 +102,9 @@ def apply_layers(
     Returns:
         (batch, *shape) float32 features, or signals without a front end; labels; weights if there are any.
 
+    Raises:
+        UserError: the front end has something to learn.
+
     Example:
         >>> from tfspec.frontends import Spectrogram
         >>> batch = tf.ones([2, 64]), tf.constant([0, 1])
@@ -111,6 +115,7 @@ def apply_layers(
     if augmentation.signals is not None:
         x = _augmented(augmentation.signals, x, draws.seeds[0], draws.place)
     if front_end is not None:
+        check_learns_nothing(front_end)
         x = front_end(x)
     if augmentation.features is not None:
         x = _augmented(augmentation.features, x, draws.seeds[1], draws.place)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+LONGEST_MEMORY = 2**16
+"""Frames that a mean with coefficients that are tensors looks back, where nobody knows how many there are."""
 
 
 def decibels(
@@ -43,7 +48,7 @@ def decibels(
     return levels - offset if offset else levels
 
 
-def smoothed(energy: tf.Tensor, coefficient: float, before: Any = 1.0) -> tf.Tensor:
+def smoothed(energy: tf.Tensor, coefficient: float | tf.Tensor, before: Any = 1.0) -> tf.Tensor:
     """First-order recursive mean over time, s[t] = (1 − c) · s[t − 1] + c · e[t].
 
     Without a recursion: from the sum over the last m frames follows the sum over 2m, until what is left out
@@ -51,7 +56,9 @@ def smoothed(energy: tf.Tensor, coefficient: float, before: Any = 1.0) -> tf.Ten
 
     Args:
         energy: (batch, frames, bins, channels) float32.
-        coefficient: c, in 0…1.
+        coefficient: c, in 0…1; or a tensor of them, (bins, 1), which gradients reach. Nobody knows beforehand
+            how little of it is left when: then the sums go over all frames, in a graph for signals of any
+            length over the last 65536.
         before: s[−1], a number or (batch, 1, bins, channels).
 
     Returns:
@@ -61,22 +68,53 @@ def smoothed(energy: tf.Tensor, coefficient: float, before: Any = 1.0) -> tf.Ten
         >>> smoothed(tf.zeros([1, 3, 1, 1]), 0.5).numpy().ravel().tolist()
         [0.5, 0.25, 0.125]
     """
-    decay = 1 - coefficient
+    decay = _decay(coefficient)
     frames = tf.shape(energy)[1]
     mean = coefficient * energy
-    reach = 1
-    while decay**reach > 1e-9 and (energy.shape[1] is None or reach < energy.shape[1]):
-        earlier = tf.pad(mean, [[0, 0], [reach, 0], [0, 0], [0, 0]])[:, :frames]
-        mean += decay**reach * earlier
-        reach *= 2
-    start = tf.pow(np.float32(decay), tf.cast(tf.range(1, frames + 1), tf.float32))
-    return mean + before * start[tf.newaxis, :, tf.newaxis, tf.newaxis]
+    for reach in _reaches(coefficient, energy.shape[1]):
+        # Of unknown frames there may be fewer than that, and zeros beyond them only cost memory
+        later = tf.minimum(reach, frames) if energy.shape[1] is None else reach
+        earlier = tf.pad(mean, [[0, 0], [later, 0], [0, 0], [0, 0]])[:, :frames]
+        mean += decay(reach) * earlier
+    times = tf.cast(tf.range(1, frames + 1), tf.float32)
+    return mean + before * decay(times[:, tf.newaxis, tf.newaxis])
+
+
+def _decay(coefficient: float | tf.Tensor) -> Callable[[Any], Any]:
+    """Make the function from a number of frames n to (1 − c)^n, what they leave of the mean."""
+    if isinstance(coefficient, tf.Tensor):
+        # 1 − c would round a small c, and a large n multiplies that; at c = 1 the logarithm has no gradient
+        exponent = tf.math.log1p(-tf.minimum(coefficient, 1 - 1e-7))
+        return lambda n: tf.exp(exponent * n)
+    return lambda n: float(1 - coefficient) ** n
+
+
+def _reaches(coefficient: float | tf.Tensor, num_frames: int | None) -> Iterator[int]:
+    """List over how many frames sums are doubled: as long as there are more, and they weigh anything."""
+    if isinstance(coefficient, tf.Tensor):
+        num_frames = LONGEST_MEMORY if num_frames is None else num_frames
+        return itertools.takewhile(lambda reach: reach < num_frames, _powers_of_two())
+    decay = _decay(coefficient)
+    return itertools.takewhile(
+        lambda reach: decay(reach) > 1e-9 and (num_frames is None or reach < num_frames), _powers_of_two()
+    )
+
+
+def _powers_of_two() -> Iterator[int]:
+    return (2**power for power in itertools.count())
 
 
 def pcen(
-    energy: tf.Tensor, mean: tf.Tensor, gain: float, bias: float, power: float, floor: float
+    energy: tf.Tensor,
+    mean: tf.Tensor,
+    gain: float | tf.Tensor,
+    bias: float | tf.Tensor,
+    power: float | tf.Tensor,
+    floor: float,
 ) -> tf.Tensor:
     """Per-channel energy normalisation: (e / (floor + s)^gain + bias)^power − bias^power.
+
+    Gain, bias and power are numbers, or (bins, 1) tensors.
 
     Args:
         energy: (batch, frames, bins, channels) float32, ≥ 0.

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 BLOCK_FRAMES = 16
-"""Frames shifted in pitch at a time, so that what lies between stays in the processor's cache."""
+"""Frames joined at a time, so that what lies between stays in the processor's cache."""
 
 
 _in_graph = functools.partial(tf.function, reduce_retracing=True, autograph=False)
@@ -98,10 +98,14 @@ def pitch_shift(signal: tf.Tensor, semitones: tf.Tensor, frame_length: int = 256
         >>> np.abs(np.fft.rfft(shifted[:, 4096:8192])).argmax(axis=1).tolist()
         [80, 20]
     """
-    if frame_length < 32:
-        raise ValueError(f"`frame_length` must be at least 32 samples. Received: frame_length={frame_length}")
+    _check_frame_length(frame_length)
     signal = tf.convert_to_tensor(signal)
     return tf.ensure_shape(_pitch_shift(signal, tf.cast(semitones, tf.float32), frame_length), signal.shape)
+
+
+def _check_frame_length(frame_length: int) -> None:
+    if frame_length < 32:
+        raise ValueError(f"`frame_length` must be at least 32 samples. Received: frame_length={frame_length}")
 
 
 @_in_graph
@@ -138,28 +142,92 @@ def _frame_lengths(frame_length: int) -> tuple[np.ndarray, np.ndarray]:
 def _with_pitch(pairs, pair_semitones, signal, semitones):
     """Shift (samples,) by a scalar number of semitones."""
     read, written = tf.unstack(tf.gather(pairs, tf.argmin(tf.abs(pair_semitones - semitones))))
+    return _vocoded(signal, read, written, written // 2, 2 ** (semitones / 12))
+
+
+def time_stretch(signal: tf.Tensor, rate: tf.Tensor, frame_length: int = 1024) -> tf.Tensor:
+    """Make each signal faster or slower, its pitch and its number of samples unchanged.
+
+    The phase vocoder of `pitch_shift`: here frames come back as long as they were, and the steps from one to
+    the next differ, half a frame in the result, `rate` times that in the signal, in whole samples. With
+    frames of 1024 the rate is kept to 0.1%, which is 10 ms after ten seconds.
+
+    A click becomes as wide as a frame. At 48 kHz, with frames of 1024, clicks were within 8 ms of where they
+    must be at rates of 0.8…1.25 and 18 ms at 0.5; with frames of 2560 within 24 ms at all rates.
+
+    Args:
+        signal: (batch, samples) float32.
+        rate: (batch,) float32, 0.5…2; above 1 is faster, 1 returns the signal itself.
+        frame_length: how many samples are transformed at a time, if even. The default is for 44.1 and 48
+            kHz; at other rates take 20 ms, and more where low chords matter more than attacks.
+
+    Returns:
+        (batch, samples) float32. What becomes slower is cut at its end, zeros follow on what becomes faster.
+
+    Raises:
+        ValueError: `frame_length` is below 32.
+        InvalidArgumentError: `rate` is out of range.
+
+    Example:
+        >>> click = np.zeros([2, 12000], np.float32)
+        >>> click[:, 4000] = 1
+        >>> np.abs(time_stretch(click, [0.8, 1.6], 512)).argmax(axis=1).round(-2).tolist()
+        [5000, 2500]
+    """
+    _check_frame_length(frame_length)
+    signal = tf.convert_to_tensor(signal)
+    return tf.ensure_shape(_time_stretch(signal, tf.cast(rate, tf.float32), frame_length), signal.shape)
+
+
+@_in_graph
+def _time_stretch(signal, rate, frame_length):
+    length = tf.constant(2 * (frame_length // 2))
+    in_range = tf.debugging.Assert(tf.reduce_all((rate >= 0.5) & (rate <= 2)), ["`rate` must be 0.5…2", rate])
+
+    def stretched(one, by):
+        read_step = tf.cast(tf.round(by * tf.cast(length // 2, tf.float32)), tf.int32)
+        return _vocoded(one, length, length, read_step, 1.0)
+
+    with tf.control_dependencies([in_range]):
+        return _map(
+            lambda one, by: tf.cond(tf.equal(by, 1), lambda: one, lambda: stretched(one, by)), signal, rate
+        )
+
+
+def _vocoded(signal, read, written, read_step, pitch):
+    """Take (samples,) apart into frames and put them together so that phases join.
+
+    Args:
+        signal: (samples,).
+        read: samples of a frame of the signal, even.
+        written: samples that it comes back as, even; half of them are from one frame to the next.
+        read_step: samples of the signal from one frame to the next.
+        pitch: what frequencies are multiplied by, read / written or almost.
+    """
     step = written // 2
     samples, num_bins = tf.shape(signal)[0], tf.minimum(read, written) // 2 + 1
     num_frames = -(-samples // step) + 1
     num_blocks = -(-num_frames // BLOCK_FRAMES)
 
-    # Frame u is centred on u · step, in the signal as in the result. Its companion ends with frame u + 1, but
-    # moved back by what the signal runs through in one step of the result: it tells how far phases advance.
-    rows_a_frame = -(-read // step)
-    rows = _rows(signal, [-(read // 2), step - read], num_blocks * BLOCK_FRAMES + rows_a_frame, step)
+    # Frame u is centred on u · read_step in the signal, on u · step in the result. Its companion is frame
+    # u + 1, but moved back by what the signal runs through in one step of the result: it tells how far phases
+    # advance.
+    rows_a_frame = -(-read // read_step)
+    num_rows = num_blocks * BLOCK_FRAMES + rows_a_frame
+    rows = _rows(signal, [-(read // 2), read_step - read], num_rows, read_step)
     rows_of_frames = tf.range(BLOCK_FRAMES)[:, tf.newaxis] + tf.range(rows_a_frame)
-    reading = tf.pad(_hann(read), [[0, rows_a_frame * step - read]])
+    reading = tf.pad(_hann(read), [[0, rows_a_frame * read_step - read]])
     writing = _hann(written)
     overlapping = tf.reduce_sum(tf.square(tf.reshape(writing, [2, step])), axis=0)
     writing *= tf.cast(written / read, tf.float32) / tf.tile(overlapping, [2])
     # The companion is back by read / 2, whole samples: the rest of the way is each bin's own frequency's
-    rest = 2 ** (semitones / 12) * tf.cast(step, tf.float32) - tf.cast(read // 2, tf.float32)
+    rest = pitch * tf.cast(step, tf.float32) - tf.cast(read // 2, tf.float32)
     angle = 2 * np.pi / tf.cast(read, tf.float32) * rest * _count(num_bins)
     correction = tf.complex(tf.cos(angle), tf.sin(angle))
 
     missing_bins = tf.zeros([BLOCK_FRAMES, written // 2 + 1 - num_bins], tf.complex64)
 
-    def shift_block(i, phase, tail, blocks):
+    def join_block(i, phase, tail, blocks):
         first = i * BLOCK_FRAMES
         here = rows[:, first : first + BLOCK_FRAMES + rows_a_frame - 1]
         frames = tf.reshape(tf.gather(here, rows_of_frames, axis=1), [2, BLOCK_FRAMES, -1]) * reading
@@ -176,20 +244,20 @@ def _with_pitch(pairs, pair_semitones, signal, semitones):
     blocks = tf.TensorArray(tf.float32, num_blocks, element_shape=[BLOCK_FRAMES, None])
     _, _, _, blocks = tf.while_loop(
         lambda i, *_: i < num_blocks,
-        shift_block,
+        join_block,
         (0, tf.ones([num_bins], tf.complex64), tf.zeros([1, step]), blocks),
         (tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape([1, None]), None),
         parallel_iterations=1,
     )
-    shifted = tf.reshape(blocks.concat(), [-1])
-    return shifted[step : step + samples]  # the first frame begins a step before the signal
+    joined = tf.reshape(blocks.concat(), [-1])
+    return joined[step : step + samples]  # the first frame begins a step before the signal
 
 
 def _rows(signal, starts, num_rows, step):
     """Cut (samples,), zeros around it, into (len(starts), num_rows, step), each from its start."""
     first = tf.reduce_min(starts)
     end = tf.reduce_max(starts) + num_rows * step
-    padded = tf.pad(signal, [[-first, end - tf.shape(signal)[0]]])
+    padded = tf.pad(signal[:end], [[-first, tf.maximum(0, end - tf.shape(signal)[0])]])
     rows = [tf.reshape(padded[start - first :][: num_rows * step], [num_rows, step]) for start in starts]
     return tf.stack(rows)
 

@@ -16,6 +16,7 @@ from tfspec.data.store import FeatureStore, Source
 from tfspec.experiment.members import members_of
 from tfspec.experiment.splitting import checked_split
 from tfspec.experiment.steps import Steps
+from tfspec.frontends.base import check_learns_nothing
 
 BYTES_IN_MEMORY = 2 << 30
 """Features beyond this are kept on disk and not in memory, signals not at all."""
@@ -73,16 +74,16 @@ def prepare(steps: Steps) -> FeatureStore:
 
 
 def check_front_end(steps: Steps) -> None:
-    """Refuse options of which each may be and which do not go together, before anything is read.
+    """Refuse options that do not go together, and a front end that would learn, before anything is read.
 
     Args:
         steps: the pipeline.
 
     Raises:
-        UserError: its front end cannot be made.
+        UserError: its front end cannot be made, or would not train.
     """
     try:
-        steps.front_end()
+        check_learns_nothing(steps.front_end())
     except UserError:
         raise
     except ValueError as error:

@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.errors import UserError
 from tfspec.base.named_arguments import NamedArguments
 from tfspec.base.reach import Reach, check_streams
+from tfspec.borrowed import all_layers
 from tfspec.dsp import spectral
 
 PAD_MODES = ("constant", "reflect", "symmetric", "edge")
@@ -24,6 +26,26 @@ class FloatLayer(NamedArguments, keras.layers.Layer):
     def __init__(self, **kwargs):
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
+
+
+def check_learns_nothing(front_end: keras.Layer) -> None:
+    """Refuse a front end that a dataset would compute, where no gradient reaches what it has to learn.
+
+    Args:
+        front_end: layer from signals to features, or several in a row.
+
+    Raises:
+        UserError: a layer of it is `learnable`.
+
+    Example:
+        >>> check_learns_nothing(FrontEnd())
+    """
+    for layer in all_layers(front_end):
+        if getattr(layer, "learnable", False):
+            raise UserError(
+                "Features are made before the model, where nothing is learnt. Received: a learnable "
+                f"{type(layer).__name__} in the front end; begin the backbone with it."
+            )
 
 
 class FrontEnd(FloatLayer):

@@ -141,6 +141,16 @@ class PCEN(Compression):
     to `librosa.pcen`; as there, powers of audio in −1…1 want a scale of 2**31 first, and the running mean
     starts from 1.
 
+    With `learnable`, gain, bias, power and smoothing coefficient train, one of each for every bin, from the
+    values given, as in Wang et al. (2017), "Trainable frontend for robust and far-field keyword spotting".
+    There the mean is a learnt mixture of fixed ones; here its coefficient itself is learnt, as in Zeghidour
+    et al. (2021), "LEAF: a learnable frontend for audio classification". What trains are the logarithms of
+    gain, bias and power, and the logit of the coefficient, so that no step leaves the range.
+
+    Weights train in a model and not in a dataset. Give a pipeline a `front_end` that ends with powers, and
+    begin its `backbone` with the layer, as in the example; `tfspec.data` and pipelines refuse it in their
+    front ends. Export such a network in float: in integers it would be as coarse as a quantised front end.
+
     Args:
         sample_rate: samples per second of the signal.
         frame_step: samples from one frame to the next.
@@ -150,6 +160,7 @@ class PCEN(Compression):
         time_constant: seconds over which loudness is averaged.
         floor: smallest loudness.
         scale: what the input is multiplied by first.
+        learnable: train gain, bias, power and the coefficient that belongs to the time constant.
 
     Input shape:
         (batch, frames, bins, channels), ≥ 0.
@@ -158,11 +169,17 @@ class PCEN(Compression):
         The same, float32.
 
     Raises:
-        ValueError: an argument is not positive.
+        ValueError: an argument is not positive, or the number of bins is not known that have parameters.
 
     Example:
         >>> PCEN(sample_rate=22050, frame_step=512)(np.ones([1, 50, 40, 1])).shape
         TensorShape([1, 50, 40, 1])
+        >>> powers = keras.Input((50, 40, 1))
+        >>> loudness = PCEN(sample_rate=16000, frame_step=160, learnable=True)(powers)
+        >>> logits = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(loudness))
+        >>> backbone = keras.Model(powers, logits)
+        >>> [weight.name for weight in backbone.trainable_weights][:4]
+        ['log_gain', 'log_bias', 'log_power', 'coefficient_logit']
     """
 
     def __init__(
@@ -175,6 +192,7 @@ class PCEN(Compression):
         time_constant: float = 0.4,
         floor: float = 1e-6,
         scale: float = 1.0,
+        learnable: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -186,6 +204,49 @@ class PCEN(Compression):
         self.time_constant = arguments.positive("time_constant", time_constant)
         self.floor = _floor(floor)
         self.scale = arguments.positive("scale", scale)
+        self.learnable = bool(learnable)
+
+    def build(self, input_shape):
+        """Make the weights, if there are any."""
+        if not self.learnable:
+            return
+        if input_shape[2] is None:
+            raise ValueError(
+                f"A learnable PCEN must know how many bins there are. Received: input of shape {input_shape}"
+            )
+        coefficient = np.clip(self._coefficient, 1e-7, 1 - 1e-7)  # where float32 still tells it from 0 and 1
+        starts = {
+            "log_gain": np.log(self.gain),
+            "log_bias": np.log(self.bias),
+            "log_power": np.log(self.power),
+            "coefficient_logit": np.log(coefficient / (1 - coefficient)),
+        }
+        for name, start in starts.items():
+            initial = keras.initializers.Constant(start)
+            setattr(self, name, self.add_weight(shape=(input_shape[2],), initializer=initial, name=name))
+
+    @property
+    def parameters(self) -> dict[str, float | tf.Tensor]:
+        """Gain, bias, power and smoothing coefficient: numbers, or (bins, 1) where they are learnt."""
+        if not self.learnable:
+            return {
+                "gain": self.gain,
+                "bias": self.bias,
+                "power": self.power,
+                "coefficient": self._coefficient,
+            }
+        return {
+            "gain": tf.exp(self.log_gain)[:, tf.newaxis],
+            "bias": tf.exp(self.log_bias)[:, tf.newaxis],
+            "power": tf.exp(self.log_power)[:, tf.newaxis],
+            "coefficient": tf.sigmoid(self.coefficient_logit)[:, tf.newaxis],
+        }
+
+    @property
+    def _coefficient(self) -> float:
+        """Of the mean whose response has the time constant, as in librosa."""
+        frames = self.time_constant * self.sample_rate / self.frame_step
+        return (np.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
 
     def call(self, energy):
         """Normalise (batch, frames, bins, channels) energies."""
@@ -201,12 +262,10 @@ class PCEN(Compression):
         Returns:
             The normalised energies, and the running mean at their last frame.
         """
-        frames = self.time_constant * self.sample_rate / self.frame_step
-        # The mean whose response has this time constant, as in librosa
-        coefficient = (np.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
+        gain, bias, power, coefficient = self.parameters.values()
         energy = tf.cast(energy, tf.float32) * self.scale
         mean = compression.smoothed(energy, coefficient, mean)
-        normalised = compression.pcen(energy, mean, self.gain, self.bias, self.power, self.floor)
+        normalised = compression.pcen(energy, mean, gain, bias, power, self.floor)
         return normalised, mean[:, -1:]
 
     def first_memory(self, shape):
@@ -224,4 +283,5 @@ class PCEN(Compression):
             "time_constant": self.time_constant,
             "floor": self.floor,
             "scale": self.scale,
+            "learnable": self.learnable,
         }
