@@ -6,7 +6,8 @@ import pytest
 
 from tfspec.augment import FrequencyMask, Gain, PitchShift, TimeMask
 from tfspec.base.suggestions import ELSEWHERE
-from tfspec.cli.commands.recordings import detect, predict
+from tfspec.cli.commands.detections import detect
+from tfspec.cli.commands.recordings import predict
 from tfspec.frontends import MFCC, Decibel, MelSpectrogram, Spectrogram
 from tfspec.pipelines import Capture24, OwnRecordings, RadioSignals, Rainforest, SpeechCommands
 

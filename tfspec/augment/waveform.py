@@ -467,6 +467,8 @@ class TimeStretch(WaveformLayer):
         TensorShape([2, 16000])
     """
 
+    keeps_time = False
+
     def __init__(
         self,
         min_rate: float = 0.8,
