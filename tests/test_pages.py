@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,31 @@ def test_tables_are_those_of_the_files(page):
 def test_figures_say_where_they_come_from():
     for file in tables.RESULTS.glob("*.json"):
         results = json.loads(file.read_text("utf-8"))
-        assert all(results[key] for key in ["script", "commit", "date", "processor"]), file.name
+        check_origin({key: results[key] for key in results.keys() - {"columns", "rows"}})
         assert all(len(row) == len(results["columns"]) for row in results["rows"]), file.name
         assert any(f"<!-- table {file.stem} -->" in page.read_text("utf-8") for page in PAGES), file.name
+
+
+def check_origin(origin):
+    """Hold an origin to its form: how it was measured, on what where that is known, when it came in."""
+    assert {"how", "entered"} <= origin.keys() <= {"how", "entered", "processor"}
+    assert re.search(r"\btests/\S+\.py|\btfspec \w+|by hand|published|papers|^not known$", origin["how"])
+    assert all((ROOT / path).is_file() for path in re.findall(r"tests/\S+?\.py", origin["how"]))
+    assert origin.get("processor", "known") not in ("", "not known")
+    assert origin["entered"].keys() == {"page", "commit", "date"}
+    assert (ROOT / origin["entered"]["page"]).is_file()
+    assert re.fullmatch(r"[0-9a-f]{7,40}", origin["entered"]["commit"])
+    date.fromisoformat(origin["entered"]["date"])
+
+
+def test_an_origin_that_is_not_true_is_found():
+    entered = {"page": "README.md", "commit": "a7c5688", "date": "2026-11-29"}
+    check_origin({"how": "not known", "entered": entered})
+    for wrong in (
+        {"how": "tests/benchmarks/measure_nothing.py"},
+        {"how": "somehow"},
+        {"processor": ""},
+        {"entered": {**entered, "date": "today"}},
+    ):
+        with pytest.raises((AssertionError, ValueError)):
+            check_origin({"how": "not known", "entered": entered, **wrong})

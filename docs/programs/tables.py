@@ -3,8 +3,9 @@
     python docs/programs/tables.py
 
 A table stands between `<!-- table NAME -->` and `<!-- end of table -->`, and NAME.json holds its columns
-and rows, and whence they are: script, commit, date and processor. So pages show their tables wherever they
-are read, and a test holds each to its file.
+and rows, and whence they are: how they were measured, on which processor where that is known, and with which
+commit they came into a page. So pages show their tables wherever they are read, and a test holds each to its
+file.
 """
 
 from __future__ import annotations
