@@ -50,6 +50,7 @@ notebooks: $(VENV)/installed-test
 # The pages and the reference, as a site: docs/build/index.html. Neither making nor reading it needs a network.
 docs: $(VENV)/installed-docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/build
+	$(BIN)/python docs/programs/check_offline.py docs/build
 
 # One file to install, such as in Colab: drag it into Files, beside a notebook.
 wheel: $(VENV)/bin/python

@@ -20,6 +20,7 @@ from tfspec.experiment.registry import find_pipeline
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "programs"))
+import check_offline  # noqa: E402
 import tables  # noqa: E402
 
 PAGES = tables.pages()
@@ -168,3 +169,17 @@ def test_an_origin_that_is_not_true_is_found():
     ):
         with pytest.raises((AssertionError, ValueError)):
             check_origin({"how": "not known", "entered": entered, **wrong})
+
+
+def test_what_a_page_loads_from_elsewhere_is_found(tmp_path):
+    beside = '<a href="https://a.org">a</a><link rel="stylesheet" href="s.css"><script src="s.js"></script>'
+    (tmp_path / "beside.html").write_text(beside)
+    assert check_offline.find_loaded(tmp_path) == []
+    (tmp_path / "script.html").write_text('<script async src="https://a.org/s.js"></script>')
+    (tmp_path / "style.html").write_text('<link href="//a.org/s.css" rel="stylesheet">')
+    (tmp_path / "font.css").write_text("@font-face { src: url(http://a.org/f.woff) }")
+    assert check_offline.find_loaded(tmp_path) == [
+        "font.css: http://a.org/f.woff",
+        "script.html: https://a.org/s.js",
+        "style.html: //a.org/s.css",
+    ]
