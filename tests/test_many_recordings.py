@@ -182,7 +182,8 @@ def test_a_page_of_many_stays_small(tmp_path):
     heard.write([("b.wav", "gone")] * 500, "", "tfspec detect")
     text = (tmp_path / "page.html").read_text("utf-8")
     assert 1e6 < len(text) < 5e6
-    assert "hour of the recording" in text and "300 more files are left out" in text
+    assert "hours are counted from the beginning of each" in text and "300 more files are left out" in text
+    assert "events an hour</text>" not in text  # of a single hour nothing is drawn
 
 
 def test_an_iteration_that_ends_early_leaves_recordings_off(folder, tmp_path):

@@ -173,14 +173,17 @@ def hour_grid(class_names: Sequence[str], activity: Activity) -> list[tuple[str,
 
 
 def hour_charts(class_names: Sequence[str], activity: Activity, xlabel: str) -> list[Chart]:
-    """Draw how often the commonest classes are heard in each hour, and the intervals.
+    """Draw how often the commonest classes are heard in each hour, and the intervals; nothing of one hour.
 
     Args:
         class_names: of the activity.
         activity: hours of it.
         xlabel: what the hours are.
     """
-    rates, charts = activity.hourly(), []
+    rates = activity.hourly()
+    charts: list[Chart] = []
+    if np.isfinite(rates.rates).any(axis=0).sum() < 2:
+        return charts
     for i in _commonest(activity)[:MOST_CHARTS]:
         lines = {"events an hour": _stretches(rates.rates[i])}
         if np.isfinite(rates.low[i]).any():

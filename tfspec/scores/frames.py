@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy.ndimage
 
 from tfspec.base.frames import EventRule, Frames
 
@@ -89,11 +88,13 @@ def median_filtered(probabilities: np.ndarray, step: float, median_seconds: Sequ
         >>> median_filtered(np.array([[0.0], [1.0], [0.0], [0.0]]), 0.1, [0.3]).ravel().tolist()
         [0.0, 0.0, 0.0, 0.0]
     """
+    from scipy.ndimage import median_filter
+
     filtered = probabilities.copy()
     for place, seconds in enumerate(median_seconds):
         if size := round(seconds / step / 2):
             column = probabilities[:, place]
-            filtered[:, place] = scipy.ndimage.median_filter(column, 2 * size + 1, mode="nearest")
+            filtered[:, place] = median_filter(column, 2 * size + 1, mode="nearest")
     return filtered
 
 
