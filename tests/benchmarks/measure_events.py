@@ -171,10 +171,7 @@ def measure(folder, out, name, seed, **options):
         **options,
     )
     run = Run(run_folder) if (run_folder / "metrics.json").exists() else steps.train()
-    from tfspec.experiment.steps import Steps  # the options as they were settled
-
     settled = Soundscapes(**run.config["options"])
-    assert isinstance(settled, Steps)
     names = list(run.classifier.class_names)
     truth_of = {part: annotated(folder, part) for part in ("validation", "test")}
     rule = choose_event_rule(in_frames(settled, run, run.part("validation")), truth_of["validation"], names)

@@ -15,13 +15,12 @@ from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.models import Classifier
 from tfspec.models.events import of_frames
-from tfspec.scores.event_rules import choose_event_rule
+from tfspec.scores.event_rules import COLLARS, choose_event_rule
 from tfspec.scores.events import event_scores, segment_scores
 from tfspec.scores.frames import RecordingFrames, frame_events, join_windows
 from tfspec.scores.psds import CONFUSED, LOCATED, psds
 from tfspec.scores.types import EventScores
 
-COLLARS = (0.2, 1.0)
 OPERATING_POINTS = tuple((np.arange(1, 50) / 50).tolist())
 TIME_DIGITS = 4
 
