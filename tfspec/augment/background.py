@@ -115,14 +115,6 @@ class BackgroundNoise(NoiseLayer):
                 tf.constant(lengths, tf.int32),
             )
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "folder": self.folder,
-            "sample_rate": self.sample_rate,
-            "max_seconds": self.max_seconds,
-        }
-
 
 def _audio_files(folder: str) -> list[Path]:
     """List a folder's recordings, in an order that is the same everywhere."""

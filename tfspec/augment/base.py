@@ -11,13 +11,13 @@ import tensorflow as tf
 
 from tfspec import borrowed
 from tfspec.base import arguments
-from tfspec.base.named_arguments import NamedArguments
+from tfspec.base.float_layer import FloatLayer
 from tfspec.dsp import noise
 
 Parameters = dict[str, Any]
 
 
-class RandomLayer(NamedArguments, keras.layers.Layer):
+class RandomLayer(FloatLayer):
     """Base of the augmentations: draws parameters for each example, then applies them.
 
     A subclass says how parameters are drawn (`draw`) and what they do (`transform`). Calling it in eager
@@ -64,8 +64,7 @@ class RandomLayer(NamedArguments, keras.layers.Layer):
     """Whether what sounds in an example then still sounds when it did."""
 
     def __init__(self, probability: float = 1.0, seed: int | None = None, **kwargs):
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         self.probability = arguments.between("probability", probability, 0, 1)
         self.seed = seed
         self._seeds = keras.random.SeedGenerator(seed)
@@ -133,9 +132,6 @@ class RandomLayer(NamedArguments, keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "probability": self.probability, "seed": self.seed}
 
 
 class _Several(RandomLayer):

@@ -67,9 +67,6 @@ class GainDrift(WaveformLayer):
         gain = tf.exp(np.log(10) / 20 * (left + (right - left) * share))
         return x * tf.reshape(gain, [-1, samples, *[1] * (len(x.shape) - 2)])
 
-    def get_config(self):
-        return {**super().get_config(), "max_gain_db": self.max_gain_db, "points": self.points}
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class Clipping(WaveformLayer):
@@ -117,9 +114,6 @@ class Clipping(WaveformLayer):
         peak = tf.reduce_max(tf.abs(x), axis=list(range(1, len(x.shape))), keepdims=True)
         limit = peak * along(params["share"], x)
         return tf.minimum(tf.maximum(x, -limit), limit)
-
-    def get_config(self):
-        return {**super().get_config(), "min_share": self.min_share, "max_share": self.max_share}
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -196,10 +190,6 @@ class PacketLoss(WaveformLayer):
         if self.fill == "zeros":
             return number
         return tf.scan(tf.maximum, number)
-
-    def get_config(self):
-        names = ("packet_samples", "min_share", "max_share", "fill")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("tfspec")

@@ -49,9 +49,6 @@ class _SectionLayer(WaveformLayer):
         filtered = filtering.sections_applied(_samples_last(x), self.sections(params), self._ringing)
         return _samples_last(filtered)
 
-    def get_config(self):
-        return {**super().get_config(), "sample_rate": self.sample_rate}
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class BandPass(_SectionLayer):
@@ -117,10 +114,6 @@ class BandPass(_SectionLayer):
         below = filtering.low_pass(params["high_hz"], self.sample_rate)
         return tf.stack([above, below], axis=1)
 
-    def get_config(self):
-        names = ("min_low_hz", "max_low_hz", "min_high_hz", "max_high_hz")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class Shelf(_SectionLayer):
@@ -182,10 +175,6 @@ class Shelf(_SectionLayer):
         """Return the shelf."""
         is_high = params["kind"] == KINDS.index("high")
         return filtering.shelf(params["hz"], params["gain_db"], is_high, self.sample_rate)[:, tf.newaxis]
-
-    def get_config(self):
-        names = ("min_gain_db", "max_gain_db", "min_hz", "max_hz")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -268,7 +257,3 @@ class Reverberation(WaveformLayer):
         impulses = self.impulses(params)
         rows = impulses if len(x.shape) == 2 else impulses[:, tf.newaxis]
         return _samples_last(filtering.convolved(_samples_last(x), rows))
-
-    def get_config(self):
-        names = ("sample_rate", "min_seconds", "max_seconds", "min_direct_db", "max_direct_db")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

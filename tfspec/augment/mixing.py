@@ -109,14 +109,6 @@ class MixUp(RandomLayer):
             return x
         return self.apply(x, self.sample(tf.shape(x[1])[0], self._own_seed(seed)), partners)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "min_weight": self.min_weight,
-            "max_weight": self.max_weight,
-            "alpha": self.alpha,
-        }
-
 
 def _float_pair(name: str, data: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """Return (x, labels) in float32, or say what is wrong with them."""

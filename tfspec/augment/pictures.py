@@ -86,10 +86,6 @@ class Rendering(RandomLayer):
         x = tf.where(along(params["folded"], x), tf.minimum(x, 2 * level - x), x)
         return tf.where(along(params["inverted"], x), low + high - x, x)
 
-    def get_config(self):
-        names = ("max_blur", "max_noise", "fold", "invert")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 def _turned(x, params):
     for axis, name in ((1, "up"), (2, "left")):

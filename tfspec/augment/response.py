@@ -56,6 +56,3 @@ class FrequencyResponse(RandomLayer):
         f = tf.linspace(0.0, 1.0, tf.shape(x)[2])
         curves = tf.cos(np.pi * tf.range(NUM_CURVES, dtype=tf.float32)[:, tf.newaxis] * f)
         return x + tf.matmul(params["gains"], curves)[:, tf.newaxis, :, tf.newaxis]
-
-    def get_config(self):
-        return {**super().get_config(), "max_gain": self.max_gain}

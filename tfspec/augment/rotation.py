@@ -63,6 +63,3 @@ class Rotation(RandomLayer):
         )
         turned = tf.sin(angle) * cross + (1 - tf.cos(angle)) * tf.matmul(cross, cross)
         return x + tf.matmul(x, turned)
-
-    def get_config(self):
-        return {**super().get_config(), "max_degrees": self.max_degrees}

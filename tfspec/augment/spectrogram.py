@@ -26,9 +26,6 @@ class SpectrogramLayer(RandomLayer):
         """Return what x's gaps are filled with: a number, or the mean of each example's channels."""
         return tf.reduce_mean(x, [1, 2], keepdims=True) if self.fill == "mean" else tf.constant(self.fill)
 
-    def get_config(self):
-        return {**super().get_config(), "fill": self.fill}
-
 
 class _Mask(SpectrogramLayer):
     """Masks along one axis."""
@@ -62,9 +59,6 @@ class _Mask(SpectrogramLayer):
         after_start = tf.range(length) - start
         masked = tf.reduce_any((after_start >= 0) & (after_start < width), 1)
         return tf.where(_on_axis(masked, self.axis), self.filling(x), x)
-
-    def get_config(self):
-        return {**super().get_config(), "max_width": self.max_width, "num_masks": self.num_masks}
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -194,9 +188,6 @@ class RandomCrop(SpectrogramLayer):
             moved = tf.gather(x, tf.clip_by_value(source, 0, length - 1), axis=axis, batch_dims=1)
             x = tf.where(inside, moved, filling)
         return x
-
-    def get_config(self):
-        return {**super().get_config(), "padding": self.padding}
 
 
 def _on_axis(values: tf.Tensor, axis: int) -> tf.Tensor:

@@ -90,15 +90,6 @@ class Warp(SpectrogramLayer):
         x = tf.where(outside, self.filling(x), _interpolated(x, frame, axis=1))
         return _interpolated(x, _places(bins, params["bin_factor"], params["bin_shift"], 0.0), axis=2)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "time_factor": self.time_factor,
-            "time_shift": self.time_shift,
-            "bin_factor": self.bin_factor,
-            "bin_shift": self.bin_shift,
-        }
-
 
 def _places(length, factor, shift, middle) -> tf.Tensor:
     """Return where each of (batch, length) values comes from, between the whole numbers."""

@@ -62,14 +62,6 @@ class NoiseLayer(WaveformLayer):
         """Add the noise."""
         return noise.added(x, self.noise_for(x, params), params["snr_db"], self.measure)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "min_snr_db": self.min_snr_db,
-            "max_snr_db": self.max_snr_db,
-            "measure": self.measure,
-        }
-
 
 class _SpectralNoise(NoiseLayer):
     """Noise whose power is proportional to 1 / f^exponent."""
@@ -192,9 +184,6 @@ class ColoredNoise(_SpectralNoise):
         super().__init__(min_snr_db, max_snr_db, measure, probability, seed, **kwargs)
         self.exponent = arguments.between("exponent", exponent, -4, 4)
 
-    def get_config(self):
-        return {**super().get_config(), "exponent": self.exponent}
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class Gain(WaveformLayer):
@@ -240,9 +229,6 @@ class Gain(WaveformLayer):
     def transform(self, x, params):
         """Multiply each signal."""
         return x * along(10 ** (params["gain_db"] / 20), x)
-
-    def get_config(self):
-        return {**super().get_config(), "min_gain_db": self.min_gain_db, "max_gain_db": self.max_gain_db}
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -306,9 +292,6 @@ class VolumeControl(Gain):
         gain = tf.exp(np.log(10) / 20 * params["gain_db"][:, tf.newaxis] * curves)
         return x * tf.reshape(gain, [-1, samples, *[1] * (len(x.shape) - 2)])
 
-    def get_config(self):
-        return {**super().get_config(), "curves": self.curves}
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class TimeShift(WaveformLayer):
@@ -361,14 +344,6 @@ class TimeShift(WaveformLayer):
     def transform(self, x, params):
         """Move each signal."""
         return _each_channel(functools.partial(timing.shift, wrap=self.wrap), x, params["shift"])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "max_shift_seconds": self.max_shift_seconds,
-            "sample_rate": self.sample_rate,
-            "wrap": self.wrap,
-        }
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -428,14 +403,6 @@ class PitchShift(WaveformLayer):
         """Shift each signal."""
         shift = functools.partial(timing.pitch_shift, frame_length=self.frame_length)
         return _each_channel(shift, x, params["semitones"])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "min_semitones": self.min_semitones,
-            "max_semitones": self.max_semitones,
-            "frame_length": self.frame_length,
-        }
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -497,14 +464,6 @@ class TimeStretch(WaveformLayer):
         """Stretch each signal."""
         stretch = functools.partial(timing.time_stretch, frame_length=self.frame_length)
         return _each_channel(stretch, x, params["rate"])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "min_rate": self.min_rate,
-            "max_rate": self.max_rate,
-            "frame_length": self.frame_length,
-        }
 
 
 def _each_channel(function: Callable, x: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -27,7 +27,7 @@ class NamedArguments:
 
     def __new__(cls, *args: Any, **named: Any):
         """Look at the names before Python does."""
-        known = _arguments_of(cls)  # type: ignore[arg-type]
+        known = arguments_of(cls)  # type: ignore[arg-type]
         for name in named:
             if name not in known and (right := meant(name, known)):
                 raise TypeError(f"{cls.__name__} has no argument `{name}`. Did you mean `{right}`?")
@@ -36,10 +36,21 @@ class NamedArguments:
 
 
 @functools.cache
-def _arguments_of(kind: type) -> frozenset[str]:
-    """List the arguments of a class, and of those that its own are passed on to."""
+def arguments_of(kind: type, above: type = object) -> frozenset[str]:
+    """List the arguments of a class, and of the bases that its own are passed on to.
+
+    Args:
+        kind: the class.
+        above: the base whose own arguments, and those of its bases, do not count.
+
+    Example:
+        >>> class Tone:
+        ...     def __init__(self, sample_rate: int): ...
+        >>> arguments_of(Tone)
+        frozenset({'sample_rate'})
+    """
     names: set[str] = set()
-    for each in kind.__mro__:
+    for each in kind.__mro__[: kind.__mro__.index(above)]:
         if "__init__" not in vars(each):
             continue
         parameters = inspect.signature(each.__init__).parameters.values()  # type: ignore[misc]

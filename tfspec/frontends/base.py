@@ -11,21 +11,13 @@ import tensorflow as tf
 
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
-from tfspec.base.named_arguments import NamedArguments
+from tfspec.base.float_layer import FloatLayer
 from tfspec.base.reach import Reach, check_streams
 from tfspec.borrowed import all_layers
 from tfspec.dsp import spectral
 
 PAD_MODES = ("constant", "reflect", "symmetric", "edge")
 WINDOW_PLACES = ("start", "center")
-
-
-class FloatLayer(NamedArguments, keras.layers.Layer):
-    """Base: float32 whatever the precision policy."""
-
-    def __init__(self, **kwargs):
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(autocast=False, **kwargs)
 
 
 def check_learns_nothing(front_end: keras.Layer) -> None:
@@ -309,18 +301,3 @@ class FrontEnd(FloatLayer):
             (fft_length // 2 + 1,) Hz.
         """
         return np.arange(self.fft_length // 2 + 1) * sample_rate / self.fft_length
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "frame_length": self.frame_length,
-            "frame_step": self.frame_step,
-            "fft_length": self.fft_length,
-            "window": self.window,
-            "periodic": self.periodic,
-            "center": self.center,
-            "pad_mode": self.pad_mode,
-            "pad_end": self.pad_end,
-            "pad": self.pad,
-            "window_place": self.window_place,
-        }

@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.float_layer import FloatLayer
 from tfspec.base.reach import Reach, check_streams
 from tfspec.dsp import cepstral, compression
-from tfspec.frontends.base import FloatLayer
 from tfspec.frontends.mel import MelSpectrogram
 
 
@@ -165,17 +165,6 @@ class MFCC(MelSpectrogram):
             levels = compression.decibels(features, dynamic_range_db=self.dynamic_range_db)
         return tf.tensordot(levels, self._dct, 1)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_coefficients": self.num_coefficients,
-            "dynamic_range_db": self.dynamic_range_db,
-            "compression": self.compression,
-            "dct_type": self.dct_type,
-            "dct_norm": self.dct_norm,
-            "lifter": self.lifter,
-        }
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class Deltas(FloatLayer):
@@ -242,6 +231,3 @@ class Deltas(FloatLayer):
             f'Deltas with mode "interp" needs at least `width` frames; "nearest" takes any number. '
             f"Received: {received} frames, width={self.width}"
         )
-
-    def get_config(self):
-        return {**super().get_config(), "orders": self.orders, "width": self.width, "mode": self.mode}

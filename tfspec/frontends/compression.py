@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.float_layer import FloatLayer
 from tfspec.base.reach import Reach, check_streams
 from tfspec.dsp import compression
-from tfspec.frontends.base import FloatLayer
 
 
 class Compression(FloatLayer):
@@ -83,15 +83,6 @@ class Decibel(Compression):
         check_streams(streams, "Decibel with dynamic_range_db or the reference 'max'", remedy)
         return Reach()
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "floor": self.floor,
-            "dynamic_range_db": self.dynamic_range_db,
-            "reference": self.reference,
-            "power": self.power,
-        }
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class Log(Compression):
@@ -128,9 +119,6 @@ class Log(Compression):
     def call(self, features):
         """Take the logarithm of (batch, frames, bins, channels) features."""
         return tf.math.log(tf.maximum(tf.cast(features, tf.float32) + self.offset, self.floor))
-
-    def get_config(self):
-        return {**super().get_config(), "floor": self.floor, "offset": self.offset}
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -271,17 +259,3 @@ class PCEN(Compression):
     def first_memory(self, shape):
         """Return the running mean before the first of (batch, frames, bins, channels) energies."""
         return np.ones((shape[0], 1, *shape[2:]), np.float32)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "sample_rate": self.sample_rate,
-            "frame_step": self.frame_step,
-            "gain": self.gain,
-            "bias": self.bias,
-            "power": self.power,
-            "time_constant": self.time_constant,
-            "floor": self.floor,
-            "scale": self.scale,
-            "learnable": self.learnable,
-        }

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.float_layer import FloatLayer
 from tfspec.borrowed import all_layers
-from tfspec.frontends.base import FloatLayer
 
 
 def window_starts(num_samples: int, window_samples: int) -> list[int]:
@@ -78,7 +78,7 @@ class Embedding(FloatLayer):
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
-        return {**super().get_config(), "network": network, "window_samples": self.window_samples}
+        return {**super().get_config(), "network": network}
 
     @classmethod
     def from_config(cls, config):

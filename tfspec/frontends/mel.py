@@ -166,20 +166,6 @@ class MelSpectrogram(FrontEnd):
         """Gather the bands."""
         return tf.tensordot(spectral.raised(power, self.power), self.filter_bank, 1)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "sample_rate": self.sample_rate,
-            "num_mel_bins": self.num_mel_bins,
-            "lower_hz": self.lower_hz,
-            "upper_hz": self.upper_hz,
-            "mel_scale": self.mel_scale,
-            "area_norm": self.area_norm,
-            "straight_in": self.straight_in,
-            "power": self.power,
-            "allow_empty_bands": self.allow_empty_bands,
-        }
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class MultiResolutionMel(MelSpectrogram):
@@ -291,4 +277,4 @@ class MultiResolutionMel(MelSpectrogram):
         config = super().get_config()
         for fixed in ("frame_length", "center", "pad_mode", "pad", "pad_end", "window_place"):
             del config[fixed]
-        return {**config, "window_lengths": self.window_lengths}
+        return config

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.float_layer import FloatLayer
 from tfspec.base.reach import Reach, check_streams
 from tfspec.dsp import finite, resampling, spectral
-from tfspec.frontends.base import FloatLayer
 
 GREATEST_TO_SQUARE = 2.0**50
 """Magnitude whose square can be summed 100 million times; powers of loud signals are greater."""
@@ -39,9 +39,6 @@ class Scaling(FloatLayer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "axis": self.axis}
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -93,9 +90,6 @@ class Standardize(Scaling):
         variance = tf.reduce_mean(tf.square(centred), self.axis, keepdims=True)
         return centred / (spectral.raised(variance, 1) + self.epsilon * gain)
 
-    def get_config(self):
-        return {**super().get_config(), "deviation": self.deviation, "epsilon": self.epsilon}
-
 
 @keras.saving.register_keras_serializable("tfspec")
 class MinMax(Scaling):
@@ -136,9 +130,6 @@ class MinMax(Scaling):
         extent = tf.reduce_max(features, self.axis, keepdims=True) - smallest
         extent = tf.where(extent > 0, extent, 1.0)
         return self.lower + (features - smallest) / extent * (self.upper - self.lower)
-
-    def get_config(self):
-        return {**super().get_config(), "lower": self.lower, "upper": self.upper}
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -181,9 +172,6 @@ class FrequencyRamp(FloatLayer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "lower": self.lower, "upper": self.upper}
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -283,11 +271,3 @@ class Resize(FloatLayer):
     def compute_output_shape(self, input_shape):
         """Return (batch, frames, bins, channels)."""
         return (input_shape[0], self.frames, self.bins, input_shape[3])
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "frames": self.frames,
-            "bins": self.bins,
-            "antialias": self.antialias,
-        }

@@ -91,6 +91,3 @@ class Spectrogram(FrontEnd):
     def from_power(self, power):
         """Take the exponent asked for."""
         return spectral.raised(power, self.power)
-
-    def get_config(self):
-        return {**super().get_config(), "power": self.power}

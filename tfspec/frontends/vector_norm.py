@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfspec.base.float_layer import FloatLayer
 from tfspec.base.reach import Reach
 from tfspec.dsp import spectral
-from tfspec.frontends.base import FloatLayer
 
 
 @keras.saving.register_keras_serializable("tfspec")
@@ -45,6 +45,3 @@ class VectorNorm(FloatLayer):
     def compute_output_shape(self, input_shape):
         """Return (batch, …, channels)."""
         return (*input_shape[:-1], input_shape[-1] + 1 if self.keep_axes else 1)
-
-    def get_config(self):
-        return {**super().get_config(), "keep_axes": self.keep_axes}

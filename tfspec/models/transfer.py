@@ -21,8 +21,8 @@ from keras import applications, layers
 
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
+from tfspec.base.float_layer import FloatLayer
 from tfspec.borrowed import all_layers
-from tfspec.frontends.base import FloatLayer
 
 # Keras's default of 0.99, and MobileNetV2's 0.999, follow too slowly for some hundred steps of training
 MOMENTUM = 0.9
@@ -223,9 +223,6 @@ class ImageNetPixels(FloatLayer):
     def compute_output_shape(self, input_shape):
         """Return (batch, frames, bins, 3)."""
         return (*input_shape[:-1], 3)
-
-    def get_config(self):
-        return {**super().get_config(), "network": self.network}
 
 
 def load_weights(base: keras.Model, network: str, weights: str | os.PathLike) -> None:
