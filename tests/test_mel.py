@@ -192,6 +192,15 @@ def test_decibels_by_torchaudios_preset_are_torchaudios():
     np.testing.assert_allclose(Decibel()(mels)[0, ..., 0], GOLDEN["mel_default_db"], atol=0.001)
 
 
+@pytest.mark.parametrize("bands", [1, 32, 33, 128])
+def test_bands_are_gathered_as_by_one_product(bands, rng):
+    power = rng.random((2, 3, 257), np.float32)
+    banks = [mel.mel_filter_bank(bands, 512, 16000, 0, 8000), np.zeros([257, bands], np.float32)]
+    banks.append((rng.random((257, bands)) > 0.9).astype(np.float32))
+    for bank in banks:
+        np.testing.assert_allclose(mel.in_bands(tf.constant(power), bank), power @ bank, rtol=1e-5)
+
+
 def test_empty_bands_are_zero_where_allowed():
     bands = MelSpectrogram.preset("torchaudio")(short(GOLDEN)).numpy().max((0, 1, 3))
     assert np.flatnonzero(bands == 0).tolist() == [0, 3, 6, 13]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 MEL_SCALES = ("slaney", "htk")
+BANDS_AT_ONCE = 32
+"""So many bands are gathered by one product: fewer are too few for it, more span too much."""
 
 
 def hz_to_mel(hz: npt.ArrayLike, scale: str = "slaney") -> np.ndarray:
@@ -113,3 +116,29 @@ def mel_filter_bank(
     if area_norm:
         triangles *= 2 / (edges_hz[2:] - edges_hz[:-2])
     return triangles.astype(np.float32)
+
+
+def in_bands(spectra: tf.Tensor, filter_bank: np.ndarray) -> tf.Tensor:
+    """Gather the bands of spectra.
+
+    Most of a filter bank is zeros: each filter spans few bins. So neighbouring bands are gathered together,
+    from the bins alone that one of them spans: of 128 bands and 1,025 bins that is a sixth of the products.
+
+    Args:
+        spectra: (…, bins) float32.
+        filter_bank: (bins, bands) float32, such as `mel_filter_bank` makes, low bands first.
+
+    Returns:
+        (…, bands), what `tf.tensordot(spectra, filter_bank, 1)` gives.
+
+    Example:
+        >>> in_bands(tf.ones([2, 3]), np.array([[1, 0], [1, 1], [0, 1]], np.float32)).numpy().tolist()
+        [[2.0, 2.0], [2.0, 2.0]]
+    """
+    bands = filter_bank.shape[1]
+    gathered = []
+    for filters in np.array_split(filter_bank, -(-bands // BANDS_AT_ONCE), axis=1):
+        spanned = np.flatnonzero(filters.any(axis=1))
+        first, last = (spanned[0], spanned[-1]) if len(spanned) else (0, 0)
+        gathered.append(tf.tensordot(spectra[..., first : last + 1], filters[first : last + 1], 1))
+    return gathered[0] if len(gathered) == 1 else tf.concat(gathered, axis=-1)

@@ -164,7 +164,7 @@ class MelSpectrogram(FrontEnd):
 
     def from_power(self, power):
         """Gather the bands."""
-        return tf.tensordot(spectral.raised(power, self.power), self.filter_bank, 1)
+        return mel.in_bands(spectral.raised(power, self.power), self.filter_bank)
 
 
 @keras.saving.register_keras_serializable("tfspec")
