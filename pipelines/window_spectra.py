@@ -103,12 +103,10 @@ class WindowSpectra(Windows):
         return {"frame_step": self.step, **several}
 
     def _log_spectrogram(self, frame_length: int) -> keras.Sequential:
-        spectrogram = Spectrogram(frame_length, **self._frames)
-        layers = [spectrogram, Log(1e-30, self.log_offset)]
-        if self.max_hz is not None:
-            too_fast = int((spectrogram.bin_frequencies(self.sample_rate) > self.max_hz).sum())
-            layers.append(keras.layers.Cropping2D(((0, 0), (0, too_fast)), dtype="float32"))
-        return keras.Sequential(layers)
+        hertz = Spectrogram(frame_length).bin_frequencies(self.sample_rate)
+        max_bin = None if self.max_hz is None else int(np.flatnonzero(hertz <= self.max_hz)[-1])
+        spectrogram = Spectrogram(frame_length, max_bin=max_bin, **self._frames)
+        return keras.Sequential([spectrogram, Log(1e-30, self.log_offset)])
 
     def backbone(self, feature_shape, num_classes):
         """Make the network asked for."""

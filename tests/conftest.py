@@ -33,4 +33,5 @@ def pytest_collection_modifyitems(items):
         if quick := is_quick(item):
             item.add_marker("quick")
         files[item.path].append(quick)
-    items.sort(key=lambda item: statistics.mean(files[item.path]))
+    quick_part = {path: statistics.fmean(quick) for path, quick in files.items()}
+    items.sort(key=lambda item: quick_part[item.path])

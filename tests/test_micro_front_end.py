@@ -128,6 +128,7 @@ def test_other_front_ends_equal_keras(name, tmp_path):
     [
         ([MelSpectrogram(RATE)], r"MelSpectrogram\(center=True\) .* train with center=False"),
         ([Spectrogram(pad_end=True)], "pad_end=False"),
+        ([Spectrogram(max_bin=100, center=False)], r"max_bin=100\) .* all bins"),
         ([Spectrogram(pad=3)], "pad=0"),
         ([Spectrogram(480)], r"Spectrogram\(fft_length=480\) .* a power of two"),
         ([MultiResolutionMel()], "MultiResolutionMel"),

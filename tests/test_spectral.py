@@ -331,6 +331,25 @@ def test_spectrogram_by_preset_is_the_librarys(preset):
         assert_same_spectrum(received[frames[0]] if frames else received, expected)
 
 
+@pytest.mark.parametrize("fft_length", [512, 640])
+@pytest.mark.parametrize("max_bin", [0, 96])
+def test_the_lowest_bins_are_those_of_the_whole(fft_length, max_bin, rng):
+    signal = rng.standard_normal((2, 2000), np.float32)
+    lowest = Spectrogram(fft_length, 100, max_bin=max_bin)
+    whole = Spectrogram(fft_length, 100)(signal)[:, :, : max_bin + 1]
+    np.testing.assert_allclose(lowest(signal), whole, rtol=1e-4, atol=1e-4)
+    assert lowest.compute_output_shape((2, 2000)) == whole.shape
+    hertz = Spectrogram(fft_length).bin_frequencies(100)[: max_bin + 1]
+    np.testing.assert_array_equal(lowest.bin_frequencies(100), hertz)
+
+
+def test_no_bin_is_kept_that_there_is_not():
+    with pytest.raises(
+        ValueError, match=r"`max_bin` must be an integer from 0 to 256. Received: max_bin=257"
+    ):
+        Spectrogram(512, 128, max_bin=257)
+
+
 def test_bin_frequencies_are_librosas():
     for fft_length in (400, 401):
         expected = librosa.fft_frequencies(sr=22050, n_fft=fft_length)

@@ -40,7 +40,7 @@ def window(name: str | tuple, length: int, periodic: bool = True) -> np.ndarray:
     return samples.astype(np.float32)
 
 
-def real_fft(frames: tf.Tensor, fft_length: int) -> tuple[tf.Tensor, tf.Tensor]:
+def real_fft(frames: tf.Tensor, fft_length: int, num_bins: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
     """Discrete Fourier transform of real frames, as real and imaginary part.
 
     Powers of two take the FFT, which TFLite has as a builtin (RFFT2D). TFLite's fails on every other
@@ -49,9 +49,10 @@ def real_fft(frames: tf.Tensor, fft_length: int) -> tuple[tf.Tensor, tf.Tensor]:
     Args:
         frames: (…, frame_length) float32, frame_length ≤ fft_length; zeros are appended.
         fft_length: length of the transform in samples.
+        num_bins: how many bins are wanted, from 0 Hz on; all fft_length // 2 + 1 if None.
 
     Returns:
-        Two tensors (…, fft_length // 2 + 1) float32.
+        Two tensors (…, num_bins) float32.
 
     Example:
         >>> real, imaginary = real_fft(tf.ones([1, 4]), 4)
@@ -61,9 +62,9 @@ def real_fft(frames: tf.Tensor, fft_length: int) -> tuple[tf.Tensor, tf.Tensor]:
     if fft_length & (fft_length - 1) == 0:
         zeros = [[0, 0]] * (len(frames.shape) - 1) + [[0, fft_length - int(frames.shape[-1])]]
         spectrum = tf.signal.rfft(tf.pad(frames, zeros), [fft_length])  # whose own padding spares empty ones
-        return tf.math.real(spectrum), tf.math.imag(spectrum)
+        return tf.math.real(spectrum)[..., :num_bins], tf.math.imag(spectrum)[..., :num_bins]
     cosine, sine = _dft_matrices(int(frames.shape[-1]), fft_length)
-    return tf.matmul(frames, cosine), tf.matmul(frames, sine)
+    return tf.matmul(frames, cosine[:, :num_bins]), tf.matmul(frames, sine[:, :num_bins])
 
 
 @functools.lru_cache(maxsize=16)
@@ -104,7 +105,11 @@ def padded(signal: tf.Tensor, before: int, after: Any, mode: str) -> tf.Tensor:
 
 
 def power_spectrogram(
-    signal: tf.Tensor, window_samples: np.ndarray, frame_step: int, fft_length: int
+    signal: tf.Tensor,
+    window_samples: np.ndarray,
+    frame_step: int,
+    fft_length: int,
+    num_bins: int | None = None,
 ) -> tf.Tensor:
     """Squared magnitude of the short-time Fourier transform.
 
@@ -113,9 +118,10 @@ def power_spectrogram(
         window_samples: (frame_length,) float32, frame_length ≤ fft_length.
         frame_step: samples from one frame's start to the next one's.
         fft_length: length of the transform in samples.
+        num_bins: as in `real_fft`.
 
     Returns:
-        (batch, frames, fft_length // 2 + 1) float32; only whole frames.
+        (batch, frames, num_bins) float32; only whole frames.
 
     Example:
         >>> power_spectrogram(tf.zeros([2, 1000]), window("hann", 256), 128, 256).shape
@@ -123,9 +129,9 @@ def power_spectrogram(
     """
     frames = tf.signal.frame(signal, len(window_samples), frame_step)
     one_by_one = tf.reshape(frames, [-1, len(window_samples)])  # two axes are cheaper than three
-    real, imaginary = real_fft(one_by_one * window_samples, fft_length)
+    real, imaginary = real_fft(one_by_one * window_samples, fft_length, num_bins)
     power = tf.square(real) + tf.square(imaginary)
-    return tf.reshape(power, [_length(frames, 0), _length(frames, 1), fft_length // 2 + 1])
+    return tf.reshape(power, [_length(frames, 0), _length(frames, 1), power.shape[-1]])
 
 
 def in_blocks(

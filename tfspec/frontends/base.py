@@ -164,8 +164,13 @@ class FrontEnd(FloatLayer):
         """Length of the features' frequency axis."""
         raise NotImplementedError
 
+    @property
+    def transform_bins(self) -> int:
+        """Bins of the transform that are computed, from 0 Hz on."""
+        return self.fft_length // 2 + 1
+
     def from_power(self, power: tf.Tensor) -> tf.Tensor:
-        """Turn (rows, frames, fft_length // 2 + 1) power into (rows, frames, num_bins), frame by frame."""
+        """Turn (rows, frames, transform_bins) power into (rows, frames, num_bins), frame by frame."""
         raise NotImplementedError
 
     def from_frames(self, features: tf.Tensor) -> tf.Tensor:
@@ -213,8 +218,8 @@ class FrontEnd(FloatLayer):
 
     def _from_block(self, signal):
         """Compute (rows, frames, bins) of a few signals, or of a stretch of one."""
-        power = spectral.power_spectrogram(signal, self._window_samples, self.frame_step, self.fft_length)
-        return self.from_power(power)
+        lengths = self.frame_step, self.fft_length, self.transform_bins
+        return self.from_power(spectral.power_spectrogram(signal, self._window_samples, *lengths))
 
     def _padded(self, signal):
         """Pad or cut (batch, samples) so that the first frame begins with the first sample."""
@@ -298,6 +303,6 @@ class FrontEnd(FloatLayer):
             sample_rate: samples per second.
 
         Returns:
-            (fft_length // 2 + 1,) Hz.
+            (transform_bins,) Hz.
         """
-        return np.arange(self.fft_length // 2 + 1) * sample_rate / self.fft_length
+        return np.arange(self.transform_bins) * sample_rate / self.fft_length

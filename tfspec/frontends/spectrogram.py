@@ -32,12 +32,13 @@ class Spectrogram(FrontEnd):
         pad: zeros put on both sides before all else.
         window_place: "start" or "center" of the transform, for a window shorter than it.
         power: exponent of the magnitude: 1 magnitude, 2 power.
+        max_bin: the highest bin that is kept, at max_bin · sample rate / fft_length Hz; None keeps all.
 
     Input shape:
         (batch, samples) or (batch, samples, channels), in −1…1 for audio.
 
     Output shape:
-        (batch, frames, fft_length // 2 + 1, channels) float32.
+        (batch, frames, fft_length // 2 + 1 or max_bin + 1, channels) float32.
 
     Raises:
         ValueError: an argument is out of its range, or a signal is shorter than one frame.
@@ -66,6 +67,7 @@ class Spectrogram(FrontEnd):
         pad: int = 0,
         window_place: str = "start",
         power: float = 1,
+        max_bin: int | None = None,
         **kwargs,
     ):
         super().__init__(
@@ -82,11 +84,19 @@ class Spectrogram(FrontEnd):
             **kwargs,
         )
         self.power = arguments.positive("power", power)
+        if max_bin is not None:
+            arguments.integer("max_bin", max_bin, 0, self.fft_length // 2)
+        self.max_bin = max_bin
+
+    @property
+    def transform_bins(self) -> int:
+        """Bins of the transform that are computed, from 0 Hz on."""
+        return super().transform_bins if self.max_bin is None else self.max_bin + 1
 
     @property
     def num_bins(self) -> int:
         """Length of the frequency axis."""
-        return self.fft_length // 2 + 1
+        return self.transform_bins
 
     def from_power(self, power):
         """Take the exponent asked for."""

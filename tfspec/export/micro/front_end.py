@@ -118,6 +118,8 @@ def _layers_in(front_end: keras.Layer) -> list[keras.Layer]:
 def _check_frames(layer: FrontEnd) -> None:
     if type(layer) not in (Spectrogram, MelSpectrogram, MFCC):
         raise _missing(type(layer).__name__, "begin with Spectrogram, MelSpectrogram or MFCC")
+    if getattr(layer, "max_bin", None) is not None:
+        raise _missing(f"{type(layer).__name__}(max_bin={layer.max_bin})", "train with all bins")
     for option, needed in (("center", False), ("pad_end", False), ("pad", 0)):
         if getattr(layer, option) != needed:
             named = f"{type(layer).__name__}({option}={getattr(layer, option)})"
