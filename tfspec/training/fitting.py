@@ -76,7 +76,7 @@ def fit(
                     callbacks=[
                         StopOnNaN(),
                         ForgetRecent(),
-                        Keep(classifier, backbone, batches.epochs, progress, is_over),
+                        Keep(classifier, backbone, batches.epochs, progress, recipe.keep, is_over),
                         keras.callbacks.TensorBoard(progress.folder / "logs", write_graph=False),
                         *([telling] if verbose == "auto" else []),
                     ],

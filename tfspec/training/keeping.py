@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 
@@ -40,15 +39,16 @@ class ForgetRecent(keras.callbacks.Callback):
 class Keep(keras.callbacks.Callback):
     """Keeps the classifier, which takes the raw signal, and the training's state while the backbone trains.
 
-    After every epoch it writes `last.keras`, `best.keras` if the validation loss is the lowest so far (the
-    training loss where nothing validates), `history.csv`, and the state that `fit` goes on from. Each is
-    whole at any time.
+    After every epoch it writes `history.csv` and the state that `fit` goes on from; `best.keras` after those
+    alone whose validation loss is the lowest so far, if that counts; `last.keras` after a phase's last one.
+    Each is whole at any time.
 
     Args:
         classifier: what is kept: around the backbone that trains, or around its twin in float32.
         backbone: what trains, maybe on several replicas.
         epochs: what numbers the epochs of the training data.
         progress: of the training; this callback adds the epochs, and writes into its folder.
+        keep: "best" or "last", as of `Training`.
         is_over: whether to stop, asked after every epoch.
     """
 
@@ -58,6 +58,7 @@ class Keep(keras.callbacks.Callback):
         backbone: keras.Model,
         epochs: Epochs,
         progress: Progress,
+        keep: str,
         is_over: Callable[[], bool],
     ):
         super().__init__()
@@ -65,6 +66,7 @@ class Keep(keras.callbacks.Callback):
         self.backbone = backbone
         self.epochs = epochs
         self.progress = progress
+        self.keep = keep
         self.is_over = is_over
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -83,15 +85,19 @@ class Keep(keras.callbacks.Callback):
         seconds = time.perf_counter() - self.start
         scores = {name: float(value) for name, value in logs.items()}
         self.progress.history.append({"epoch": epoch, **scores, "seconds": seconds})
-        if self.classifier.backbone is not self.backbone:
-            self.classifier.backbone.set_weights(self.backbone.get_weights())
-        last = self.progress.folder / "last.keras"
-        with written_beside(last) as temporary:
-            self.classifier.save(temporary)
-        if self.progress.lowest() == epoch:
-            with written_beside(self.progress.folder / "best.keras") as temporary:
-                shutil.copyfile(last, temporary)
+        if self.keep == "best" and self.progress.lowest() == epoch:
+            self._write("best.keras")
+        if is_over := self.is_over():
+            self._write("last.keras")
         with written_beside(self.progress.folder / "history.csv") as temporary:
             pd.DataFrame(self.progress.history).to_csv(temporary, index=False)
-        self.progress.save(self.backbone)
-        self.model.stop_training = self.is_over()
+        self.progress.save(
+            self.backbone
+        )  # last: `fit` ends with the files above once it says that all is over
+        self.model.stop_training = is_over
+
+    def _write(self, name: str) -> None:
+        if self.classifier.backbone is not self.backbone:
+            self.classifier.backbone.set_weights(self.backbone.get_weights())
+        with written_beside(self.progress.folder / name) as temporary:
+            self.classifier.save(temporary)
