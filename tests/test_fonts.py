@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ def one_font(tmp_path, monkeypatch):
     builder.setupNameTable({"familyName": "Wedges", "styleName": "Regular"})
     builder.setupOS2(), builder.setupPost()
     builder.save(tmp_path / "wedges.ttf")
-    own = [font for font in font_manager.fontManager.ttflist if font.name == "DejaVu Sans"]
+    brought = str(files("matplotlib") / "mpl-data")  # among them boxes for all characters
+    own = [font for font in font_manager.fontManager.ttflist if font.fname.startswith(brought)]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     for cached in (fonts._family_of, fonts._say_missing):
         cached.cache_clear()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FIRST = "DejaVu Sans"
 """What matplotlib brings along."""
+LAST_RESORT = "Last Resort"
+"""Begins the name of fonts that have boxes for all characters, of which matplotlib brings one along."""
 MISSING = "\ufffd"
 
 
@@ -74,7 +76,11 @@ def _installed() -> Iterator[tuple[str, str]]:
     """Name the upright fonts and their files."""
     from matplotlib.font_manager import fontManager
 
-    upright = [font for font in fontManager.ttflist if font.style == "normal"]
+    upright = [
+        font
+        for font in fontManager.ttflist
+        if font.style == "normal" and not font.name.startswith(LAST_RESORT)
+    ]
     for font in sorted(upright, key=lambda font: (font.name != FIRST, font.weight != 400)):
         yield font.name, font.fname
 
