@@ -75,6 +75,7 @@ def _drawn(run: Run, answers: Answers, place: int, signal: np.ndarray, picture: 
     model = run.classifier
     picture = in_units(picture, model.front_end, signal.shape, model.sample_rate)
     is_sound = model.takes == "recording" and model.sample_rate is not None
+    rows, columns = picture.image.shape
     return Clip(
         place,
         answers.names[place],
@@ -87,6 +88,7 @@ def _drawn(run: Run, answers: Answers, place: int, signal: np.ndarray, picture: 
         picture.xticks,
         picture.yticks,
         sound_address(signal, model.sample_rate) if is_sound and model.sample_rate else "",
+        columns / rows if picture.keeps_shape else None,
     )
 
 

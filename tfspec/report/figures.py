@@ -35,6 +35,7 @@ class Picture:
         hertz: (rows,) frequency of each row, where the pipeline knows it.
         xticks: numbers below, and where in 0…1 they stand.
         yticks: numbers on the left, from the bottom.
+        keeps_shape: its pixels are square, as those of a photograph.
     """
 
     image: np.ndarray
@@ -43,6 +44,7 @@ class Picture:
     hertz: np.ndarray | None = None
     xticks: Sequence[tuple[float, str]] = ()
     yticks: Sequence[tuple[float, str]] = ()
+    keeps_shape: bool = False
 
 
 def score_table(scores: LabelScores | SeveralScores) -> Table:
@@ -359,8 +361,8 @@ def _listed(names: Collection[str]) -> str:
 
 
 def _draw(axes: Axes, picture: Picture, vmin: float | None = None, vmax: float | None = None) -> None:
-    image = picture.image
-    axes.imshow(image, vmin=vmin, vmax=vmax, origin="lower", aspect="auto", interpolation="nearest")
+    image, aspect = picture.image, "equal" if picture.keeps_shape else "auto"
+    axes.imshow(image, vmin=vmin, vmax=vmax, origin="lower", aspect=aspect, interpolation="nearest")
     for axis, pixels, ticks in zip(
         (axes.yaxis, axes.xaxis), image.shape, (picture.yticks, picture.xticks), strict=True
     ):
