@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tfspec import UserError, augment
+from tfspec import UserError, __version__, augment
 from tfspec.base.plugins import known_pipelines
 from tfspec.cli.commands import COMMANDS as COMMANDS_OF_TFSPEC
 from tfspec.cli.commands import PIPELINE_COMMANDS
@@ -228,3 +228,11 @@ def test_pictures_stand_beside_a_page_with_what_is_heard(tmp_path):
         ".png",
         ".png",
     ]
+
+
+def test_the_version_is_that_of_the_changelog_and_of_the_citation():
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    released = re.findall(r"^## \[(\d[\d.]*)\] – (\S+)$", changes, re.MULTILINE)[0]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert released[0] == __version__ and f"\nversion: {released[0]}\n" in citation
+    assert f"\ndate-released: {released[1]}\n" in citation

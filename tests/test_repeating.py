@@ -17,6 +17,9 @@ give_table("speeds_1", ["network", "ms"], [["small, 12 weights", "0.3"], [{secon
 """
 
 
+pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="figures are kept with their commit")
+
+
 @pytest.fixture
 def repeating(tmp_path, monkeypatch):
     """The program, with a page's table of its own and a script that gives one."""

@@ -361,8 +361,9 @@ def _listed(names: Collection[str]) -> str:
 
 
 def _draw(axes: Axes, picture: Picture, vmin: float | None = None, vmax: float | None = None) -> None:
-    image, aspect = picture.image, "equal" if picture.keeps_shape else "auto"
-    axes.imshow(image, vmin=vmin, vmax=vmax, origin="lower", aspect=aspect, interpolation="nearest")
+    image = picture.image
+    axes.imshow(image, vmin=vmin, vmax=vmax, origin="lower", interpolation="nearest")
+    axes.set_aspect("equal" if picture.keeps_shape else "auto")
     for axis, pixels, ticks in zip(
         (axes.yaxis, axes.xaxis), image.shape, (picture.yticks, picture.xticks), strict=True
     ):
