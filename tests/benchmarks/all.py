@@ -102,7 +102,7 @@ MEASUREMENTS = (
         ("speech_commands",),
     ),
 )
-"""Minutes of all but the first two are estimates from the trainings that they hold, and were not measured."""
+"""Minutes are estimates for two free cores, of the trainings from what single ones took."""
 LEFT_OUT = {
     "detect_1": "measured by hand; tests/benchmarks/test_detect.py does the like with a minute",
     "edge_1": "needs a compiler for ARM and QEMU, and a run to be exported; docs/edge.md has the commands",
