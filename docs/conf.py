@@ -1,8 +1,15 @@
 """How the site is made: Markdown pages by MyST, the reference from the docstrings, nothing from elsewhere."""
 
 import re
+import sys
+from pathlib import Path
 
 from tfspec._version import __version__
+
+sys.path.insert(0, str(Path(__file__).parent / "programs"))
+import pictured_augmentations
+import pictured_front_ends
+import pictures
 
 project = "tfspec"
 author = "The tfspec developers"
@@ -23,6 +30,10 @@ default_role = "literal"
 html_theme = "furo"
 html_title = f"tfspec {release}"
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["pictures.css"]
+
+PICTURES = {**pictured_front_ends.PICTURES, **pictured_augmentations.PICTURES}
 
 
 def escape_shapes(app, what, name, obj, options, lines):
@@ -34,6 +45,17 @@ def escape_shapes(app, what, name, obj, options, lines):
             lines[number] = "`".join(parts)
 
 
+def draw_pictures(app, page, source):
+    """Put pictures and players, which are made here, where a page says `<!-- pictures NAME -->`."""
+    folder = Path(app.outdir) / "pictures"
+    source[0] = re.sub(
+        r"<!-- pictures (\w+) -->\n",
+        lambda found: pictures.write(PICTURES[found[1]](), folder),
+        source[0],
+    )
+
+
 def setup(app):
-    """Register what is done to docstrings, after napoleon has read them."""
+    """Register what is done to pages, and to docstrings after napoleon has read them."""
+    app.connect("source-read", draw_pictures)
     app.connect("autodoc-process-docstring", escape_shapes, priority=900)

@@ -73,4 +73,4 @@ class OwnPictures(SmallData):
 
     def picture(self, signal, features):
         """Draw the picture as it is."""
-        return Picture(features[::-1, :, 0], "column", "row")
+        return Picture(features[::-1, :, 0], "column", "row", keeps_shape=True)

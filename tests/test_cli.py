@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -250,6 +251,42 @@ def test_a_file_that_goes_bad_during_a_run_is_one_line(capsys, folder, tmp_path,
 def _text_file(path: Path) -> Path:
     path.write_text("no sound")
     return path
+
+
+CHATTER = re.compile(
+    r"absl|oneDNN|XNNPACK|cpu_feature_guard|cudart|^INFO:|^WARNING:|^[IWEF]\d{4} ", re.MULTILINE
+)
+"""What TensorFlow, its compiler and LiteRT say of themselves on standard error."""
+
+
+def in_terminal(*arguments, **environment) -> str:
+    """Run a command in a terminal of its own, as a person would, and return all that is to be read there."""
+    ours, theirs = pty.openpty()
+    command = [str(Path(sys.executable).with_name("tfspec")), *map(str, arguments)]
+    terminal = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with subprocess.Popen(command, **terminal, env={**os.environ, **environment}) as process:
+        os.close(theirs)
+        read = b""
+        with contextlib.suppress(OSError):  # of which Linux makes the end
+            while piece := os.read(ours, 65536):
+                read += piece
+        os.close(ours)
+    assert process.returncode == 0, read.decode()
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", read.decode()).replace("\r", "\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        pytest.param("export", "Exported to", id="export"),
+        pytest.param("predict", "%)", id="predict", marks=pytest.mark.slow),
+    ],
+)
+def test_nothing_but_tfspec_speaks_in_a_terminal(run, folder, command, answer):
+    sound = [next((folder / "data" / "low").glob("*.wav"))] if command == "predict" else []
+    read = in_terminal(command, run, *sound)
+    assert answer in read
+    assert not CHATTER.search(read), read
 
 
 def test_export_says_what_it_compared(capsys, run):

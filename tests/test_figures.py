@@ -9,7 +9,9 @@ import pytest
 from matplotlib.colors import to_hex
 from rich.console import Console
 
+from tfspec.frontends import Spectrogram
 from tfspec.report import figures as report
+from tfspec.report.axes import in_units
 from tfspec.report.clips import clip_figure
 from tfspec.report.figures import Picture
 from tfspec.scores.calibration import score_distributions
@@ -99,7 +101,26 @@ def test_a_view_has_the_true_class_in_green_and_a_wrong_one_in_orange():
     bars = figure.axes[1]
     assert bars.get_title(loc="left") == "true: c\npredicted: b"
     colours = [to_hex(patch.get_facecolor()) for patch in bars.patches]
-    assert colours == [to_hex(name) for name in ("lightgrey", "C1", "C2")]
+    assert colours == [to_hex(name) for name in ("lightgrey", report.ORANGE, report.GREEN)]
+
+
+def test_numbers_stand_on_the_axes_of_examples_at_the_left_and_below():
+    drawn = Picture(np.zeros((129, 61)), "time", "frequency")
+    picture = in_units(drawn, Spectrogram(256, 128), (8000,), 8000)
+    figure = report.view_figure(picture, "x.wav", {"a": 1.0})
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("time in s", "frequency in Hz")
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "1000", "2000", "3000", "4000"]
+    assert axes.get_yticks() == pytest.approx([0, 32, 64, 96, 128])  # bins of 31.25 Hz
+    seconds = [float(text.get_text()) for text in axes.get_xticklabels()]
+    # Frames are 16 ms apart, and the middle of the first is at 16 ms
+    assert axes.get_xticks() == pytest.approx(np.divide(seconds, 0.016) - 1)
+
+    grid = report.examples_figure({"a": [picture] * 2, "b": [picture] * 2}).axes
+    left = [axes.yaxis.get_tick_params()["labelleft"] for axes in grid]
+    below = [axes.xaxis.get_tick_params()["labelbottom"] for axes in grid]
+    assert list(zip(left, below, strict=True)) == [(True, False), (False, False), (True, True), (False, True)]
+    assert len(_png(grid[0].figure)) > 1000
 
 
 def test_classes_that_hold_at_once_have_two_bars_each_and_their_examples():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tfspec import UserError
+from tfspec import UserError, __version__, augment
 from tfspec.base.plugins import known_pipelines
 from tfspec.cli.commands import COMMANDS as COMMANDS_OF_TFSPEC
 from tfspec.cli.commands import PIPELINE_COMMANDS
@@ -21,6 +21,9 @@ from tfspec.experiment.registry import find_pipeline
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "programs"))
 import check_offline  # noqa: E402
+import pictured_augmentations  # noqa: E402
+import pictured_front_ends  # noqa: E402
+import pictures  # noqa: E402
 import tables  # noqa: E402
 
 PAGES = tables.pages()
@@ -147,15 +150,16 @@ def test_figures_say_where_they_come_from():
 
 
 def check_origin(origin):
-    """Hold an origin to its form: how it was measured, on what where that is known, when it came in."""
-    assert {"how", "entered"} <= origin.keys() <= {"how", "entered", "processor"}
+    """Hold an origin to its form: how it was measured, on what where that is known, when, or when it came."""
+    when = "measured" if "measured" in origin else "entered"
+    assert {"how", when} <= origin.keys() <= {"how", when, "processor"}
     assert re.search(r"\btests/\S+\.py|\btfspec \w+|by hand|published|papers|^not known$", origin["how"])
     assert all((ROOT / path).is_file() for path in re.findall(r"tests/\S+?\.py", origin["how"]))
     assert origin.get("processor", "known") not in ("", "not known")
-    assert origin["entered"].keys() == {"page", "commit", "date"}
-    assert (ROOT / origin["entered"]["page"]).is_file()
-    assert re.fullmatch(r"[0-9a-f]{7,40}", origin["entered"]["commit"])
-    date.fromisoformat(origin["entered"]["date"])
+    assert origin[when].keys() == {"commit", "date", *(["page"] if when == "entered" else [])}
+    assert when == "measured" or (ROOT / origin["entered"]["page"]).is_file()
+    assert re.fullmatch(r"[0-9a-f]{7,40}", origin[when]["commit"])
+    date.fromisoformat(origin[when]["date"])
 
 
 def test_an_origin_that_is_not_true_is_found():
@@ -183,3 +187,52 @@ def test_what_a_page_loads_from_elsewhere_is_found(tmp_path):
         "script.html: https://a.org/s.js",
         "style.html: //a.org/s.css",
     ]
+
+
+def test_a_sound_that_a_page_names_is_there(tmp_path):
+    (tmp_path / "page.html").write_text('<audio src="a.mp3"></audio><img src="data:image/png;base64,">')
+    assert check_offline.find_missing(tmp_path) == ["page.html: no a.mp3"]
+    (tmp_path / "a.mp3").touch()
+    assert check_offline.find_missing(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("page", "made"),
+    [
+        ("front_ends", pictured_front_ends.PICTURES),
+        ("augmentation", pictured_augmentations.PICTURES),
+    ],
+)
+def test_all_pictures_are_shown_once(page, made):
+    text = (ROOT / "docs" / f"{page}.md").read_text("utf-8")
+    assert re.findall(r"^<!-- pictures (\w+) -->$", text, re.MULTILINE) == list(made)
+
+
+def test_every_augmentation_is_on_its_page_and_has_a_picture():
+    page = (ROOT / "docs" / "augmentation.md").read_text("utf-8")
+    program = Path(pictured_augmentations.__file__).read_text("utf-8")
+    for name in set(augment.__all__) - {"Augmentation", "RandomLayer"}:
+        assert f"`{name}`" in page, name
+        assert f"augment.{name}(" in program, name
+
+
+def test_pictures_stand_beside_a_page_with_what_is_heard(tmp_path):
+    written = pictures.write(pictured_augmentations.show_polarity(), tmp_path / "pictures")
+    assert "\n\n" not in written  # which would end the block for Markdown
+    assert 'alt="Polarity: across is time in s, up is amplitude"' in written
+    (tmp_path / "page.html").write_text(written)
+    assert check_offline.find_missing(tmp_path) == []
+    assert sorted(file.suffix for file in (tmp_path / "pictures").iterdir()) == [
+        ".mp3",
+        ".mp3",
+        ".png",
+        ".png",
+    ]
+
+
+def test_the_version_is_that_of_the_changelog_and_of_the_citation():
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    released = re.findall(r"^## \[(\d[\d.]*)\] – (\S+)$", changes, re.MULTILINE)[0]
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    assert released[0] == __version__ and f"\nversion: {released[0]}\n" in citation
+    assert f"\ndate-released: {released[1]}\n" in citation

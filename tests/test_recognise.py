@@ -7,11 +7,14 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
+from tfspec.cli.main import main
+from tfspec.data.sources import recognise as recognising
 from tfspec.data.sources.columns import Columns
-from tfspec.data.sources.recognise import recognise
+from tfspec.data.sources.recognise import looking_once, recognise
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 RAVEN = "Selection\tBegin Time (s)\tEnd Time (s)\tAnnotation\n1\t0\t1\trobin\n2\t1\t2\towl\n"
@@ -170,3 +173,24 @@ def test_whatever_is_in_files_they_are_recognised_or_refused(tmp_path, name, con
 def test_tensorflow_is_not_waited_for():
     code = "import sys, tfspec.data.sources.recognise as r; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_was_seen_holds_for_one_command(tmp_path):
+    fill(tmp_path, "a/1.wav", "b/1.wav")
+    with looking_once():
+        before = said(tmp_path)
+        fill(tmp_path, "c/1.wav")
+        assert said(tmp_path) == before
+    assert "3 class folders" in said(tmp_path)
+
+
+@pytest.mark.parametrize("command", [["train", "--show"], ["check"]], ids=["train", "check"])
+def test_a_command_looks_at_a_folder_once(tmp_path, monkeypatch, command):
+    for place, name in enumerate(("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, np.random.default_rng(place).uniform(-0.5, 0.5, 8000), 8000)
+    looks, look = [], recognising._looked_at
+    monkeypatch.setattr(recognising, "_looked_at", lambda *asked: looks.append(asked) or look(*asked))
+    name, *options = command
+    main([name, str(tmp_path), *options])
+    assert len(looks) == 1

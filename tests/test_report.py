@@ -28,7 +28,7 @@ from tfspec.report.answers import Answers, matrix_of
 from tfspec.report.charts import HEIGHT, WIDTH, line_chart
 from tfspec.report.curves import class_charts, curves_of
 from tfspec.report.media import picture_address, sound_address
-from tfspec.report.page import Page, written
+from tfspec.report.page import Clip, Page, written
 from tfspec.report.tables import group_table
 
 VOID = {"meta", "link", "br", "image", "path", "circle", "input"}
@@ -170,6 +170,13 @@ def test_many_classes_and_examples_stay_small():
     assert sum(cell.count for _, cells in page.matrix.rows for cell in cells) == 10_000
 
 
+def test_a_photograph_keeps_its_shape_and_a_spectrogram_fills_the_room():
+    spectrogram = Clip(0, "a", "", "", "", "", "", "")
+    assert spectrogram.room == (0, 0, 300, 190)
+    assert dataclasses.replace(spectrogram, aspect=0.5).room == (102.5, 0, 95, 190)
+    assert dataclasses.replace(spectrogram, aspect=3.0).room == (0, 45, 300, 100)
+
+
 def test_the_worst_groups_come_first_and_not_all_of_them():
     groups = pd.DataFrame(
         {"group": [f"g{n}" for n in range(250)], "examples": 2, "accuracy": np.arange(250) / 250}
@@ -177,13 +184,22 @@ def test_the_worst_groups_come_first_and_not_all_of_them():
     table, chart = group_table(groups.sample(frac=1, random_state=0), "accuracy")
     assert [row[0] for row in table.rows] == [f"g{n}" for n in range(200)] and "50 best groups" in table.note
     assert chart.said == "accuracy of 250 groups, from 0.000 to 0.996"
+    assert [text for _, text in chart.xticks] == ["50", "100", "150", "200", "250"]
+    assert chart.yticks[0] == (0.0, "0") and chart.yticks[-1] == (1.0, "1")
+    table, chart = group_table(groups[:4], "accuracy")
+    assert len(table.rows) == 4 and chart is None
     table, chart = group_table(groups.assign(examples=1), "accuracy")
     assert not table.rows and chart is None and "group of its own" in table.note
 
 
 @pytest.mark.parametrize(
     ("groups", "said"),
-    [(0, "Not every example"), (1, "All examples are of one group"), (5, "Another set of 5 groups")],
+    [
+        (0, "Not every example"),
+        (1, "All examples are of one group"),
+        (2, "So few groups hardly tell"),
+        (5, "Another set of 5 groups"),
+    ],
 )
 def test_an_interval_is_shown_only_over_several_groups(tmp_path, groups, said):
     run = write_run(tmp_path / "run", one(["dog", "cat"], 40, groups))

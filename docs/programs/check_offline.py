@@ -2,7 +2,8 @@
 
     python docs/programs/check_offline.py docs/build
 
-Links that a reader follows may lead anywhere. Scripts, style sheets, pictures, fonts and sounds may not.
+Links that a reader follows may lead anywhere. Scripts, style sheets, pictures, fonts and sounds may not, and
+those that a page names must be there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ LOADED = re.compile(
     r"""|url\(["']?((?:https?:)?//[^"')]+)|@import\s+["']((?:https?:)?//[^"']+)""",
     re.IGNORECASE,
 )
+BESIDE = re.compile(r"""<[a-z]+\b[^>]*?\bsrc="(?!data:|(?:https?:)?//)([^"?#]+)""", re.IGNORECASE)
 
 
 def find_loaded(site: Path) -> list[str]:
@@ -29,5 +31,16 @@ def find_loaded(site: Path) -> list[str]:
     ]
 
 
+def find_missing(site: Path) -> list[str]:
+    """List what the pages of a site would load from beside them and is not there."""
+    return [
+        f"{file.relative_to(site)}: no {path}"
+        for file in sorted(site.rglob("*.html"))
+        for path in BESIDE.findall(file.read_text("utf-8"))
+        if not (file.parent / path).is_file()
+    ]
+
+
 if __name__ == "__main__":
-    sys.exit("\n".join(find_loaded(Path(sys.argv[1]))) or 0)
+    built = Path(sys.argv[1])
+    sys.exit("\n".join(find_loaded(built) + find_missing(built)) or 0)

@@ -3,9 +3,9 @@
     python docs/programs/tables.py
 
 A table stands between `<!-- table NAME -->` and `<!-- end of table -->`, and NAME.json holds its columns
-and rows, and whence they are: how they were measured, on which processor where that is known, and with which
-commit they came into a page. So pages show their tables wherever they are read, and a test holds each to its
-file.
+and rows, and whence they are: how they were measured, on which processor where that is known, and at which
+commit and on which day; where tests/benchmarks/all.py has not repeated them yet, with which commit they came
+into a page. So pages show their tables wherever they are read, and a test holds each to its file.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ def filled(text: str) -> str:
     )
 
 
-if __name__ == "__main__":
+def fill_pages() -> None:
+    """Fill all tables of all pages."""
     for page in pages():
         page.write_text(filled(page.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    fill_pages()

@@ -1,10 +1,15 @@
-"""What a figure was measured on, and whether the machine had time for it."""
+"""What a figure was measured on, whether the machine had time for it, and where its table goes."""
 
+import json
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+
+RESULTS = "TFSPEC_RESULTS"
+"""Variable of the environment by which all.py tells a measuring script where the rows of its tables go."""
 
 
 def processor() -> str:
@@ -26,5 +31,24 @@ def print_table(rows: list[dict]) -> None:
     """Print rows as a table in Markdown, and what they were measured on."""
     table = pd.DataFrame(rows)
     print(f"{described()}\n")
-    for cells in (table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)):
-        print(f"| {' | '.join(map(str, cells))} |")
+    _print_lines([list(table.columns), *table.astype(str).to_numpy().tolist()])
+
+
+def give_table(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table of the pages in Markdown; where all.py asked for it, write it, too.
+
+    Args:
+        name: of the file in docs/results, without its ending.
+        columns: what stands above.
+        rows: of as many cells, as they stand in the page.
+    """
+    _print_lines([columns, *rows])
+    if folder := os.environ.get(RESULTS):
+        document = {"columns": list(columns), "rows": [list(row) for row in rows]}
+        Path(folder, f"{name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
+
+
+def _print_lines(table: Sequence[Sequence[str]]) -> None:
+    columns, *rows = table
+    for cells in (columns, ["---"] * len(columns), *rows):
+        print(f"| {' | '.join(cells)} |")

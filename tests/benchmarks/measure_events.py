@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from machine import give_table
 
 from tfspec.audio.decoding import load_audio
 from tfspec.base.files import written_beside
@@ -43,6 +44,25 @@ MODELS = {
     "attention": {"head": "events", "pooling": "attention"},
     "max": {"head": "events", "pooling": "max"},
     "linear": {"head": "events", "pooling": "linear"},
+}
+
+PAGE = {
+    "slices": "windows, one answer each",
+    "attention": "frames, attention",
+    "max": "frames, the loudest",
+}
+"""The columns of docs/events.md, and how they are called there."""
+PAGE_SCORES = {
+    "F1 of events, 200 ms": "f1_200ms",
+    "F1 of events, 1 s": "f1_1s",
+    "the same at 20 dB, 1 s": "f1_1s_at_20dB",
+    "at 10 dB, 200 ms": "f1_0.2s_at_10dB",
+    "at 10 dB, 1 s": "f1_1s_at_10dB",
+    "at 0 dB, 1 s": "f1_1s_at_0dB",
+    "F1 of segments of a second": "segment_f1",
+    "PSDS, scenario 1": "psds_located",
+    "PSDS, scenario 2": "psds_confused",
+    "LWLRAP of each second": "lwlrap",
 }
 
 
@@ -220,6 +240,15 @@ def main(data, out, names=tuple(MODELS), seed=0, **options):
         write_soundscapes(data, folder)
     for name in names:
         measure(folder, out, name, seed, **options)
+    if set(PAGE) <= set(names):
+        found = [json.loads((out / f"{name}-{seed}.json").read_text()) for name in PAGE]
+        rows = [[said, *(cell(each[key]) for each in found)] for said, key in PAGE_SCORES.items()]
+        give_table("events_1", ["", *PAGE.values()], rows)
+
+
+def cell(scored):
+    score, (low, high) = scored
+    return f"{score:.3f} ({low:.3f}–{high:.3f})"
 
 
 if __name__ == "__main__":

@@ -56,20 +56,26 @@ def of_window(signal, _):
 
 def main(folders):
     for folder in folders:
-        run = Run(folder)
-        steps, split = pipeline_of(run), run.split
-        read, summarise = steps.reader(), of_window if steps.name == "windows" else of_recording
-        features = np.stack(
-            [summarise(read(split.iloc[[i]])[0], read.sample_rate) for i in range(len(split))]
-        )
-        for name, peer in PEERS.items():
-            right = []
-            for fold in sorted(split["fold"].unique()):
-                held_out = (split["fold"] == fold).to_numpy()
-                peer.fit(features[~held_out], split["label"][~held_out])
-                right.append(peer.predict(features[held_out]) == split["label"][held_out].to_numpy())
-            accuracy = np.concatenate(right).mean()
-            print(f"{folder}: {name} {accuracy:.3f}, the run {run.metrics()['accuracy']:.3f}")
+        ours = Run(folder).metrics()["accuracy"]
+        for name, accuracy in accuracies(folder).items():
+            print(f"{folder}: {name} {accuracy:.3f}, the run {ours:.3f}")
+
+
+def accuracies(folder):
+    """Score each peer on the folds of a run."""
+    run = Run(folder)
+    found = {}
+    steps, split = pipeline_of(run), run.split
+    read, summarise = steps.reader(), of_window if steps.name == "windows" else of_recording
+    features = np.stack([summarise(read(split.iloc[[i]])[0], read.sample_rate) for i in range(len(split))])
+    for name, peer in PEERS.items():
+        right = []
+        for fold in sorted(split["fold"].unique()):
+            held_out = (split["fold"] == fold).to_numpy()
+            peer.fit(features[~held_out], split["label"][~held_out])
+            right.append(peer.predict(features[held_out]) == split["label"][held_out].to_numpy())
+        found[name] = np.concatenate(right).mean()
+    return found
 
 
 if __name__ == "__main__":

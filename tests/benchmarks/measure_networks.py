@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from keras import layers
+from machine import give_table
 
 from tfspec import models
 from tfspec.base.options import Quantize
@@ -50,17 +51,19 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 
 def main(names: list[str]) -> None:
     """Print the table."""
-    print("| " + " | ".join(COLUMNS) + " |")
-    print("|---" * len(COLUMNS) + "|")
-    for name in names or NETWORKS:
-        model = with_statistics(NETWORKS[name]())
-        trained = sum(weights.shape.num_elements() for weights in model.trainable_weights)
-        has_loop = any(isinstance(layer, layers.LSTM) for layer in model.layers)
-        kinds: list[Quantize] = ["none"] if has_loop else ["none", "int8"]
-        files = [file(model, quantize) for quantize in kinds]
-        cells = [f"{products(model) / 1e6:.2f} M", *_cells([f"{len(f) / 1000:.0f} kB" for f in files])]
-        cells += _cells([f"{milliseconds(f):.2f}" for f in files])
-        print(f"| {name} | {model.count_params():,} | {trained:,} | {' | '.join(cells)} |", flush=True)
+    give_table("networks_3", COLUMNS, [row(name) for name in names or NETWORKS])
+
+
+def row(name: str) -> list[str]:
+    """Measure a network."""
+    model = with_statistics(NETWORKS[name]())
+    trained = sum(weights.shape.num_elements() for weights in model.trainable_weights)
+    has_loop = any(isinstance(layer, layers.LSTM) for layer in model.layers)
+    kinds: list[Quantize] = ["none"] if has_loop else ["none", "int8"]
+    files = [file(model, quantize) for quantize in kinds]
+    cells = [f"{products(model) / 1e6:.2f} M", *_cells([f"{len(f) / 1000:.0f} kB" for f in files])]
+    cells += _cells([f"{milliseconds(f):.2f}" for f in files])
+    return [name, f"{model.count_params():,}", f"{trained:,}", *cells]
 
 
 def _cells(values: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
+from machine import give_table
 
 from tfspec.data import make_dataset
 from tfspec.data.readers import AudioReader
@@ -36,10 +37,10 @@ from tfspec.frontends import MFCC, Decibel, Spectrogram
 from tfspec.models import Classifier, conv2d
 
 RATE, SAMPLES, RECORDINGS = 22050, 17640, 128
-FRONT_ENDS = {
-    "Spectrogram 512/128, decibels": keras.Sequential([Spectrogram(512, 128, power=2), Decibel()]),
-    "MFCC 39": MFCC(39, RATE),
-    "MFCC 39, frames of 400 (DFT matrix)": MFCC(39, RATE, num_mel_bins=40, frame_length=400),
+FRONT_ENDS = {  # as docs/quantised.md calls them
+    "power spectrogram in decibels, 512/128": keras.Sequential([Spectrogram(512, 128, power=2), Decibel()]),
+    "39 MFCCs": MFCC(39, RATE),
+    "39 MFCCs, frames of 400 samples": MFCC(39, RATE, num_mel_bins=40, frame_length=400),
 }
 MODES = tuple(SAME_PREDICTION)
 
@@ -55,10 +56,17 @@ def main(data: Path, runs: list[Path]) -> None:
     ]
     print(f"Correlation with Keras's features on {RECORDINGS} recordings")
     print(pd.DataFrame(rows).to_string(index=False, float_format="{:.4f}".format))
+    naive = pd.DataFrame(rows).pivot(index="front end", columns="mode", values="naive, by bin")
+    cells = [[name, *(_cell(naive.loc[name, mode]) for mode in MODES[1:])] for name in FRONT_ENDS]
+    give_table("quantised_5", ["front end, quantised", *MODES[1:]], cells)
     rows = [{"run": path.name, "mode": mode, **scores(Run(path), mode)} for path in runs for mode in MODES]
     if rows:
         print("\nTrained models on their validation part")
         print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3f}".format))
+
+
+def _cell(correlation: float) -> str:
+    return f"{correlation:.4f}" if np.isfinite(correlation) else "not finite"
 
 
 def correlations(front_end: keras.Layer, mode: str, calibration: np.ndarray, signals: np.ndarray) -> dict:

@@ -19,6 +19,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+from machine import give_table
+
 from tfspec.data.splits import folds
 from tfspec.pipelines import SpeechCommands
 
@@ -65,6 +68,38 @@ def main(
                         "--out", run / f"scores-{part}", "--json")  # fmt: skip
         (run / f"stream-{part}.json").write_text(found)
         print(part, json.dumps(json.loads(found), indent=1))
+    columns = ["stream", "false accepts an hour", "false rejects", "found after a word's end, median"]
+    give_table("edge_3", columns, page_rows(run, budget))
+
+
+def page_rows(run: Path, budget: float) -> list[list[str]]:
+    """Say what the detector does on both streams, as docs/edge.md does."""
+    parts = ("validation", "test")
+    validation, test = (json.loads((run / f"stream-{part}.json").read_text())["scores"] for part in parts)
+    curves = [pd.read_csv(run / f"scores-{part}" / "curve.csv").set_index("threshold") for part in parts]
+    within = curves[0][curves[0]["false_accepts_per_hour"] <= budget]
+    alike = curves[1].loc[within["false_reject_rate"].idxmin()]
+    low, high = test["false_accepts_interval"]
+    return [
+        [
+            "validation, on which the thresholds were chosen",
+            f"{validation['false_accepts_per_hour']:.0f}",
+            *_missed(validation),
+        ],
+        ["**test**", f"**{test['false_accepts_per_hour']:.0f}** ({low:.1f}–{high:.1f})", *_missed(test)],
+        [
+            "test, with one threshold for all words",
+            f"{alike['false_accepts_per_hour']:.0f}",
+            f"{alike['false_reject_rate']:.2f}",
+            "",
+        ],
+    ]
+
+
+def _missed(scores: dict) -> list[str]:
+    low, high = scores["false_rejects_interval"]
+    share = f"{scores['false_reject_rate']:.3f} ({low:.3f}–{high:.3f})"
+    return [share, f"{scores['after_end_median']:.2f} s"]
 
 
 def _link(noises: Path, folder: Path, kept: str) -> None:

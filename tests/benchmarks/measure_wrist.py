@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from machine import give_table
 from scipy import signal, stats
 from sklearn.ensemble import RandomForestClassifier
 
@@ -35,6 +36,13 @@ NETWORKS: dict[str, dict] = {
     "published": {**Capture24.presets["published"], "frame_length": 24, "frame_step": 10, **FOLDS},
     "default": FOLDS,
 }
+PAGE = {
+    "published": "published network, 5 epochs",
+    "forest": "random forest, 258 hand-made features",
+    "default": "default",
+}
+"""The rows of docs/capture24.md, and how they are called there."""
+SCORES = ("kappa", "macro_f1", "smoothed kappa", "smoothed macro_f1")
 BANDS = (0, 0.3, 0.6, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10.1)
 """Edges in Hz of the bands whose powers are features."""
 
@@ -51,6 +59,26 @@ def main(data: Path, out: Path, names: list[str]) -> None:
             print(rows[-1], flush=True)
     pd.DataFrame(rows).to_csv(out / "results.csv", index=False)
     print(pd.DataFrame(rows).to_string(index=False))
+    if set(PAGE) <= set(names):
+        columns = ["model", "labels", "kappa", "macro F1", "smoothed: kappa", "macro F1"]
+        give_table("capture24_1", columns, page_rows(pd.DataFrame(rows).set_index("model")))
+
+
+def page_rows(scores: pd.DataFrame) -> list[list[str]]:
+    """Say what all came to, as docs/capture24.md does: the best in bold, smoothed without intervals."""
+    rows = []
+    for labels, number in zip(LABELS, ("6", "18"), strict=True):
+        of_labels = scores[scores["labels"] == labels]
+        best = {column: max(of_labels[column]) for column in SCORES}
+        for name, said in PAGE.items():
+            cells = []
+            for column in SCORES:
+                value, _, rest = of_labels[column][name].partition(" ")
+                mark = "**" if of_labels[column][name] == best[column] else ""
+                shown = "" if column.startswith("smoothed") else f" {rest.replace(' to ', '–')}"
+                cells.append(f"{mark}{value}{mark}{shown}")
+            rows.append([said, number, *cells])
+    return rows
 
 
 def network(folder: Path, common: dict, name: str) -> dict:

@@ -1,6 +1,6 @@
 """Try a wheel in empty environments: each Python found, with the oldest and the newest TensorFlow.
 
-    python tests/programs/matrix.py dist/tfspec-0.1.0-py3-none-any.whl [3.10-oldest 3.13-newest …]
+    python tests/programs/matrix.py dist/tfspec-0.2.0-py3-none-any.whl [3.10-oldest 3.13-newest …]
 
 Prints a line for each environment and exits with 1 if one of them failed. An environment is
 deleted before the next is made.

@@ -128,14 +128,20 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(PIPELINE_USAGE.format(command=command, names=", ".join(known_pipelines())))
         return
+    from tfspec.data.sources.recognise import looking_once
+
+    with looking_once():
+        _run_with_data(command, *arguments)
+
+
+def _run_with_data(command: str, name: str, *given_options: str) -> None:
     from tfspec.cli.summaries import print_options
     from tfspec.data.sources.columns import Columns
     from tfspec.experiment.registry import pipeline_for
     from tfspec.experiment.splitting import checked_split
 
-    name, *options = arguments
-    kind, given = pipeline_for(name, Columns(**given_columns(options)))
-    chosen, options = split_off_preset(options)
+    kind, given = pipeline_for(name, Columns(**given_columns(given_options)))
+    chosen, options = split_off_preset(given_options)
     program = f"tfspec {command} {name} [--preset {{{','.join(kind.all_presets())}}}] [--show]"
     pipeline = parse(kind, options, program, {**given, **kind.preset_options(chosen.preset)})
     if chosen.show:

@@ -13,16 +13,12 @@ from tfspec.base.errors import UserError
 from tfspec.experiment.predicting import readable
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
-from tfspec.frontends import feature_axes
 from tfspec.report.answers import Answers
-from tfspec.report.charts import Tick, ticks
+from tfspec.report.axes import in_units
 from tfspec.report.figures import Picture
 from tfspec.report.media import picture_address, sound_address
 from tfspec.report.page import Clip
 
-OCTAVES = [125 * 2**k for k in range(-6, 12)]
-NEAREST = 0.08
-"""Distance of two numbers on an axis."""
 CLIP_BYTES = 3_000_000
 """Of all clips; what comes after is without sound."""
 
@@ -77,8 +73,9 @@ def _features(front_end, signals: np.ndarray) -> Iterator[np.ndarray]:
 
 def _drawn(run: Run, answers: Answers, place: int, signal: np.ndarray, picture: Picture) -> Clip:
     model = run.classifier
-    xlabel, ylabel, xticks, yticks = _axes(run, signal, picture)
+    picture = in_units(picture, model.front_end, signal.shape, model.sample_rate)
     is_sound = model.takes == "recording" and model.sample_rate is not None
+    rows, columns = picture.image.shape
     return Clip(
         place,
         answers.names[place],
@@ -86,52 +83,13 @@ def _drawn(run: Run, answers: Answers, place: int, signal: np.ndarray, picture: 
         answers.predicted_of(place),
         answers.said_of(place),
         picture_address(picture.image),
-        xlabel,
-        ylabel,
-        xticks,
-        yticks,
+        picture.xlabel,
+        picture.ylabel,
+        picture.xticks,
+        picture.yticks,
         sound_address(signal, model.sample_rate) if is_sound and model.sample_rate else "",
+        columns / rows if picture.keeps_shape else None,
     )
-
-
-def _axes(run: Run, signal: np.ndarray, picture: Picture) -> tuple[str, str, list[Tick], list[Tick]]:
-    """Say what the axes of a picture are in seconds and hertz, where the front end knows it."""
-    xlabel, ylabel, rate = picture.xlabel, picture.ylabel, run.classifier.sample_rate
-    seconds = hertz = None
-    if rate is not None and xlabel == "time":
-        seconds, hertz = feature_axes(run.classifier.front_end, signal.shape, rate)
-    hertz = hertz if picture.hertz is None else picture.hertz
-    rows, columns = picture.image.shape
-    xticks: list[Tick] = []
-    yticks: list[Tick] = []
-    if seconds is not None and len(seconds) == columns:
-        xlabel, xticks = "time in s", _ticks(seconds)
-    if hertz is not None and len(hertz) == rows:
-        ylabel, yticks = "frequency in Hz", _ticks(hertz)
-    return xlabel, ylabel, xticks, yticks
-
-
-def _ticks(values: np.ndarray) -> list[Tick]:
-    """Place round numbers on an axis whose pixels have these values: octaves where these stand unevenly."""
-    low, high = float(values[0]), float(values[-1])
-    if not high > low:
-        return []
-    middles, steps = (np.arange(len(values)) + 0.5) / len(values), np.diff(values)
-    if steps.max() > 2 * steps.min():
-        wanted = [(value, f"{value:g}") for value in OCTAVES if low <= value <= high]
-    else:
-        wanted = [(low + place * (high - low), text) for place, text in ticks(low, high)]
-    placed = [(float(np.interp(value, values, middles)), text) for value, text in wanted]
-    return _apart(placed)
-
-
-def _apart(placed: list[Tick]) -> list[Tick]:
-    """Leave out what would be written over its neighbour, from the top down."""
-    kept: list[Tick] = []
-    for tick in reversed(placed):
-        if not kept or kept[-1][0] - tick[0] > NEAREST:
-            kept.append(tick)
-    return kept[::-1]
 
 
 def why_none(error: Exception) -> str:

@@ -23,6 +23,7 @@ from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.splitting import example_names
 from tfspec.experiment.steps import Steps
 from tfspec.report import figures
+from tfspec.report.axes import in_units
 from tfspec.scores.predictions import predicted_places
 
 MOST_CLASSES = 12
@@ -44,10 +45,12 @@ def examples_of(steps: Steps, rows: pd.DataFrame, front_end: keras.Layer) -> Fig
         rows = rows.sample(frac=1, random_state=steps.seed)
     shown = rows.groupby("label").head(steps.examples_per_class).sort_values("label", kind="stable")
     shown = shown[shown["label"].isin(shown["label"].unique()[:MOST_CLASSES])]
-    signals = steps.reader()(shown)
+    read = steps.reader()
+    signals = read(shown)
     pictures: dict[str, Sequence[figures.Picture]] = {}
     for label, signal, features in zip(shown["label"], signals, np.asarray(front_end(signals)), strict=True):
-        pictures[label] = [*pictures.get(label, []), steps.picture(signal, features)]
+        picture = in_units(steps.picture(signal, features), front_end, signal.shape, read.sample_rate)
+        pictures[label] = [*pictures.get(label, []), picture]
     return figures.examples_figure(pictures)
 
 
@@ -67,14 +70,17 @@ def in_training(steps: Steps, split: pd.DataFrame) -> Figure:
     known = train[truth >= 0] if truth.ndim == 1 else train
     row = known.iloc[[min(IN_TRAINING, len(known) - 1)]]
     label = ", ".join(_true_names(row, names, steps.labels)) or "none"
-    signals, front_end = np.repeat(steps.reader()(row), DRAWS, axis=0), steps.front_end()
+    read, front_end = steps.reader(), steps.front_end()
+    signals = np.repeat(read(row), DRAWS, axis=0)
     augmentation = dataclasses.replace(steps.augmentation(), mix_up=None)
     draws = Draws(Epochs(steps.seed).seeds(1)[0], np.array([0, DRAWS]))
     (augmented,) = apply_layers([tf.constant(signals)], {}, draws, front_end, augmentation)
     drawn = {f"{label}: {example_names(row).iloc[0]}": front_end(signals[:1])[0]}
     drawn |= {f"in training, {number}": features for number, features in enumerate(augmented, 1)}
-    pictures: dict[str, Sequence[figures.Picture]]
-    pictures = {title: [steps.picture(signals[0], np.asarray(each))] for title, each in drawn.items()}
+    pictures: dict[str, Sequence[figures.Picture]] = {}
+    for title, each in drawn.items():
+        picture = steps.picture(signals[0], np.asarray(each))
+        pictures[title] = [in_units(picture, front_end, signals.shape[1:], read.sample_rate)]
     return figures.examples_figure(pictures)
 
 
@@ -110,10 +116,11 @@ def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") 
     models = load_members(run, names)
     read, _ = readable(steps, run, row)
     signal, classes = read(row), models[0].class_names
-    features = np.asarray(models[0].front_end(signal))
+    front_end, rate = models[0].front_end, models[0].sample_rate
+    picture = steps.picture(signal[0], np.asarray(front_end(signal))[0])
     mean = probabilities(models, [signal]).mean(axis=0)[0]
     return figures.view_figure(
-        steps.picture(signal[0], features[0]),
+        in_units(picture, front_end, signal.shape[1:], rate),
         str(example_names(row).iloc[0]),
         dict(zip(classes, mean.tolist(), strict=True)),
         _true_names(row, classes, steps.labels),

@@ -135,7 +135,9 @@ def _model_facts(run: Run) -> dict[str, str]:
         return {}
     shape, rate = " × ".join(map(str, model.signal_shape)), model.sample_rate
     length = f"{model.signal_shape[0] / rate:.3g} s at {rate:,} Hz, " if rate else ""
-    return {"Signals": f"{length}{shape} numbers", "Network": f"{model.backbone.count_params():,} parameters"}
+    weights, models = model.backbone.count_params(), run.history["member"].nunique()
+    network = f"{models} × {weights // models:,} weights" if models > 1 else f"{weights:,} weights"
+    return {"Signals": f"{length}{shape} numbers", "Network": network}
 
 
 def _duration(seconds: float) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 
 WIDTH, HEIGHT = 300, 190
 """Of the area within the axes."""
+COUNTED = ("epoch", "group")
+"""With which the name of an axis begins that has whole numbers only."""
 MOST_POINTS = 100
 """Of a line; one that has more is thinned out."""
 MOST_LINES = 12
@@ -117,7 +119,7 @@ def line_chart(
         said or f"{title}: {ylabel} against {xlabel}",
         xlabel,
         ylabel,
-        ticks(*x_range, whole=xlabel == "epoch"),
+        ticks(*x_range, whole=xlabel.startswith(COUNTED)),
         ticks(*y_range),
         drawn,
         diagonal,

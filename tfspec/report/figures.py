@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+"""Of Okabe and Ito's colours, which the colour-blind tell apart too; those of the page."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """Features as an image, and what its axes are.
@@ -29,12 +33,18 @@ class Picture:
         xlabel: what runs across.
         ylabel: what runs up.
         hertz: (rows,) frequency of each row, where the pipeline knows it.
+        xticks: numbers below, and where in 0…1 they stand.
+        yticks: numbers on the left, from the bottom.
+        keeps_shape: its pixels are square, as those of a photograph.
     """
 
     image: np.ndarray
     xlabel: str = "time"
     ylabel: str = "bin"
     hertz: np.ndarray | None = None
+    xticks: Sequence[tuple[float, str]] = ()
+    yticks: Sequence[tuple[float, str]] = ()
+    keeps_shape: bool = False
 
 
 def score_table(scores: LabelScores | SeveralScores) -> Table:
@@ -107,9 +117,10 @@ def classes_figure(scores: SeveralScores) -> Figure:
     figure = _figure(6, 1.4 + 0.4 * len(rows))
     axes = figure.add_subplot()
     places = np.arange(len(rows))
-    for shift, key, label in ((-0.2, "average_precision", "average precision"), (0.2, "f1", "F1")):
+    bars = ((-0.2, "average_precision", "average precision", BLUE), (0.2, "f1", "F1", ORANGE))
+    for shift, key, label, colour in bars:
         values = [row[key] or 0.0 for _, row in rows]  # type: ignore[literal-required]
-        axes.barh(places + shift, values, 0.4, label=label)
+        axes.barh(places + shift, values, 0.4, label=label, color=colour)
     axes.set_yticks(places, [f"{name} ({row['examples']})" for name, row in rows])
     axes.set(xlim=(0, 1), xlabel="score", title=_means_title(scores))
     axes.invert_yaxis()
@@ -137,8 +148,9 @@ def calibration_figure(scores: DistributionScores | SeveralScores) -> Figure:
     figure = _figure(4.5, 4.2)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="0.8", zorder=0)
-    axes.plot(curve["confidence"], curve["share"], color="C0")
-    axes.scatter(curve["confidence"], curve["share"], 10 + 190 * curve["examples"] / curve["examples"].sum())
+    axes.plot(curve["confidence"], curve["share"], color=BLUE)
+    sizes = 10 + 190 * curve["examples"] / curve["examples"].sum()
+    axes.scatter(curve["confidence"], curve["share"], sizes, color=BLUE)
     axes.set(xlabel="predicted probability", ylabel="share that is right", xlim=(0, 1), ylim=(0, 1))
     axes.set_title(f"calibration error {scores['calibration_error']:.3f}")
     return figure
@@ -157,9 +169,9 @@ def history_figure(history: pd.DataFrame) -> Figure:
     names = ["loss", *(name for name in history if f"val_{name}" in history and name != "loss")]
     figure = _figure(4.5 * len(names), 3.5)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False).flat, names, strict=True):
-        lines = [(name, "training", "C0"), (f"val_{name}", "validation", "C1")]
+        lines = [(name, "training", BLUE), (f"val_{name}", "validation", ORANGE)]
         if name == "loss":
-            lines.insert(1, ("recent_loss", "training, last batches above all", "C2"))
+            lines.insert(1, ("recent_loss", "training, last batches above all", GREEN))
         for column, label, colour in (each for each in lines if each[0] in history):
             for _, values in history.groupby("member")[column]:
                 (line,) = axes.plot(np.arange(1, len(values) + 1), values, ".-", color=colour)
@@ -190,13 +202,20 @@ def threshold_figure(curve: pd.DataFrame, scores: StreamScores) -> Figure:
         yerr=_reach(curve, rejects, "false_rejects"),
         xerr=_reach(curve, accepts, "false_accepts"),
         fmt=".-",
+        color=BLUE,
         ecolor="0.85",
         elinewidth=0.8,
         label="one threshold for all classes",
     )
     point: dict[str, Any] = {**scores}
     if len(curve):
-        axes.plot(point["false_accepts_per_hour"], point["false_reject_rate"], "o", label="the detector")
+        axes.plot(
+            point["false_accepts_per_hour"],
+            point["false_reject_rate"],
+            "o",
+            color=ORANGE,
+            label="the detector",
+        )
         axes.legend()
     axes.set_xscale("symlog", linthresh=1 / scores["hours"])
     axes.set(xlabel="false accepts an hour", ylabel="share of the events that is missed", ylim=(-0.02, 1.02))
@@ -223,7 +242,7 @@ def waveform_figure(samples: np.ndarray, sample_rate: float, title: str = "") ->
     """
     figure = _figure(8, 2.5)
     axes = figure.add_subplot()
-    axes.plot(np.arange(len(samples)) / sample_rate, samples, linewidth=0.5)
+    axes.plot(np.arange(len(samples)) / sample_rate, samples, color=BLUE, linewidth=0.5)
     axes.set(xlabel="time in s", ylabel="amplitude", title=_plain(title))
     axes.margins(x=0)
     return with_fonts(figure)
@@ -292,6 +311,7 @@ def _rows_of_examples(pictures: dict[str, Sequence[Picture]], columns: int) -> F
         row[0].set_ylabel(_plain(name), rotation="horizontal", ha="right", va="center")
         for axes, picture in zip(row, examples, strict=False):
             _draw(axes, picture, vmin=low, vmax=high)
+            axes.label_outer(remove_inner_ticks=True)
     return figure
 
 
@@ -320,8 +340,8 @@ def view_figure(
     left.set(xlabel=picture.xlabel, ylabel=picture.ylabel, title=_plain(title))
     if predicted is None:
         predicted = [max(probabilities, key=lambda name: probabilities[name])]
-    found = dict.fromkeys(predicted, "C0" if true is None else "C1")
-    colours = {**found, **dict.fromkeys(true or (), "C2")}
+    found = dict.fromkeys(predicted, BLUE if true is None else ORANGE)
+    colours = {**found, **dict.fromkeys(true or (), GREEN)}
     bars = right.barh(
         [_plain(name) for name in probabilities],
         list(probabilities.values()),
@@ -342,8 +362,12 @@ def _listed(names: Collection[str]) -> str:
 
 def _draw(axes: Axes, picture: Picture, vmin: float | None = None, vmax: float | None = None) -> None:
     image = picture.image
-    axes.imshow(image, vmin=vmin, vmax=vmax, origin="lower", aspect="auto", interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
+    axes.imshow(image, vmin=vmin, vmax=vmax, origin="lower", interpolation="nearest")
+    axes.set_aspect("equal" if picture.keeps_shape else "auto")
+    for axis, pixels, ticks in zip(
+        (axes.yaxis, axes.xaxis), image.shape, (picture.yticks, picture.xticks), strict=True
+    ):
+        axis.set_ticks([place * pixels - 0.5 for place, _ in ticks], [text for _, text in ticks], fontsize=8)
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
 
 FIRST = "DejaVu Sans"
 """What matplotlib brings along."""
+LAST_RESORT = "Last Resort"
+"""Begins the name of fonts that have boxes for all characters, of which matplotlib brings one along."""
 MISSING = "\ufffd"
 
 
 def drawable(text: str) -> str:
-    """Put a sign in the place of what no font of this machine has, and say so once.
+    """Put a sign in the place of what no font of this machine has, and say so once a script.
 
     Args:
         text: what is to be drawn.
@@ -57,15 +60,27 @@ def _family_of(character: str) -> str | None:
     for family, path in _installed():
         if ord(character) in _characters_of(path):
             return family
-    say(f"No font of this machine has {character}: figures show {MISSING} for it.")
+    _say_missing(unicodedata.name(character, "other").split()[0].lower())
     return None
+
+
+@functools.cache
+def _say_missing(script: str) -> None:
+    say(
+        f"No font of this machine has all {script} characters: figures show {MISSING} for them, until such a "
+        "font is installed, such as one of the Noto family. Tables and pages show them as they are."
+    )
 
 
 def _installed() -> Iterator[tuple[str, str]]:
     """Name the upright fonts and their files."""
     from matplotlib.font_manager import fontManager
 
-    upright = [font for font in fontManager.ttflist if font.style == "normal"]
+    upright = [
+        font
+        for font in fontManager.ttflist
+        if font.style == "normal" and not font.name.startswith(LAST_RESORT)
+    ]
     for font in sorted(upright, key=lambda font: (font.name != FIRST, font.weight != 400)):
         yield font.name, font.fname
 

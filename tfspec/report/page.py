@@ -54,6 +54,7 @@ class Clip:
         xticks: what is written below.
         yticks: what is written on the left.
         sound: address of the sound, "" for none.
+        aspect: width by height that the picture keeps; None to fill the room there is.
     """
 
     place: int
@@ -67,6 +68,15 @@ class Clip:
     xticks: Sequence[Tick] = ()
     yticks: Sequence[Tick] = ()
     sound: str = ""
+    aspect: float | None = None
+
+    @property
+    def room(self) -> tuple[float, float, float, float]:
+        """Where the picture is: left, top, width and height."""
+        width, height = float(WIDTH), float(HEIGHT)
+        if self.aspect is not None:
+            width, height = min(width, height * self.aspect), min(height, width / self.aspect)
+        return (WIDTH - width) / 2, (HEIGHT - height) / 2, width, height
 
     @property
     def described(self) -> str:

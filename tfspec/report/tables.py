@@ -33,6 +33,8 @@ SURE = 1e-6
 """Mean entropy of labels that are one class each, at most."""
 FEWEST_GROUPS = 2
 """Of what an interval can be drawn."""
+FEW_GROUPS = 5
+"""Below this an interval is told with a warning, and a table of groups needs no chart."""
 
 AnyMapping = Mapping[str, Any]
 
@@ -109,6 +111,7 @@ def _trust(scores: AnyMapping) -> str:
     return (
         f"Another set of {groups} groups would bring {'an' if name == 'accuracy' else 'a'} {spoken} between "
         f"{low:.3f} and {high:.3f} (95 % of what is drawn anew from these groups)."
+        + (" So few groups hardly tell how far others lie apart." if groups < FEW_GROUPS else "")
     )
 
 
@@ -190,7 +193,7 @@ def group_table(groups: pd.DataFrame, main: str) -> tuple[Table | None, Chart | 
         main: name of the score that they are ordered by.
 
     Returns:
-        Both, None where there are no groups to tell apart.
+        Both, None where there are no groups to tell apart; no chart of so few that the table says all.
     """
     if len(groups) < FEWEST_GROUPS or main not in groups:
         return None, None
@@ -207,14 +210,19 @@ def group_table(groups: pd.DataFrame, main: str) -> tuple[Table | None, Chart | 
     more = len(ordered) - len(rows)
     note = f"The {more} best groups are left out; groups.csv has all." if more else ""
     spoken = {**ONE, **SEVERAL}.get(main, main)
-    chart = line_chart(
-        f"{spoken} of the {len(ordered)} groups",
-        "group, from the worst to the best",
-        spoken,
-        {spoken: [(range(1, len(ordered) + 1), ordered[main])]},
-        f"{spoken} of {len(ordered)} groups, from {ordered[main].min():.3f} to {ordered[main].max():.3f}",
+    chart = (
+        None
+        if len(ordered) < FEW_GROUPS
+        else line_chart(
+            f"{spoken} of the {len(ordered)} groups",
+            "group, from the worst to the best",
+            spoken,
+            {spoken: [(range(1, len(ordered) + 1), ordered[main])]},
+            f"{spoken} of {len(ordered)} groups, from {ordered[main].min():.3f} to {ordered[main].max():.3f}",
+            ranges=((1, len(ordered)), (0, 1)),
+        )
     )
-    names = [name.replace("_", " ") for name in columns]
+    names = [{**ONE, **SEVERAL}.get(name, name.replace("_", " ")) for name in columns]
     return Table(["group", "examples", *names], rows, note), chart
 
 

@@ -193,10 +193,11 @@ def check(
     from tfspec.cli.printing import console, print_json
     from tfspec.cli.summaries import print_check
     from tfspec.data.check import FATAL, check_examples
+    from tfspec.data.sources.recognise import looking_once
     from tfspec.experiment.registry import find_pipeline
     from tfspec.experiment.splitting import foreseen, inspected
 
-    with silenced(json):
+    with silenced(json), looking_once():
         if pipeline is None:
             steps: Steps = _own_data(data, groups=groups, label_column=label_column)
         else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import defaultdict
+from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -57,6 +60,10 @@ class Recognised:
     path: Path
 
 
+_KNOWN: ContextVar[dict[tuple[Path, Columns], Recognised] | None] = ContextVar("known", default=None)
+"""What is known of the data of one command, by what was asked."""
+
+
 def recognise(data: str | os.PathLike, given: Columns | None = None) -> Recognised:
     """Tell what some data is, without decoding anything.
 
@@ -84,6 +91,31 @@ def recognise(data: str | os.PathLike, given: Columns | None = None) -> Recognis
     data, given = Path(data), given or Columns()
     if not data.exists():
         raise UserError(f"No such file or folder: {shown(data)}. {WANTED}")
+    known = _KNOWN.get()
+    if known is None:
+        return _looked_at(data, given)
+    if (data, given) not in known:
+        found = _looked_at(data, given)
+        known[data, given] = known[found.path, given] = found
+    return known[data, given]
+
+
+@contextlib.contextmanager
+def looking_once() -> Iterator[None]:
+    """Look at the same data once only, as long as one command runs; later the data may be another.
+
+    Example:
+        >>> with looking_once():
+        ...     pass  # `recognise` as often as it takes
+    """
+    token = _KNOWN.set({})
+    try:
+        yield
+    finally:
+        _KNOWN.reset(token)
+
+
+def _looked_at(data: Path, given: Columns) -> Recognised:
     return _folder(data, given) if data.is_dir() else _file(data, given)
 
 
