@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import keras
@@ -80,6 +81,9 @@ class OwnRecordings(Embedded, Recordings):
     head: Literal["clip", "events"] | None = None
     """Say of each clip what is in it, or of each frame of it what is heard when; if not given, "events" of
     annotated recordings."""
+    review: Path | None = None
+    """Table of `tfspec detect --review`, with answers, that trains too: of its recordings, which may lie
+    anywhere, what was accepted is heard, what was rejected is not, and nothing else is known."""
     pooling: Pooling = "attention"
     """How, with events, what is in a clip comes from what is heard in its frames."""
 
@@ -104,12 +108,16 @@ class OwnRecordings(Embedded, Recordings):
         """List the examples, and cut long recordings into windows that follow one another."""
         columns = Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
         manifest = inspect_own_recordings(
-            self.data, columns, self.clip_seconds, bar("Checking files"), self._finds_events
+            self.data, columns, self.clip_seconds, bar("Checking files"), self._finds_events, self.review
         )
         manifest = self.with_groups(self.of_classes(manifest))
         if "start" in manifest or not (manifest["seconds"] > 1.5 * self._clip_seconds(manifest)).any():
             return manifest
         return in_windows(manifest, self._clip_seconds(manifest))
+
+    def on_data(self, data):
+        """Take other recordings, without the review of some."""
+        return replace(super().on_data(data), review=None)
 
     @property
     def _finds_events(self) -> bool:

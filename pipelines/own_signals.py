@@ -12,7 +12,7 @@ from tfspec.base.model import Labels
 from tfspec.base.options import AnyCount, Expression, Fraction, Name, Range
 from tfspec.base.progress import say
 from tfspec.data.groups import Proposal, groups_of, proposals
-from tfspec.data.splits import folds, group_names, split_by_group, strata
+from tfspec.data.splits import folds, group_names, split_by_group, strata, with_only_trained
 from tfspec.data.targets import labels_of
 from tfspec.experiment.export import export_run
 from tfspec.experiment.pipeline import Pipeline
@@ -94,6 +94,7 @@ class OwnSignals(Pipeline):
         return replace(self, labels=labels, split_by=split_by, folds=num_folds)
 
     def _usual_folds(self, manifest: pd.DataFrame, split_by: str) -> int:
+        manifest = manifest[~_only_train(manifest)]
         if len(manifest) > MANY or "validation" in set(manifest.get("part", ())):
             return 0
         commonest = strata(manifest, self.class_names(manifest)).value_counts().max()
@@ -102,11 +103,20 @@ class OwnSignals(Pipeline):
 
     def split(self, manifest):
         """Keep the parts that the data name; otherwise make folds, or draw a part that validates."""
+        only_train = _only_train(manifest)
+        split = self._split_of_scored(manifest[~only_train])
+        if not only_train.any():
+            return split
+        kept_together = self._kept_together(manifest)
+        split, others = (rows.assign(kept_together=kept_together) for rows in (split, manifest[only_train]))
+        return with_only_trained(split, others, "kept_together").drop(columns="kept_together")
+
+    def _split_of_scored(self, manifest: pd.DataFrame) -> pd.DataFrame:
         part = manifest["part"] if "part" in manifest else pd.Series("train", manifest.index)
         train, others = manifest[part == "train"], manifest[part != "train"]
         if (part == "validation").any():
             return manifest
-        kept_together = train["group"] if self.split_by == "group" else _copies(train)
+        kept_together = self._kept_together(train)
         strata_of = strata(train, self.class_names(train))
         if "label" not in train:  # of several classes at once, one may stand for too few to be spread
             strata_of = strata_of.where(strata_of.map(strata_of.value_counts()) >= (self.folds or 2), "")
@@ -116,6 +126,9 @@ class OwnSignals(Pipeline):
             return pd.concat([train.assign(part="train", fold=made["fold"]), others.assign(fold=-1)])
         made = split_by_group(balanced, self.validation_fraction, self.seed)
         return pd.concat([train.assign(part=made["part"]), others])
+
+    def _kept_together(self, manifest: pd.DataFrame) -> pd.Series:
+        return manifest["group"] if self.split_by == "group" else _copies(manifest)
 
     def write_results(self, run, predict):
         """Export the model, on request."""
@@ -132,6 +145,11 @@ def _proposed(manifest: pd.DataFrame) -> Proposal | None:
     """Return what the names tell about groups, where that is sure."""
     labels = manifest["label"] if "label" in manifest else [""] * len(manifest)
     return next((each for each in proposals([*manifest["path"]], [*labels]) if not each.counts), None)
+
+
+def _only_train(manifest: pd.DataFrame) -> pd.Series:
+    """Say which rows no score is to count."""
+    return manifest.get("only_trains", pd.Series(False, manifest.index)).astype(bool)
 
 
 def _copies(manifest: pd.DataFrame) -> pd.Series:

@@ -11,11 +11,14 @@ import pytest
 import soundfile
 
 from tfspec.base.errors import UserError
+from tfspec.cli.main import main
 from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.own_recordings import inspect_own_recordings
+from tfspec.data.splits import shared_groups
 from tfspec.experiment.events import known_events
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
+from tfspec.experiment.splitting import checked_split, folds_of
 from tfspec.inference import detect, event_thresholds, find_events, load_model
 from tfspec.models import event_head, residual
 from tfspec.pipelines import OwnRecordings
@@ -127,6 +130,59 @@ assert "tensorflow" not in sys.modules
     subprocess.run(command, check=True)  # a forked process has imported TensorFlow already
     received = pd.read_csv(folder / "lite.csv", index_col=0)
     pd.testing.assert_frame_equal(received, expected, atol=1e-3, check_exact=False)
+
+
+def test_a_review_of_what_was_found_trains(heard, tmp_path):
+    """From a run to a table, to a person's answers, to the next training; no score counts them."""
+    run, folder, _ = heard
+    review = tmp_path / "review.csv"
+    command = ["detect", run.folder, folder / "others", "--out", tmp_path / "found.csv", "--review", review]
+    main([*map(str, command)])
+    table = pd.read_csv(review)
+    is_owner = table["label"] == "high"
+    table.assign(accepted=np.where(is_owner, "yes", "no")).to_csv(review, index=False)
+    steps = Tones(data=folder / "data", review=review, folds=2)
+    split = checked_split(steps)[1]
+    known, judged = (split[split["only_trains"] == is_judged] for is_judged in (False, True))
+    alone = checked_split(replace(steps, review=None))[1]
+    pd.testing.assert_series_equal(known["fold"], alone["fold"])  # as it would be without a review
+    assert len(judged) > 5 and (judged["fold"] == -1).all()
+    assert set(judged["high"].dropna()) == {1} and set(judged["low"].dropna()) == {0}
+    for parts in folds_of(split).values():
+        held_out = parts[parts["part"] == "validation"]
+        assert not held_out["only_trains"].any() and known_events(held_out) is not None
+        assert (parts["part"][judged.index] == "train").all()
+    assert steps.on_data(folder / "others").review is None
+
+
+def test_a_review_of_held_out_groups_does_not_train_there(heard, tmp_path):
+    """A pattern joins judged recordings to others of their group, which keep together."""
+    _, folder, _ = heard
+    (tmp_path / "new").mkdir()
+    sound = np.zeros(SECONDS * RATE)
+    rows = "path,start,end,label,accepted\n"
+    for number in (2, 77):  # of 2 there is another recording in the data
+        soundfile.write(tmp_path / "new" / f"r{number}_b.wav", sound, RATE)
+        rows += f"new/r{number}_b.wav,1,2,high,no\n"
+    (tmp_path / "review.csv").write_text(rows)
+    given = {"data": folder / "data", "review": tmp_path / "review.csv", "groups": r"^(r\d+)"}
+    split = checked_split(Tones(**given, folds=3))[1]
+    fold = split["fold"][split["group"] == "r2"]
+    assert fold.nunique() == 1 and (split["fold"][split["group"] == "r77"] == -1).all()
+    for number, parts in folds_of(split).items():
+        own = parts[parts["only_trains"] & (parts["group"] == "r2")]["part"]
+        assert (own == ("unanswered" if number == fold.iloc[0] else "train")).all()
+        assert (parts["part"][parts["group"] == "r77"] == "train").all()
+    whole = checked_split(Tones(**given, folds=0))[1]
+    assert shared_groups(whole) == [] and (whole["part"][whole["group"] == "r77"] == "train").all()
+
+
+def test_a_review_goes_with_annotations(tmp_path):
+    for name in ("yes", "no"):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "1.wav", np.zeros(RATE), RATE)
+    with pytest.raises(UserError, match="annotated recordings"):
+        OwnRecordings(data=tmp_path, review=tmp_path / "review.csv").manifest()
 
 
 def test_a_run_of_an_earlier_version_says_what_is_in_slices(heard, tmp_path):
