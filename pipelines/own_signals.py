@@ -84,6 +84,21 @@ class OwnSignals(Pipeline):
         proposal = _proposed(manifest)
         return manifest.assign(group=proposal.groups.to_numpy() if proposal else "")
 
+    def groups_of_others(self, manifest: pd.DataFrame, paths: Sequence[str]) -> list[str]:
+        """Name the groups of further recordings as those of a manifest are named.
+
+        Args:
+            manifest: of `with_groups`.
+            paths: of recordings that are not in it.
+
+        Returns:
+            (recordings,) groups; of one whose name tells none, its path.
+        """
+        proposal = _used_proposal(self, manifest)
+        pattern = self.groups or (proposal.pattern if proposal else None)
+        found = groups_of(paths, pattern) if pattern else [""] * len(paths)
+        return [group or path for group, path in zip(found, paths, strict=True)]
+
     def settled(self, manifest):
         """Choose what a split keeps together, and into how many parts it goes; and say what that means."""
         groups = group_names(manifest)
@@ -94,7 +109,7 @@ class OwnSignals(Pipeline):
         return replace(self, labels=labels, split_by=split_by, folds=num_folds)
 
     def _usual_folds(self, manifest: pd.DataFrame, split_by: str) -> int:
-        manifest = manifest[~_only_train(manifest)]
+        manifest = scored(manifest)
         if len(manifest) > MANY or "validation" in set(manifest.get("part", ())):
             return 0
         commonest = strata(manifest, self.class_names(manifest)).value_counts().max()
@@ -103,12 +118,12 @@ class OwnSignals(Pipeline):
 
     def split(self, manifest):
         """Keep the parts that the data name; otherwise make folds, or draw a part that validates."""
-        only_train = _only_train(manifest)
-        split = self._split_of_scored(manifest[~only_train])
-        if not only_train.any():
+        split = self._split_of_scored(scored(manifest))
+        others = manifest.drop(index=split.index)
+        if others.empty:
             return split
         kept_together = self._kept_together(manifest)
-        split, others = (rows.assign(kept_together=kept_together) for rows in (split, manifest[only_train]))
+        split, others = (rows.assign(kept_together=kept_together) for rows in (split, others))
         return with_only_trained(split, others, "kept_together").drop(columns="kept_together")
 
     def _split_of_scored(self, manifest: pd.DataFrame) -> pd.DataFrame:
@@ -147,9 +162,19 @@ def _proposed(manifest: pd.DataFrame) -> Proposal | None:
     return next((each for each in proposals([*manifest["path"]], [*labels]) if not each.counts), None)
 
 
-def _only_train(manifest: pd.DataFrame) -> pd.Series:
-    """Say which rows no score is to count."""
-    return manifest.get("only_trains", pd.Series(False, manifest.index)).astype(bool)
+def _used_proposal(task: OwnSignals, manifest: pd.DataFrame) -> Proposal | None:
+    """Return the proposal by which the groups are named, None where it was not one."""
+    proposal = _proposed(manifest) if task.groups is None and "path" in manifest else None
+    return proposal if proposal and manifest["group"].tolist() == proposal.groups.tolist() else None
+
+
+def scored(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a manifest without those that only train.
+
+    Args:
+        manifest: maybe with the column `only_trains`.
+    """
+    return manifest[~manifest["only_trains"].astype(bool)] if "only_trains" in manifest else manifest
 
 
 def _copies(manifest: pd.DataFrame) -> pd.Series:
@@ -165,7 +190,6 @@ def _say_groups(task: OwnSignals, manifest: pd.DataFrame, split_by: str) -> None
     elif split_by == "file":
         say(f"{len(groups)} groups may stand on both sides of the split: the score holds for no others.")
     else:
-        proposal = _proposed(manifest) if task.groups is None and "path" in manifest else None
-        named = proposal and manifest["group"].tolist() == proposal.groups.tolist()
-        how = f", as {proposal} (--groups '{proposal.pattern}')" if proposal and named else ""
+        proposal = _used_proposal(task, scored(manifest))
+        how = f", as {proposal} (--groups '{proposal.pattern}')" if proposal else ""
         say(f"Groups, each on one side of the split: {len(groups)}{how}")

@@ -1,9 +1,11 @@
 """Recordings with annotated tones, from the files to events: what sounds when."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
@@ -15,11 +17,13 @@ from tfspec.cli.main import main
 from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.own_recordings import inspect_own_recordings
 from tfspec.data.splits import shared_groups
+from tfspec.experiment.calibrated import calibrated_model
 from tfspec.experiment.events import known_events
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, folds_of
 from tfspec.inference import detect, event_thresholds, find_events, load_model
+from tfspec.inference.pseudo_labels import Sure
 from tfspec.models import event_head, residual
 from tfspec.pipelines import OwnRecordings
 from tfspec.scores.events import event_scores
@@ -175,6 +179,69 @@ def test_a_review_of_held_out_groups_does_not_train_there(heard, tmp_path):
         assert (parts["part"][parts["group"] == "r77"] == "train").all()
     whole = checked_split(Tones(**given, folds=0))[1]
     assert shared_groups(whole) == [] and (whole["part"][whole["group"] == "r77"] == "train").all()
+
+
+def test_a_run_teaches_another_one(heard, tmp_path, capsys, monkeypatch):
+    """Windows of unlabelled recordings, in training alone and at their weight, whose frames are right."""
+    run, folder, truth = heard
+    others = shutil.copytree(folder / "others", tmp_path / "others")
+    shutil.copy(folder / "data" / "r5.wav", others / "copy.wav")
+    (others / "data").symlink_to(folder / "data")
+    sound, _ = soundfile.read(folder / "data" / "r3.wav")
+    soundfile.write(others / "r3_b.wav", sound[: 8 * RATE], RATE)
+    given = {"data": folder / "data", "unlabelled": others, "teacher": run.folder, "folds": 2}
+    steps = Tones(**given, pseudo_weight=0.25, groups=r"^(r\d+)", out=tmp_path / "run")
+    monkeypatch.setattr("tfspec.experiment.pipeline.fit_members", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        steps.train(verbose=1)
+    assert "Pseudo-labels: " in (said := capsys.readouterr().out) and " are not used." in said
+    monkeypatch.setattr("tfspec.pipelines.self_taught.sure_windows", lambda *_: 1 / 0)
+    split = Run(tmp_path / "run").split  # what goes on reads it there
+    taught = split[split["only_trains"]]
+    names = taught["path"].map(lambda path: PurePath(path).name)
+    assert {*names} == {*truth["path"], "r3_b.wav"}  # none of the data, nor a copy
+    assert (taught["loss_weight"] == 0.25).all() and (split["loss_weight"] == 1).sum() == len(split) - len(
+        taught
+    )
+    assert steps.training(split, ["high", "low"]).weights.tolist() == split["loss_weight"].tolist()
+    own = split["group"] == "r3"
+    assert split["fold"][own].nunique() == 1 and (taught["fold"][~own] == -1).all()
+    for cell, name, begin in zip(taught["events"], names, taught["start"], strict=True):
+        events = truth[truth["path"] == name]
+        for start, end, label, value in json.loads(cell):
+            times = events[events["label"] == label][["start", "end"]] - begin
+            inside = times["end"].clip(upper=end) - times["start"].clip(lower=start)
+            if len(events):
+                assert abs(inside.clip(lower=0).sum() - value * (end - start)) < 0.35
+
+
+def test_a_teacher_must_fit(heard, monkeypatch):
+    run, folder, _ = heard
+    given = {"data": folder / "data", "unlabelled": folder / "others"}
+    with pytest.raises(UserError, match="--unlabelled and --teacher"):
+        Tones(**given)
+    with pytest.raises(UserError, match="holds no recordings but"):
+        Tones(data=folder / "data", unlabelled=folder / "data", teacher=run.folder).manifest()
+    nothing = Sure(pd.DataFrame({"start": [], "end": [], "high": []}), float(SECONDS))
+    with monkeypatch.context() as patched, pytest.raises(UserError, match="lower --confidence"):
+        patched.setattr("tfspec.pipelines.self_taught.sure_windows", lambda *_: nothing)
+        Tones(**given, teacher=run.folder).manifest()
+    rows = "file,labels,part,group\nr1.wav,high;low,test,r1.wav\nr2.wav,high;low,train,r2.wav\n"
+    (folder / "data" / "rows.csv").write_text(rows)
+    with pytest.raises(UserError, match="trained on 1 groups of the test part"):
+        Tones(**{**given, "data": folder / "data" / "rows.csv"}, teacher=run.folder, head="clip").manifest()
+    (folder / "data" / "rows.csv").write_text("file,label\nr1.wav,high\nr2.wav,low\n")
+    with pytest.raises(UserError, match="labels of the same kind"):
+        Tones(**{**given, "data": folder / "data" / "rows.csv"}, teacher=run.folder, head="clip").manifest()
+    (folder / "data" / "rows.csv").unlink()
+
+
+def test_a_calibrated_model_finds_the_same_events(heard):
+    run, folder, truth = heard
+    model = calibrated_model(run, {"tempered": {"temperature": 0.5}})
+    received, expected = (found_in(each, folder, truth) for each in (model, run.classifier))
+    pd.testing.assert_frame_equal(received.drop(columns="score"), expected.drop(columns="score"))
+    assert (received["score"] > expected["score"]).all()  # as it is twice as sure
 
 
 def test_a_review_goes_with_annotations(tmp_path):
