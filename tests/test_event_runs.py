@@ -20,12 +20,14 @@ from tfspec.data.splits import shared_groups
 from tfspec.experiment.calibrated import calibrated_model
 from tfspec.experiment.events import known_events
 from tfspec.experiment.registry import pipeline_of
+from tfspec.experiment.reporting import page_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, folds_of
 from tfspec.inference import detect, event_thresholds, find_events, load_model
 from tfspec.inference.pseudo_labels import Sure
 from tfspec.models import event_head, residual
 from tfspec.pipelines import OwnRecordings
+from tfspec.report.event_pictures import WIDTH
 from tfspec.scores.events import event_scores
 
 RATE, SECONDS = 8000, 12
@@ -109,6 +111,28 @@ def test_what_sounds_when_is_found_in_other_recordings(heard):
         for e in truth.itertuples()
     ]
     assert np.median(nearest) < 0.08
+
+
+def test_the_page_draws_what_is_annotated_and_found(heard):
+    run, _, _ = heard
+    page = page_of(run, pipeline_of(run))
+    scores = run.metrics()["events"]
+    assert page.event_tables[0].rows[0][1] == f"{scores['event_based'][0]['f1']:.3f}"
+    assert [row[0] for row in page.event_tables[1].rows] == ["high", "low"]
+    known = known_events(run.part("validation"))
+    for picture in page.event_pictures:
+        own = known[known["path"] == picture.name]
+        for lane in picture.lanes:
+            starts = own["start"][own["label"] == lane.name] * WIDTH / SECONDS
+            begins = np.array([begin for begin, _ in lane.annotated])
+            np.testing.assert_allclose(begins, starts, atol=0.1)
+            points = np.array([point.split() for point in lane.path[1:].split("L")], float)
+            x, y = points.T
+            for begin, length in lane.annotated:  # where it sounds, the line is above the threshold
+                assert y[(x > begin + 10) & (x < begin + length - 10)].max(initial=0) < lane.threshold
+    assert [picture.xticks[-1] for picture in page.event_pictures] == [(1.0, str(SECONDS))] * 2
+    without = page_of(run)
+    assert without.event_tables and not without.event_pictures and "pipeline" in without.events_note
 
 
 def test_any_hop_finds_the_same(heard):
