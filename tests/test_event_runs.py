@@ -316,5 +316,12 @@ def test_of_what_was_looked_for_alone_nothing_else_is_known(tmp_path):
     for start, statements in zip(rows["start"], told, strict=True):
         for begin, end, label, value in statements:
             assert label == "3" and [begin + start, end + start] == ([10, 11] if value else [20, 21])
+    shutil.copytree(tmp_path / "train", tmp_path / "test")
+    shutil.copy(tmp_path / "train_tp.csv", tmp_path / "test_tp.csv")
+    both = inspect_own_recordings(tmp_path, Columns(), 4.0, with_events=True)
+    assert both.groupby("part")["path"].unique().map(list).to_dict() == {
+        "train": ["train/a.wav"],
+        "test": ["test/a.wav"],
+    }
     complete = inspect_own_recordings(tmp_path, Columns(), 4.0)
     assert len(complete) > len(rows) and "events" not in complete

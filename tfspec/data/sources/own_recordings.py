@@ -26,7 +26,7 @@ from tfspec.data.sources.file_tables import inspect_file_table
 from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.sources.recognise import recognise
 from tfspec.data.sources.reviews import windows_of_review
-from tfspec.data.sources.selections import list_absent, list_events
+from tfspec.data.sources.selections import BOXES, list_absent, list_events
 from tfspec.data.tables import read_any_table
 
 
@@ -51,8 +51,9 @@ def inspect_own_recordings(
         review: of events in other recordings, as of `windows_of_review`; for annotated recordings.
 
     Returns:
-        The manifest of `with_inspections`, `inspect_file_table` or `windows_of_events`, always with the
-        columns `seconds` and `sample_rate`, NaN for what cannot be read.
+        The manifest of `with_inspections`, `inspect_file_table` or `windows_of_events`, this one with the
+        column `part` where the competition's tables of both parts are there; always with the columns
+        `seconds` and `sample_rate`, NaN for what cannot be read.
 
     Raises:
         UserError: the data are of another kind, or cannot be used.
@@ -84,6 +85,8 @@ def inspect_own_recordings(
         classes = class_columns(manifest)
         if with_events:
             manifest = with_statements(manifest, events, list_absent(folder))
+        if all((folder / table).exists() for table in BOXES.values()):
+            manifest["part"] = manifest["path"].str.partition("/")[0]
         if review is not None:
             judged = windows_of_review(review, folder, window, classes, [*lengths], progress)
             judged = judged if with_events else judged.drop(columns=COLUMN, errors="ignore")
