@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import keras
@@ -21,8 +22,9 @@ from tfspec.data.sources.own_recordings import inspect_own_recordings
 from tfspec.frontends import Decibel, MelSpectrogram
 from tfspec.models import event_head, residual, transfer
 from tfspec.models.events import Pooling
-from tfspec.pipelines.embedded import Embedded
+from tfspec.pipelines.own_signals import scored
 from tfspec.pipelines.recordings import Recordings
+from tfspec.pipelines.self_taught import SelfTaught
 from tfspec.training.losses import EventLoss
 
 RATE = 16000
@@ -48,7 +50,7 @@ EVENT_LAYERS = {
 
 
 @dataclass(kw_only=True)
-class OwnRecordings(Embedded, Recordings):
+class OwnRecordings(SelfTaught, Recordings):
     """Classify recordings of one's own: `tfspec train DATA`.
 
     DATA is a folder of class folders, a table of files and labels, or a folder of recordings with Raven's or
@@ -80,6 +82,9 @@ class OwnRecordings(Embedded, Recordings):
     head: Literal["clip", "events"] | None = None
     """Say of each clip what is in it, or of each frame of it what is heard when; if not given, "events" of
     annotated recordings."""
+    review: Path | None = None
+    """Table of `tfspec detect --review`, with answers, that trains too: of its recordings, which may lie
+    anywhere, what was accepted is heard, what was rejected is not, and nothing else is known."""
     pooling: Pooling = "attention"
     """How, with events, what is in a clip comes from what is heard in its frames."""
 
@@ -104,12 +109,17 @@ class OwnRecordings(Embedded, Recordings):
         """List the examples, and cut long recordings into windows that follow one another."""
         columns = Columns(self.path_column, self.label_column, self.class_columns, self.group_column)
         manifest = inspect_own_recordings(
-            self.data, columns, self.clip_seconds, bar("Checking files"), self._finds_events
+            self.data, columns, self.clip_seconds, bar("Checking files"), self._finds_events, self.review
         )
         manifest = self.with_groups(self.of_classes(manifest))
-        if "start" in manifest or not (manifest["seconds"] > 1.5 * self._clip_seconds(manifest)).any():
-            return manifest
-        return in_windows(manifest, self._clip_seconds(manifest))
+        length = self._clip_seconds(manifest)
+        if "start" not in manifest and (manifest["seconds"] > 1.5 * length).any():
+            manifest = in_windows(manifest, length)
+        return self.with_pseudo_labels(manifest, self.folder, length)
+
+    def on_data(self, data):
+        """Take other recordings, without the review of some."""
+        return replace(super().on_data(data), review=None)
 
     @property
     def _finds_events(self) -> bool:
@@ -143,10 +153,9 @@ class OwnRecordings(Embedded, Recordings):
         chosen = super(OwnRecordings, chosen).settled(manifest)
         if head == "events":
             say("Head: events, what is heard in each frame (--head clip for what is in each window)")
-        seconds, rate = (
-            self._clip_seconds(manifest),
-            chosen.sample_rate or usual_rate(manifest["sample_rate"]),
-        )
+        manifest = scored(manifest)
+        seconds = self._clip_seconds(manifest)
+        rate = chosen.sample_rate or usual_rate(manifest["sample_rate"])
         lengths = manifest["end"] - manifest["start"] if "end" in manifest else manifest["seconds"]
         say(f"Clips of {seconds:g} s at {rate:,} Hz: {described_fit(lengths, seconds)}")
         return replace(chosen, sample_rate=rate, clip_seconds=seconds)
@@ -206,5 +215,5 @@ class OwnRecordings(Embedded, Recordings):
 
     def training(self, examples, class_names):
         """Learn; with events, what frames and clips are known to hold."""
-        training = super().training(examples, class_names)
+        training = self.weighted(super().training(examples, class_names), examples)
         return replace(training, loss=EventLoss()) if self.head == "events" else training

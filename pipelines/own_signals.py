@@ -12,7 +12,7 @@ from tfspec.base.model import Labels
 from tfspec.base.options import AnyCount, Expression, Fraction, Name, Range
 from tfspec.base.progress import say
 from tfspec.data.groups import Proposal, groups_of, proposals
-from tfspec.data.splits import folds, group_names, split_by_group, strata
+from tfspec.data.splits import folds, group_names, split_by_group, strata, with_only_trained
 from tfspec.data.targets import labels_of
 from tfspec.experiment.export import export_run
 from tfspec.experiment.pipeline import Pipeline
@@ -84,6 +84,21 @@ class OwnSignals(Pipeline):
         proposal = _proposed(manifest)
         return manifest.assign(group=proposal.groups.to_numpy() if proposal else "")
 
+    def groups_of_others(self, manifest: pd.DataFrame, paths: Sequence[str]) -> list[str]:
+        """Name the groups of further recordings as those of a manifest are named.
+
+        Args:
+            manifest: of `with_groups`.
+            paths: of recordings that are not in it.
+
+        Returns:
+            (recordings,) groups; of one whose name tells none, its path.
+        """
+        proposal = _used_proposal(self, manifest)
+        pattern = self.groups or (proposal.pattern if proposal else None)
+        found = groups_of(paths, pattern) if pattern else [""] * len(paths)
+        return [group or path for group, path in zip(found, paths, strict=True)]
+
     def settled(self, manifest):
         """Choose what a split keeps together, and into how many parts it goes; and say what that means."""
         groups = group_names(manifest)
@@ -94,6 +109,7 @@ class OwnSignals(Pipeline):
         return replace(self, labels=labels, split_by=split_by, folds=num_folds)
 
     def _usual_folds(self, manifest: pd.DataFrame, split_by: str) -> int:
+        manifest = scored(manifest)
         if len(manifest) > MANY or "validation" in set(manifest.get("part", ())):
             return 0
         commonest = strata(manifest, self.class_names(manifest)).value_counts().max()
@@ -102,11 +118,20 @@ class OwnSignals(Pipeline):
 
     def split(self, manifest):
         """Keep the parts that the data name; otherwise make folds, or draw a part that validates."""
+        split = self._split_of_scored(scored(manifest))
+        others = manifest.drop(index=split.index)
+        if others.empty:
+            return split
+        kept_together = self._kept_together(manifest)
+        split, others = (rows.assign(kept_together=kept_together) for rows in (split, others))
+        return with_only_trained(split, others, "kept_together").drop(columns="kept_together")
+
+    def _split_of_scored(self, manifest: pd.DataFrame) -> pd.DataFrame:
         part = manifest["part"] if "part" in manifest else pd.Series("train", manifest.index)
         train, others = manifest[part == "train"], manifest[part != "train"]
         if (part == "validation").any():
             return manifest
-        kept_together = train["group"] if self.split_by == "group" else _copies(train)
+        kept_together = self._kept_together(train)
         strata_of = strata(train, self.class_names(train))
         if "label" not in train:  # of several classes at once, one may stand for too few to be spread
             strata_of = strata_of.where(strata_of.map(strata_of.value_counts()) >= (self.folds or 2), "")
@@ -116,6 +141,9 @@ class OwnSignals(Pipeline):
             return pd.concat([train.assign(part="train", fold=made["fold"]), others.assign(fold=-1)])
         made = split_by_group(balanced, self.validation_fraction, self.seed)
         return pd.concat([train.assign(part=made["part"]), others])
+
+    def _kept_together(self, manifest: pd.DataFrame) -> pd.Series:
+        return manifest["group"] if self.split_by == "group" else _copies(manifest)
 
     def write_results(self, run, predict):
         """Export the model, on request."""
@@ -134,6 +162,21 @@ def _proposed(manifest: pd.DataFrame) -> Proposal | None:
     return next((each for each in proposals([*manifest["path"]], [*labels]) if not each.counts), None)
 
 
+def _used_proposal(task: OwnSignals, manifest: pd.DataFrame) -> Proposal | None:
+    """Return the proposal by which the groups are named, None where it was not one."""
+    proposal = _proposed(manifest) if task.groups is None and "path" in manifest else None
+    return proposal if proposal and manifest["group"].tolist() == proposal.groups.tolist() else None
+
+
+def scored(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a manifest without those that only train.
+
+    Args:
+        manifest: maybe with the column `only_trains`.
+    """
+    return manifest[~manifest["only_trains"].astype(bool)] if "only_trains" in manifest else manifest
+
+
 def _copies(manifest: pd.DataFrame) -> pd.Series:
     """Name each file, copies of one alike: they are not to be on both sides of a split."""
     names = manifest["path"] if "path" in manifest else manifest.index.to_series().astype(str)
@@ -147,7 +190,6 @@ def _say_groups(task: OwnSignals, manifest: pd.DataFrame, split_by: str) -> None
     elif split_by == "file":
         say(f"{len(groups)} groups may stand on both sides of the split: the score holds for no others.")
     else:
-        proposal = _proposed(manifest) if task.groups is None and "path" in manifest else None
-        named = proposal and manifest["group"].tolist() == proposal.groups.tolist()
-        how = f", as {proposal} (--groups '{proposal.pattern}')" if proposal and named else ""
+        proposal = _used_proposal(task, scored(manifest))
+        how = f", as {proposal} (--groups '{proposal.pattern}')" if proposal else ""
         say(f"Groups, each on one side of the split: {len(groups)}{how}")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.experiment.run import Run
+from tfspec.report.event_pictures import EventPicture, event_picture
 from tfspec.report.media import picture_address, sound_address
 from tfspec.report.page import Clip, Page
 from tfspec.scores.evaluation import Predicted, evaluate
@@ -95,7 +96,18 @@ def with_clips(page: Page, sound: bool = True) -> Page:
     """A page as where the data is there: mistakes are shown."""
     sound = sound_address(np.sin(np.arange(8000)), 8000) if sound else ""
     clips = [clip(page, place, sound) for place in page.answers.surest_mistakes(2)]
-    return dataclasses.replace(page, mistakes=clips)
+    drawn = {"event_pictures": [events(page)], "event_tables": [page.classes]}
+    return dataclasses.replace(page, mistakes=clips, **drawn)
+
+
+def events(page: Page) -> EventPicture:
+    """A recording in which an event of each class is annotated and found."""
+    names = [*page.answers.class_names]
+    times = {"start": np.arange(len(names)), "end": np.arange(len(names)) + 0.5}
+    table = pd.DataFrame({**times, "label": names})
+    heard = pd.DataFrame(np.eye(len(names)), np.arange(len(names)) + 0.5, names)
+    samples = np.sin(np.arange(8000 * len(names)))
+    return event_picture(page.answers.names[0], samples, 8000, heard, table, table, [0.5] * len(names))
 
 
 def clip(page: Page, place: int, sound: str) -> Clip:

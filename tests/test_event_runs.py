@@ -1,9 +1,11 @@
 """Recordings with annotated tones, from the files to events: what sounds when."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
@@ -11,14 +13,21 @@ import pytest
 import soundfile
 
 from tfspec.base.errors import UserError
+from tfspec.cli.main import main
 from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.own_recordings import inspect_own_recordings
+from tfspec.data.splits import shared_groups
+from tfspec.experiment.calibrated import calibrated_model
 from tfspec.experiment.events import known_events
 from tfspec.experiment.registry import pipeline_of
+from tfspec.experiment.reporting import page_of
 from tfspec.experiment.run import Run
+from tfspec.experiment.splitting import checked_split, folds_of
 from tfspec.inference import detect, event_thresholds, find_events, load_model
+from tfspec.inference.pseudo_labels import Sure
 from tfspec.models import event_head, residual
 from tfspec.pipelines import OwnRecordings
+from tfspec.report.event_pictures import WIDTH
 from tfspec.scores.events import event_scores
 
 RATE, SECONDS = 8000, 12
@@ -104,6 +113,28 @@ def test_what_sounds_when_is_found_in_other_recordings(heard):
     assert np.median(nearest) < 0.08
 
 
+def test_the_page_draws_what_is_annotated_and_found(heard):
+    run, _, _ = heard
+    page = page_of(run, pipeline_of(run))
+    scores = run.metrics()["events"]
+    assert page.event_tables[0].rows[0][1] == f"{scores['event_based'][0]['f1']:.3f}"
+    assert [row[0] for row in page.event_tables[1].rows] == ["high", "low"]
+    known = known_events(run.part("validation"))
+    for picture in page.event_pictures:
+        own = known[known["path"] == picture.name]
+        for lane in picture.lanes:
+            starts = own["start"][own["label"] == lane.name] * WIDTH / SECONDS
+            begins = np.array([begin for begin, _ in lane.annotated])
+            np.testing.assert_allclose(begins, starts, atol=0.1)
+            points = np.array([point.split() for point in lane.path[1:].split("L")], float)
+            x, y = points.T
+            for begin, length in lane.annotated:  # where it sounds, the line is above the threshold
+                assert y[(x > begin + 10) & (x < begin + length - 10)].max(initial=0) < lane.threshold
+    assert [picture.xticks[-1] for picture in page.event_pictures] == [(1.0, str(SECONDS))] * 2
+    without = page_of(run)
+    assert without.event_tables and not without.event_pictures and "pipeline" in without.events_note
+
+
 def test_any_hop_finds_the_same(heard):
     run, folder, truth = heard
     path = folder / "others" / truth["path"][0]
@@ -127,6 +158,122 @@ assert "tensorflow" not in sys.modules
     subprocess.run(command, check=True)  # a forked process has imported TensorFlow already
     received = pd.read_csv(folder / "lite.csv", index_col=0)
     pd.testing.assert_frame_equal(received, expected, atol=1e-3, check_exact=False)
+
+
+def test_a_review_of_what_was_found_trains(heard, tmp_path):
+    """From a run to a table, to a person's answers, to the next training; no score counts them."""
+    run, folder, _ = heard
+    review = tmp_path / "review.csv"
+    command = ["detect", run.folder, folder / "others", "--out", tmp_path / "found.csv", "--review", review]
+    main([*map(str, command)])
+    table = pd.read_csv(review)
+    is_owner = table["label"] == "high"
+    table.assign(accepted=np.where(is_owner, "yes", "no")).to_csv(review, index=False)
+    steps = Tones(data=folder / "data", review=review, folds=2)
+    split = checked_split(steps)[1]
+    known, judged = (split[split["only_trains"] == is_judged] for is_judged in (False, True))
+    alone = checked_split(replace(steps, review=None))[1]
+    pd.testing.assert_series_equal(known["fold"], alone["fold"])  # as it would be without a review
+    assert len(judged) > 5 and (judged["fold"] == -1).all()
+    assert set(judged["high"].dropna()) == {1} and set(judged["low"].dropna()) == {0}
+    for parts in folds_of(split).values():
+        held_out = parts[parts["part"] == "validation"]
+        assert not held_out["only_trains"].any() and known_events(held_out) is not None
+        assert (parts["part"][judged.index] == "train").all()
+    assert steps.on_data(folder / "others").review is None
+
+
+def test_a_review_of_held_out_groups_does_not_train_there(heard, tmp_path):
+    """A pattern joins judged recordings to others of their group, which keep together."""
+    _, folder, _ = heard
+    (tmp_path / "new").mkdir()
+    sound = np.zeros(SECONDS * RATE)
+    rows = "path,start,end,label,accepted\n"
+    for number in (2, 77):  # of 2 there is another recording in the data
+        soundfile.write(tmp_path / "new" / f"r{number}_b.wav", sound, RATE)
+        rows += f"new/r{number}_b.wav,1,2,high,no\n"
+    (tmp_path / "review.csv").write_text(rows)
+    given = {"data": folder / "data", "review": tmp_path / "review.csv", "groups": r"^(r\d+)"}
+    split = checked_split(Tones(**given, folds=3))[1]
+    fold = split["fold"][split["group"] == "r2"]
+    assert fold.nunique() == 1 and (split["fold"][split["group"] == "r77"] == -1).all()
+    for number, parts in folds_of(split).items():
+        own = parts[parts["only_trains"] & (parts["group"] == "r2")]["part"]
+        assert (own == ("unanswered" if number == fold.iloc[0] else "train")).all()
+        assert (parts["part"][parts["group"] == "r77"] == "train").all()
+    whole = checked_split(Tones(**given, folds=0))[1]
+    assert shared_groups(whole) == [] and (whole["part"][whole["group"] == "r77"] == "train").all()
+
+
+def test_a_run_teaches_another_one(heard, tmp_path, capsys, monkeypatch):
+    """Windows of unlabelled recordings, in training alone and at their weight, whose frames are right."""
+    run, folder, truth = heard
+    others = shutil.copytree(folder / "others", tmp_path / "others")
+    shutil.copy(folder / "data" / "r5.wav", others / "copy.wav")
+    (others / "data").symlink_to(folder / "data")
+    sound, _ = soundfile.read(folder / "data" / "r3.wav")
+    soundfile.write(others / "r3_b.wav", sound[: 8 * RATE], RATE)
+    given = {"data": folder / "data", "unlabelled": others, "teacher": run.folder, "folds": 2}
+    steps = Tones(**given, pseudo_weight=0.25, groups=r"^(r\d+)", out=tmp_path / "run")
+    monkeypatch.setattr("tfspec.experiment.pipeline.fit_members", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        steps.train(verbose=1)
+    assert "Pseudo-labels: " in (said := capsys.readouterr().out) and " are not used." in said
+    monkeypatch.setattr("tfspec.pipelines.self_taught.sure_windows", lambda *_: 1 / 0)
+    split = Run(tmp_path / "run").split  # what goes on reads it there
+    taught = split[split["only_trains"]]
+    names = taught["path"].map(lambda path: PurePath(path).name)
+    assert {*names} == {*truth["path"], "r3_b.wav"}  # none of the data, nor a copy
+    assert (taught["loss_weight"] == 0.25).all() and (split["loss_weight"] == 1).sum() == len(split) - len(
+        taught
+    )
+    assert steps.training(split, ["high", "low"]).weights.tolist() == split["loss_weight"].tolist()
+    own = split["group"] == "r3"
+    assert split["fold"][own].nunique() == 1 and (taught["fold"][~own] == -1).all()
+    for cell, name, begin in zip(taught["events"], names, taught["start"], strict=True):
+        events = truth[truth["path"] == name]
+        for start, end, label, value in json.loads(cell):
+            times = events[events["label"] == label][["start", "end"]] - begin
+            inside = times["end"].clip(upper=end) - times["start"].clip(lower=start)
+            if len(events):
+                assert abs(inside.clip(lower=0).sum() - value * (end - start)) < 0.35
+
+
+def test_a_teacher_must_fit(heard, monkeypatch):
+    run, folder, _ = heard
+    given = {"data": folder / "data", "unlabelled": folder / "others"}
+    with pytest.raises(UserError, match="--unlabelled and --teacher"):
+        Tones(**given)
+    with pytest.raises(UserError, match="holds no recordings but"):
+        Tones(data=folder / "data", unlabelled=folder / "data", teacher=run.folder).manifest()
+    nothing = Sure(pd.DataFrame({"start": [], "end": [], "high": []}), float(SECONDS))
+    with monkeypatch.context() as patched, pytest.raises(UserError, match="lower --confidence"):
+        patched.setattr("tfspec.pipelines.self_taught.sure_windows", lambda *_: nothing)
+        Tones(**given, teacher=run.folder).manifest()
+    rows = "file,labels,part,group\nr1.wav,high;low,test,r1.wav\nr2.wav,high;low,train,r2.wav\n"
+    (folder / "data" / "rows.csv").write_text(rows)
+    with pytest.raises(UserError, match="trained on 1 groups of the test part"):
+        Tones(**{**given, "data": folder / "data" / "rows.csv"}, teacher=run.folder, head="clip").manifest()
+    (folder / "data" / "rows.csv").write_text("file,label\nr1.wav,high\nr2.wav,low\n")
+    with pytest.raises(UserError, match="labels of the same kind"):
+        Tones(**{**given, "data": folder / "data" / "rows.csv"}, teacher=run.folder, head="clip").manifest()
+    (folder / "data" / "rows.csv").unlink()
+
+
+def test_a_calibrated_model_finds_the_same_events(heard):
+    run, folder, truth = heard
+    model = calibrated_model(run, {"tempered": {"temperature": 0.5}})
+    received, expected = (found_in(each, folder, truth) for each in (model, run.classifier))
+    pd.testing.assert_frame_equal(received.drop(columns="score"), expected.drop(columns="score"))
+    assert (received["score"] > expected["score"]).all()  # as it is twice as sure
+
+
+def test_a_review_goes_with_annotations(tmp_path):
+    for name in ("yes", "no"):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "1.wav", np.zeros(RATE), RATE)
+    with pytest.raises(UserError, match="annotated recordings"):
+        OwnRecordings(data=tmp_path, review=tmp_path / "review.csv").manifest()
 
 
 def test_a_run_of_an_earlier_version_says_what_is_in_slices(heard, tmp_path):
@@ -169,5 +316,12 @@ def test_of_what_was_looked_for_alone_nothing_else_is_known(tmp_path):
     for start, statements in zip(rows["start"], told, strict=True):
         for begin, end, label, value in statements:
             assert label == "3" and [begin + start, end + start] == ([10, 11] if value else [20, 21])
+    shutil.copytree(tmp_path / "train", tmp_path / "test")
+    shutil.copy(tmp_path / "train_tp.csv", tmp_path / "test_tp.csv")
+    both = inspect_own_recordings(tmp_path, Columns(), 4.0, with_events=True)
+    assert both.groupby("part")["path"].unique().map(list).to_dict() == {
+        "train": ["train/a.wav"],
+        "test": ["test/a.wav"],
+    }
     complete = inspect_own_recordings(tmp_path, Columns(), 4.0)
     assert len(complete) > len(rows) and "events" not in complete

@@ -31,6 +31,9 @@ def test_event_f1_is_that_of_sed_eval(expected):
     scores = event_scores(TRUTH, FOUND[1], FILES, NAMES, expected["collar"], expected["share"])
     assert scores["f1"] == pytest.approx(expected["f1"])
     assert scores["macro_f1"] == pytest.approx(expected["macro"])
+    for each in scores["classes"].values():
+        low, high = each["f1_interval"]
+        assert low <= each["f1"] <= high
     assert {name: each["f1"] for name, each in scores["classes"].items()} == pytest.approx(
         expected["classes"]
     )

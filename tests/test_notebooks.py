@@ -110,7 +110,7 @@ def test_rainforest(tmp_path):
     write_scenes(tmp_path / "scenes", "test", 1)
     options = {"sample_rate": 32000, "slice_seconds": 1.0, "num_folds": 2, "epochs": 1, "batch_size": 4}
     parameters = f"""DATA, OUT = {str(tmp_path / "scenes")!r}, {str(tmp_path / "run")!r}
-WEIGHTS, OPTIONS = "none", {options}"""
+WEIGHTS, OPTIONS, EVENT_OPTIONS = "none", {options}, {{"folds": 2, "epochs": 1}}"""
     notebook = _run("05_rainforest.ipynb", parameters, tmp_path)
     assert len(_outputs(notebook, "image/png")) == 4
     assert "Begin Time (s)" in str(notebook.cells)

@@ -1,9 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from tfspec.base.errors import UserError
-from tfspec.data.sources.reviews import read_review
+from tfspec.base.frames import Frames
+from tfspec.data.frame_targets import FrameTargets
+from tfspec.data.sources.reviews import read_review, windows_of_review
 from tfspec.inference.findings import Finding
 from tfspec.inference.reviews import Review
 
@@ -24,6 +27,54 @@ def test_what_a_person_answers_comes_back(tmp_path):
     assert back["is_absent"].tolist() == [False, True, False]
     assert (back["path"] == "in/a b.wav").all() and back["problem"].isna().all()
     assert back[["start", "end"]].values.tolist() == [[0, 1], [1, 2], [3, 4]]
+
+
+def write_review(folder, rows):
+    lines = [",".join(map(str, row)) for row in [("path", "start", "end", "label", "accepted"), *rows]]
+    (folder / "review.csv").write_text("\n".join(lines))
+    return folder / "review.csv"
+
+
+def test_of_what_was_judged_nothing_else_is_known(tmp_path):
+    """Frames are 1 where a class was accepted, 0 where it was rejected, and NaN wherever nobody has said."""
+    data, others = tmp_path / "data", tmp_path / "others"
+    for folder in (data, others):
+        folder.mkdir()
+        soundfile.write(folder / "a.wav", np.zeros(20 * 8000), 8000)
+    path = write_review(
+        tmp_path,
+        [
+            ("others/a.wav", 5, 6, "owl", "yes"),
+            ("others/a.wav", 7, 8, "owl", "no"),
+            ("others/a.wav", 7, 7.5, "wren", "no"),
+            ("data/a.wav", 1, 2, "owl", "yes"),
+        ],
+    )
+    windows = windows_of_review(path, data, 4.0, ["owl", "wren"], ["a.wav"])
+    assert {*windows["path"]} == {"../others/a.wav"} and windows["only_trains"].all()
+    made = FrameTargets(windows, ["owl", "wren"], Frames(0.25, 0.5, 8))
+    known = {"owl": {5.0: 1, 5.5: 1, 7.0: 0, 7.5: 0}, "wren": {7.0: 0}}
+    for row, start in enumerate(windows["start"]):
+        for place, name in enumerate(["owl", "wren"]):
+            expected = [known[name].get(start + frame / 2, np.nan) for frame in range(8)]
+            np.testing.assert_array_equal(made[np.array([row])][0, 1:, place], expected)
+    whole = windows.set_index("start")
+    assert whole.loc[4.0, "owl"] == 1 and whole.loc[4.0, "wren"] == 0 and np.isnan(whole.loc[2.0, "wren"])
+
+
+def test_a_review_without_an_answer_to_learn_from_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    path = write_review(tmp_path, [("a.wav", 0.1, 0.5, "owl", "")])
+    with pytest.raises(UserError, match="no answer"):
+        windows_of_review(path, tmp_path, 1.0, ["owl"])
+    path = write_review(tmp_path, [("a.wav", 0.1, 0.5, "owl", "yes")])
+    with pytest.raises(UserError, match="no answer"):
+        windows_of_review(path, tmp_path, 1.0, ["owl"], annotated=["a.wav"])
+    with pytest.raises(UserError, match="judges classes that the annotations do not have: owl"):
+        windows_of_review(path, tmp_path, 1.0, ["wren"])
+    path = write_review(tmp_path, [("a.wav", 5, 6, "owl", "yes"), ("gone.wav", 5, 6, "owl", "no")])
+    problems = windows_of_review(path, tmp_path, 1.0, ["owl"])["problem"]
+    assert "ends at 1 s" in problems[0] and "no such file" in problems[1]
 
 
 def test_rows_that_cannot_be_used_say_why(tmp_path):

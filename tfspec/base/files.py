@@ -11,7 +11,7 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 HIDDEN_PREFIXES = (".", "__MACOSX")
 KINDS = {
@@ -177,6 +177,26 @@ def file_problem(path: str | os.PathLike) -> str | None:
     if not stat.S_ISREG(status.st_mode):
         return KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
     return None if status.st_size else "empty file"
+
+
+def seen_from(folder: str | os.PathLike, file: str | os.PathLike) -> str:
+    """Write a file's path as it is seen from a folder, for tables that move together with what they name.
+
+    Args:
+        folder: from where.
+        file: any path, which need not be there.
+
+    Returns:
+        With forward slashes; absolute where no way leads there, on another drive of Windows.
+
+    Example:
+        >>> seen_from("night/tables", "night/a.wav")
+        '../a.wav'
+    """
+    try:
+        return PurePath(os.path.relpath(file, folder)).as_posix()
+    except ValueError:
+        return Path(file).absolute().as_posix()
 
 
 def walk_files(folder: str | os.PathLike) -> Iterator[Path]:

@@ -267,6 +267,35 @@ def folds_like(crossed: pd.DataFrame, others: pd.DataFrame, num_folds: int) -> p
     return others.assign(fold=own.astype(int))
 
 
+def with_only_trained(split: pd.DataFrame, others: pd.DataFrame, kept_together: str) -> pd.DataFrame:
+    """Add examples to a split that only train: no score counts them.
+
+    None trains where others of its group are held out: in cross-validation it is in its group's fold, else in
+    part "unanswered". A group of which nothing is held out trains everywhere, and its fold is −1.
+
+    Args:
+        split: columns `part`, maybe `fold`, and that of the groups.
+        others: rows with True in the column `only_trains`.
+        kept_together: column of the groups.
+
+    Returns:
+        The split and the others behind it.
+
+    Example:
+        >>> split = pd.DataFrame({"group": ["a", "b"], "part": ["train", "validation"], "only_trains": False})
+        >>> others = pd.DataFrame({"group": ["a", "b", "c"], "only_trains": True})
+        >>> with_only_trained(split, others, "group")["part"].tolist()
+        ['train', 'validation', 'train', 'unanswered', 'train']
+    """
+    of_groups = split.groupby(kept_together)
+    is_held_out = others[kept_together].isin(split[kept_together][split["part"] != "train"])
+    others = others.assign(part=np.where(is_held_out, UNANSWERED, "train"))
+    if "fold" in split:
+        own = others[kept_together].map(of_groups["fold"].first())
+        others["fold"] = own.fillna(-1).astype(int)
+    return pd.concat([split, others])
+
+
 def _fewest_parts(validation_fraction: float) -> int:
     """Return how many equal parts there must be for one of them to be the validation part."""
     if not 0 < validation_fraction <= 0.5:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries
 from tfspec.base.options import Quantize
+from tfspec.experiment.calibrated import calibrated_model
 from tfspec.experiment.evaluate import fitted_scores
 from tfspec.experiment.members import check_finished, members_of
 from tfspec.experiment.predicting import read_signals, readable
@@ -22,8 +22,7 @@ from tfspec.export.micro.micro_model import as_int16, micro_model_of
 from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import FACTS_NAME, DetectorSettings, read_facts
 from tfspec.export.streaming_tflite import int8_network, streaming_tflite
-from tfspec.models import Classifier, at_temperature
-from tfspec.scores.several import tempered_sigmoid
+from tfspec.models import Classifier
 
 CALIBRATION_SIGNALS = 1000
 """Fewer miss the activations' rare peaks: with 256 a probability was off by 0.46, with 1000 by 0.16."""
@@ -95,7 +94,7 @@ def _model_of(steps: Steps, run: Run, calibrated: bool) -> Classifier:
     """Return the model of a finished run."""
     check_finished(run, members_of(steps, run.split))
     clear_temporaries(run.folder)
-    return _tempered(steps, run) if calibrated else run.classifier
+    return calibrated_model(run, fitted_scores(steps, run)) if calibrated else run.classifier
 
 
 def _signals(steps: Steps, run: Run) -> tuple[Iterator[np.ndarray], Iterator[np.ndarray]]:
@@ -110,14 +109,3 @@ def _signals(steps: Steps, run: Run) -> tuple[Iterator[np.ndarray], Iterator[np.
         yield from read_signals(there, read, steps.validation_batch_size)
 
     return signals(validation), signals(some)
-
-
-def _tempered(steps: Steps, run: Run) -> Classifier:
-    """Return the run's model with its logits divided by the temperature that suits the validation part."""
-    if not (fitted := fitted_scores(steps, run)):
-        raise UserError(f"{run.folder} has no validation part to find a temperature on: export it as it is.")
-    model, temperature = run.classifier, fitted["tempered"]["temperature"]
-    tempered = model.with_backbone(at_temperature(model.backbone, temperature))
-    if model.thresholds is not None:  # so that the same classes hold
-        tempered.thresholds = tuple(tempered_sigmoid(np.array(model.thresholds), temperature).tolist())
-    return tempered

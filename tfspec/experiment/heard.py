@@ -15,7 +15,7 @@ import numpy as np
 
 from tfspec.audio.decoding import load_audio
 from tfspec.base.errors import UserError
-from tfspec.base.files import written_beside
+from tfspec.base.files import seen_from, written_beside
 from tfspec.base.text import excerpt, shown
 from tfspec.inference.findings import Finding
 from tfspec.report import heard
@@ -163,10 +163,7 @@ class Heard:
         return f"{said} {_counted(left_out, 'class', 'classes')} left out." if left_out > 0 else said
 
     def _listed(self, finding: Finding) -> heard.Listed:
-        try:
-            address = os.path.relpath(finding.file, self.path.parent).replace(os.sep, "/")
-        except ValueError:  # on another drive of Windows
-            address = Path(finding.file).absolute().as_posix()
+        address = seen_from(self.path.parent, finding.file)
         return heard.Listed(
             excerpt(finding.file, 200),
             quote(os.fsencode(address)),

@@ -17,6 +17,7 @@ from tfspec.base.text import shown
 from tfspec.data.splits import group_names
 from tfspec.data.targets import targets
 from tfspec.experiment.clips import clips_of, why_none
+from tfspec.experiment.event_pages import events_of
 from tfspec.experiment.members import check_finished, members_of
 from tfspec.experiment.predicting import asked_of
 from tfspec.experiment.repeating import option_table, repeating_command
@@ -74,6 +75,7 @@ def page_of(
     groups, group_chart = _groups(run, part, scores)
     curves, curves_note = curves_of(answers) if answers else ([], "")
     streams, stream_chart = _streams(run)
+    event_tables, event_pictures, events_note = events_of(steps, run, part, scores, data)
     mistakes, doubtful, clips_note = _clips(steps, run, part, answers, data)
     return Page(
         title=f"{run.config['pipeline']}: {shown(run.folder.resolve().name)}",
@@ -89,6 +91,9 @@ def page_of(
         clips_note=clips_note,
         curves=curves,
         curves_note=curves_note,
+        event_tables=event_tables,
+        event_pictures=event_pictures,
+        events_note=events_note,
         groups=groups,
         group_chart=group_chart,
         members=tables.member_table(scores) if scores else None,

@@ -128,10 +128,11 @@ def example_names(manifest: pd.DataFrame) -> pd.Series:
 def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
     """Return for each fold the split that has it as validation part; without folds, the split itself.
 
-    Rows of which only a class is known that they are not of have no answer that a score could count.
+    Rows of which only a class is known that they are not of have no answer that a score could count, nor have
+    those that only train; and those of fold −1 train in every fold.
 
     Args:
-        split: columns `part` and maybe `fold` and `is_absent`.
+        split: columns `part` and maybe `fold`, `is_absent` and `only_trains`.
 
     Example:
         >>> split = pd.DataFrame({"part": ["train", "train", "test"], "fold": [0, 1, -1]})
@@ -141,11 +142,11 @@ def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:
     if "fold" not in split:
         return {None: split}
     part, fold = split["part"], split["fold"]
-    absent = split.get("is_absent", False)
+    is_scored = ~(split.get("is_absent", False) | split.get("only_trains", pd.Series(False, split.index)))
     splits: dict[int | None, pd.DataFrame] = {}
-    for number in sorted(fold[part == "train"].unique()):
+    for number in sorted({*fold[part == "train"]} - {-1}):
         held_out = (part == "train") & (fold == number)
-        parts = part.mask(held_out, "validation").mask(held_out & absent, UNANSWERED)
+        parts = part.mask(held_out, "validation").mask(held_out & ~is_scored, UNANSWERED)
         splits[int(number)] = split.assign(part=parts)
     return splits
 

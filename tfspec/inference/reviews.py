@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-import os
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pandas as pd
 
 from tfspec.base.errors import UserError
+from tfspec.base.files import seen_from
 from tfspec.base.text import shown
 from tfspec.inference.findings import Finding
 from tfspec.inference.outputs import table_writer
@@ -76,7 +76,7 @@ class Review:
         """Write the table, the most doubtful first; paths are seen from its folder."""
         rows = [event for *_, event in sorted(self._heap, reverse=True)]
         table = pd.DataFrame(rows, columns=["path", "start", "end", "label", "score", ANSWER])
-        table["path"] = [_seen_from(self._path.parent, file) for file in table["path"]]
+        table["path"] = [seen_from(self._path.parent, file) for file in table["path"]]
         self._write(table)
 
 
@@ -90,13 +90,6 @@ def _check_unanswered(path: Path) -> None:
         there = None
     if there is None or ANSWER not in there or there[ANSWER].notna().any():
         raise UserError(f"{shown(path)} is there and is not an empty review: move it, or give another name.")
-
-
-def _seen_from(folder: Path, file: str) -> str:
-    try:
-        return PurePath(os.path.relpath(file, folder)).as_posix()
-    except ValueError:  # on another drive of Windows
-        return Path(file).absolute().as_posix()
 
 
 def _logit(score: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from tfspec.base.text import excerpt
 from tfspec.report.answers import short
 from tfspec.report.charts import Chart, Points, Tick, line_chart, ticks
-from tfspec.report.media import MP3_RATES, picture_address, sound_address
+from tfspec.report.media import MP3_RATES, levels_of, picture_address, sound_address
 from tfspec.report.page import Table, write_template
 from tfspec.scores.activity import HOURS, Activity, Rates
 
@@ -21,8 +21,6 @@ MOST_CLASSES = 100
 MEDIA_BYTES = 3_500_000
 """Of all pictures and sounds together."""
 SHADES = 10
-FRAME_SECONDS, RANGE_DB = 0.02, 80.0
-"""Of the spectrograms."""
 HIGHEST_RATE = 24_000
 """Of sounds, in Hz: nobody needs more to know a call again."""
 
@@ -216,15 +214,12 @@ def example_of(name: str, said: str, samples: np.ndarray, sample_rate: int) -> E
     """
     import soxr
 
-    length = 1 << round(FRAME_SECONDS * sample_rate).bit_length()
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, length // 2), length)[:: length // 4]
-    levels = 20 * np.log10(np.abs(np.fft.rfft(frames * np.hanning(length))) + 1e-6).T
     heard = max(rate for rate in MP3_RATES if rate <= max(HIGHEST_RATE, MP3_RATES[0]))
     sound = samples if sample_rate <= heard else soxr.resample(samples, sample_rate, heard)
     return Example(
         name,
         said,
-        picture_address(np.maximum(levels, levels.max() - RANGE_DB)),
+        picture_address(levels_of(samples, sample_rate)),
         sound_address(sound, min(sample_rate, heard)),
         ticks(0, len(samples) / sample_rate),
         ticks(0, sample_rate / 2000),

@@ -10,15 +10,38 @@ import numpy as np
 MOST_PIXELS = (256, 160)
 """Columns and rows of the largest picture."""
 MOST_SECONDS = 10.0
+FRAME_SECONDS, RANGE_DB = 0.02, 80.0
+"""Of spectrograms."""
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
-def picture_address(image: np.ndarray) -> str:
+def levels_of(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Compute a spectrogram to look at.
+
+    Args:
+        samples: (samples,), at least a frame.
+        sample_rate: samples per second.
+
+    Returns:
+        (bins, frames) levels in decibels from 0 Hz to half the sample rate, of a range of 80 dB.
+
+    Example:
+        >>> levels_of(np.zeros(8000), 8000).shape
+        (129, 126)
+    """
+    length = 1 << round(FRAME_SECONDS * sample_rate).bit_length()
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, length // 2), length)[:: length // 4]
+    levels = 20 * np.log10(np.abs(np.fft.rfft(frames * np.hanning(length))) + 1e-6).T
+    return np.maximum(levels, levels.max() - RANGE_DB)
+
+
+def picture_address(image: np.ndarray, most_pixels: tuple[int, int] = MOST_PIXELS) -> str:
     """Colour an image and put it into an address.
 
     Args:
-        image: (rows, columns) of any numbers; the first row is drawn at the bottom. What is larger than
-            `MOST_PIXELS` is made smaller by means of neighbours.
+        image: (rows, columns) of any numbers; the first row is drawn at the bottom.
+        most_pixels: columns and rows of the largest picture; what is larger is made smaller by means of
+            neighbours.
 
     Returns:
         A `data:` address of a PNG in viridis, from the image's first percentile to its 99th.
@@ -30,7 +53,7 @@ def picture_address(image: np.ndarray) -> str:
     from matplotlib import colormaps
     from PIL import Image
 
-    small = _smaller(np.nan_to_num(np.asarray(image, np.float64)))
+    small = _smaller(np.nan_to_num(np.asarray(image, np.float64)), most_pixels)
     low, high = np.percentile(small, [1, 99])
     shares = np.clip((small - low) / max(high - low, 1e-12), 0, 1)
     pixels = Image.fromarray(np.round(255 * shares[::-1]).astype(np.uint8))
@@ -40,9 +63,9 @@ def picture_address(image: np.ndarray) -> str:
     return _address("image/png", file)
 
 
-def _smaller(image: np.ndarray) -> np.ndarray:
+def _smaller(image: np.ndarray, most_pixels: tuple[int, int]) -> np.ndarray:
     """Average neighbours until an image is not larger than the largest."""
-    for axis, most in enumerate(reversed(MOST_PIXELS)):
+    for axis, most in enumerate(reversed(most_pixels)):
         if (size := image.shape[axis]) > most:
             starts = np.linspace(0, size, most, endpoint=False).astype(int)
             counts = np.diff(np.append(starts, size))

@@ -16,6 +16,8 @@ from typing import Any
 from tfspec.report.answers import Answers, Matrix
 from tfspec.report.charts import HEIGHT, WIDTH, Chart, Tick
 from tfspec.report.curves import ClassCurves
+from tfspec.report.event_pictures import LANE, PICTURE, EventPicture
+from tfspec.report.event_pictures import WIDTH as LANE_WIDTH
 
 LISTED = 50
 """Examples of a cell that are listed at most."""
@@ -102,6 +104,9 @@ class Page:
         clips_note: why there are no clips, or what was left out.
         curves: of the classes.
         curves_note: which are left out.
+        event_tables: how well events are found, in all and of each class.
+        event_pictures: recordings in which they are drawn.
+        events_note: why there are none.
         groups: the scores of each group.
         group_chart: the same as a chart.
         members: one row a model.
@@ -126,6 +131,9 @@ class Page:
     clips_note: str = ""
     curves: Sequence[ClassCurves] = ()
     curves_note: str = ""
+    event_tables: Sequence[Table] = ()
+    event_pictures: Sequence[EventPicture] = ()
+    events_note: str = ""
     groups: Table | None = None
     group_chart: Chart | None = None
     members: Table | None = None
@@ -201,7 +209,13 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"chart_width": WIDTH, "chart_height": HEIGHT}
+    environment.globals |= {
+        "chart_width": WIDTH,
+        "chart_height": HEIGHT,
+        "lane_width": LANE_WIDTH,
+        "lane_height": LANE,
+        "picture_height": PICTURE,
+    }
     return environment
 
 

@@ -116,8 +116,9 @@ def event_scores(
 
     Returns:
         `collar`; `f1`, `precision` and `recall` of all events; `macro_f1`, the mean over the classes that
-        there are or that are found; `classes`, `f1`, `precision`, `recall` and `events` of each; and
-        `intervals` of 95 % of `f1` and `macro_f1` over recordings drawn anew.
+        there are or that are found; `classes`, `f1`, `precision`, `recall` and `events` of each, and
+        `f1_interval`, None of one recording; and `intervals` of 95 % of `f1` and `macro_f1` over recordings
+        drawn anew.
 
     Example:
         >>> truth = pd.DataFrame({"path": ["a"] * 2, "start": [0, 5], "end": [1, 6], "label": ["owl"] * 2})
@@ -187,11 +188,17 @@ def _scores(counts: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
     """Score (recordings, classes, 3) counts of what is matched, there and found."""
     summary = _summary(counts.sum(axis=0))
     drawn = np.tensordot(draw_anew(len(counts)), counts, 1) if len(counts) > 1 else None
-    intervals = {} if drawn is None else intervals_of(_summary(drawn, ("f1", "macro_f1")))
-    per_class = counts.sum(axis=0)
+    intervals, of_classes = {}, {}
+    if drawn is not None:
+        intervals = intervals_of(_summary(drawn, ("f1", "macro_f1")))
+        of_classes = intervals_of(dict(zip(class_names, _ratios(drawn)["f1"].T, strict=True)))
     classes = {
-        name: {**{key: float(value) for key, value in _ratios(row).items()}, "events": int(row[1])}
-        for name, row in zip(class_names, per_class, strict=True)
+        name: {
+            **{key: float(value) for key, value in _ratios(row).items()},
+            "events": int(row[1]),
+            "f1_interval": of_classes.get(name),
+        }
+        for name, row in zip(class_names, counts.sum(axis=0), strict=True)
     }
     return {**{k: float(v) for k, v in summary.items()}, "classes": classes, "intervals": intervals}
 

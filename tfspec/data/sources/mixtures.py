@@ -25,7 +25,7 @@ TABLES = {"train": "train_answer.csv", "test": "test_answer.csv", UNANSWERED: SU
 # Columns of a manifest that are no classes, and that no class may be called.
 RESERVED = (
     *("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted"),
-    *("seconds", "sample_rate", "silent", "clipped", "digest", "events"),
+    *("seconds", "sample_rate", "silent", "clipped", "digest", "events", "only_trains", "loss_weight"),
 )
 
 

@@ -12,6 +12,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import shown
 from tfspec.data.check import with_inspections
+from tfspec.data.frame_targets import COLUMN
 from tfspec.data.sources.class_folders import list_class_folders
 from tfspec.data.sources.columns import Columns, found_columns
 from tfspec.data.sources.event_windows import (
@@ -22,8 +23,10 @@ from tfspec.data.sources.event_windows import (
     with_statements,
 )
 from tfspec.data.sources.file_tables import inspect_file_table
+from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.sources.recognise import recognise
-from tfspec.data.sources.selections import list_absent, list_events
+from tfspec.data.sources.reviews import windows_of_review
+from tfspec.data.sources.selections import BOXES, list_absent, list_events
 from tfspec.data.tables import read_any_table
 
 
@@ -33,6 +36,7 @@ def inspect_own_recordings(
     window_seconds: float | None = None,
     progress: Tracker = untracked,
     with_events: bool = False,
+    review: str | os.PathLike | None = None,
 ) -> pd.DataFrame:
     """List recordings and what they are of, and decode each.
 
@@ -44,10 +48,12 @@ def inspect_own_recordings(
         progress: wraps the iteration over so many recordings, to draw a bar.
         with_events: tell of annotated recordings' windows when what is heard, as in `with_statements`. Where
             train_fp.csv says what is absent, nothing is known of what is not annotated.
+        review: of events in other recordings, as of `windows_of_review`; for annotated recordings.
 
     Returns:
-        The manifest of `with_inspections`, `inspect_file_table` or `windows_of_events`, always with the
-        columns `seconds` and `sample_rate`, NaN for what cannot be read.
+        The manifest of `with_inspections`, `inspect_file_table` or `windows_of_events`, this one with the
+        column `part` where the competition's tables of both parts are there; always with the columns
+        `seconds` and `sample_rate`, NaN for what cannot be read.
 
     Raises:
         UserError: the data are of another kind, or cannot be used.
@@ -62,6 +68,8 @@ def inspect_own_recordings(
         ['empty file', 'empty file']
     """
     found = recognise(data, columns)
+    if review is not None and found.kind != "annotated recordings":
+        raise UserError(f"A review goes with annotated recordings. Received: {found.said}")
     folder = found.path if found.path.is_dir() else found.path.parent
     if found.kind == "class folders":
         listing = list_class_folders(folder)
@@ -74,8 +82,15 @@ def inspect_own_recordings(
         events, lengths = inspect_events(list_events(folder, columns.label), folder, progress)
         window = window_seconds or (usual_event_window if with_events else usual_window)(events)
         manifest = windows_of_events(events, lengths, window, window / 2)
+        classes = class_columns(manifest)
         if with_events:
             manifest = with_statements(manifest, events, list_absent(folder))
+        if all((folder / table).exists() for table in BOXES.values()):
+            manifest["part"] = manifest["path"].str.partition("/")[0]
+        if review is not None:
+            judged = windows_of_review(review, folder, window, classes, [*lengths], progress)
+            judged = judged if with_events else judged.drop(columns=COLUMN, errors="ignore")
+            manifest = pd.concat([manifest.assign(only_trains=False), judged], ignore_index=True)
     else:
         raise UserError(f"{shown(data)} holds {found.kind}, and not recordings.")
     return _with_formats(manifest, folder)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError, listed
+from tfspec.base.files import seen_from
+from tfspec.base.progress import Tracker, say, untracked
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.problems import Faults
+from tfspec.data.sources.event_windows import inspect_events, windows_of_events, with_statements
 from tfspec.data.tables import read_cells, to_numbers
 
 COLUMNS = ("path", "start", "end", "label", "accepted")
@@ -65,3 +69,78 @@ def read_review(path: str | os.PathLike) -> pd.DataFrame:
     faults.add(events["end"] < events["start"], "ends before it begins")
     faults.add(events["label"] == "", "no label")
     return faults.told_in(events)
+
+
+def windows_of_review(
+    path: str | os.PathLike,
+    folder: str | os.PathLike,
+    window_seconds: float,
+    class_names: Sequence[str],
+    annotated: Sequence[str] = (),
+    progress: Tracker = untracked,
+) -> pd.DataFrame:
+    r"""List windows of which a review tells something: what was accepted is heard, what was rejected is not.
+
+    Of all else in them nobody knows what is heard, so they have no part in a score: of what a model has
+    proposed, it would be too good.
+
+    Args:
+        path: as of `read_review`.
+        folder: what the windows' paths are to be relative to.
+        window_seconds: length of a window; one begins at every half of it.
+        class_names: that may be judged.
+        annotated: paths in the folder of recordings of which all is known; answers in these are left out.
+        progress: wraps the iteration over so many recordings, to draw a bar.
+
+    Returns:
+        Windows as of `with_statements`, and True in the column `only_trains`; then a row for each answer that
+        cannot be used, and why in `problem`.
+
+    Raises:
+        UserError: it cannot be read, has no answer that is not left out, or judges other classes.
+
+    Example:
+        >>> import tempfile
+        >>> import soundfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     soundfile.write(f"{folder}/a.wav", np.zeros(10 * 8000), 8000)
+        ...     table = "path,start,end,label,accepted\na.wav,1,2.5,owl,no\na.wav,8,9,owl,yes\n"
+        ...     _ = Path(folder, "review.csv").write_text(table)
+        ...     windows = windows_of_review(f"{folder}/review.csv", folder, 4, ["owl"])
+        /...review.csv: 1 events accepted, 1 rejected
+        >>> windows[["start", "owl"]].values.tolist()
+        [[0.0, 0.0], [6.0, 1.0]]
+    """
+    answers = _answers(Path(path), Path(folder), {*annotated})
+    if other := sorted({*answers["label"]} - {"", *class_names}):
+        named = listed([*map(excerpt, other)])
+        raise UserError(f"{shown(path)} judges classes that the annotations do not have: {named}.")
+    answers, lengths = inspect_events(answers, folder, progress)
+    if answers["problem"].notna().all():
+        return answers[["path", "start", "end", "problem"]].assign(group=answers["path"], only_trains=True)
+    is_absent = answers["is_absent"]
+    heard = answers.assign(label=answers["label"].mask(is_absent, ""))  # as of a recording without events
+    windows = windows_of_events(heard, lengths, window_seconds, window_seconds / 2)
+    is_window = windows["problem"].isna()
+    for name in {*answers["label"]} - {*windows, ""}:  # rejected only
+        windows[name] = np.where(is_window, 0.0, np.nan).astype(np.float32)
+    known = with_statements(windows, answers[~is_absent], answers[is_absent])
+    return known.assign(only_trains=True)
+
+
+def _answers(review: Path, folder: Path, annotated: set[str]) -> pd.DataFrame:
+    """Read the answers, their paths as the folder's manifest has them, and leave out what is known anyway."""
+    answers = read_review(review)
+    known = {(folder / path).resolve(): path for path in annotated}
+    files = {path: (review.parent / path).resolve() for path in answers["path"].unique()}
+    seen = {path: known.get(file) or seen_from(folder.resolve(), file) for path, file in files.items()}
+    answers = answers.assign(path=answers["path"].map(seen))
+    is_known = answers["path"].isin(annotated)
+    yes = int((~answers["is_absent"] & ~is_known).sum())
+    left_out = f"; {is_known.sum()} left out, of recordings that are annotated" if is_known.any() else ""
+    say(f"{shown(review)}: {yes} events accepted, {len(answers) - is_known.sum() - yes} rejected{left_out}")
+    if is_known.all():
+        raise UserError(
+            f"{shown(review)} has no answer to learn from: write yes or no in its column `accepted`."
+        )
+    return answers[~is_known].reset_index(drop=True)
