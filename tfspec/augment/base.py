@@ -15,9 +15,6 @@ from tfspec.base.float_layer import FloatLayer
 from tfspec.dsp import noise
 
 Parameters = dict[str, Any]
-LARGE = 2**16
-"""Values of an example from which it goes through several layers by itself: what lies between two layers then
-stays in the processor's cache, and in memory that the process has already."""
 
 
 class RandomLayer(FloatLayer):
@@ -183,12 +180,7 @@ class Compose(_Several):
     """
 
     def transform(self, x, params):
-        """Apply the layers in order; where examples are large, to one after another."""
-        if (x.shape[1:].num_elements() or 0) < LARGE:
-            return self._applied(x, params)
-        return for_each(lambda example: self._applied(*_batch_of_one(example))[0], (x, params), x)
-
-    def _applied(self, x, params):
+        """Apply the layers in order."""
         for i, layer in enumerate(self.layers):
             x = layer.apply(x, params[str(i)])
         return x
@@ -242,7 +234,7 @@ class OneOf(_Several):
         """Apply to each example the layer that was chosen for it."""
 
         def one(example):
-            x, params = _batch_of_one(example)
+            x, params = tf.nest.map_structure(lambda part: part[tf.newaxis], example)
             branches = [
                 lambda layer=layer, own=params[str(i)]: layer.apply(x, own)[0]
                 for i, layer in enumerate(self.layers)
@@ -287,10 +279,6 @@ def for_each(function: Callable[[Any], tf.Tensor], parts: Any, x: tf.Tensor) -> 
         lambda: x,
         lambda: tf.map_fn(function, parts, fn_output_signature=signature),
     )
-
-
-def _batch_of_one(example: Any) -> Any:
-    return tf.nest.map_structure(lambda part: part[tf.newaxis], example)
 
 
 def along(values: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
