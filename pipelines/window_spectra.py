@@ -103,8 +103,10 @@ class WindowSpectra(Windows):
         return {"frame_step": self.step, **several}
 
     def _log_spectrogram(self, frame_length: int) -> keras.Sequential:
-        hertz = Spectrogram(frame_length).bin_frequencies(self.sample_rate)
-        max_bin = None if self.max_hz is None else int(np.flatnonzero(hertz <= self.max_hz)[-1])
+        max_bin = None
+        if self.max_hz is not None:
+            hertz = Spectrogram(frame_length).bin_frequencies(self.sample_rate)
+            max_bin = int(np.flatnonzero(hertz <= self.max_hz)[-1])
         spectrogram = Spectrogram(frame_length, max_bin=max_bin, **self._frames)
         return keras.Sequential([spectrogram, Log(1e-30, self.log_offset)])
 
