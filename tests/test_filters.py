@@ -122,7 +122,7 @@ def test_polarity_turns_half_of_the_signals():
 
 @hypothesis.given(
     st.sampled_from([BandPass, Shelf, Reverberation, GainDrift, Clipping, PacketLoss]),
-    st.integers(1, 3),
+    st.integers(0, 3),
     st.integers(1, 700),
     st.sampled_from([None, 1, 2]),
 )

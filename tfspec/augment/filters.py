@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec.augment.base import integers, split, uniform
+from tfspec.augment.base import for_each, integers, split, uniform
 from tfspec.augment.waveform import WaveformLayer
 from tfspec.base import arguments
 from tfspec.dsp import filtering, noise
@@ -247,7 +247,7 @@ class Reverberation(WaveformLayer):
         def room(seed):
             return noise.colored(seed, [taps], 0.0)
 
-        tail = decay * tf.map_fn(room, params["room_seed"], fn_output_signature=tf.float32)
+        tail = decay * for_each(room, params["room_seed"], decay)
         energy = tf.reduce_sum(tail**2, axis=1) + 1e-20
         tail *= tf.sqrt(10 ** (-params["direct_db"] / 10) / energy)[:, tf.newaxis]
         return tf.concat([tf.ones_like(tail[:, :1]), tail], axis=1)
