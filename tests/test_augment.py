@@ -27,6 +27,7 @@ from tfspec.augment import (
     Gain,
     GainDrift,
     GaussianNoise,
+    ImpulseResponse,
     MixUp,
     OneOf,
     PacketLoss,
@@ -60,6 +61,7 @@ WAVEFORM = {
     "band": partial(BandPass, RATE),
     "shelf": partial(Shelf, RATE),
     "room": partial(Reverberation, RATE, 0.05, 0.2),
+    "measured room": partial(ImpulseResponse, "recordings", RATE, 0.05),
     "drift": GainDrift,
     "clipping": Clipping,
     "packets": partial(PacketLoss, 20, 0.3, 0.6, "repeat"),
@@ -104,8 +106,8 @@ def inputs(name: str, batch: int = 6) -> np.ndarray:
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("augment")
     (folder / "recordings").mkdir()
-    noise = np.random.default_rng(1).uniform(-0.5, 0.5, (3, 5000))
-    for i, length in enumerate((500, 2000, 5000)):
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, (15, 5000))
+    for i, length in enumerate((500, 2000, 5000) * 5):
         soundfile.write(folder / "recordings" / f"{i}.wav", noise[i, :length], RATE)
     return folder
 
@@ -554,6 +556,9 @@ def test_whole_numbers_are_drawn_alike_both_ends_included(layer, name, lowest, h
         (ColoredNoise, {"exponent": 5}),
         (partial(BackgroundNoise, "."), {"sample_rate": 0}),
         (partial(BackgroundNoise, ".", 8000), {"max_seconds": 0}),
+        (partial(ImpulseResponse, "."), {"sample_rate": 8000.5}),
+        (partial(ImpulseResponse, ".", 8000), {"max_seconds": 0}),
+        (partial(ImpulseResponse, ".", 8000), {"max_responses": 0}),
         (partial(TimeShift, sample_rate=8000), {"max_shift_seconds": -1}),
         (partial(TimeShift, 1.0), {"sample_rate": float("inf")}),
         (Rotation, {"max_degrees": 181}),

@@ -1,13 +1,26 @@
 """Filters against scipy's recursions, rooms by Schroeder's integration, faults by what they leave."""
 
 import hypothesis
+import keras
+import librosa
 import numpy as np
 import pytest
 import scipy.signal
+import soundfile
 import tensorflow as tf
 from hypothesis import strategies as st
 
-from tfspec.augment import BandPass, Clipping, GainDrift, PacketLoss, Polarity, Reverberation, Shelf
+from tfspec import UserError
+from tfspec.augment import (
+    BandPass,
+    Clipping,
+    GainDrift,
+    ImpulseResponse,
+    PacketLoss,
+    Polarity,
+    Reverberation,
+    Shelf,
+)
 from tfspec.dsp import filtering
 
 RATE = 16000
@@ -69,6 +82,82 @@ def test_a_room_dies_away_in_its_reverberation_time_by_schroeder_s_integration(s
     assert np.abs(np.corrcoef(response[:, 1 : RATE // 10])[0, 1:]).max() < 0.2  # rooms of their own
 
 
+def made_up_room(samples: int, direct: int, gain: float, seed: int) -> np.ndarray:
+    """Make what is recorded in a room: noise that dies away behind a direct sound, and a little before."""
+    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, samples)
+    room = gain * noise * np.exp(-np.abs(np.arange(samples) - direct) / 500)
+    room[direct] = gain
+    return room.astype(np.float32)
+
+
+def test_measured_rooms_are_convolved_as_by_scipy_from_the_direct_sound_on(tmp_path):
+    """Of either sign and any level; the direct sound comes at once, and with a gain of 1."""
+    rooms = [made_up_room(3000, 700, 0.3, 0), made_up_room(2000, 0, -0.9, 1), made_up_room(5000, 10, 1e-3, 2)]
+    for i, room in enumerate(rooms):
+        soundfile.write(tmp_path / f"{i}.wav", room, RATE, subtype="FLOAT")
+    cut = [rooms[0][700:] / 0.3, rooms[1] / -0.9, rooms[2][10:4010] / 1e-3]
+    layer = ImpulseResponse(tmp_path, RATE, max_seconds=0.25)
+    x = np.random.default_rng(3).standard_normal((60, 6000)).astype(np.float32)
+    after = layer(x, seed=SEED).numpy()
+    expected = [[scipy.signal.fftconvolve(each, room)[:6000] for room in cut] for each in x.astype(float)]
+    errors = np.abs(np.array(expected) - after[:, np.newaxis]).max(2)
+    assert (errors.min(1) < 1e-4).all() and (np.sort(errors)[:, 1] > 0.1).all()
+    drawn = errors.argmin(1)
+    assert np.bincount(drawn).min() > 10  # each of the three
+    np.testing.assert_array_equal(layer(x[7:9], training=False), x[7:9])
+    stereo = layer(np.stack([x, x[::-1]], 2), seed=SEED).numpy()
+    np.testing.assert_allclose(stereo[..., 0], after, atol=1e-4)
+    both = scipy.signal.fftconvolve(x[-1], cut[drawn[0]])[:6000]  # the other channel has the same room
+    np.testing.assert_allclose(stereo[0, :, 1], both, atol=1e-4)
+
+
+def test_measured_rooms_are_resampled_and_their_channels_averaged(tmp_path):
+    room = np.stack([made_up_room(6000, 300, gain, seed) for seed, gain in enumerate((0.5, 0.4))], axis=1)
+    soundfile.write(tmp_path / "room.flac", room, 3 * RATE, subtype="PCM_24")
+    click = np.zeros((1, 2500), np.float32)
+    click[0, 0] = 1
+    received = ImpulseResponse(tmp_path, RATE)(click).numpy()[0]
+    expected = librosa.resample(room.mean(1), orig_sr=3 * RATE, target_sr=RATE, res_type="soxr_hq")[100:]
+    assert received[0] == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(received[: len(expected)], expected / expected[0], atol=1e-4)
+    np.testing.assert_allclose(received[len(expected) :], 0, atol=1e-5)
+
+
+def test_of_many_measured_rooms_so_many_are_kept_and_the_same_ones(tmp_path):
+    for i in range(30):
+        soundfile.write(tmp_path / f"{i}.wav", [0.5, 0.01 * i], RATE, subtype="FLOAT")
+    echoes = [ImpulseResponse(tmp_path, RATE, max_responses=9)._responses.numpy()[:, 1] for _ in range(2)]
+    np.testing.assert_array_equal(*echoes)
+    assert len(np.unique(echoes[0])) == 9 and np.ptp(echoes[0]) > 0.2
+
+
+def test_measured_rooms_are_read_when_a_signal_is_changed_and_once(tmp_path, monkeypatch):
+    layer = ImpulseResponse(tmp_path / "rooms", RATE)
+    signal = keras.Input((100,))
+    model = keras.Model(signal, ImpulseResponse.from_config(layer.get_config())(signal))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = NOISE[:2, :100]
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), x)
+    with pytest.raises(UserError, match=r"rooms.*no folder"):
+        loaded(x, training=True)
+    (tmp_path / "rooms").mkdir()
+    soundfile.write(tmp_path / "rooms" / "room.wav", made_up_room(50, 5, 0.5, 0), RATE)
+    # first of all inside a graph
+    data = tf.data.Dataset.from_tensors(x).map(lambda x: layer(x, seed=SEED)).get_single_element()
+    monkeypatch.setattr(soundfile, "SoundFile", None)
+    np.testing.assert_allclose(layer(x, seed=SEED), data, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "samples, message", [([0, 0], "is no impulse response: it is silent"), ([], "no samples")]
+)
+def test_a_recording_that_is_no_impulse_response_is_named(tmp_path, samples, message):
+    soundfile.write(tmp_path / "room.wav", np.array(samples, np.float32), RATE)
+    with pytest.raises(UserError, match=f"room.wav.*{message}"):
+        ImpulseResponse(tmp_path, RATE)(NOISE)
+
+
 def test_convolution_is_that_of_numpy():
     impulse = np.random.default_rng(2).standard_normal((4, 333)).astype(np.float32)
     received = filtering.convolved(NOISE[:, :5000], impulse)
@@ -122,7 +211,7 @@ def test_polarity_turns_half_of_the_signals():
 
 @hypothesis.given(
     st.sampled_from([BandPass, Shelf, Reverberation, GainDrift, Clipping, PacketLoss]),
-    st.integers(1, 3),
+    st.integers(0, 3),
     st.integers(1, 700),
     st.sampled_from([None, 1, 2]),
 )

@@ -123,11 +123,12 @@ def test_what_leaves_time_alone_may_be_used():
     assert layer.keeps_time and not Compose([layer, TimeShift(1.0, 1000)]).keeps_time
 
 
-def test_mixing_joins_the_frames_of_both(rng):
-    """Example 0 has an owl at its beginning, 1 a cat at its end, and half of each is in both."""
+@pytest.mark.parametrize("join_labels, heard", [(False, 0.5), (True, 1)])
+def test_mixing_joins_the_frames_of_both(join_labels, heard):
+    """Example 0 has an owl at its beginning, 1 a cat at its end, and half of each, or all, is in both."""
     told = ['[[0, 2, null, 0], [0, 0.5, "owl", 1]]', '[[0, 2, null, 0], [1.5, 2, "cat", 1]]']
     rows = pd.DataFrame({"cat": [0, 1], "owl": [1, 0], "events": told})
-    mix_up = MixUp(0.5, 0.5, probability=1)
+    mix_up = MixUp(0.5, 0.5, probability=1, join_labels=join_labels)
     make = (make_dataset, SignalSequence)
     batches = [
         next(
@@ -149,9 +150,9 @@ def test_mixing_joins_the_frames_of_both(rng):
     for signals, targets in batches:
         np.testing.assert_allclose(signals, 0.5)
         targets = np.array(targets)
-        np.testing.assert_allclose(targets[:, 1:, 1].mean(0), [0.5] * 5 + [0] * 15)
-        np.testing.assert_allclose(targets[:, 1:, 0].mean(0), [0] * 15 + [0.5] * 5)
-        np.testing.assert_allclose(targets[:, 0], 0.5)
+        np.testing.assert_allclose(targets[:, 1:, 1].mean(0), [heard] * 5 + [0] * 15)
+        np.testing.assert_allclose(targets[:, 1:, 0].mean(0), [0] * 15 + [heard] * 5)
+        np.testing.assert_allclose(targets[:, 0], heard)
 
 
 def test_memory_does_not_grow_with_frames():

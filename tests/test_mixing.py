@@ -98,7 +98,7 @@ def test_eager_graph_xla_and_dataset_agree(alpha, rng):
 
 
 def test_config_round_trip_and_a_saved_model(tmp_path, rng):
-    layer = MixUp(0.1, 0.3, alpha=2.0, seed=3)
+    layer = MixUp(0.1, 0.3, alpha=2.0, seed=3, join_labels=True)
     config = json.loads(json.dumps(layer.get_config()))
     assert json.loads(json.dumps(MixUp.from_config(config).get_config())) == config
     both = data(rng)
@@ -150,3 +150,31 @@ def test_a_mixture_with_what_nobody_knows_is_unknown_and_what_is_not_mixed_stays
     expected = unknown | unknown[params["partner"]] & params["applied"].numpy()
     np.testing.assert_array_equal(np.isnan(mixed[:, 0]), expected)
     assert not np.isnan(mixed[:, 1:]).any()
+
+
+JOINED = """
+own      1    1    0    0    0    nan  nan  1    0.25 0.25 nan
+other    0    nan  0    1    nan  0    1    1    0.75 nan  nan
+together 1    1    0    1    nan  nan  1    1    0.75 nan  nan
+"""
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_joined_labels_hold_where_either_holds_and_are_unknown_where_neither_tells(frames, rng):
+    own, other, together = (
+        np.array(line.split()[1:], np.float32)[np.newaxis].repeat(40, axis=0)
+        for line in JOINED.strip().splitlines()
+    )
+    if frames:
+        own, other, together = (each[..., np.newaxis] for each in (own, other, together))
+    x, x2 = rng.standard_normal((2, 40, 9)).astype(np.float32)
+    layer = MixUp(0.1, 0.5, probability=0.5, join_labels=True)
+    params = layer.sample(40, SEED)
+    applied = params["applied"].numpy()
+    assert 10 < applied.sum() < 30
+    for apply in (layer.apply, tf.function(layer.apply, jit_compile=True)):
+        mixed, labels = apply((x, own), params, (x2, other))
+        np.testing.assert_array_equal(labels[applied], together[applied])
+        np.testing.assert_array_equal(labels[~applied], own[~applied])
+        weight = np.where(applied, params["weight"], 0)[:, np.newaxis]
+        np.testing.assert_allclose(mixed, (1 - weight) * x + weight * x2, atol=1e-6)

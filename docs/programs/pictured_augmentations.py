@@ -153,6 +153,16 @@ def show_filters() -> list[Panel]:
     )
 
 
+def show_measured() -> list[Panel]:
+    """Show a room that is made up, as if it had been measured: two echoes."""
+    response = np.zeros(RATE // 2)
+    response[[RATE // 100, RATE * 21 // 100, RATE * 36 // 100]] = 0.5, -0.3, 0.2
+    with tempfile.TemporaryDirectory() as folder:
+        soundfile.write(f"{folder}/walls.wav", response, RATE)
+        layer = augment.ImpulseResponse(folder, RATE)
+        return heard({"ImpulseResponse: echoes after 0.2 s and 0.35 s": (layer, {})})
+
+
 def show_faults() -> list[Panel]:
     """Show what recorders and radio links do."""
     return seen(
@@ -254,6 +264,7 @@ PICTURES: Pictures = {
     "time": show_time,
     "volume": show_volume,
     "filters": show_filters,
+    "measured": show_measured,
     "faults": show_faults,
     "polarity": show_polarity,
     "masks": show_masks,

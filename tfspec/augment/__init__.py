@@ -4,7 +4,7 @@ from tfspec.augment.augmentation import Augmentation
 from tfspec.augment.background import BackgroundNoise
 from tfspec.augment.base import Compose, OneOf, RandomLayer
 from tfspec.augment.faults import Clipping, GainDrift, PacketLoss, Polarity
-from tfspec.augment.filters import BandPass, Reverberation, Shelf
+from tfspec.augment.filters import BandPass, ImpulseResponse, Reverberation, Shelf
 from tfspec.augment.mixing import MixUp
 from tfspec.augment.pictures import Rendering
 from tfspec.augment.response import FrequencyResponse
@@ -34,6 +34,7 @@ __all__ = [
     "Gain",
     "GainDrift",
     "GaussianNoise",
+    "ImpulseResponse",
     "MixUp",
     "OneOf",
     "PacketLoss",

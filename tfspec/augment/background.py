@@ -12,11 +12,10 @@ import tensorflow as tf
 
 from tfspec.audio.decoding import read_slice
 from tfspec.audio.opening import opened
-from tfspec.audio.recordings import list_recordings
 from tfspec.augment.base import for_each, part_of, split, uniform
+from tfspec.augment.recordings import kept, recordings_in
 from tfspec.augment.waveform import NoiseLayer
 from tfspec.base import arguments
-from tfspec.base.errors import UserError
 
 LEAST_SHARE_SECONDS = 10.0
 
@@ -97,7 +96,7 @@ class BackgroundNoise(NoiseLayer):
     @functools.cached_property
     def _recordings(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return all samples in a row, and where each recording begins and how long it is."""
-        paths = _audio_files(self.folder)
+        paths = recordings_in(self.folder)
         rng = np.random.default_rng(0)
         share = max(self.max_seconds / len(paths), LEAST_SHARE_SECONDS)
         parts: list[np.ndarray] = []
@@ -108,26 +107,8 @@ class BackgroundNoise(NoiseLayer):
                 missing -= len(part)
                 parts.append(part)
         lengths = [len(part) for part in parts]
-        with tf.init_scope():  # outside of any graph that is being traced
-            return (
-                tf.constant(np.concatenate(parts)),
-                tf.constant(np.cumsum([0, *lengths[:-1]]), tf.int32),
-                tf.constant(lengths, tf.int32),
-            )
-
-
-def _audio_files(folder: str) -> list[Path]:
-    """List a folder's recordings, in an order that is the same everywhere."""
-    if not Path(folder).is_dir():
-        raise UserError(
-            f"`folder` must be a folder of recordings. Received: folder={folder!r}, which is no folder"
-        )
-    paths, _ = list_recordings(folder)
-    if not paths:
-        raise UserError(
-            f"`folder` must hold recordings. Received: folder={folder!r}, which holds no recordings"
-        )
-    return sorted(paths)
+        first = np.cumsum([0, *lengths[:-1]])
+        return kept(np.concatenate(parts)), kept(first, tf.int32), kept(np.array(lengths), tf.int32)
 
 
 def _random_part(path: Path, sample_rate: float, seconds: float, place: float) -> np.ndarray:

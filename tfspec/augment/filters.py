@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import os
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfspec.augment.base import integers, split, uniform
+from tfspec.audio.decoding import load_audio
+from tfspec.audio.opening import RecordingError
+from tfspec.augment.base import for_each, integers, part_of, split, uniform
+from tfspec.augment.recordings import kept, recordings_in
 from tfspec.augment.waveform import WaveformLayer
 from tfspec.base import arguments
 from tfspec.dsp import filtering, noise
@@ -177,13 +184,27 @@ class Shelf(_SectionLayer):
         return filtering.shelf(params["hz"], params["gain_db"], is_high, self.sample_rate)[:, tf.newaxis]
 
 
+class _ResponseLayer(WaveformLayer):
+    """Base: impulse responses, which a subclass makes of what is drawn (`impulses`)."""
+
+    def impulses(self, params) -> tf.Tensor:
+        """Return (batch, taps) impulse responses."""
+        raise NotImplementedError
+
+    def transform(self, x, params):
+        """Convolve each signal with its own response."""
+        impulses = self.impulses(params)
+        rows = impulses if len(x.shape) == 2 else impulses[:, tf.newaxis]
+        return _samples_last(filtering.convolved(_samples_last(x), rows))
+
+
 @keras.saving.register_keras_serializable("tfspec")
-class Reverberation(WaveformLayer):
+class Reverberation(_ResponseLayer):
     """Puts each signal into a room of its own: the direct sound, and noise that dies away behind it.
 
     The impulse response is 1 at once, and then white noise that falls exponentially, by 60 dB in the
     reverberation time T60 (J. D. Polack's model of a diffuse room, 1988). It has no single reflections and
-    the same decay at all frequencies, unlike a measured one.
+    the same decay at all frequencies, unlike a measured one: see `ImpulseResponse`.
 
     Args:
         sample_rate: samples per second.
@@ -238,8 +259,8 @@ class Reverberation(WaveformLayer):
             "room_seed": tf.random.split(own, batch, alg="philox"),
         }
 
-    def impulses(self, params) -> tf.Tensor:
-        """Make the impulse responses, (batch, samples), as long as the longest reverberation time."""
+    def impulses(self, params):
+        """Make the impulse responses, as long as the longest reverberation time."""
         taps = int(np.ceil(self.max_seconds * self.sample_rate))
         seconds = tf.range(1, taps + 1, dtype=tf.float32) / self.sample_rate
         decay = tf.exp(-DECAY_DB / 20 * np.log(10) * seconds / params["seconds"][:, tf.newaxis])
@@ -247,13 +268,92 @@ class Reverberation(WaveformLayer):
         def room(seed):
             return noise.colored(seed, [taps], 0.0)
 
-        tail = decay * tf.map_fn(room, params["room_seed"], fn_output_signature=tf.float32)
+        tail = decay * for_each(room, params["room_seed"], decay)
         energy = tf.reduce_sum(tail**2, axis=1) + 1e-20
         tail *= tf.sqrt(10 ** (-params["direct_db"] / 10) / energy)[:, tf.newaxis]
         return tf.concat([tf.ones_like(tail[:, :1]), tail], axis=1)
 
-    def transform(self, x, params):
-        """Convolve each signal with its room's response."""
-        impulses = self.impulses(params)
-        rows = impulses if len(x.shape) == 2 else impulses[:, tf.newaxis]
-        return _samples_last(filtering.convolved(_samples_last(x), rows))
+
+@keras.saving.register_keras_serializable("tfspec")
+class ImpulseResponse(_ResponseLayer):
+    """Puts each signal into a room that was measured: one of a folder of impulse responses.
+
+    Responses of loudspeakers, telephones and lines do as well. A response begins with its direct sound, which
+    is taken to be its largest sample and gets a gain of 1: the signal itself comes neither later nor louder,
+    and what follows is added. What is before the direct sound, such as the way from the loudspeaker, is left
+    out. (T. Ko et al., "A study on data augmentation of reverberant speech for robust speech recognition",
+    ICASSP 2017, compare measured rooms with simulated ones.)
+
+    The responses are decoded to one channel, the mean of theirs, and resampled when a signal is changed for
+    the first time, and then kept in memory. What is saved is the folder's path, not the responses, and a
+    model that is loaded to predict never looks for them.
+
+    Args:
+        folder: where the responses are, one a file, in subfolders too; of any kind that libsndfile reads.
+        sample_rate: samples per second of the signals.
+        max_seconds: how much of each response is kept, from the direct sound on.
+        max_responses: how many are kept, of more a random choice, the same every time: a thousand of two
+            seconds at 16 kHz are 128 MB.
+        probability: how likely each signal is changed.
+        seed: as in `RandomLayer`.
+
+    Input shape:
+        (batch, samples) or (batch, samples, channels); channels have one response.
+
+    Output shape:
+        That of the input: what rings on behind the end is cut.
+
+    Raises:
+        ValueError: a number is not positive.
+        UserError: when first called: the folder is missing, holds no recordings, or one cannot be used, such
+            as one that is silent.
+
+    Example:
+        >>> import soundfile
+        >>> soundfile.write("hall.wav", [0.0, 0.4, 0.0, 0.2], 8000)
+        >>> ImpulseResponse(".", 8000)(tf.constant([[1.0, 0.0, 0.0, 0.0]])).numpy().round(3).tolist()
+        [[1.0, 0.0, 0.5, 0.0]]
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        sample_rate: int,
+        max_seconds: float = 2.0,
+        max_responses: int = 1000,
+        probability: float = 1.0,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(probability, seed, **kwargs)
+        self.folder = os.fspath(folder)
+        self.sample_rate = arguments.integer("sample_rate", sample_rate)
+        self.max_seconds = arguments.positive("max_seconds", max_seconds)
+        self.max_responses = arguments.integer("max_responses", max_responses)
+
+    def draw(self, batch, seed):
+        """Draw which `response` each signal gets, as a part of all there are, 0…1."""
+        return {"response": uniform([batch], seed)}
+
+    def impulses(self, params):
+        """Take the impulse responses, as long as the longest of the folder."""
+        return tf.gather(self._responses, part_of(len(self._responses), params["response"]))
+
+    @functools.cached_property
+    def _responses(self) -> tf.Tensor:
+        """Return (responses, taps), zeros behind those that are shorter."""
+        paths = recordings_in(self.folder)
+        chosen = np.random.default_rng(0).permutation(len(paths))[: self.max_responses]
+        taps = int(np.ceil(self.max_seconds * self.sample_rate))
+        responses = [_from_direct_sound(paths[i], self.sample_rate)[:taps] for i in chosen]
+        longest = max(map(len, responses))
+        return kept(np.stack([np.pad(each, (0, longest - len(each))) for each in responses]))
+
+
+def _from_direct_sound(path: Path, sample_rate: int) -> np.ndarray:
+    """Decode an impulse response from its largest sample on, and make that 1."""
+    samples = load_audio(path, sample_rate)
+    direct = np.abs(samples).argmax()
+    if samples[direct] == 0:
+        raise RecordingError(path, "it is silent", "is no impulse response:")
+    return samples[direct:] / samples[direct]

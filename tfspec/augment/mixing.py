@@ -19,12 +19,18 @@ class MixUp(RandomLayer):
     x becomes (1 − λ) · x + λ · x₂, and the label the same of the labels, with a λ for each example. A label
     that nobody knows, NaN, makes one that nobody knows. Labels of frames are mixed frame by frame.
 
+    With `join_labels` what is heard in either example is heard in the mixture, however quiet, as where known
+    events are mixed into another background: each label is the greater of the two. It is 1 where one is 1,
+    and else unknown where one is unknown. This is for several labels at once, of signals or of frames, and
+    for λ with which both can be heard.
+
     Args:
         min_weight: least λ, the part of the other example.
         max_weight: greatest λ, drawn uniformly between.
         alpha: draw λ from the distribution Beta(alpha, alpha) instead, as the paper does.
         probability: how likely each example is mixed with another one.
         seed: as in `RandomLayer`.
+        join_labels: what either example holds, the mixture holds too; False mixes labels as signals.
 
     Call arguments:
         x: (x, labels), x (batch, …) signals or features and labels (batch, classes) or
@@ -46,6 +52,13 @@ class MixUp(RandomLayer):
         >>> x, labels = MixUp(0.25, 0.25, probability=1)((x, labels))
         >>> x.numpy().tolist(), labels.numpy().tolist()
         ([[0.25], [0.75]], [[0.75, 0.25], [0.25, 0.75]])
+
+        A dog and a cat at once, and a third class that nobody knows of the first example:
+
+        >>> x, labels = tf.constant([[0.0], [1.0]]), tf.constant([[1.0, 0.0, np.nan], [0.0, 1.0, 0.0]])
+        >>> _, labels = MixUp(0.5, 0.5, probability=1, join_labels=True)((x, labels))
+        >>> labels.numpy().tolist()
+        [[1.0, 1.0, nan], [1.0, 1.0, nan]]
     """
 
     can_be_chained = False
@@ -57,9 +70,11 @@ class MixUp(RandomLayer):
         alpha: float | None = None,
         probability: float = 0.75,
         seed: int | None = None,
+        join_labels: bool = False,
         **kwargs,
     ):
         super().__init__(probability, seed, **kwargs)
+        self.join_labels = bool(join_labels)
         self.min_weight = arguments.between("min_weight", min_weight, 0, 1)
         self.max_weight = arguments.between("max_weight", max_weight, 0, 1)
         arguments.ends("min_weight", min_weight, "max_weight", max_weight)
@@ -90,17 +105,13 @@ class MixUp(RandomLayer):
         Returns:
             (x, labels).
         """
-        x = _float_pair("x", x)
+        x, labels = _float_pair("x", x)
         weight = tf.where(params["applied"], params["weight"], 0.0)
-
-        def mixed(part, other):
-            own = along(weight, part)
-            return tf.where(own > 0, (1 - own) * part + own * other, part)  # 0 · NaN would be NaN
-
         if partners is None:
-            partners = [tf.gather(part, params["partner"]) for part in x]
-        partners = _float_pair("partners", partners)
-        return tuple(mixed(part, other) for part, other in zip(x, partners, strict=True))
+            partners = [tf.gather(part, params["partner"]) for part in (x, labels)]
+        x2, labels2 = _float_pair("partners", partners)
+        join = _joined if self.join_labels else _weighted
+        return _weighted(x, x2, along(weight, x)), join(labels, labels2, along(weight, labels))
 
     def call(self, x, seed=None, training=None, partners=None):
         """Draw parameters and mix; the identity for `training=False`."""
@@ -108,6 +119,17 @@ class MixUp(RandomLayer):
         if not self._augments(training):
             return x
         return self.apply(x, self.sample(tf.shape(x[1])[0], self._own_seed(seed)), partners)
+
+
+def _weighted(own: tf.Tensor, other: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """Mix in so much of the other; where that is nothing, also no NaN."""
+    return tf.where(weight > 0, (1 - weight) * own + weight * other, own)
+
+
+def _joined(own: tf.Tensor, other: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """Take the greater label where anything of the other is mixed in."""
+    greater = tf.where(tf.math.is_nan(own + other), np.nan, tf.maximum(own, other))
+    return tf.where(weight > 0, tf.where((own == 1) | (other == 1), 1.0, greater), own)
 
 
 def _float_pair(name: str, data: Any) -> tuple[tf.Tensor, tf.Tensor]:

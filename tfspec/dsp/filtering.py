@@ -26,7 +26,7 @@ def convolved(signal: tf.Tensor, impulse: tf.Tensor) -> tf.Tensor:
     """
     samples = tf.shape(signal)[-1]
     length = noise.fast_length(samples + tf.shape(impulse)[-1])
-    spectrum = tf.signal.rfft(signal, [length]) * tf.signal.rfft(impulse, [length])
+    spectrum = _spectrum(signal, length) * _spectrum(impulse, length)
     return tf.signal.irfft(spectrum, [length])[..., :samples]
 
 
@@ -58,8 +58,14 @@ def sections_applied(signal: tf.Tensor, sections: tf.Tensor, ringing: int) -> tf
     response = tf.matmul(coefficients[..., :3], powers) / tf.matmul(coefficients[..., 3:], powers)
     response = tf.reduce_prod(response, axis=1)
     rows = [-1, *[1] * (len(signal.shape) - 2), length // 2 + 1]
-    spectrum = tf.signal.rfft(signal, [length]) * tf.reshape(response, rows)
+    spectrum = _spectrum(signal, length) * tf.reshape(response, rows)
     return tf.signal.irfft(spectrum, [length])[..., :samples]
+
+
+def _spectrum(rows: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """Transform rows with zeros behind them, which `tf.signal.rfft` does not append where there is no row."""
+    padding = [[0, 0]] * (len(rows.shape) - 1) + [[0, length - tf.shape(rows)[-1]]]
+    return tf.signal.rfft(tf.pad(rows, padding), [length])
 
 
 def high_pass(hz: tf.Tensor, sample_rate: float) -> tf.Tensor:
