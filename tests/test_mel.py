@@ -192,7 +192,7 @@ def test_decibels_by_torchaudios_preset_are_torchaudios():
     np.testing.assert_allclose(Decibel()(mels)[0, ..., 0], GOLDEN["mel_default_db"], atol=0.001)
 
 
-@pytest.mark.parametrize("bands", [1, 32, 33, 128])
+@pytest.mark.parametrize("bands", [1, 63, 64, 128])
 def test_bands_are_gathered_as_by_one_product(bands, rng):
     power = rng.random((2, 3, 257), np.float32)
     banks = [mel.mel_filter_bank(bands, 512, 16000, 0, 8000), np.zeros([257, bands], np.float32)]

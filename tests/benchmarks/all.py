@@ -74,7 +74,7 @@ MEASUREMENTS = (
         "tests/benchmarks/measure_own_signals.py DATA OUT/own_signals",
         ("own_signals_1",),
         45,
-        ("esc10", "spoken_digits", "speech_commands", "weights"),
+        ("esc10", "spoken_digits", "speech_commands", "wrist_accelerometer", "weights"),
     ),
     Measurement(
         "tests/benchmarks/measure_stream.py DATA/speech_commands DATA/esc10 OUT/stream",

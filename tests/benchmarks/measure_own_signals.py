@@ -2,11 +2,12 @@
 
     python tests/benchmarks/measure_own_signals.py DATA OUT
 
-DATA holds esc10, spoken_digits and speech_commands, a folder a class in each, and in weights MobileNetV2's
-file of ImageNet weights without its top. Each command's run goes to a folder of OUT; one that is finished is
-not made again. Beside it stands the better one of the two peers of measure_forest.py on the same folds. An
-accuracy is one of examples each of which was scored by a model that has not trained on its group, with a 95%
-interval over groups. Processor time is that of the whole command.
+DATA holds esc10, spoken_digits and speech_commands, a folder a class in each, the arrays of
+wrist_accelerometer, and in weights MobileNetV2's file of ImageNet weights without its top. Each command's run
+goes to a folder of OUT; one that is finished is not made again. Beside it stands the better one of the two
+peers of measure_forest.py on the same folds. An accuracy is one of examples each of which was scored by a
+model that has not trained on its group, with a 95% interval over groups. Processor time is that of the whole
+command.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ COLUMNS = ("data", "command", "accuracy", "ten lines of scikit-learn", "CPU time
 def main(data: Path, out: Path) -> None:
     """Run the commands and print the table."""
     pretrained = ["--network", "mobilenet_v2", "--weights", str(data / "weights" / WEIGHTS), "--frozen"]
-    esc10, mobilenet, digits, words = (
+    esc10, mobilenet, digits, words, wrists = (
         trained(data / folder, out / name, options)
         for folder, name, options in (
             ("esc10", "esc10", []),
             ("esc10", "mobilenet", pretrained),
             ("spoken_digits", "digits", []),
             ("speech_commands", "words", ["--classes", *WORDS]),
+            ("wrist_accelerometer", "wrists", ["--folds", "5"]),
         )
     )
     rows = [
@@ -47,6 +49,11 @@ def main(data: Path, out: Path) -> None:
             "eight words of Speech Commands, {} clips of {} speakers",
             "tfspec train ./speech_commands --classes …",
             words,
+        ),
+        (
+            "wrist accelerometers, 18 activities: {} windows of 30 s, {} people",
+            "tfspec train wrist_accelerometer --folds 5",
+            wrists,
         ),
     ]
     give_table("own_signals_1", COLUMNS, [row(*each) for each in rows])

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 MEL_SCALES = ("slaney", "htk")
 BANDS_AT_ONCE = 32
-"""So many bands are gathered by one product: fewer are too few for it, more span too much."""
+"""So many bands at least are gathered by one product: fewer are too few for it."""
 
 
 def hz_to_mel(hz: npt.ArrayLike, scale: str = "slaney") -> np.ndarray:
@@ -123,6 +123,7 @@ def in_bands(spectra: tf.Tensor, filter_bank: np.ndarray) -> tf.Tensor:
 
     Most of a filter bank is zeros: each filter spans few bins. So neighbouring bands are gathered together,
     from the bins alone that one of them spans: of 128 bands and 1,025 bins that is a sixth of the products.
+    Fewer than 64 bands are gathered by one product.
 
     Args:
         spectra: (…, bins) float32.
@@ -136,9 +137,11 @@ def in_bands(spectra: tf.Tensor, filter_bank: np.ndarray) -> tf.Tensor:
         [[2.0, 2.0], [2.0, 2.0]]
     """
     bands = filter_bank.shape[1]
+    if bands < 2 * BANDS_AT_ONCE:
+        return tf.tensordot(spectra, filter_bank, 1)
     gathered = []
-    for filters in np.array_split(filter_bank, -(-bands // BANDS_AT_ONCE), axis=1):
+    for filters in np.array_split(filter_bank, bands // BANDS_AT_ONCE, axis=1):
         spanned = np.flatnonzero(filters.any(axis=1))
         first, last = (spanned[0], spanned[-1]) if len(spanned) else (0, 0)
         gathered.append(tf.tensordot(spectra[..., first : last + 1], filters[first : last + 1], 1))
-    return gathered[0] if len(gathered) == 1 else tf.concat(gathered, axis=-1)
+    return tf.concat(gathered, axis=-1)

@@ -62,7 +62,10 @@ def real_fft(frames: tf.Tensor, fft_length: int, num_bins: int | None = None) ->
     if fft_length & (fft_length - 1) == 0:
         zeros = [[0, 0]] * (len(frames.shape) - 1) + [[0, fft_length - int(frames.shape[-1])]]
         spectrum = tf.signal.rfft(tf.pad(frames, zeros), [fft_length])  # whose own padding spares empty ones
-        return tf.math.real(spectrum)[..., :num_bins], tf.math.imag(spectrum)[..., :num_bins]
+        real, imaginary = tf.math.real(spectrum), tf.math.imag(spectrum)
+        if num_bins in (None, spectrum.shape[-1]):  # a slice of all would stay in exported files
+            return real, imaginary
+        return real[..., :num_bins], imaginary[..., :num_bins]
     cosine, sine = _dft_matrices(int(frames.shape[-1]), fft_length)
     return tf.matmul(frames, cosine[:, :num_bins]), tf.matmul(frames, sine[:, :num_bins])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tfspec.base.errors import UserError
+from tfspec.base.frames import EventRule
 from tfspec.experiment.run import Run
 from tfspec.models import Classifier, at_temperature
 from tfspec.scores.several import tempered_sigmoid
@@ -34,5 +35,5 @@ def calibrated_model(run: Run, fitted: AnyScores | dict) -> Classifier:
         tempered.thresholds = tuple(tempered_sigmoid(np.array(model.thresholds), temperature).tolist())
     if (rule := model.event_rule) is not None:
         thresholds = tempered_sigmoid(np.array(rule.thresholds), temperature)
-        tempered.event_rule = rule._replace(thresholds=tuple(thresholds.tolist()))
+        tempered.event_rule = EventRule(tuple(thresholds.tolist()), rule.median_seconds)
     return tempered
