@@ -172,10 +172,12 @@ def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, run, tmp_path, p
     assert not list(folder.glob("cache-*"))
 
 
-def test_resuming_a_finished_run_changes_nothing(run):
+def test_resuming_a_finished_run_removes_what_a_kill_has_left_and_changes_nothing_else(run):
     before = (run.folder / "last.keras").stat().st_mtime_ns
+    (run.folder / "state-3.keras").touch()
     assert pipeline_of(opened := Run(run.folder)).resume(opened, verbose=0).metrics() == run.metrics()
     assert (run.folder / "last.keras").stat().st_mtime_ns == before
+    assert not list(run.folder.glob("state-*"))
 
 
 @pytest.fixture(scope="module")

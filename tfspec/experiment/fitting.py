@@ -50,7 +50,10 @@ def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
         UserError: the data cannot be used, the disk is full, or a model cannot be trained.
     """
     members = members_of(steps, run.split)
-    unfinished = [name for name in members if not Progress.load(run.folder / name).finished]
+    progress = {name: Progress.load(run.folder / name) for name in members}
+    unfinished = [name for name in members if not progress[name].finished]
+    for each in progress.values():
+        each.clear()  # a kill may have come between the end of a training and that
     features = kept_features(steps, run.split, run.folder) if unfinished else None
     if steps.processes > 1 and len(unfinished) > 1:
         del features  # each process reads them from the store
