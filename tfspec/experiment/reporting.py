@@ -138,7 +138,7 @@ def _model_facts(run: Run) -> dict[str, str]:
         model = run.classifier
     except UserError:
         return {}
-    shape, rate = " × ".join(map(str, model.signal_shape)), model.sample_rate
+    shape, rate = " × ".join(f"{size:,}" for size in model.signal_shape), model.sample_rate
     length = f"{model.signal_shape[0] / rate:.3g} s at {rate:,} Hz, " if rate else ""
     weights, models = model.backbone.count_params(), run.history["member"].nunique()
     network = f"{models} × {weights // models:,} weights" if models > 1 else f"{weights:,} weights"
