@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import keras
 import numpy as np
@@ -346,8 +346,36 @@ class TimeShift(WaveformLayer):
         return _each_channel(functools.partial(timing.shift, wrap=self.wrap), x, params["shift"])
 
 
+class _VocoderLayer(WaveformLayer):
+    """Base: a phase vocoder, of which a subclass says what is drawn, and what leaves a signal as it is."""
+
+    drawn: ClassVar[str]
+    """Name of the parameter."""
+    unchanged: ClassVar[float]
+    """Its value for signals that stay as they are, which costs nothing."""
+
+    def __init__(self, frame_length: int, probability: float, seed: int | None, **kwargs):
+        super().__init__(probability, seed, **kwargs)
+        self.supports_jit = False
+        self.frame_length = arguments.integer("frame_length", frame_length, 32)
+
+    def vocode(self, x: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """Change (batch, samples) signals by (batch,) values of the parameter."""
+        raise NotImplementedError
+
+    def apply(self, x, params):
+        """Change what `sample` chose, the rest by nothing."""
+        values = params[self.drawn]
+        unchanged = tf.cast(self.unchanged, values.dtype)
+        return self.transform(x, {self.drawn: tf.where(params["applied"], values, unchanged)})
+
+    def transform(self, x, params):
+        """Change each signal."""
+        return _each_channel(self.vocode, x, params[self.drawn])
+
+
 @keras.saving.register_keras_serializable("tfspec")
-class PitchShift(WaveformLayer):
+class PitchShift(_VocoderLayer):
     """Moves the pitch of each signal by a whole number of semitones, its length unchanged.
 
     XLA cannot compile it (see `tfspec.dsp.timing.pitch_shift`); Keras, which asks first, does without.
@@ -375,6 +403,9 @@ class PitchShift(WaveformLayer):
         TensorShape([2, 16000])
     """
 
+    drawn = "semitones"
+    unchanged = 0
+
     def __init__(
         self,
         min_semitones: int = -5,
@@ -384,29 +415,22 @@ class PitchShift(WaveformLayer):
         seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(probability, seed, **kwargs)
-        self.supports_jit = False
+        super().__init__(frame_length, probability, seed, **kwargs)
         self.min_semitones = arguments.integer("min_semitones", min_semitones, -12, 12)
         self.max_semitones = arguments.integer("max_semitones", max_semitones, -12, 12)
         arguments.ends("min_semitones", min_semitones, "max_semitones", max_semitones)
-        self.frame_length = arguments.integer("frame_length", frame_length, 32)
 
     def draw(self, batch, seed):
         """Draw each signal's `semitones`."""
         return {"semitones": integers([batch], seed, self.min_semitones, self.max_semitones)}
 
-    def apply(self, x, params):
-        """Shift what `sample` chose; the rest by nothing, which is not computed."""
-        return self.transform(x, {"semitones": tf.where(params["applied"], params["semitones"], 0)})
-
-    def transform(self, x, params):
+    def vocode(self, x, values):
         """Shift each signal."""
-        shift = functools.partial(timing.pitch_shift, frame_length=self.frame_length)
-        return _each_channel(shift, x, params["semitones"])
+        return timing.pitch_shift(x, values, self.frame_length)
 
 
 @keras.saving.register_keras_serializable("tfspec")
-class TimeStretch(WaveformLayer):
+class TimeStretch(_VocoderLayer):
     """Makes each signal faster or slower, its pitch and its number of samples unchanged.
 
     XLA cannot compile it, as `PitchShift`.
@@ -435,6 +459,8 @@ class TimeStretch(WaveformLayer):
     """
 
     keeps_time = False
+    drawn = "rate"
+    unchanged = 1.0
 
     def __init__(
         self,
@@ -445,25 +471,18 @@ class TimeStretch(WaveformLayer):
         seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(probability, seed, **kwargs)
-        self.supports_jit = False
+        super().__init__(frame_length, probability, seed, **kwargs)
         self.min_rate = arguments.between("min_rate", min_rate, 0.5, 2)
         self.max_rate = arguments.between("max_rate", max_rate, 0.5, 2)
         arguments.ends("min_rate", min_rate, "max_rate", max_rate)
-        self.frame_length = arguments.integer("frame_length", frame_length, 32)
 
     def draw(self, batch, seed):
         """Draw each signal's `rate`, uniformly."""
         return {"rate": uniform([batch], seed, self.min_rate, self.max_rate)}
 
-    def apply(self, x, params):
-        """Stretch what `sample` chose; the rest by nothing, which is not computed."""
-        return self.transform(x, {"rate": tf.where(params["applied"], params["rate"], 1.0)})
-
-    def transform(self, x, params):
+    def vocode(self, x, values):
         """Stretch each signal."""
-        stretch = functools.partial(timing.time_stretch, frame_length=self.frame_length)
-        return _each_channel(stretch, x, params["rate"])
+        return timing.time_stretch(x, values, self.frame_length)
 
 
 def _each_channel(function: Callable, x: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -91,9 +91,7 @@ class Keep(keras.callbacks.Callback):
             self._write("last.keras")
         with written_beside(self.progress.folder / "history.csv") as temporary:
             pd.DataFrame(self.progress.history).to_csv(temporary, index=False)
-        self.progress.save(
-            self.backbone
-        )  # last: `fit` ends with the files above once it says that all is over
+        self.progress.save(self.backbone)  # last: once it says that all is over, `fit` wants the files above
         self.model.stop_training = is_over
 
     def _write(self, name: str) -> None:
