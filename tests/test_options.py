@@ -140,15 +140,16 @@ def command(
         (["--count", "1e20"], "count must be a whole number from 1 to 1,000,000. Received: 1e+20"),
         (["--count", "1.5"], "count must be a whole number from 1 to 1,000,000. Received: 1.5"),
         (["--count", "9" * 5000], "Received: inf"),
-        (["--count", "many"], "--count"),
+        (["--count", "many"], "count must be a whole number from 1 to 1,000,000. Received: 'many'"),
         (["--rate", "inf"], "rate must be a number above 0"),
         (["--out", ""], "out must be a path"),
-        (["--folds", "some"], "--folds: no type matching {all}|none|{INT (from 2 to 9)}"),
+        (["--folds", "some"], "or one of all or none. Received: 'some'"),
         (["--folds", "1"], "folds must be a whole number from 2 to 9 or one of all or none. Received: 1"),
         (["--nothing"], "No option --nothing. x --help-all lists all."),
         (["--cuont", "3"], "No option --cuont. Did you mean --count?"),
         (["--count=3", "--lr=2"], "No option --lr. x --help-all lists all."),
         (["--count", "3", "4"], "Unrecognized options: 4"),
+        (["--count"], "Missing value for argument '--count'."),
     ],
 )
 @pytest.mark.parametrize(

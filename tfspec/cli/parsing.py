@@ -21,7 +21,7 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from tfspec.base.errors import UserError
-from tfspec.base.options import Range, check_options, limits
+from tfspec.base.options import check_options
 from tfspec.base.progress import Volume
 from tfspec.base.suggestions import meant
 from tfspec.cli.help import print_page
@@ -208,36 +208,29 @@ def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
     except SystemExit as stop:
         if not stop.code:
             raise
-        said = " ".join(re.sub("[│╭╮╰╯─]|-{4,}", " ", message.getvalue()).split())
-        said = re.split(" Got errors:| Argument helptext:| For full helptext", said)[0]
-        raise UserError(re.sub(r"^(.+?) \1", r"\1", said)) from None  # the title says it again
+        body = re.sub("^╭.*", "", message.getvalue(), flags=re.M)  # its title says it too
+        said = " ".join(re.sub("[│╰╯─]|-{4,}", " ", body).split())
+        raise UserError(re.split(r" Argument helptext:| For full helptext| \(required\)", said)[0]) from None
 
 
 def _for_tyro(target: Callable) -> dict[str, Any]:
-    """Return annotations by which tyro shows the ranges, and leaves numbers and paths to `check_options`."""
+    """Return annotations by which tyro finds the words of options, whose values `check_options` judges."""
     hints = typing.get_type_hints(target, include_extras=True)
-    return {name: _shown(hint) for name, hint in hints.items()}
+    return {name: _of_words(hint) for name, hint in hints.items()}
 
 
-def _shown(hint: Any, said: str = "") -> Any:
+def _of_words(hint: Any) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        ordered = sorted(arguments, key=_is_for_any_text)
-        return typing.Union[tuple(map(_shown, ordered))]  # noqa: UP007  of any number
+    if origin in (typing.Union, types.UnionType):  # none goes first: all else takes any word
+        ordered = sorted(arguments, key=lambda each: each is not type(None))
+        return typing.Union[tuple(map(_of_words, ordered))]  # noqa: UP007  of any number
     if origin is tuple:
-        return tuple[tuple(map(_shown, arguments))]  # type: ignore[misc]
+        return tuple[tuple(map(_of_words, arguments))]  # type: ignore[misc]
     if origin is Annotated:
-        said = "".join(f" ({each})" for each in limits(hint) if isinstance(each, Range))
-        said = re.sub(r"(?<=\d),(?=\d)", "", said)  # where tyro would break the line
-        return Annotated[(_shown(arguments[0], said), *hint.__metadata__)]
+        return Annotated[(_of_words(arguments[0]), *hint.__metadata__)]
     if hint is type(None):
         return Annotated[None, _NONE]
-    return Annotated[hint, _read_later(hint, said)] if hint in (int, float, str, Path) else hint
-
-
-def _is_for_any_text(hint: Any) -> int:
-    """Order what an option may be such that a word that stands for something is not taken for any text."""
-    return 0 if typing.get_origin(hint) is Literal else 1 if hint is type(None) else 2
+    return Annotated[hint, _word(hint)] if origin is Literal or hint in (int, float, str, Path) else hint
 
 
 def _none(given: list[str]) -> None:
@@ -255,20 +248,19 @@ _NONE = PrimitiveConstructorSpec(
 )
 
 
-def _read_later(kind: type, said: str) -> PrimitiveConstructorSpec:
-    """Have tyro show what an option may be, and take what it is given."""
+def _word(kind: Any) -> PrimitiveConstructorSpec:
+    """Have tyro take the word that it is given, as a number where that is asked and it is one."""
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar=kind.__name__.upper() + said,
+        metavar=getattr(kind, "__name__", "").upper(),
         instance_from_str=lambda given: _number(given[0]) if kind in (int, float) else given[0],
-        is_instance=lambda value: isinstance(value, kind),
+        is_instance=lambda value: not isinstance(value, tuple),
         str_from_instance=lambda value: [str(value)],
     )
 
 
-def _number(text: str) -> float:
-    """Read a number of whichever kind it is: whether it may be that is not decided here."""
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text
