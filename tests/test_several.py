@@ -276,6 +276,17 @@ def test_groups_are_scored_by_themselves_and_drawn_anew(rng, monkeypatch):
         np.testing.assert_allclose(intervals[name], expected)
 
 
+def test_what_cannot_be_ranked_has_no_interval(rng):
+    """As in tables that say what is heard, and not what is not."""
+    predicted = random_predictions(rng, count=40, groups=8)
+    truth = np.where(predicted.truth == 1, 1.0, np.nan)
+    truth[:, 0] = 1
+    p = predicted.probabilities
+    _, intervals = score_several_groups(truth, p, p >= 0.4, predicted.groups)
+    assert score_several(truth, p, p >= 0.4, NAMES)["mean_average_precision"] is None
+    assert "mean_average_precision" not in intervals and "macro_f1" in intervals
+
+
 def test_without_all_groups_there_are_no_intervals(rng):
     predicted = random_predictions(rng, count=20)
     predicted.groups.iloc[:] = "P1"

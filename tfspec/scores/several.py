@@ -220,7 +220,10 @@ def score_several_groups(
 def _average_precisions(
     times: np.ndarray, group: np.ndarray, truth: np.ndarray, probabilities: np.ndarray
 ) -> np.ndarray:
-    """Compute one class's average precision where groups count so many times; NaN where it never holds."""
+    """Compute one class's average precision where groups count so many times.
+
+    NaN where it holds in all that is drawn, or in none, as in `rank_each_class`.
+    """
     known = ~np.isnan(truth)
     group, holds, column = group[known], truth[known] >= HALF, probabilities[known]
     if not holds.any():
@@ -232,7 +235,8 @@ def _average_precisions(
     wrong, found = np.cumsum(times @ counts, axis=-1)
     new = np.diff(found, axis=-1, prepend=0)
     with np.errstate(invalid="ignore"):
-        return (new * ratio(found, found + wrong)).sum(axis=-1) / new.sum(axis=-1)
+        precision = (new * ratio(found, found + wrong)).sum(axis=-1) / new.sum(axis=-1)
+    return np.where(wrong[:, -1] > 0, precision, np.nan)
 
 
 def _counted(truth: np.ndarray, holds: np.ndarray) -> np.ndarray:
