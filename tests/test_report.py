@@ -177,6 +177,12 @@ def test_a_photograph_keeps_its_shape_and_a_spectrogram_fills_the_room():
     assert dataclasses.replace(spectrogram, aspect=3.0).room == (0, 45, 300, 100)
 
 
+def test_an_accuracy_and_its_interval_are_said_in_one_unit(tmp_path):
+    page = page_of(KINDS["one"](tmp_path / "run"))
+    lead, trust = page.sentences[0], page.sentences[-1]
+    assert lead.endswith(" %.") and re.search(r"an accuracy between [\d.]+ % and [\d.]+ %", trust)
+
+
 def test_the_worst_groups_come_first_and_not_all_of_them():
     groups = pd.DataFrame(
         {"group": [f"g{n}" for n in range(250)], "examples": 2, "accuracy": np.arange(250) / 250}

@@ -147,7 +147,10 @@ def _model_facts(run: Run) -> dict[str, str]:
 
 def _duration(seconds: float) -> str:
     hours, rest = divmod(round(seconds), 3600)
-    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
+    minutes, rest = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _counts(run: Run, scores: AnyScores | None) -> dict[str, dict[str, float]]:

@@ -13,6 +13,8 @@ COUNTED = ("epoch", "group")
 """With which the name of an axis begins that has whole numbers only."""
 MOST_POINTS = 100
 """Of a line; one that has more is thinned out."""
+MOST_DOTS = 10
+"""Of a line; those of one that has more would run into each other."""
 MOST_LINES = 12
 """Of a chart: nobody tells more apart."""
 
@@ -184,4 +186,4 @@ def _line(name: str, points: np.ndarray, x_range, y_range, style: int) -> Line:
     up = (points[:, 1] - y_range[0]) / (y_range[1] - y_range[0])
     places = [(round(x, 1), round(y, 1)) for x, y in zip(across * WIDTH, (1 - up) * HEIGHT, strict=True)]
     path = "L".join(f"{x:g} {y:g}" for x, y in places)
-    return Line(name, f"M{path}" if path else "", places if len(places) <= 20 else [], style)
+    return Line(name, f"M{path}" if path else "", places if len(places) <= MOST_DOTS else [], style)

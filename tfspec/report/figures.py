@@ -62,7 +62,7 @@ def score_table(scores: LabelScores | SeveralScores) -> Table:
     per_class: dict[str, dict[str, Any]] = cast(Any, scores["per_class"])
     columns = {"precision": "precision", "recall": "recall", "f1": "F1", "examples": "examples"}
     if scores.get("labels") == "several":
-        columns = {"threshold": "from", "average_precision": "average precision", **columns}
+        columns = {"threshold": "threshold", "average_precision": "average precision", **columns}
     table = Table("class", *columns.values())
     for column in table.columns[1:]:
         column.justify = "right"

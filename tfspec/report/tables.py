@@ -107,10 +107,13 @@ def _trust(scores: AnyMapping) -> str:
     if not _has_interval(scores, name):
         return "No interval was computed."
     low, high = scores["intervals"][name]
-    spoken = {**ONE, **SEVERAL}[name]
+    if name == "accuracy":
+        between = f"an accuracy between {_percent(low)} and {_percent(high)}"
+    else:
+        between = f"a mean average precision between {low:.3f} and {high:.3f}"
     return (
-        f"Another set of {groups} groups would bring {'an' if name == 'accuracy' else 'a'} {spoken} between "
-        f"{low:.3f} and {high:.3f} (95 % of what is drawn anew from these groups)."
+        f"Another set of {groups} groups would bring {between} "
+        "(95 % of what is drawn anew from these groups)."
         + (" So few groups hardly tell how far others lie apart." if groups < FEW_GROUPS else "")
     )
 
@@ -170,7 +173,7 @@ def class_table(scores: AnyScores | None, counts: Mapping[str, Mapping[str, floa
     """
     measured = {"precision": "precision", "recall": "recall", "f1": "F1"}
     if scores and scores["labels"] == "several":
-        measured = {"threshold": "from", "average_precision": "average precision", **measured}
+        measured = {"threshold": "threshold", "average_precision": "average precision", **measured}
     per_class = cast(dict[str, AnyMapping], scores["per_class"] if scores else {})
     names = list(per_class) or list(dict.fromkeys(name for part in counts.values() for name in part))
     rows = [
