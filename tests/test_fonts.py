@@ -59,3 +59,6 @@ def test_what_no_font_has_is_a_sign_and_said_once(one_font, capsys):
     drawn(CUNEIFORM + "\U00012001")
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("No font of this machine has all cuneiform characters")
+    assert drawn("\U0001f438").get_text() == "\ufffd"
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("No font of this machine has all symbols")

@@ -43,17 +43,17 @@ def events_of(
     """
     if part is None or scores is None or (events := scores.get("events")) is None:
         return [], [], ""
-    pictures: list[EventPicture] = []
-    note = "" if steps is not None else "No recording is drawn: the run's pipeline, which reads it, is gone."
-    if steps is not None:
-        rule = EventRule(*(tuple(events["rule"][name]) for name in ("thresholds", "median_seconds")))
-        try:
-            reading = steps if data is None else steps.on_data(data)
-            pictures = _pictures(reading, run, asked_of(members_of(steps, run.split), part), rule)
-        except Exception as error:  # whatever a user's own pipeline or a decoder comes to
-            say(note := why_none(error))
-    names = run.classifier.class_names
-    return [event_table(events), event_class_table(events, names)], pictures, note
+    tables = [event_table(events), event_class_table(events, run.classifier.class_names)]
+    if steps is None:
+        return tables, [], "No recording is drawn: the run's pipeline, which reads it, is gone."
+    rule = EventRule(tuple(events["rule"]["thresholds"]), tuple(events["rule"]["median_seconds"]))
+    try:
+        reading = steps if data is None else steps.on_data(data)
+        asked = asked_of(members_of(steps, run.split), part)
+        return tables, _pictures(reading, run, asked, rule), ""
+    except Exception as error:  # whatever a user's own pipeline or a decoder comes to
+        say(note := why_none(error))
+        return tables, [], note
 
 
 def _pictures(steps: Steps, run: Run, asked: Asked, rule: EventRule) -> list[EventPicture]:
@@ -93,6 +93,6 @@ def _signal(steps: Steps, rows: pd.DataFrame, sample_rate: int, num_samples: int
     windows = np.concatenate([*read_signals(rows, steps.reader(), steps.validation_batch_size)])
     whole = np.zeros(num_samples, np.float32)
     for start, window in zip(rows["start"].astype(float), windows, strict=True):
-        there = whole[(begin := round(start * sample_rate)) : begin + len(window)]
+        there = whole[round(start * sample_rate) :][: len(window)]
         there[:] = window[: len(there)]
     return whole

@@ -60,14 +60,15 @@ def _family_of(character: str) -> str | None:
     for family, path in _installed():
         if ord(character) in _characters_of(path):
             return family
-    _say_missing(unicodedata.name(character, "other").split()[0].lower())
+    is_letter = character.isalpha()  # whose name begins with its script
+    _say_missing(f"{unicodedata.name(character).split()[0].lower()} characters" if is_letter else "symbols")
     return None
 
 
 @functools.cache
-def _say_missing(script: str) -> None:
+def _say_missing(what: str) -> None:
     say(
-        f"No font of this machine has all {script} characters: figures show {MISSING} for them, until such a "
+        f"No font of this machine has all {what}: figures show {MISSING} for them, until such a "
         "font is installed, such as one of the Noto family. Tables and pages show them as they are."
     )
 
