@@ -135,7 +135,7 @@ class Answers:
         return self._likeliest(self.probabilities[place])
 
     def _likeliest(self, row: np.ndarray) -> str:
-        order = np.argsort(-row, kind="stable")[:3].tolist()
+        order = [each for each in np.argsort(-row, kind="stable")[:3].tolist() if row[each] > 0]
         return ", ".join(f"{short(self.class_names[each])} {_percent(row[each])}" for each in order)
 
 

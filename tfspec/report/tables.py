@@ -85,6 +85,7 @@ def _divergence(scores: AnyMapping) -> list[str]:
     if scores.get("entropy", 0) < SURE:
         return []
     return [
+        "An example is right where the class of its largest share is the likeliest. "
         f"Kullback-Leibler divergence from the true shares: {scores['kl']:.3f} nats; that of how often each "
         f"class occurs is {scores['kl_prior']:.3f}."
     ]
@@ -176,10 +177,11 @@ def class_table(scores: AnyScores | None, counts: Mapping[str, Mapping[str, floa
         measured = {"threshold": "threshold", "average_precision": "average precision", **measured}
     per_class = cast(dict[str, AnyMapping], scores["per_class"] if scores else {})
     names = list(per_class) or list(dict.fromkeys(name for part in counts.values() for name in part))
+    digits = 0 if all(float(count).is_integer() for part in counts.values() for count in part.values()) else 1
     rows = [
         [
             short(name),
-            *(f"{part.get(name, 0):g}" for part in counts.values()),
+            *(f"{part.get(name, 0):,.{digits}f}" for part in counts.values()),
             *(number(per_class[name].get(key)) for key in measured if per_class),
         ]
         for name in names
