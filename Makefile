@@ -32,8 +32,10 @@ types: $(VENV)/installed-test
 imports: $(VENV)/installed-test
 	$(BIN)/lint-imports
 
-# What librosa compiles where it is imported first, which both processes of the tests would do at the same time.
+# What both processes of the tests, and those that they start, would otherwise compile at the same time: tfspec,
+# also where Python is told to write no bytecode, and what librosa compiles where it is imported first.
 compiled: $(VENV)/installed-test
+	$(BIN)/python -m compileall -q tfspec pipelines tests
 	$(BIN)/python -c 'import librosa, tensorflow; librosa.stft, librosa.feature.mfcc'
 
 slow: $(VENV)/installed-test

@@ -7,12 +7,17 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # there are as many processes as cores
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 from quick import is_quick
 from tones import write_tones
 
 gc.set_threshold(50_000, 20, 20)  # graphs are many objects; looking through them took a twelfth of the time
+hypothesis.settings.register_profile(
+    "tfspec", deadline=None
+)  # how long an example takes is not what is tested
+hypothesis.settings.load_profile("tfspec")
 
 
 @pytest.fixture
@@ -35,3 +40,9 @@ def pytest_collection_modifyitems(items):
         files[item.path].append(quick)
     quick_part = {path: statistics.fmean(quick) for path, quick in files.items()}
     items.sort(key=lambda item: quick_part[item.path])
+
+
+def pytest_collection_finish():
+    """Keep the collector from what the imports have made, which stays."""
+    gc.collect()
+    gc.freeze()

@@ -358,6 +358,7 @@ np.savez(f"{folder}/outputs.npz", **outputs)
 """
 
 
+@pytest.mark.slow
 def test_saved_models_load_in_a_new_process_and_predict_without_augmentation(folder):
     """The SavedModel where tfspec is not imported, the Keras model where nothing else is.
 

@@ -81,6 +81,7 @@ def test_what_a_run_leaves(run):
     )
 
 
+@pytest.mark.slow
 def test_a_run_is_what_its_folder_holds(run):
     again = Run(run.folder)
     assert pipeline_of(again).test == 2
@@ -126,7 +127,7 @@ def unlabelled(tmp_path_factory):
     return folder / "X.npy"
 
 
-@pytest.mark.parametrize("model", ["", "export/model.tflite", "export/saved_model"])
+@pytest.mark.parametrize("model", others_slow(["", "export/model.tflite", "export/saved_model"], ""))
 def test_windows_without_labels_are_predicted(run, exported, unlabelled, monkeypatch, model):
     monkeypatch.setattr(arrays, "BATCH", 16)
     table = predict_files(load_model(run.folder / model), [unlabelled])

@@ -275,6 +275,7 @@ def in_terminal(*arguments, **environment) -> str:
     return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", read.decode()).replace("\r", "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
@@ -289,6 +290,7 @@ def test_nothing_but_tfspec_speaks_in_a_terminal(run, folder, command, answer):
     assert not CHATTER.search(read), read
 
 
+@pytest.mark.slow
 def test_export_says_what_it_compared(capsys, run):
     cli.main(["export", str(run)])
     said = capsys.readouterr().out

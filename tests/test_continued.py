@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from families import others_slow
 
 from tfspec.base.errors import UserError
 from tfspec.models import (
@@ -32,7 +33,7 @@ NETWORKS = {make.__name__: make for make in (bin_statistics, conv2d, lstm, pyram
 }
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=others_slow(NETWORKS, "conv2d", "mac", "ensemble"))
 def trained(request, rng):
     """A network whose weights are nobody's start."""
     backbone = NETWORKS[request.param](SHAPE, 3)

@@ -299,6 +299,7 @@ def test_only_what_is_mixed_in_is_read_for_it(batches_per_read):
     assert len(read.rows) == 60 + num_mixed
 
 
+@pytest.mark.slow
 def test_what_is_mixed_in_goes_through_the_front_end_and_is_not_augmented(rng):
     signals = rng.standard_normal((30, 64)).astype(np.float32)
     front_end, mask = Spectrogram(16, 8), TimeMask(3)
@@ -334,6 +335,7 @@ def test_a_mixed_epoch_can_be_had_without_those_before():
     assert (epochs(0, 0, 1) != epochs(1, 0, 1)).any()
 
 
+@pytest.mark.slow
 def test_partners_are_others_in_each_epoch():
     def partners(number):
         drawn = draw_partners(MixUp(probability=1), np.arange(500), Epochs(3, number).mixing_seed())
@@ -511,6 +513,7 @@ def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
     assert len(reader.rows) == 2 * 23
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), pytest.param(2, 3, marks=pytest.mark.slow)])
 def test_slices_are_together_the_whole_batches_augmented_alike(batches_per_read, count):
     num_rows, names = 13, ["a", "b"]

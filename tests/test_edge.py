@@ -16,6 +16,7 @@ from tfspec.export.streaming_file import read_facts
 from tfspec.inference import load_streaming
 
 RATE = 16000
+pytestmark = pytest.mark.slow  # test_streaming_export, test_stream_scores and test_micro_folder stand in
 needs_arm = pytest.mark.skipif(
     not all(map(shutil.which, ("make", "arm-none-eabi-gcc", "qemu-system-arm"))),
     reason="needs make, gcc-arm-none-eabi and qemu-system-arm",

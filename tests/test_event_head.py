@@ -165,6 +165,7 @@ def test_saved_and_loaded_it_is_the_same(model, signals, tmp_path):
     np.testing.assert_array_equal(loaded.frame_probabilities(signals), model.frame_probabilities(signals))
 
 
+@pytest.mark.slow
 def test_ensembles_and_temperatures_have_frames_too(model, signals):
     both = model.with_backbone(ensemble([classifier().backbone, classifier("max").backbone], "several"))
     parts = [classifier().frame_probabilities(signals), classifier("max").frame_probabilities(signals)]

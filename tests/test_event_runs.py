@@ -69,7 +69,7 @@ def heard(tmp_path_factory):
     folder = tmp_path_factory.mktemp("events")
     write_tones(folder / "data", 14)
     truth = write_tones(folder / "others", 3, first=100)
-    run = Tones(data=folder / "data", out=folder / "run", folds=0, epochs=14).train(verbose=0)
+    run = Tones(data=folder / "data", out=folder / "run", folds=0, epochs=14, exported=False).train(verbose=0)
     return run, folder, truth
 
 
@@ -143,9 +143,11 @@ def test_any_hop_finds_the_same(heard):
     assert usual.filter(regex="^p_").sub(other.filter(regex="^p_")).abs().mean().max() < 0.05
 
 
+@pytest.mark.slow
 def test_the_exported_file_finds_the_same_without_tensorflow(heard):
     run, folder, truth = heard
     path = folder / "others" / truth["path"][0]
+    pipeline_of(run).export(run)
     expected = detect(run.classifier, path)
     code = """
 import sys

@@ -141,7 +141,7 @@ def _served(folder):
     return lambda signals: serve(signal=tf.constant(signals))["probabilities"].numpy()
 
 
-@pytest.mark.parametrize("kind", ["tflite", "keras", "saved_model"])
+@pytest.mark.parametrize("kind", others_slow(["tflite", "keras", "saved_model"], "tflite"))
 def test_several_threads_get_what_one_gets(exported, rng, kind):
     classifier, folder = exported
     probabilities = {
@@ -422,6 +422,7 @@ def test_quantised_files_are_small_and_have_builtin_operators_only():
     assert sizes["int8"] == pytest.approx(sizes["dynamic"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_parts_with_loops_of_their_own_are_chained(tmp_path, rng):
     keras.utils.set_random_seed(0)
     recurrent = keras.layers.LSTM(8, return_sequences=True)

@@ -209,6 +209,7 @@ def test_polarity_turns_half_of_the_signals():
     assert {*turned} == {-1, 1} and abs(turned.mean()) < 0.15
 
 
+@pytest.mark.slow
 @hypothesis.given(
     st.sampled_from([BandPass, Shelf, Reverberation, GainDrift, Clipping, PacketLoss]),
     st.integers(0, 3),

@@ -232,6 +232,7 @@ def test_eager_graph_xla_dataset_and_model_agree(name):
     assert_same(model(x), eager)
 
 
+@pytest.mark.slow
 @each_kind_of_front_end
 def test_blocks_make_no_difference(name, monkeypatch):
     layer, x, whole = example(name)

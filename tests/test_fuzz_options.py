@@ -120,7 +120,7 @@ def test_any_values_of_all_fields_together(pipeline):
 @pytest.mark.parametrize("name", PIPELINES)
 def test_any_option_of_a_pipeline_on_the_command_line(name):
     options = st.sampled_from([field.name for field in dataclasses.fields(PIPELINES[name])])
-    settings(QUICK, max_examples=15)(
+    settings(QUICK, max_examples=6)(
         given(st.data(), options)(lambda data, option: _parse_any(PIPELINES[name], data, option))
     )()
 

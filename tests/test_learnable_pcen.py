@@ -151,6 +151,7 @@ def trained():
     return Classifier(front_end, backbone, ["no", "yes"], (SAMPLES,), RATE), history.history["loss"]
 
 
+@pytest.mark.slow
 def test_parameters_move_and_the_loss_falls(trained):
     classifier, losses = trained
     assert losses[-1] < 0.7 * losses[0]

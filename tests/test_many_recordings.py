@@ -172,6 +172,7 @@ def test_the_page_escapes_names_and_asks_no_network(out):
     assert "hour 6: 900" in text  # one event in 4 s
 
 
+@pytest.mark.slow
 def test_a_page_of_many_stays_small(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-1, 1, 24000 * 8), 24000)
     names = [f"class {i}" for i in range(60)]

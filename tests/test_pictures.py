@@ -274,6 +274,7 @@ def test_a_kill_while_parsing_leaves_nothing_that_is_taken_for_a_table(path):
     assert len(labels) == 3
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_table(path):
     peaks = []
     for num in (20, 20, 120):  # the first time loads modules

@@ -63,6 +63,7 @@ def run(trained):
     return trained[0]
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_nothing_is_to_be_said(trained):
     assert trained[1] == ""
 
@@ -303,6 +304,7 @@ def test_features_that_fit_into_memory_leave_nothing_on_disk(run):
     assert not (run.folder.parent / "features").exists()
 
 
+@pytest.mark.slow
 def test_prepared_features_are_those_that_training_uses(tones, tmp_path, monkeypatch):
     options = {**OPTIONS, "data": tones, "feature_store": tmp_path / "kept"}
     store = SpeechCommands(**options).prepare()

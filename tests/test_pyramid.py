@@ -103,6 +103,7 @@ def test_training_normalises_and_remembers_as_pytorch_does(published, features):
     np.testing.assert_allclose(variance, GOLDEN["running_var_0"], rtol=1e-4)
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=12, deadline=None)
 @hypothesis.given(frames=st.integers(1, 90), bins=st.integers(1, 90), channels=st.integers(1, 4))
 def test_any_size(frames, bins, channels):

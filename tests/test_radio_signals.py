@@ -104,6 +104,7 @@ def test_the_seed_of_the_data_and_that_of_the_run_are_two_things(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_other_tables_and_folders_are_scored(run, table, folder, drawn):
     of_table, of_folder = pipeline_of(run).evaluate(run, table), pipeline_of(run).evaluate(run, folder)
     assert of_table["examples"] == of_folder["examples"] == NUM
@@ -117,6 +118,7 @@ def test_other_tables_and_folders_are_scored(run, table, folder, drawn):
     np.testing.assert_allclose(by_table[columns], by_folder[columns], atol=0.05)
 
 
+@pytest.mark.slow
 def test_single_pictures_are_classified(run, folder):
     files = sorted(folder.rglob("*.png"))[:3]
     pipeline_of(run).evaluate(run, folder)

@@ -345,6 +345,7 @@ def test_the_test_part_is_held_to_the_thresholds_of_the_validation_part(run):
         np.testing.assert_array_equal(holds, table[f"p_{name}"] >= threshold)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_its_folder(run):
     (run.folder / "metrics.json").rename(run.folder / "before.json")
     pipeline_of(run).resume(Run(run.folder), verbose=0)

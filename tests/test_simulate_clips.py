@@ -22,6 +22,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.flac"))
 
 
+@pytest.mark.slow
 def test_species_and_places_take_turns(folder):
     heard = [(name.split("/")[0], name.split("/")[1][:7]) for name in names(folder)]
     assert {each: heard.count(each) for each in heard} == {

@@ -29,6 +29,7 @@ def boxes(folder, table: str) -> pd.DataFrame:
 # The layout
 
 
+@pytest.mark.slow
 def test_the_tables_fit_the_recordings(forest):
     for part, recordings in (("train", 6), ("test", 2)):
         manifest = list_annotations(forest / f"{part}_tp.csv", forest / part, slice_seconds=10)

@@ -116,6 +116,7 @@ def test_tensorflows_own_reader_reads_the_same(filled):
     assert description["shape"] == list(filled.signal_shape) and description["rows"] == len(records)
 
 
+@pytest.mark.slow
 def test_training_batches_are_those_of_an_array_and_resume(filled):
     manifest, array = frame(), ArrayReader(filled(frame()))
     shares = pd.DataFrame({"a": manifest["label"] == "a", "b": manifest["label"] == "b"}).astype(float)
@@ -269,6 +270,7 @@ def test_packages_of_any_environment_are_known_by_their_versions(tmp_path, monke
     assert list(code_of([own])) == [(tmp_path / "own_layers.py").read_bytes()]
 
 
+@pytest.mark.slow
 def test_windows_and_arrays_have_identities(tmp_path, rng):
     windows = rng.standard_normal((70, 64, 3)).astype(np.float32)
     np.save(tmp_path / "X.npy", windows)

@@ -164,6 +164,7 @@ def test_the_curve_has_the_scores_of_each_threshold(folder, streams):
     assert [row["false_rejects_low"], row["false_rejects_high"]] == scores["false_rejects_interval"]
 
 
+@pytest.mark.slow
 def test_each_class_has_the_threshold_that_misses_least_within_the_budget():
     """Of one class false accepts are nearly as sure as events; the other one is doubtful, and clean."""
     hops, events = 3600, [*range(100, 3500, 100)]

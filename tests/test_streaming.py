@@ -118,11 +118,12 @@ def test_a_stream_gives_what_its_last_clip_gives(features, network, padding):
     assert_streams(_classifier(features, network, padding, 1.37 if long else 1.0), phase=0)
 
 
-@pytest.mark.parametrize("phase", [53, 111])
+@pytest.mark.parametrize("phase", others_slow([53, 111], 53))
 def test_hops_may_begin_anywhere(phase):
     assert_streams(_classifier(seconds=0.8765), phase)
 
 
+@pytest.mark.slow
 @settings(few_examples, max_examples=4)  # each makes two models
 @given(st.integers(9600, 14000), st.integers(0, 319), st.sampled_from(["valid", "causal"]))
 def test_clips_of_any_length(samples, phase, padding):
@@ -193,7 +194,7 @@ def test_a_hop_of_another_length_is_refused():
         streaming.step(np.zeros((1, 100), np.float32), streaming.first_states())
 
 
-@pytest.fixture(scope="module", params=["none", "int8"])
+@pytest.fixture(scope="module", params=others_slow(["none", "int8"], "int8"))
 def exported(request, tmp_path_factory):
     """A folder, the classifier, and what parity.json says of the stream."""
     classifier = _classifier()

@@ -71,6 +71,7 @@ def test_each_has_its_own_rate_whatever_its_neighbours_are(rng):
     np.testing.assert_array_equal(together[1], signal[1])
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=15, deadline=None)
 @hypothesis.given(
     batch=st.integers(0, 3),

@@ -323,6 +323,7 @@ def test_pitch_in_a_dataset(batch):
     np.testing.assert_allclose(received, pitch_shift(*batch, 512), atol=1e-6)
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=15, deadline=None)
 @hypothesis.given(
     batch=st.integers(0, 3),

@@ -142,6 +142,7 @@ def test_logits_are_those_of_keras_network_on_the_picture(network, channels, rng
     np.testing.assert_allclose(backbone(features), logits, rtol=1e-3, atol=1e-3 * np.abs(logits).max())
 
 
+@pytest.mark.slow
 def test_an_earlier_layer_can_be_pooled(features):
     name = "block_3_expand_relu"
     backbone = transfer("mobilenet_v2", SHAPE, 5, None, last_layer=name)
@@ -171,6 +172,7 @@ def test_other_channels_start_as_their_mean_and_can_learn(channels, rng):
     assert several.trainable_weights[0].path.startswith("colours")
 
 
+@pytest.mark.slow
 @one_now_others_slow
 def test_any_number_of_frames(network, rng):
     backbone = transfer(network, (None, 64, 1), 5, None)
@@ -290,6 +292,7 @@ def test_real_weights_are_those_that_keras_loads(features):
     np.testing.assert_allclose(base(picture), expected(picture), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @one_now_others_slow
 @pytest.mark.parametrize(
     ("suffix", "kind"), others_slow([(".h5", str), (".weights.h5", Path)], (".weights.h5", Path))

@@ -243,6 +243,7 @@ def peak_kilobytes(path: Path, windows: int) -> int:
     return field("VmHWM") - before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measured as Linux does")
 def test_twenty_gigabytes_take_no_more_memory_than_two_hundred_megabytes(tmp_path):
     if shutil.disk_usage(tmp_path).free < 2**30:
