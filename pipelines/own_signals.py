@@ -12,8 +12,8 @@ from tfspec.base.model import Labels
 from tfspec.base.options import AnyCount, Expression, Fraction, Name, Range
 from tfspec.base.progress import say
 from tfspec.data.groups import Proposal, groups_of, proposals
+from tfspec.data.label_targets import labels_of
 from tfspec.data.splits import folds, group_names, split_by_group, strata, with_only_trained
-from tfspec.data.targets import labels_of
 from tfspec.experiment.export import export_run
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.export.parity import ParityError

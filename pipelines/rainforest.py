@@ -16,7 +16,7 @@ from tfspec.augment.waveform import CURVES, Curve
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Count, Dropout, Range, Rate, Ratio, Share
 from tfspec.data.balance import balanced_order, sample_weights
-from tfspec.data.targets import targets
+from tfspec.data.label_targets import targets
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.models import transfer
 from tfspec.pipelines.annotated import AnnotatedRecordings

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from tfspec.base.options import Hertz, Name, Range
 from tfspec.base.progress import bar
 from tfspec.data.balance import sample_weights
+from tfspec.data.label_targets import label_indices
 from tfspec.data.sources.windows import (
     RUN_BYTES,
     RUNS,
@@ -17,7 +18,6 @@ from tfspec.data.sources.windows import (
     list_windows,
     shuffled_runs,
 )
-from tfspec.data.targets import label_indices
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.scores.smoothing import smooth
 

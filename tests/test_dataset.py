@@ -14,12 +14,12 @@ from tfspec.augment import Augmentation, Gain, MixUp, TimeMask
 from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
 from tfspec.data.epochs import Epochs
+from tfspec.data.label_targets import label_indices, targets
 from tfspec.data.plan import draw_partners
-from tfspec.data.precompute import precompute
+from tfspec.data.precomputed import precompute
 from tfspec.data.readers import ArrayReader, AudioReader
 from tfspec.data.slices import BatchSlice
 from tfspec.data.sources.class_folders import from_class_folders
-from tfspec.data.targets import label_indices, targets
 from tfspec.frontends import MFCC, Spectrogram
 
 NAMES = ["a", "b", "c"]

@@ -13,6 +13,7 @@ from checking import check_folder
 
 from tfspec.base.errors import UserError
 from tfspec.base.text import text_problem
+from tfspec.data.label_targets import label_indices, targets
 from tfspec.data.problems import name_problems
 from tfspec.data.sources.annotations import from_annotations, list_annotations
 from tfspec.data.sources.class_folders import from_class_folders
@@ -20,7 +21,6 @@ from tfspec.data.sources.mixtures import class_columns, list_mixtures, write_pre
 from tfspec.data.sources.picture_folders import list_pictures
 from tfspec.data.sources.windows import DICTIONARY, list_windows
 from tfspec.data.splits import draw_groups
-from tfspec.data.targets import label_indices, targets
 from tfspec.experiment.splitting import usable
 from tfspec.pipelines import SpeechCommands
 

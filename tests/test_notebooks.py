@@ -228,7 +228,7 @@ def test_the_wheel_holds_the_pipelines(fresh):
     folder, python = fresh
     subprocess.run([python, "-m", "pip", "install", "--quiet", *folder.glob("*.whl")], check=True)
     help_text = subprocess.run(
-        [python.with_name("tfspec"), "train", "capture24", "--help"],
+        [python.with_name("tfspec"), "train", "capture24", "--help-all"],
         cwd=folder,
         capture_output=True,
         check=True,

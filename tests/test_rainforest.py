@@ -11,7 +11,7 @@ from scenes import HERTZ, RATE, write_scenes
 from skimage.transform import resize
 
 from tfspec import UserError, load_model
-from tfspec.data.targets import targets
+from tfspec.data.label_targets import targets
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.splitting import checked_split, described, folds_of, usable

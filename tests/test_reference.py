@@ -12,6 +12,8 @@ from test_noise import octave_slope
 
 from tfspec import augment
 from tfspec.augment import reference
+from tfspec.frontends import reference as features
+from tfspec.pipelines import Rainforest, SpeechCommands
 
 RATE = 16_000
 NAMES = [
@@ -144,3 +146,24 @@ def test_wrong_arguments_are_refused():
         reference.VolumeControl(curves=["tangent"])
     with pytest.raises(ValueError, match=r"one signal, \(samples,\). Received: shape \(2, 5\)"):
         reference.Gain()(np.zeros((2, 5)), RATE)
+
+
+@pytest.mark.parametrize(
+    ("feature", "preset", "options"),
+    [
+        (features.stft, SpeechCommands, {"features": "stft"}),
+        (features.mfcc, SpeechCommands, {"features": "mfcc"}),
+        (features.mel_picture, Rainforest, {"sample_rate": 32_000}),
+    ],
+)
+def test_features_are_those_of_the_published_front_ends(feature, preset, options, clip):
+    pipeline = preset.preset("published", data="data", **options)
+    signal = np.tile(clip, 10)  # as long as a slice of rainforest's
+    received = feature(signal, pipeline.sample_rate)
+    assert received.dtype == np.float32
+    expected = pipeline.front_end()(signal[np.newaxis])[0]
+    np.testing.assert_allclose(received, expected, atol=0.01, rtol=1e-3)
+
+
+def test_the_picture_of_silence_is_zeros():
+    np.testing.assert_array_equal(features.mel_picture(np.zeros(48_000), 48_000), np.zeros((563, 128, 1)))

@@ -18,7 +18,7 @@ from tfspec.augment import Augmentation, MixUp
 from tfspec.cli import main as cli
 from tfspec.cli import summaries
 from tfspec.data import ArrayReader, Epochs, SignalSequence, make_dataset
-from tfspec.data.targets import targets
+from tfspec.data.label_targets import targets
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.frontends import Spectrogram

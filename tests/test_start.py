@@ -1,6 +1,8 @@
 """What is imported when: the command line answers at once, and importing tfspec changes nothing."""
 
+import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import pytest
 import soundfile
 
 import tfspec
+from tfspec.data.sources import simulate
 from tfspec.export import export
 from tfspec.frontends import Spectrogram
 from tfspec.models import Classifier, conv2d
@@ -128,3 +131,11 @@ def test_many_front_ends_do_not_make_tensorflow_warn_of_traces(caplog):
         for _ in range(12):
             Spectrogram(128, 128)(np.zeros((1, 1000), np.float32))
     assert "retracing" not in caplog.text
+
+
+@pytest.mark.parametrize("package", [tfspec, tfspec.data, tfspec.export, simulate])
+def test_no_module_hides_what_its_package_gives_under_the_same_name(package):
+    """As Python puts an imported module into its package, over names that come when asked for."""
+    modules = {module.name for module in pkgutil.iter_modules(package.__path__)} & {*package.__all__}
+    homes = {name: importlib.import_module(f"{package.__name__}.{name}") for name in modules}
+    assert not [name for name, home in homes.items() if hasattr(home, name)]

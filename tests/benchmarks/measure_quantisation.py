@@ -22,9 +22,9 @@ from ai_edge_litert.interpreter import Interpreter
 from machine import give_table
 
 from tfspec.data import make_dataset
+from tfspec.data.label_targets import label_indices
 from tfspec.data.readers import AudioReader
 from tfspec.data.sources.class_folders import from_class_folders
-from tfspec.data.targets import label_indices
 from tfspec.experiment.export import CALIBRATION_SIGNALS
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run

@@ -22,7 +22,7 @@ from machine import give_table
 from scipy import signal, stats
 from sklearn.ensemble import RandomForestClassifier
 
-from tfspec.data.targets import label_indices
+from tfspec.data.label_targets import label_indices
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.pipelines import Capture24

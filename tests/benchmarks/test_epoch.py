@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfspec.data import make_dataset
 from tfspec.data.epochs import Epochs
-from tfspec.data.precompute import precompute
+from tfspec.data.precomputed import precompute
 from tfspec.data.readers import ArrayReader
 from tfspec.frontends import MFCC, Decibel, Spectrogram, Standardize
 from tfspec.models import conv2d, lstm

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from tfspec.data.balance import balanced_order, class_weights, sample_weights
     from tfspec.data.batches import make_dataset, read_batches
     from tfspec.data.epochs import Epochs, Order
-    from tfspec.data.precompute import precompute
+    from tfspec.data.label_targets import label_indices, targets
+    from tfspec.data.precomputed import precompute
     from tfspec.data.readers import ArrayReader, AudioReader, Reader
     from tfspec.data.sequence import SignalSequence
     from tfspec.data.slices import BatchSlice
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     )
     from tfspec.data.splits import draw_groups, folds, shared_groups, split_by_file, split_by_group
     from tfspec.data.store import FeatureStore
-    from tfspec.data.targets import label_indices, targets
 
 __all__ = [
     "ArrayReader",
@@ -71,15 +71,15 @@ __getattr__, __dir__ = lazy(
         "folds": "tfspec.data.splits:folds",
         "from_class_folders": "tfspec.data.sources.class_folders:from_class_folders",
         "inspect_class_folders": "tfspec.data.sources.class_folders:inspect_class_folders",
-        "label_indices": "tfspec.data.targets:label_indices",
+        "label_indices": "tfspec.data.label_targets:label_indices",
         "list_class_folders": "tfspec.data.sources.class_folders:list_class_folders",
         "make_dataset": "tfspec.data.batches:make_dataset",
-        "precompute": "tfspec.data.precompute:precompute",
+        "precompute": "tfspec.data.precomputed:precompute",
         "read_batches": "tfspec.data.batches:read_batches",
         "sample_weights": "tfspec.data.balance:sample_weights",
         "shared_groups": "tfspec.data.splits:shared_groups",
         "split_by_file": "tfspec.data.splits:split_by_file",
         "split_by_group": "tfspec.data.splits:split_by_group",
-        "targets": "tfspec.data.targets:targets",
+        "targets": "tfspec.data.label_targets:targets",
     },
 )

@@ -11,8 +11,8 @@ import tensorflow as tf
 from tfspec.base.frames import Frames
 from tfspec.base.model import Labels
 from tfspec.data.frame_targets import FrameTargets
+from tfspec.data.label_targets import targets
 from tfspec.data.readers import Reader
-from tfspec.data.targets import targets
 
 Take = Callable[[Sequence[tf.Tensor], Sequence[tf.DType]], Sequence[tf.Tensor]]
 """Does in a graph what `Examples.take` does: from positions and the types of what is wanted to these."""

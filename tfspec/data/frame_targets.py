@@ -11,7 +11,7 @@ import pandas as pd
 from tfspec.augment.augmentation import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.frames import Frames
-from tfspec.data.targets import targets
+from tfspec.data.label_targets import targets
 
 COLUMN = "events"
 """Column of a manifest that tells what is heard when."""

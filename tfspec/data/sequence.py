@@ -21,7 +21,7 @@ from tfspec.data.plan import Draws, draw_partners
 from tfspec.data.readers import Reader
 from tfspec.data.stages import apply_layers
 
-# Takes (samples,) and the sample rate and gives (samples,), as those of audiomentations do.
+# Takes (samples,) and the sample rate and gives (samples,), as those of audiomentations do, or features.
 Transform = Callable[[np.ndarray, int | None], np.ndarray]
 
 
@@ -57,7 +57,8 @@ class SignalSequence(keras.utils.PyDataset):
         front_end: layer from signals to features.
         epochs: as in `make_dataset`.
         transform: changes one signal, before the layers: called with (samples,) and the reader's sample rate,
-            gives (samples,). Whether it is random, and from which seed, is its own affair.
+            gives (samples,), or features where nothing else makes them. Whether it is random, and from which
+            seed, is its own affair.
         augmentation: as in `make_dataset`; what is mixed in is not transformed either.
         sample_weight: as in `make_dataset`.
         labels: as in `make_dataset`.

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from tfspec.base.errors import UserError
 from tfspec.base.model import HALF, Labels
 from tfspec.data.epochs import Epochs
+from tfspec.data.label_targets import targets
 from tfspec.data.plan import Draws
 from tfspec.data.stages import apply_layers
-from tfspec.data.targets import targets
 from tfspec.experiment.members import check_finished, members_of
 from tfspec.experiment.predicting import asked_of, load_members, probabilities, readable
 from tfspec.experiment.run import Run, Scored

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries
 from tfspec.base.model import HALF
+from tfspec.data.label_targets import targets
 from tfspec.data.splits import UNANSWERED
-from tfspec.data.targets import targets
 from tfspec.experiment.drawing import examples_of
 from tfspec.experiment.events import evaluate_events
 from tfspec.experiment.members import check_finished, members_of

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError
 from tfspec.base.progress import bar
-from tfspec.data.precompute import precompute
+from tfspec.data.precomputed import precompute
 from tfspec.data.readers import Reader
 from tfspec.data.store import FeatureStore, Source
 from tfspec.experiment.members import members_of

@@ -14,8 +14,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.progress import say
 from tfspec.base.text import shown
+from tfspec.data.label_targets import targets
 from tfspec.data.splits import group_names
-from tfspec.data.targets import targets
 from tfspec.experiment.clips import clips_of, why_none
 from tfspec.experiment.event_pages import events_of
 from tfspec.experiment.members import check_finished, members_of

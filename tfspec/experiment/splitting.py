@@ -7,9 +7,9 @@ import pandas as pd
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.progress import say
 from tfspec.base.text import excerpt, shown
+from tfspec.data.label_targets import targets
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import UNANSWERED, group_names, shared_groups
-from tfspec.data.targets import targets
 from tfspec.experiment.steps import Kind, Steps
 from tfspec.scores.predictions import SEPARATOR
 

@@ -14,10 +14,10 @@ from tfspec.audio.recordings import recording_names
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
 from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.label_targets import ROUNDING
 from tfspec.data.problems import with_problems
 from tfspec.data.splits import UNANSWERED
 from tfspec.data.tables import read_csv, to_numbers
-from tfspec.data.targets import ROUNDING
 
 SUBMISSION = "submission.csv"
 TABLES = {"train": "train_answer.csv", "test": "test_answer.csv", UNANSWERED: SUBMISSION}
