@@ -18,6 +18,7 @@ from tfspec.augment import (
     TimeMask,
     Warp,
 )
+from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Rate, Ratio
 from tfspec.base.progress import say
 from tfspec.inference.loading import load_model
@@ -53,6 +54,14 @@ class SmallData(Pretrained, Regularised, OwnSignals):
     augment: tuple[Literal["shift", "response", "masks"], ...] = ("shift", "response", "masks")
     """What changes the training examples at random: they begin earlier or later; another microphone
     and room; bands and stretches of time are masked."""
+
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        if self.network == "residual" and isinstance(self.weights, Path):
+            raise UserError(
+                f"The residual network has no weights to begin with: give --network. Received: {self.weights}"
+            )
 
     @property
     def knows_something(self) -> bool:

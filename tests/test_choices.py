@@ -46,7 +46,7 @@ def test_windows_cover_every_recording(seconds, window):
 
 
 def test_what_is_cut_or_padded_is_counted():
-    assert described_fit(pd.Series(np.ones(3)), 1.0) == "none of 3 recordings is cut or padded"
+    assert described_fit(pd.Series(np.ones(3)), 1.0) == "none of 3 is cut or padded"
     assert described_fit(pd.Series([0.5, 1.0, 3.0, 2.0]), 1.0) == (
-        "2 of 4 recordings are cut by up to 2.00 s, 1 of 4 recordings are padded by up to 0.50 s"
+        "2 of 4 are cut by up to 2.00 s, 1 of 4 are padded by up to 0.50 s"
     )

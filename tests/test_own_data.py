@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -158,7 +159,7 @@ def test_long_recordings_are_cut_into_windows_and_scored_whole(tmp_path, capsys)
 def test_what_is_cut_is_said(tmp_path, capsys):
     steps = OwnRecordings(data=write_class_folders(tmp_path / "a"), clip_seconds=0.4)
     checked_split(steps)
-    assert "12 of 12 recordings are cut by up to 0.10 s" in capsys.readouterr().out
+    assert "12 of 12 are cut by up to 0.10 s" in capsys.readouterr().out
 
 
 def test_a_class_of_one_group_stops_and_says_what_works(tmp_path):
@@ -190,9 +191,11 @@ def test_a_last_layer_learns_on_a_network_of_other_peoples(tmp_path):
     assert steps.backbone(features.shape[1:], 2)(features).shape == (2, 2)
 
 
-def test_only_what_has_weights_can_be_frozen():
+def test_only_what_has_weights_can_begin_with_them_or_be_frozen():
     with pytest.raises(UserError, match="Only a network with weights"):
         OwnRecordings(frozen=True)
+    with pytest.raises(UserError, match=r"has no weights to begin with.*Received: nosuch\.h5"):
+        OwnRecordings(weights=Path("nosuch.h5"))
 
 
 def test_noise_is_a_tenth_of_what_windows_have(tmp_path):

@@ -36,7 +36,7 @@ def usual_length(seconds: pd.Series) -> float:
     """Choose the length of a clip.
 
     Args:
-        seconds: (recordings,) lengths.
+        seconds: (examples,) lengths.
 
     Returns:
         That of the longest recording, or the 98th percentile where the longest ones are more than a fourth
@@ -72,19 +72,19 @@ def in_windows(recordings: pd.DataFrame, window_seconds: float) -> pd.DataFrame:
 
 
 def described_fit(seconds: pd.Series, clip_seconds: float) -> str:
-    """Say how many recordings are cut or padded to a length, and by how much.
+    """Say how many recordings, or stretches of them, are cut or padded to a length, and by how much.
 
     Args:
-        seconds: (recordings,) lengths.
+        seconds: (examples,) lengths.
         clip_seconds: of a clip.
 
     Example:
         >>> described_fit(pd.Series([0.5, 1.0, 1.5]), 1.0)
-        '1 of 3 recordings are cut by up to 0.50 s, 1 of 3 recordings are padded by up to 0.50 s'
+        '1 of 3 are cut by up to 0.50 s, 1 of 3 are padded by up to 0.50 s'
     """
     over = seconds - clip_seconds
     cut, padded = over[over > 0.005], -over[over < -0.005]
-    many = f"of {len(seconds)} recordings"
+    many = f"of {len(seconds)}"
     said = [
         f"{len(changed)} {many} {verb} by up to {changed.max():.2f} s"
         for verb, changed in (("are cut", cut), ("are padded", padded))

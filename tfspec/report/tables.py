@@ -114,7 +114,7 @@ def _trust(scores: AnyMapping) -> str:
         between = f"a mean average precision between {low:.3f} and {high:.3f}"
     return (
         f"Another set of {groups} groups would bring {between} "
-        "(95 % of what is drawn anew from these groups)."
+        "(95% of what is drawn anew from these groups)."
         + (" So few groups hardly tell how far others lie apart." if groups < FEW_GROUPS else "")
     )
 
@@ -319,7 +319,7 @@ def export_table(parity: Mapping[str, AnyMapping]) -> Table:
         rows.append(
             [
                 FILES.get(name, name),
-                "" if same is None else f"{100 * same:.2f} %",
+                "" if same is None else f"{100 * same:.2f}%",
                 f"{found['largest_difference']:.1e}" if "largest_difference" in found else "",
                 f"{found['hops']} hops" if "hops" in found else str(found.get("signals", "")),
                 f"{found['bytes'] / 1000:,.0f} kB" if "bytes" in found else "",
@@ -392,4 +392,4 @@ def number(value: Any) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
