@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -118,8 +119,10 @@ class WindowSpectra(Windows):
 
     def picture(self, signal, features):
         """Draw the spectrogram of the vector's length."""
-        longest = max(self.frame_lengths)
-        layers = keras.Sequential([VectorNorm(), self._log_spectrogram(longest)])
-        image = np.asarray(layers(signal[np.newaxis]))[0, ..., 0].T
-        hertz = Spectrogram(longest).bin_frequencies(self.sample_rate)[: len(image)]
+        image = np.asarray(self._spectrogram_of_length(signal[np.newaxis]))[0, ..., 0].T
+        hertz = Spectrogram(max(self.frame_lengths)).bin_frequencies(self.sample_rate)[: len(image)]
         return Picture(image, "time", "frequency", hertz)
+
+    @functools.cached_property
+    def _spectrogram_of_length(self) -> keras.Sequential:
+        return keras.Sequential([VectorNorm(), self._log_spectrogram(max(self.frame_lengths))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import keras
@@ -200,14 +201,15 @@ class Equalize(FloatLayer):
         """Equalise each example."""
         features = tf.cast(features, tf.float32)
         shape = tf.shape(features)
-        values = tf.reshape(features, [shape[0], tf.reduce_prod(shape[1:]), 1])
-        quantiles = self._quantiles(values[..., 0])
-        lower, upper = quantiles[:, tf.newaxis, :-1], quantiles[:, tf.newaxis, 1:]
-        extent = upper - lower
-        inside = tf.clip_by_value((values - lower) / tf.where(extent > 0, extent, 1.0), 0.0, 1.0)
-        passed = tf.where(extent > 0, inside, 0.5 + 0.5 * tf.sign(values - lower))
-        equalized = self.STEP * tf.reduce_sum(passed, -1) - self.LIMIT
-        return tf.ensure_shape(tf.reshape(equalized, shape), features.shape)
+        values = tf.reshape(features, [shape[0], tf.reduce_prod(shape[1:])])
+        quantiles = self._quantiles(values)
+        equalized = self.STEP * tf.add_n(
+            [
+                _passed(values, *ends)
+                for ends in itertools.pairwise(tf.split(quantiles, quantiles.shape[1], 1))
+            ]
+        )
+        return tf.ensure_shape(tf.reshape(equalized - self.LIMIT, shape), features.shape)
 
     def _quantiles(self, values):
         """Return (batch, 15) of (batch, values), the smallest and the largest included."""
@@ -223,6 +225,17 @@ class Equalize(FloatLayer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+
+def _passed(values, lower, upper):
+    """Return how much of the way from one quantile to the next each value has behind it, (batch, values).
+
+    Where both are the same, all of it above, nothing below, and half of it right there. One stretch at a time
+    stays in the cache, where all at once took several times as long.
+    """
+    extent = upper - lower
+    inside = tf.clip_by_value((values - lower) / tf.where(extent > 0, extent, 1.0), 0.0, 1.0)
+    return tf.where(extent > 0, inside, 0.5 + 0.5 * tf.sign(values - lower))
 
 
 @keras.saving.register_keras_serializable("tfspec")
