@@ -78,7 +78,7 @@ def _fails(capsys, *arguments) -> str:
         (["train", "nope.py"], "No such file: nope.py"),
         (["train", "speech_commands"], "No such folder: data. Give yours, --data FOLDER, or --download"),
         (["train", "speech_commands", "--data", "nowhere"], "No such folder: nowhere"),
-        (["train", "speech_commands", "--data", ".", "--epochs", "many"], "--epochs"),
+        (["train", "speech_commands", "--data", ".", "--epochs", "many"], "epochs"),
         (["train", "speech_commands", "--data", ".", "--epochs", "0"], "epochs"),
         (["train", "speech_commands", "--data", ".", "--no-such-option", "1"], "no-such-option"),
         (["train", "speech_commands", "--data", ".", "--sample-rate", "10000000"], "do not go together"),
