@@ -6,8 +6,6 @@ import platform
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 RESULTS = "TFSPEC_RESULTS"
 """Variable of the environment by which all.py tells a measuring script where the rows of its tables go."""
 
@@ -25,13 +23,6 @@ def described() -> str:
     """Describe the machine as it is: processor, cores, and how many processes wanted one of late."""
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return f"{processor()}, {os.cpu_count()} cores{load}, Python {platform.python_version()}"
-
-
-def print_table(rows: list[dict]) -> None:
-    """Print rows as a table in Markdown, and what they were measured on."""
-    table = pd.DataFrame(rows)
-    print(f"{described()}\n")
-    _print_lines([list(table.columns), *table.astype(str).to_numpy().tolist()])
 
 
 def give_table(name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

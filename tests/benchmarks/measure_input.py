@@ -15,7 +15,7 @@ from statistics import median
 import keras
 import tensorflow as tf
 from defaults import defaults
-from machine import print_table
+from machine import described, give_table
 
 from tfspec import Pipeline
 from tfspec.data import Epochs
@@ -77,7 +77,10 @@ def main(names: list[str]) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         pipelines = defaults(Path(folder))
-        print_table([{"pipeline": name, **measure(pipelines[name])} for name in names or pipelines])
+        measured = {name: measure(pipelines[name]) for name in names or pipelines}
+    print(described())
+    columns = next(iter(measured.values()))
+    give_table("scale_2", ["pipeline", *columns], [[name, *row.values()] for name, row in measured.items()])
 
 
 if __name__ == "__main__":
