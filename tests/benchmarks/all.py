@@ -63,8 +63,12 @@ class Measurement:
 
 
 MEASUREMENTS = (
-    Measurement("tests/benchmarks/measure_serving.py", ("scale_1",), 5),
-    Measurement("tests/benchmarks/measure_input.py", ("scale_2",), 10),
+    Measurement("tests/benchmarks/measure_serving.py", ("scale_1",), 3),
+    Measurement(
+        "tests/benchmarks/measure_input.py recordings speech_commands capture24 radio_signals overlapped_speech",
+        ("scale_2",),
+        4,
+    ),
     Measurement("tests/benchmarks/measure_networks.py", ("networks_3",), 3),
     Measurement(
         "tests/benchmarks/measure_quantisation.py DATA/speech_commands",

@@ -53,7 +53,7 @@ def measure(pipeline: Pipeline) -> dict[str, str]:
         batches = [batch for batch in own.take(2 * STEPS) if len(batch[0]) == steps.batch_size][:STEPS]
         in_memory = tf.data.Dataset.from_tensor_slices(tuple(map(tf.stack, zip(*batches, strict=True))))
         phase = recipe.phases[-1]
-        network = steps.backbone(batches[0][0].shape[1:], len(names))
+        network = member.steps.backbone(batches[0][0].shape[1:], len(names))
         network.compile(recipe.optimizer(phase.rates(STEPS)), recipe.loss, metrics=list(recipe.metrics))
         times = {"own": [], "in_memory": []}
         sources = {"own": own if own.cardinality() < 0 else own.repeat(), "in_memory": in_memory.repeat()}
