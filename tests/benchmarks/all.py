@@ -65,7 +65,8 @@ class Measurement:
 MEASUREMENTS = (
     Measurement("tests/benchmarks/measure_serving.py", ("scale_1",), 3),
     Measurement(
-        "tests/benchmarks/measure_input.py recordings speech_commands capture24 radio_signals overlapped_speech",
+        "tests/benchmarks/measure_input.py recordings speech_commands capture24 "
+        "radio_signals overlapped_speech",
         ("scale_2",),
         4,
     ),
