@@ -14,9 +14,8 @@ from quick import is_quick
 from tones import write_tones
 
 gc.set_threshold(50_000, 20, 20)  # graphs are many objects; looking through them took a twelfth of the time
-hypothesis.settings.register_profile(
-    "tfspec", deadline=None
-)  # how long an example takes is not what is tested
+# How long an example takes is not what is tested, and with other work beside it may take long
+hypothesis.settings.register_profile("tfspec", deadline=None)
 hypothesis.settings.load_profile("tfspec")
 
 
