@@ -180,7 +180,7 @@ def test_a_photograph_keeps_its_shape_and_a_spectrogram_fills_the_room():
 def test_an_accuracy_and_its_interval_are_said_in_one_unit(tmp_path):
     page = page_of(KINDS["one"](tmp_path / "run"))
     lead, trust = page.sentences[0], page.sentences[-1]
-    assert lead.endswith(" %.") and re.search(r"an accuracy between [\d.]+ % and [\d.]+ %", trust)
+    assert lead.endswith("%.") and re.search(r"an accuracy between [\d.]+% and [\d.]+%", trust)
 
 
 def test_the_worst_groups_come_first_and_not_all_of_them():

@@ -53,7 +53,7 @@ def score_sentences(scores: AnyScores, part: str) -> list[str]:
         >>> scores = {"labels": "one", "accuracy": 0.5, "examples": 4, "groups": 1, "intervals": {}}
         >>> scores |= {"per_class": {"a": {"examples": 3}}, "calibration_error": 0.25}
         >>> score_sentences(scores, "validation")[0]
-        '2 of 4 examples of the validation part are right: 50.0 %.'
+        '2 of 4 examples of the validation part are right: 50.0%.'
     """
     return [*_results(cast(AnyMapping, scores), part), _trust(cast(AnyMapping, scores))]
 
