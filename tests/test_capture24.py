@@ -127,6 +127,7 @@ def unlabelled(tmp_path_factory):
     return folder / "X.npy"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", others_slow(["", "export/model.tflite", "export/saved_model"], ""))
 def test_windows_without_labels_are_predicted(run, exported, unlabelled, monkeypatch, model):
     monkeypatch.setattr(arrays, "BATCH", 16)

@@ -81,7 +81,7 @@ def test_all_but_the_last_layer_is_kept_and_copied(trained, rng):
     np.testing.assert_array_equal(below_logits(trained)(features), before)
 
 
-@pytest.mark.parametrize("make", ["conv2d", "mac", "transfer"])
+@pytest.mark.parametrize("make", others_slow(["conv2d", "mac", "transfer"], "conv2d", "mac"))
 def test_the_head_trains_first_and_batch_norms_never(make):
     other = continued(NETWORKS[make](SHAPE, 3), SHAPE, 4)
     everything = len(other.trainable_variables)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 import tensorflow as tf
+from families import others_slow
 from hypothesis import strategies as st
 
 from tfspec.audio.decoding import load_audio
@@ -313,7 +314,7 @@ def test_what_is_mixed_in_goes_through_the_front_end_and_is_not_augmented(rng):
     )
 
 
-@pytest.mark.parametrize("batches_per_read", [2, 100])
+@pytest.mark.parametrize("batches_per_read", others_slow([2, 100], 2))
 def test_mixed_batches_that_are_read_together_are_the_same_batches(batches_per_read):
     options = {"sample_weight": np.arange(60), "signals": Gain()}
     for received, expected in zip(
@@ -496,7 +497,7 @@ def test_file_that_goes_bad_meanwhile_is_named(tone_folder):
         epoch(data)
 
 
-@pytest.mark.parametrize("batches_per_read", [2, 3, 100])
+@pytest.mark.parametrize("batches_per_read", others_slow([2, 3, 100], 3))
 def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
     manifest, reader = frame(23), CountingReader()
     options = {"augmentation": Augmentation(Gain()), "sample_weight": np.arange(23)}

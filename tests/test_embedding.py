@@ -139,6 +139,7 @@ def test_what_is_missing_is_named(folder, tmp_path):
         load_embedding(describe(tmp_path / "a.tflite", 1))
 
 
+@pytest.mark.slow
 def test_a_keras_network_is_a_front_end_that_is_saved_and_exported(folder, network, rng, tmp_path):
     """Its embeddings are NumPy's, nothing of it trains, and SavedModel and TFLite file agree with Keras."""
     embedder = load_embedding(describe(folder / "named.keras", "inner"))

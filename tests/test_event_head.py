@@ -214,6 +214,7 @@ def test_damaged_facts_of_frames_are_refused(wrong):
         read_event_facts({**facts, **wrong}, 2)
 
 
+@pytest.mark.slow
 def test_a_plain_file_says_nothing_of_frames(tmp_path, signals):
     plain = Classifier(Spectrogram(64, 40), conv2d((None, 33, 1), 3), NAMES, (RATE,), RATE)
     export(plain, tmp_path / "export", [signals])

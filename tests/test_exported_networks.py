@@ -20,7 +20,7 @@ def relative_logits(probabilities):
     return logits - logits.mean(axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("make", others_slow(NETWORKS, residual, ds_tc_resnet))
+@pytest.mark.parametrize("make", others_slow(NETWORKS, ds_tc_resnet))
 def test_files_give_what_keras_gives(make, rng, tmp_path):
     keras.utils.set_random_seed(0)
     signals = rng.normal(0, 1, (24, 658)).astype(np.float32) * np.linspace(0.2, 1, 658, dtype=np.float32)

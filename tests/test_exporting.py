@@ -73,7 +73,9 @@ def exported_as(tmp_path_factory):
     return exported
 
 
-@pytest.mark.parametrize(("features", "model"), [("stft", "conv2d"), ("mfcc", "lstm")])
+@pytest.mark.parametrize(
+    ("features", "model"), others_slow([("stft", "conv2d"), ("mfcc", "lstm")], ("stft", "conv2d"))
+)
 def test_both_files_give_what_keras_gives(exported_as, features, model):
     classifier, folder, signals, parity = exported_as(features, model)
     assert parity["saved_model"]["signals"] == parity["tflite"]["signals"] == 6

@@ -106,7 +106,7 @@ def _tflite(classifier, folder, quantize):
     return TFLiteClassifier(folder / "model.tflite")
 
 
-@pytest.mark.parametrize("name", others_slow([*PIPELINES, *LAYERS], "keywords, recurrent", "radio"))
+@pytest.mark.parametrize("name", others_slow([*PIPELINES, *LAYERS], "keywords, recurrent"))
 def test_all_backends_give_nan_for_what_is_not_finite_and_the_same_numbers_for_all_else(name, tmp_path):
     classifier = _classifier(name)
     signals, usable = _batch(classifier.signal_shape)

@@ -163,6 +163,7 @@ def test_parameters_move_and_the_loss_falls(trained):
     assert ((layer.parameters["coefficient"] > 0) & (layer.parameters["coefficient"] < 1)).numpy().all()
 
 
+@pytest.mark.slow
 def test_what_was_learnt_is_saved(trained, tmp_path):
     classifier, _ = trained
     classifier.save(tmp_path / "model.keras")

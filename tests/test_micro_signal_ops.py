@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from families import others_slow
 from test_micro_front_end import RATE, signals, word_features
 
 from tfspec import UserError
@@ -24,7 +25,7 @@ def streaming():
     return StreamingClassifier(Classifier(front_end, network, ["a", "b", "c"], (8000,), RATE))
 
 
-@pytest.mark.parametrize("quantize", ["none", "int8"])
+@pytest.mark.parametrize("quantize", others_slow(["none", "int8"], "int8"))
 def test_equals_keras(streaming, quantize):
     runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="needs tflite-micro")
     sound = signals()["voice"] / 32768

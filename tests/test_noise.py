@@ -27,7 +27,7 @@ def octave_slope(signals: np.ndarray, lowest=50.0, highest=10_000.0) -> float:
     return np.polyfit(np.log2(edges[:-1]), levels, 1)[0]
 
 
-@pytest.mark.parametrize("exponent", others_slow([0, 1, 2, -1, -2, 0.5], 1, -2))
+@pytest.mark.parametrize("exponent", others_slow([0, 1, 2, -1, -2, 0.5], 1))
 def test_slope_is_three_decibels_an_octave_for_each_unit(exponent):
     received = octave_slope(noise.colored([1, 2], LONG, exponent).numpy())
     assert received == pytest.approx(-3.01 * exponent, abs=0.15)

@@ -77,7 +77,13 @@ def in_order(data) -> list[list[np.ndarray]]:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"batches_per_read": 3}, {"batch_slice": BatchSlice(1, 3)}, {"augmentation": Augmentation()}],
+    [
+        {"batches_per_read": 3},
+        *(
+            pytest.param(others, marks=pytest.mark.slow)
+            for others in ({}, {"batch_slice": BatchSlice(1, 3)}, {"augmentation": Augmentation()})
+        ),
+    ],
 )
 def test_workers_make_the_batches_of_every_epoch(two_workers, options):
     source = json.dumps([50, False])

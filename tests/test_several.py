@@ -354,6 +354,7 @@ def test_a_run_goes_on_from_its_folder(run):
     assert figure.axes[1].get_title(loc="left").startswith("true: ")
 
 
+@pytest.mark.slow
 def test_exported_files_have_the_same_sigmoids_and_thresholds(run, clips, capsys):
     parity = pipeline_of(run).export(run, "int8")
     assert parity["saved_model"]["same_classes"] == 1
@@ -371,6 +372,7 @@ def test_exported_files_have_the_same_sigmoids_and_thresholds(run, clips, capsys
     assert (received["predicted"] == expected["predicted"]).mean() >= 0.9
 
 
+@pytest.mark.slow
 def test_a_temperature_leaves_what_holds(run, clips):
     trained, temperature = load_model(run.folder), run.metrics()["tempered"]["temperature"]
     pipeline_of(run).export(run, calibrated=True)

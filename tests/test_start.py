@@ -98,6 +98,7 @@ def test_every_public_name_is_there():
         _ = tfspec.nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "program",
     [

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import soundfile
 import tensorflow as tf
+from families import others_slow
 from forked import run_code
 from hypothesis import strategies as st
 
@@ -366,7 +367,7 @@ def test_a_disk_that_will_be_full_is_noticed_before(recordings, tmp_path, monkey
         of(recordings, tmp_path).fill()
 
 
-@pytest.mark.parametrize("at", [5, 20, 20_000, -1])
+@pytest.mark.parametrize("at", others_slow([5, 20, 20_000, -1], 5, -1))
 def test_a_changed_byte_is_noticed_and_the_shard_named(copied, filled, at):
     path = copied.shards[1]
     data = bytearray(path.read_bytes())

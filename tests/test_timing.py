@@ -204,7 +204,7 @@ def test_time_stays(semitones):
 TONES = list(itertools.product([steady, vibrato, notes], [110, 163.3, 440, 997]))
 
 
-@pytest.mark.parametrize(("kind", "hertz"), others_slow(TONES, (steady, 997), (vibrato, 440), (notes, 163.3)))
+@pytest.mark.parametrize(("kind", "hertz"), others_slow(TONES, (vibrato, 440)))
 def test_spectrum_is_nearer_to_the_ideal_than_librosas(kind, hertz):
     signal = kind(hertz, 0)
     mine, theirs = [], []

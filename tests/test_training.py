@@ -42,7 +42,7 @@ def test_kappa_is_that_of_scikit_learn(pairs):
     assert float(kappa.result()) == 1
 
 
-@pytest.mark.parametrize("batches", [1, 2, 100, 135, 400])
+@pytest.mark.parametrize("batches", others_slow([1, 2, 100, 135, 400], 2, 135))
 def test_recent_loss_is_that_of_the_capture24_tutorials(batches, rng):
     """An exponentially weighted mean: alpha 0.05, weights below 0.001 left out, of batches of any size."""
     recent = RecentLoss(keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -121,6 +121,7 @@ def test_network_is_that_of_keras_under_a_head(network):
     assert backbone.layers[-1].dtype == "float32"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "channels"),
     [*(pytest.param(n, 3, marks=pytest.mark.slow) for n in KERAS), ("mobilenet_v2", 1)],
