@@ -128,7 +128,7 @@ def unlabelled(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", others_slow(["", "export/model.tflite", "export/saved_model"], ""))
+@pytest.mark.parametrize("model", ["", "export/model.tflite", "export/saved_model"])
 def test_windows_without_labels_are_predicted(run, exported, unlabelled, monkeypatch, model):
     monkeypatch.setattr(arrays, "BATCH", 16)
     table = predict_files(load_model(run.folder / model), [unlabelled])

@@ -9,7 +9,6 @@ import subprocess
 import keras
 import numpy as np
 import pytest
-from families import others_slow
 from microcontroller import SOURCE, STRICT, needs_gcc, pointer, random_bytes, residual_network, shared_library
 from test_micro_front_end import LEAD, RATE, signals, word_features
 
@@ -77,7 +76,10 @@ def made(folder, target, *flags, build="build"):
     return finished.stdout + finished.stderr
 
 
-@pytest.mark.parametrize("flags", others_slow([STRICT, SANITIZED], SANITIZED), ids=["strict", "sanitized"])
+@pytest.mark.parametrize(
+    "flags",
+    [pytest.param(STRICT, marks=pytest.mark.slow, id="strict"), pytest.param(SANITIZED, id="sanitized")],
+)
 def test_passes_its_own_test(flags, folder, tmp_path):
     assert_passed(made(folder, "test", *flags, build=tmp_path))
 
