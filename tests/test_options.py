@@ -217,9 +217,12 @@ def test_pipelines_refuse_before_anything_is_read(make, said):
 
 def test_nobody_tests_where_none_is_asked_for():
     people = pd.DataFrame({"group": [*"aabbccddee"], "label": [*"xyxyxyxyxy"]})
-    made = parse(Capture24, ["--test", "none"], "x", {})
-    assert set(made.split(people)["part"]) == {"train"}
+    made = parse(Capture24, ["--test", "none", "--cross-validation", "0"], "x", {})
+    assert set(made.split(people)["part"]) == {"train", "validation"}
     assert parse(Capture24, ["--max-hz", "none"], "x", {}).max_hz is None
+    assert parse(Capture24, ["--test", "P1", "P2"], "x", {}).test == ("P1", "P2")
+    assert parse(Rainforest, ["--weights", "none"], "x", {}).weights == "none"
+    assert parse(Rainforest, ["--weights", "a.h5"], "x", {}).weights == Path("a.h5")
 
 
 def test_members_have_the_last_seeds():

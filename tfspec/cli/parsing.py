@@ -219,18 +219,27 @@ def _for_tyro(target: Callable) -> dict[str, Any]:
     return {name: _of_words(hint) for name, hint in hints.items()}
 
 
-def _of_words(hint: Any) -> Any:
+def _of_words(hint: Any, among_others: bool = False) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):  # none goes first: all else takes any word
-        ordered = sorted(arguments, key=lambda each: each is not type(None))
-        return typing.Union[tuple(map(_of_words, ordered))]  # noqa: UP007  of any number
+    if origin in (
+        typing.Union,
+        types.UnionType,
+    ):  # choices that hold "none" go first, then None: all else takes any word
+        ordered = sorted(arguments, key=lambda each: (not _holds_none(each), each is not type(None)))
+        return typing.Union[tuple(_of_words(each, True) for each in ordered)]  # noqa: UP007  of any number
     if origin is tuple:
         return tuple[tuple(map(_of_words, arguments))]  # type: ignore[misc]
     if origin is Annotated:
         return Annotated[(_of_words(arguments[0]), *hint.__metadata__)]
     if hint is type(None):
         return Annotated[None, _NONE]
-    return Annotated[hint, _word(hint)] if origin is Literal or hint in (int, float, str, Path) else hint
+    if origin is Literal or hint in (int, float, str, Path):
+        return Annotated[hint, _word(hint, arguments if among_others and _holds_none(hint) else ())]
+    return hint
+
+
+def _holds_none(hint: Any) -> bool:
+    return typing.get_origin(hint) is Literal and "none" in typing.get_args(hint)
 
 
 def _none(given: list[str]) -> None:
@@ -248,12 +257,21 @@ _NONE = PrimitiveConstructorSpec(
 )
 
 
-def _word(kind: Any) -> PrimitiveConstructorSpec:
-    """Have tyro take the word that it is given, as a number where that is asked and it is one."""
+def _word(kind: Any, choices: Sequence[str]) -> PrimitiveConstructorSpec:
+    """Have tyro take the word that it is given, as a number where that is asked and it is one.
+
+    Where there are choices, others of the union take what is none of them.
+    """
+
+    def read(given: list[str]) -> int | float | str:
+        if choices and given[0] not in choices:
+            raise ValueError(f"{given[0]} is not a choice")
+        return _number(given[0]) if kind in (int, float) else given[0]
+
     return PrimitiveConstructorSpec(
         nargs=1,
         metavar=getattr(kind, "__name__", "").upper(),
-        instance_from_str=lambda given: _number(given[0]) if kind in (int, float) else given[0],
+        instance_from_str=read,
         is_instance=lambda value: not isinstance(value, tuple),
         str_from_instance=lambda value: [str(value)],
     )
