@@ -280,7 +280,7 @@ def in_terminal(*arguments, **environment) -> str:
     ("command", "answer"),
     [
         pytest.param("export", "Exported to", id="export"),
-        pytest.param("predict", "%)", id="predict", marks=pytest.mark.slow),
+        pytest.param("predict", "%)", id="predict"),
     ],
 )
 def test_nothing_but_tfspec_speaks_in_a_terminal(run, folder, command, answer):

@@ -515,7 +515,7 @@ def test_batches_that_are_read_together_are_the_same_batches(batches_per_read):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), pytest.param(2, 3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("batches_per_read", "count"), [(1, 2), (2, 3)])
 def test_slices_are_together_the_whole_batches_augmented_alike(batches_per_read, count):
     num_rows, names = 13, ["a", "b"]
     frame = pd.DataFrame({"a": np.linspace(0, 1, num_rows), "b": 1 - np.linspace(0, 1, num_rows)})

@@ -126,7 +126,7 @@ def test_all_backends_give_nan_for_what_is_not_finite_and_the_same_numbers_for_a
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", others_slow([*PIPELINES, *LAYERS], "radio"))
+@pytest.mark.parametrize("name", [*PIPELINES, *LAYERS])
 def test_quantised_files_give_nan_for_what_is_not_finite_and_numbers_for_all_else(name, tmp_path):
     classifier = _classifier(name)
     signals, usable = _batch(classifier.signal_shape)

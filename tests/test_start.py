@@ -103,11 +103,8 @@ def test_every_public_name_is_there():
     "program",
     [
         "import keras, tfspec; model = keras.saving.load_model(sys.argv[1])",
-        pytest.param("import tfspec; model = tfspec.load_model(sys.argv[1])", marks=pytest.mark.slow),
-        pytest.param(
-            "import tfspec.models, keras; model = keras.saving.load_model(sys.argv[1])",
-            marks=pytest.mark.slow,
-        ),
+        "import tfspec; model = tfspec.load_model(sys.argv[1])",
+        "import tfspec.models, keras; model = keras.saving.load_model(sys.argv[1])",
     ],
 )
 def test_a_saved_model_loads_whichever_was_imported_first(folder, program):

@@ -124,7 +124,7 @@ def test_network_is_that_of_keras_under_a_head(network):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "channels"),
-    [*(pytest.param(n, 3, marks=pytest.mark.slow) for n in KERAS), ("mobilenet_v2", 1)],
+    [*((name, 3) for name in KERAS), ("mobilenet_v2", 1)],
 )
 def test_logits_are_those_of_keras_network_on_the_picture(network, channels, rng):
     features = rng.uniform(0, 1, (3, *SHAPE[:2], channels)).astype(np.float32)
@@ -174,7 +174,7 @@ def test_other_channels_start_as_their_mean_and_can_learn(channels, rng):
 
 
 @pytest.mark.slow
-@one_now_others_slow
+@all_networks
 def test_any_number_of_frames(network, rng):
     backbone = transfer(network, (None, 64, 1), 5, None)
     for frames in (32, 57):
@@ -294,10 +294,8 @@ def test_real_weights_are_those_that_keras_loads(features):
 
 
 @pytest.mark.slow
-@one_now_others_slow
-@pytest.mark.parametrize(
-    ("suffix", "kind"), others_slow([(".h5", str), (".weights.h5", Path)], (".weights.h5", Path))
-)
+@all_networks
+@pytest.mark.parametrize(("suffix", "kind"), [(".h5", str), (".weights.h5", Path)])
 def test_weights_come_from_a_file_of_either_layout(network, suffix, kind, tmp_path):
     saved = keras_base(network, (224, 224))
     path = tmp_path / f"w{suffix}"

@@ -1,6 +1,10 @@
 """Each pipeline with the options it has by itself, on a little simulated data."""
 
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from machine import described, give_table
 
 from tfspec import Pipeline
 from tfspec.data.sources import simulate
@@ -38,3 +42,19 @@ def defaults(folder: Path) -> dict[str, Pipeline]:
         "capture24": Capture24(data=folder / "people"),
         "radio_signals": RadioSignals(num_train=640, num_validation=64),
     }
+
+
+def give_measured(table: str, measure: Callable[[Pipeline], dict[str, str]], names: Sequence[str]) -> None:
+    """Measure pipelines by their defaults, and give the table of what it came to.
+
+    Args:
+        table: its name in docs/results.
+        measure: takes a pipeline, and returns the cells of its row by column.
+        names: of the pipelines; all if empty.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        pipelines = defaults(Path(folder))
+        measured = {name: measure(pipelines[name]) for name in names or pipelines}
+    print(described())
+    columns = next(iter(measured.values()))
+    give_table(table, ["pipeline", *columns], [[name, *row.values()] for name, row in measured.items()])

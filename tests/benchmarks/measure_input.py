@@ -14,8 +14,7 @@ from statistics import median
 
 import keras
 import tensorflow as tf
-from defaults import defaults
-from machine import described, give_table
+from defaults import give_measured
 
 from tfspec import Pipeline
 from tfspec.data import Epochs
@@ -75,12 +74,7 @@ def measure(pipeline: Pipeline) -> dict[str, str]:
 
 def main(names: list[str]) -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        pipelines = defaults(Path(folder))
-        measured = {name: measure(pipelines[name]) for name in names or pipelines}
-    print(described())
-    columns = next(iter(measured.values()))
-    give_table("scale_2", ["pipeline", *columns], [[name, *row.values()] for name, row in measured.items()])
+    give_measured("scale_2", measure, names)
 
 
 if __name__ == "__main__":

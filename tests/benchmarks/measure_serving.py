@@ -12,14 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from defaults import defaults
-from machine import described, give_table
+from defaults import give_measured
 
 from tfspec import Pipeline
 from tfspec.experiment.members import members_of
@@ -84,12 +82,7 @@ def _lite(content: bytes, signal: np.ndarray) -> float:
 
 def main(names: list[str]) -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        pipelines = defaults(Path(folder))
-        measured = {name: measure(pipelines[name]) for name in names or pipelines}
-    print(described())
-    columns = next(iter(measured.values()))
-    give_table("scale_1", ["pipeline", *columns], [[name, *row.values()] for name, row in measured.items()])
+    give_measured("scale_1", measure, names)
 
 
 if __name__ == "__main__":

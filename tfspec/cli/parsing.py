@@ -219,23 +219,23 @@ def _for_tyro(target: Callable) -> dict[str, Any]:
     return {name: _of_words(hint) for name, hint in hints.items()}
 
 
-def _of_words(hint: Any, among_others: bool = False) -> Any:
+def _of_words(hint: Any) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (
-        typing.Union,
-        types.UnionType,
-    ):  # choices that hold "none" go first, then None: all else takes any word
+    if origin in (typing.Union, types.UnionType):
+        # Choices that hold "none" go first and take no other word, then None: all else takes any
         ordered = sorted(arguments, key=lambda each: (not _holds_none(each), each is not type(None)))
-        return typing.Union[tuple(_of_words(each, True) for each in ordered)]  # noqa: UP007  of any number
+        return typing.Union[tuple(map(_of_one_among_others, ordered))]  # noqa: UP007  of any number
     if origin is tuple:
         return tuple[tuple(map(_of_words, arguments))]  # type: ignore[misc]
     if origin is Annotated:
         return Annotated[(_of_words(arguments[0]), *hint.__metadata__)]
     if hint is type(None):
         return Annotated[None, _NONE]
-    if origin is Literal or hint in (int, float, str, Path):
-        return Annotated[hint, _word(hint, arguments if among_others and _holds_none(hint) else ())]
-    return hint
+    return Annotated[hint, _word(hint)] if origin is Literal or hint in (int, float, str, Path) else hint
+
+
+def _of_one_among_others(hint: Any) -> Any:
+    return Annotated[hint, _word(hint, typing.get_args(hint))] if _holds_none(hint) else _of_words(hint)
 
 
 def _holds_none(hint: Any) -> bool:
@@ -257,7 +257,7 @@ _NONE = PrimitiveConstructorSpec(
 )
 
 
-def _word(kind: Any, choices: Sequence[str]) -> PrimitiveConstructorSpec:
+def _word(kind: Any, choices: Sequence[str] = ()) -> PrimitiveConstructorSpec:
     """Have tyro take the word that it is given, as a number where that is asked and it is one.
 
     Where there are choices, others of the union take what is none of them.
