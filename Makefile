@@ -1,7 +1,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# uv takes a third of pip's time. Where it can't be had, or doesn't reach what pip reaches, pip installs.
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+INSTALL = $(UV) --editable $(WHAT) 2> /dev/null || $(PIP) --editable $(WHAT)
 # A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -60,7 +63,7 @@ wheel: $(VENV)/bin/python
 
 # All that is needed to install from source and to run the tests.
 sdist: $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	$(PIP) build
 	$(BIN)/python -m build --sdist --outdir dist .
 
 # The wheel in an empty environment of each Python that is found, with the oldest and the newest TensorFlow and
@@ -77,23 +80,27 @@ clean:
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) uv || true
 
+$(VENV)/installed: WHAT := .
 $(VENV)/installed: $(VENV)/bin/python setup.cfg
-	$(INSTALL) --editable .
+	$(INSTALL)
 	touch $@
 
+$(VENV)/installed-test: WHAT := '.[test,micro]'
 $(VENV)/installed-test: $(VENV)/bin/python setup.cfg
-	$(INSTALL) --editable '.[test,micro]'
+	$(INSTALL)
 	touch $@ $(VENV)/installed
 
+$(VENV)/installed-docs: WHAT := '.[docs]'
 $(VENV)/installed-docs: $(VENV)/bin/python setup.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(INSTALL)
 	touch $@ $(VENV)/installed
 
 # Without what they require, which would bring back an older TensorFlow
 $(VENV)/installed-benchmark: $(VENV)/installed-test
-	$(INSTALL) --editable '.[test,benchmark]'
-	$(INSTALL) --no-deps kapre==0.4.1
-	$(INSTALL) --no-deps audiomentations==0.43.1 \
+	$(PIP) --editable '.[test,benchmark]'
+	$(PIP) --no-deps kapre==0.4.1
+	$(PIP) --no-deps audiomentations==0.43.1 \
 		numpy-minmax numpy-rms python-stretch
 	touch $@
