@@ -11,6 +11,7 @@ import pandas as pd
 from tfspec.base.model import Labels
 from tfspec.base.options import AnyCount, Expression, Fraction, Name, Range
 from tfspec.base.progress import say
+from tfspec.base.text import number_of
 from tfspec.data.groups import Proposal, groups_of, proposals
 from tfspec.data.label_targets import labels_of
 from tfspec.data.splits import folds, group_names, split_by_group, strata, with_only_trained
@@ -151,7 +152,8 @@ class OwnSignals(Pipeline):
             return
         try:
             proved = export_run(self, run)["tflite"]
-            say(f"Exported, each file compared on {proved['signals']} signals: {run.folder / 'export'}")
+            signals = number_of(proved["signals"], "signal")
+            say(f"Exported, each file compared on {signals}: {run.folder / 'export'}")
         except ParityError as error:
             say(f"Not exported: {error}")
 

@@ -15,7 +15,7 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import seen_from
 from tfspec.base.options import Range
 from tfspec.base.progress import bar, say, track
-from tfspec.base.text import excerpt, shown
+from tfspec.base.text import excerpt, number_of, shown
 from tfspec.data.frame_targets import COLUMN
 from tfspec.data.splits import group_names
 from tfspec.experiment.calibrated import calibrated_model
@@ -148,8 +148,8 @@ def _teacher(folder: Path, manifest: pd.DataFrame, class_names: Sequence[str]) -
     if known := sorted({*group_names(run.part("train"))} & {*group_names(tested)}):
         named = listed([*map(excerpt, known)], 3)
         raise UserError(
-            f"{shown(folder)} has trained on {len(known)} groups of the test part and would tell of "
-            f"them: {named}. Take a teacher that has not."
+            f"{shown(folder)} has trained on {number_of(len(known), 'group')} of the test part and would "
+            f"tell of them: {named}. Take a teacher that has not."
         )
     model = calibrated_model(run, run.metrics() if run.has_validation_part else {})
     wanted = "one" if "label" in manifest else "several"

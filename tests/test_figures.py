@@ -123,6 +123,14 @@ def test_numbers_stand_on_the_axes_of_examples_at_the_left_and_below():
     assert len(_png(grid[0].figure)) > 1000
 
 
+def test_axes_count_samples_where_nobody_knows_the_rate():
+    drawn = Picture(np.zeros((129, 61)), "time", "frequency")
+    picture = in_units(drawn, Spectrogram(256, 128), (8000,), None)
+    assert (picture.xlabel, picture.ylabel) == ("time in samples", "frequency in cycles per sample")
+    assert [text for _, text in picture.xticks] == ["2000", "4000", "6000"]
+    assert [float(text) for _, text in picture.yticks] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
+
 def test_classes_that_hold_at_once_have_two_bars_each_and_their_examples():
     truth, probabilities = np.array([[1, 1, 0], [0, 1, 0]]), np.array([[0.9, 0.4, 0.1], [0.2, 0.3, 0.1]])
     scores = score_several(truth, probabilities, probabilities > 0.35, NAMES)

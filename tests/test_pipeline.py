@@ -334,7 +334,7 @@ def test_split_by_file_says_so_and_warns(tones):
 
 def test_split_by_speaker_counts_both_sides(tones):
     _, split, _ = checked_split(SpeechCommands(data=tones, **OPTIONS))
-    assert described(split) == "8 examples of 2 groups in train, 4 examples of 1 groups in validation"
+    assert described(split) == "8 examples of 2 groups in train, 4 examples of 1 group in validation"
 
 
 def test_an_overlap_of_speakers_is_refused(tones, tmp_path):

@@ -36,10 +36,10 @@ def said(data: Path, *arguments) -> str:
     ("name", "expected"),
     [
         ("esc10", "class folders: a folder of 10 class folders with 320 recordings"),
-        ("spoken_digits", "class folders: a folder of 10 class folders with 1000 recordings"),
+        ("spoken_digits", "class folders: a folder of 10 class folders with 1,000 recordings"),
         (
             "wrist_accelerometer",
-            "windows: arrays: 3924 windows of 600 samples × 3 channels in 18 classes of 36 groups",
+            "windows: arrays: 3,924 windows of 600 samples × 3 channels in 18 classes of 36 groups",
         ),
     ],
 )

@@ -291,9 +291,9 @@ def test_shares_are_shown_as_shares(tmp_path):
     assert any("Kullback-Leibler divergence" in each for each in page.sentences)
     row = run.predictions.iloc[0]
     largest = max(WORDS, key=lambda name: row[f"true_{name}"])
-    assert page.answers.true_of(0).startswith(f"{largest} {100 * row[f'true_{largest}']:.0f}")
+    assert page.answers.true_of(0).startswith(f"{largest} {row[f'true_{largest}']:.1%}")
     whole = dataclasses.replace(page.answers, shares=np.eye(3)[page.answers.shares.argmax(axis=1)])
-    assert whole.true_of(0) == f"{largest} 100.0\u00a0%"
+    assert whole.true_of(0) == f"{largest} 100.0%"
     assert all(re.fullmatch(r"\d+\.\d", count) for row in page.classes.rows for count in row[1:3])
     assert not any("Kullback" in each for each in page_of(KINDS["one"](tmp_path / "other")).sentences)
 

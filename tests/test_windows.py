@@ -118,7 +118,7 @@ def test_all_that_is_wrong_is_named_at_once(tmp_path):
         "7 in X.npy, 6 in Y.npy, 6 in T.npy",
         "pid.npy is missing",
         "has no label for 'dancing', 'swimming'",
-        "T.npy has no time for 1 windows",
+        "T.npy has no time for 1 window",
     ):
         assert said in str(error.value)
 

@@ -2,11 +2,12 @@
 
     python tests/benchmarks/measure_keywords.py DATA OUT [CONFIGURATION …] [--folds 0 1 …] [--seeds 0 …]
 
-DATA is a folder of class folders, of which the eight words of mini_speech_commands are used. The speakers are
-dealt into five folds, always the same. A configuration is trained on four of them for all its epochs, and the
-model of the last one is scored on the fifth, on which nothing is chosen. OUT/results.csv gathers a row a
-training; what is in there is not trained again. Printed are the mean over folds and seeds, and an interval
-over the speakers, who are drawn anew.
+DATA is a folder of class folders, of which the eight words of mini_speech_commands are used; "twelve"
+takes on, off, _unknown_ and _silence_, too. The speakers are dealt into five folds, always the same. A
+configuration is trained on four of them for all its epochs, and the model of the last one is scored on
+the fifth, on which nothing is chosen. OUT/results.csv gathers a row a training; what is in there is not
+trained again. Printed are the mean over folds and seeds, and an interval over the speakers, who are
+drawn anew.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from tfspec.pipelines import SpeechCommands
 from tfspec.scores.groups import draw_anew
 
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
+OTHERS = ("on", "off", "_unknown_", "_silence_")
+ANY_SPEAKER = r"^(?:[a-z]+_)?([0-9a-f]+)(?:_nohash|\.)"
+"""Unknown words have theirs before the speaker; a clip of silence is a group of its own."""
 FOLDS = 5
 RECURRENT = SpeechCommands.presets["recurrent"]
 BY_SPEAKER = {**SpeechCommands.presets["published"], "split_by": "speaker"}
@@ -45,6 +49,7 @@ CONFIGURATIONS: dict[str, dict] = {
     **{network: {"model": network} for network in NETWORKS},
     "recurrent": {**RECURRENT, "keep": "last", "patience": None},
     **{f"published {model}": {**BY_SPEAKER, "model": model} for model in ("lstm", "conv2d")},
+    "twelve": {"classes": (*WORDS, *OTHERS), "speaker_pattern": ANY_SPEAKER},
     # The default without one of its parts
     "without augmentation": {"augment": ()},
     "without noise": {"augment": ("pitch", "shift", "gain", "time_mask", "frequency_mask")},
@@ -59,6 +64,16 @@ PAGE = {
     "narrow": "{weights:,} weights, 60 epochs",
 }
 """The rows of docs/keywords.md."""
+PARTS = (
+    "default",
+    "without noise",
+    "without pitch",
+    "without masks",
+    "without augmentation",
+    "clips centred",
+    "50 epochs",
+)
+"""What the page has on one fold."""
 UNSEEN = 2
 """The first of the folds on which nothing was chosen."""
 
@@ -89,40 +104,92 @@ def main(data: Path, out: Path, configurations: list[str], wanted: list[int], se
             for fold in wanted:
                 folder = out / f"{name} {fold} {seed}".replace(" ", "-")
                 if not (folder / "measured.csv").exists():
-                    options = {"data": data, "out": folder, "classes": WORDS, "seed": seed, "fold": fold}
-                    row = _measure(HeldOut(**options, **CONFIGURATIONS[name]), name)
+                    options = {"classes": WORDS, **CONFIGURATIONS[name]}
+                    row = _measure(HeldOut(data=data, out=folder, seed=seed, fold=fold, **options), name)
                     row.to_csv(folder / "measured.csv", index=False)
     rows = pd.concat([pd.read_csv(path) for path in out.glob("*/measured.csv")])
     rows.to_csv(out / "results.csv", index=False)
     for name in configurations:
         print(described(out, rows[rows["configuration"] == name]))
+    _give_tables(out, rows, configurations)
+
+
+def _give_tables(out: Path, rows: pd.DataFrame, configurations: list[str]) -> None:
+    """Give the tables of docs/keywords.md of which all was asked for."""
+    of = dict(iter(rows[rows["fold"] >= UNSEEN].sort_values("fold").groupby("configuration")))
     if set(PAGE) <= set(configurations):
-        give_table(
-            "keywords_1",
-            [
-                "",
-                "accuracy on speakers never heard",
-                "95% over the speakers",
-                "in int8",
-                "each of folds 2 to 4",
-            ],
-            [
-                page_row(out, rows[(rows["configuration"] == name) & (rows["seed"] == 0)], said)
-                for name, said in PAGE.items()
-            ],
-        )
+        table = [page_row(out, of[name], said) for name, said in PAGE.items()]
+        give_table("keywords_1", COLUMNS, [*table, together_row(out, of["default"])])
+    if set(PARTS) <= set(configurations):
+        give_table("keywords_2", ["", "accuracy"], [_part_row(of[name]) for name in PARTS])
+    if "twelve" in configurations:
+        give_table("keywords_3", ["class", "recall", "examples"], recall_rows(out, of["twelve"]))
+
+
+COLUMNS = [
+    "",
+    "accuracy on speakers never heard",
+    "95% over the speakers",
+    "in int8",
+    "each of folds 2 to 4",
+    "each seed",
+]
 
 
 def page_row(out: Path, rows: pd.DataFrame, said: str) -> list[str]:
     """Say what a configuration came to, as docs/keywords.md does: on folds on which nothing was chosen."""
-    rows = rows[rows["fold"] >= UNSEEN].sort_values("fold")
-    low, high = interval(out, rows)
+    low, high = interval(right_answers(out, rows))
     return [
         said.format(weights=rows["weights"].iloc[0]),
         f"{rows['accuracy'].mean():.3f}",
         f"{low:.3f}–{high:.3f}",
         f"{rows['int8'].mean():.3f}",
-        ", ".join(f"{each:.3f}" for each in rows["accuracy"]),
+        *(
+            ", ".join(f"{each:.3f}" for each in rows.groupby(by)["accuracy"].mean())
+            for by in ("fold", "seed")
+        ),
+    ]
+
+
+def together_row(out: Path, rows: pd.DataFrame) -> list[str]:
+    """Say what the models of all seeds come to where the mean of their probabilities answers."""
+    answers = []
+    for _, of_fold in rows.groupby("fold"):
+        runs = [Run(out / folder) for folder in of_fold["folder"]]
+        tables = [run.predictions.set_index("file").filter(regex="^p_") for run in runs]
+        mean = sum(tables) / len(tables)
+        held_out = runs[0].part("validation").set_index("path")
+        right = mean.idxmax(axis=1).str.removeprefix("p_") == held_out["label"].reindex(mean.index)
+        answers.append(pd.DataFrame({"group": held_out["group"].reindex(mean.index), "right": right}))
+    low, high = interval(pd.concat(answers))
+    folds_right = [f"{each['right'].mean():.3f}" for each in answers]
+    mean_right = np.mean([each["right"].mean() for each in answers])
+    seeds = rows["seed"].nunique()
+    return [
+        f"{seeds} such networks together",
+        f"{mean_right:.3f}",
+        f"{low:.3f}–{high:.3f}",
+        "",
+        ", ".join(folds_right),
+        "",
+    ]
+
+
+def _part_row(rows: pd.DataFrame) -> list[str]:
+    """Say what a configuration came to on the first of the folds, with the first seed."""
+    row = rows[(rows["fold"] == UNSEEN) & (rows["seed"] == 0)].iloc[0]
+    return [row["configuration"], f"{row['accuracy']:.3f}"]
+
+
+def recall_rows(out: Path, rows: pd.DataFrame) -> list[list[str]]:
+    """Say how many of each class are found, and the accuracy of all."""
+    held_out = right_answers(out, rows)
+    low, high = interval(held_out)
+    found = held_out.groupby("label")["right"].agg(["mean", "count"])
+    total = [f"all (95% over the speakers {low:.3f}–{high:.3f})", held_out["right"].mean(), len(held_out)]
+    return [
+        [str(name), f"{mean:.3f}", str(count)]
+        for name, mean, count in [*found.itertuples(name=None), tuple(total)]
     ]
 
 
@@ -150,17 +217,19 @@ def _measure(steps: HeldOut, name: str) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def _answered(run: Run) -> pd.DataFrame:
-    """Return the held-out rows with what was predicted of them."""
-    predicted = run.predictions.set_index("file")["predicted"]
-    return run.part("validation").join(predicted, on="path", validate="one_to_one")
+def right_answers(out: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the held-out rows of some trainings, with whether each is `right`."""
+    tables = []
+    for run in (Run(out / folder) for folder in rows["folder"]):
+        predicted = run.predictions.set_index("file")["predicted"]
+        held_out = run.part("validation").join(predicted, on="path", validate="one_to_one")
+        tables.append(held_out.assign(right=held_out["label"] == held_out["predicted"]))
+    return pd.concat(tables)
 
 
-def interval(out: Path, rows: pd.DataFrame) -> tuple[float, float]:
+def interval(answers: pd.DataFrame) -> tuple[float, float]:
     """Return between which accuracies 95% of the draws of other speakers lie."""
-    held_out = pd.concat([_answered(Run(out / each)) for each in rows["folder"]])
-    right = held_out["label"] == held_out["predicted"]
-    of_speakers = right.groupby(held_out["group"]).agg(["sum", "count"]).to_numpy()
+    of_speakers = answers.groupby("group")["right"].agg(["sum", "count"]).to_numpy()
     drawn = draw_anew(len(of_speakers)) @ of_speakers
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
     return float(low), float(high)
@@ -168,7 +237,7 @@ def interval(out: Path, rows: pd.DataFrame) -> tuple[float, float]:
 
 def described(out: Path, rows: pd.DataFrame) -> str:
     """Say what the trainings of a configuration came to, in a line."""
-    low, high = interval(out, rows)
+    low, high = interval(right_answers(out, rows))
     by_seed, by_fold = (rows.groupby(each)["accuracy"].mean().round(3).to_dict() for each in ("seed", "fold"))
     name, minutes = rows["configuration"].iloc[0], rows["seconds"].mean() / 60
     return (

@@ -85,6 +85,21 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def number_of(count: int, one: str, several: str = "") -> str:
+    """Say how many there are of something.
+
+    Args:
+        count: how many.
+        one: what one is called.
+        several: what several are called, where an s at the end doesn't do.
+
+    Example:
+        >>> number_of(1, "group"), number_of(1000, "class", "classes")
+        ('1 group', '1,000 classes')
+    """
+    return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
 def excerpt(text: object, most: int = 60) -> str:
     """Make text fit for a message, however long it is: a cell of a table may have megabytes.
 

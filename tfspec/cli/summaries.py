@@ -9,12 +9,14 @@ from typing import Any
 
 from rich.markup import escape
 
+from tfspec.base.text import number_of
 from tfspec.cli.printing import console
 from tfspec.data.check import FATAL
 from tfspec.distributed import devices
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.report.figures import score_table
+from tfspec.scores.groups import FEW_GROUPS, FEW_SAID
 from tfspec.scores.types import AnyScores, OtherScores, Scores, SeveralScores
 
 
@@ -55,7 +57,7 @@ def _print_one(scores: Scores) -> None:
     """Say how good a model is that names one class an example."""
     console.print(
         f"accuracy {scores['accuracy']:.3f}, macro F1 {scores['macro_f1']:.3f}, "
-        f"kappa {scores['kappa']:.3f}, {scores['examples']} examples"
+        f"kappa {scores['kappa']:.3f}, {number_of(scores['examples'], 'example')}"
     )
     console.print(
         f"KL divergence {scores['kl']:.3f} (of the prior {scores['kl_prior']:.3f}), "
@@ -77,7 +79,7 @@ def _print_several(scores: SeveralScores) -> None:
     """Say how good a model is of whose classes several can hold at once."""
     ranking = {name: scores[name] for name in ("mean_average_precision", "lwlrap", "macro_auc")}
     said = [f"{_spoken(name)} {value:.3f}" for name, value in ranking.items() if value is not None]
-    console.print(", ".join([*said, f"{scores['examples']} examples"]))
+    console.print(", ".join([*said, f"{number_of(scores['examples'], 'example')}"]))
     console.print(
         f"macro F1 {scores['macro_f1']:.3f}, micro F1 {scores['micro_f1']:.3f}, "
         f"all labels right {scores['exact']:.3f}, calibration error {scores['calibration_error']:.3f}"
@@ -89,6 +91,8 @@ def _print_intervals(scores: AnyScores, names: Sequence[str]) -> None:
     if scores["intervals"]:
         drawn = "examples" if scores["groups"] == scores["examples"] else "groups"
         console.print(f"95% intervals over {scores['groups']} {drawn}: {_intervals(scores, names)}")
+        if scores["groups"] < FEW_GROUPS:
+            console.print(FEW_SAID)
     elif scores["groups"]:
         console.print("All examples are of one group: what the score is for others nobody knows.")
     else:

@@ -16,7 +16,7 @@ import numpy as np
 from tfspec.audio.decoding import load_audio
 from tfspec.base.errors import UserError
 from tfspec.base.files import seen_from, written_beside
-from tfspec.base.text import excerpt, shown
+from tfspec.base.text import excerpt, number_of, shown
 from tfspec.inference.findings import Finding
 from tfspec.report import heard
 from tfspec.report.page import Table
@@ -99,7 +99,7 @@ class Heard:
         has_clock = self._of_day.recordings > 0
         activity = self._of_day if has_clock else self._of_recording
         return heard.HeardPage(
-            title=f"What was heard in {_counted(self._of_recording.recordings, 'recording')}",
+            title=f"What was heard in {number_of(self._of_recording.recordings, 'recording')}",
             sentences=[*self._sentences(len(bad)), settings],
             hours_are=self._hours_are(),
             classes=heard.class_table(self._names, self._of_recording, self._reached),
@@ -122,10 +122,10 @@ class Heard:
     def _sentences(self, num_bad: int) -> list[str]:
         count = int(self._of_recording.counts.sum())
         classes = int((self._reached > 0).sum())
-        said = f"{_counted(count, 'event')} of {_counted(classes, 'class', 'classes')}"
+        said = f"{number_of(count, 'event')} of {number_of(classes, 'class', 'classes')}"
         return [
             f"{said} in {self._seconds / 3600:,.2f} hours of recordings.",
-            *([f"{_counted(num_bad, 'file')} cannot be used."] if num_bad else []),
+            *([f"{number_of(num_bad, 'file')} cannot be used."] if num_bad else []),
         ]
 
     def _hours_are(self) -> str:
@@ -136,7 +136,7 @@ class Heard:
                 "counted from the beginning of each, the last one for all that follow."
             )
         said = "Hours are those of the day, by the recorders' own clocks."
-        return f"{said} {_counted(unknown, 'recording')} without a time left out." if unknown else said
+        return f"{said} {number_of(unknown, 'recording')} without a time left out." if unknown else said
 
     def _examples(self) -> dict[str, list[heard.Example]]:
         """Cut out the best events of the classes that most recordings have."""
@@ -160,7 +160,7 @@ class Heard:
     def _examples_note(self, examples: Mapping[str, Sequence[heard.Example]]) -> str:
         left_out = sum(bool(best) for best in self._best.values()) - len(examples)
         said = f"The highest scores of each class, each in another recording; {LONGEST_SECONDS:g} s at most."
-        return f"{said} {_counted(left_out, 'class', 'classes')} left out." if left_out > 0 else said
+        return f"{said} {number_of(left_out, 'class', 'classes')} left out." if left_out > 0 else said
 
     def _listed(self, finding: Finding) -> heard.Listed:
         address = seen_from(self.path.parent, finding.file)
@@ -177,10 +177,6 @@ def _keep(heap: list, item: tuple, most: int) -> None:
     """Keep the largest of all items."""
     push = heapq.heappush if len(heap) < most else heapq.heappushpop
     push(heap, item)
-
-
-def _counted(count: int, one: str, several: str = "") -> str:
-    return f"{count:,} {one if count == 1 else several or one + 's'}"
 
 
 def _more(count: int, what: str) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.progress import say
-from tfspec.base.text import shown
+from tfspec.base.text import number_of, shown
 from tfspec.data.label_targets import targets
 from tfspec.data.splits import group_names
 from tfspec.experiment.clips import clips_of, why_none
@@ -118,7 +118,7 @@ def _facts(run: Run) -> dict[str, str]:
     groups = len(group_names(split))
     facts = {
         "Data": str(run.config["options"].get("data") or "made by the pipeline itself"),
-        "Examples": f"{len(split):,} of {groups:,} groups"
+        "Examples": f"{len(split):,} of {number_of(groups, 'group')}"
         if groups
         else f"{len(split):,}, of unknown groups",
         "Split": described(split) + (f", in {len(folds_of(split))} folds" if "fold" in split else ""),
@@ -126,7 +126,9 @@ def _facts(run: Run) -> dict[str, str]:
         "Epochs": ", ".join(map(str, sorted(set(history.groupby("member").size())))),
     }
     if (bad := run.folder / "bad_files.csv").exists():
-        facts["Left out"] = f"{len(pd.read_csv(bad)):,} examples that cannot be used, listed in bad_files.csv"
+        facts["Left out"] = (
+            f"{number_of(len(pd.read_csv(bad)), 'example')} that cannot be used, listed in bad_files.csv"
+        )
     if "seconds" in history:
         facts["Training took"] = _duration(history["seconds"].sum())
     return facts

@@ -19,7 +19,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries, written_beside
 from tfspec.base.frames import EventRule
 from tfspec.base.progress import say
-from tfspec.base.text import shown
+from tfspec.base.text import number_of, shown
 from tfspec.data.kept import open_signals
 from tfspec.data.readers import ArrayReader
 from tfspec.data.splits import UNANSWERED
@@ -76,7 +76,7 @@ class Run:
             bad: the examples that cannot be used, with a column `problem`.
         """
         if len(bad):
-            say(f"Left out {len(bad)} examples that cannot be used, listed in bad_files.csv")
+            say(f"Left out {number_of(len(bad), 'example')} that cannot be used, listed in bad_files.csv")
             _write_table(self.folder / "bad_files.csv", bad)
         index = split.index.rename(split.index.name or INDEX_NAMES[0])
         _write_table(self.folder / "split.csv", split.set_axis(index).reset_index())

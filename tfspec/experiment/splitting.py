@@ -6,7 +6,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError, unusable
 from tfspec.base.progress import say
-from tfspec.base.text import excerpt, shown
+from tfspec.base.text import excerpt, number_of, shown
 from tfspec.data.label_targets import targets
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import UNANSWERED, group_names, shared_groups
@@ -159,15 +159,16 @@ def described(split: pd.DataFrame) -> str:
 
     Example:
         >>> described(pd.DataFrame({"part": ["train", "validation"], "group": ["ann", "ann"]}))[:47]
-        '1 examples of 1 groups in train, 1 examples of '
+        '1 example of 1 group in train, 1 example of 1 gr'
     """
     sides = [
-        f"{len(rows)} examples of {len(group_names(rows))} groups in {part}"
+        f"{number_of(len(rows), 'example')} of {number_of(len(group_names(rows)), 'group')} in {part}"
         for part, rows in split.groupby("part")
     ]
     shared = len(shared_groups(split))
     warning = (
-        f"; {shared} groups are on both sides: the score will be too good for groups not trained on"
+        f"; {number_of(shared, 'group is', 'groups are')} on both sides: "
+        "the score will be too good for groups not trained on"
         if shared
         else ""
     )
@@ -188,4 +189,5 @@ def _check(split: pd.DataFrame, steps: Steps) -> None:
         )
     shared = shared_groups(split)
     if shared and not steps.groups_may_overlap:
-        raise UserError(f"{len(shared)} groups are on both sides of the split: {', '.join(shared)}.")
+        number = number_of(len(shared), "group is", "groups are")
+        raise UserError(f"{number} on both sides of the split: {', '.join(shared)}.")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.model import HALF, Labels
-from tfspec.base.text import excerpt
+from tfspec.base.text import excerpt, number_of
 from tfspec.scores.predictions import SEPARATOR
 from tfspec.scores.thresholds import thresholds_of
 from tfspec.scores.types import AnyScores
@@ -136,7 +136,7 @@ class Answers:
 
     def _likeliest(self, row: np.ndarray) -> str:
         order = [each for each in np.argsort(-row, kind="stable")[:3].tolist() if row[each] > 0]
-        return ", ".join(f"{short(self.class_names[each])} {_percent(row[each])}" for each in order)
+        return ", ".join(f"{short(self.class_names[each])} {row[each]:.1%}" for each in order)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _confusion(answers: Answers) -> Matrix:
             said = f"true {name}, predicted {other}"
             cells.append(_cell(inside, int(is_row.sum()), said, sureness, row == column))
         rows.append((name, cells))
-    note = f"{more} classes that are mixed up less are joined as “{OTHERS}”." if more else ""
+    note = f"{number_of(more, 'class', 'classes')} mixed up less: joined as “{OTHERS}”." if more else ""
     return Matrix("true ↓ predicted →", names, rows, note)
 
 
@@ -245,14 +245,14 @@ def _hits(answers: Answers) -> Matrix:
         ]
         rows.append((name, cells))
     more = len(answers.class_names) - len(kept)
-    note = f"{more} classes with fewer mistakes are left out." if more else ""
+    note = f"{number_of(more, 'class', 'classes')} with fewer mistakes left out." if more else ""
     return Matrix("class", list(kinds), rows, note)
 
 
 def _cell(inside: np.ndarray, of_row: int, said: str, sureness: np.ndarray, is_right: bool) -> Cell:
     count = len(inside)
     order = inside[np.argsort(-sureness[inside], kind="stable")].tolist()
-    words = f"{said}: {count} {'example' if count == 1 else 'examples'}"
+    words = f"{said}: {number_of(count, 'example')}"
     return Cell(count, min(10, round(10 * count / max(of_row, 1))), words, order, is_right)
 
 
@@ -263,7 +263,3 @@ def short(name: str) -> str:
 
 def _one_of(labels: pd.Series, classes: Sequence[str]) -> np.ndarray:
     return labels.astype(str).to_numpy()[:, np.newaxis] == np.array(classes, object)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.{0 if 0.01 <= share <= 0.99 else 1}f}\u00a0%"

@@ -20,16 +20,16 @@ NEAREST = 0.08
 def in_units(
     picture: Picture, front_end: keras.Layer, signal_shape: Sequence[int], sample_rate: float | None
 ) -> Picture:
-    """Write seconds and hertz on the axes of a picture, where the front end knows them.
+    """Write seconds and hertz, or samples where nobody knows the rate, on the axes of a picture.
 
     Args:
         picture: of an example's features.
         front_end: layer that made them.
         signal_shape: (samples,) or (samples, channels).
-        sample_rate: samples per second; None where a signal has none.
+        sample_rate: samples per second; None where it is not known.
 
     Returns:
-        The picture with numbers on its axes, or as it came.
+        The picture with numbers on its axes, or as it came where the front end doesn't tell them.
 
     Example:
         >>> from tfspec.frontends import Spectrogram
@@ -37,15 +37,18 @@ def in_units(
         >>> picture.xlabel, picture.ylabel, [text for _, text in picture.yticks]
         ('time in s', 'frequency in Hz', ['0', '1000', '2000', '3000', '4000'])
     """
-    seconds = hertz = None
-    if sample_rate is not None and picture.xlabel == "time":
-        seconds, hertz = feature_axes(front_end, signal_shape, sample_rate)
-    hertz = hertz if picture.hertz is None else picture.hertz
+    times = frequencies = None
+    if picture.xlabel == "time":
+        # Samples are seconds, and shares of the rate hertz, where there is one sample a second
+        times, frequencies = feature_axes(front_end, signal_shape, sample_rate or 1)
+    frequencies = frequencies if picture.hertz is None else picture.hertz
     rows, columns = picture.image.shape
-    if seconds is not None and len(seconds) == columns:
-        picture = dataclasses.replace(picture, xlabel="time in s", xticks=_ticks(seconds))
-    if hertz is not None and len(hertz) == rows:
-        picture = dataclasses.replace(picture, ylabel="frequency in Hz", yticks=_ticks(hertz))
+    if times is not None and len(times) == columns:
+        unit = "samples" if sample_rate is None else "s"
+        picture = dataclasses.replace(picture, xlabel=f"time in {unit}", xticks=_ticks(times))
+    if frequencies is not None and len(frequencies) == rows:
+        unit = "cycles per sample" if sample_rate is None else "Hz"
+        picture = dataclasses.replace(picture, ylabel=f"frequency in {unit}", yticks=_ticks(frequencies))
     return picture
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfspec.base.text import number_of
 from tfspec.report.answers import Answers, short
 from tfspec.report.charts import Chart, line_chart
 
@@ -48,7 +49,7 @@ def curves_of(answers: Answers) -> tuple[list[ClassCurves], str]:
             charts = class_charts(holds, answers.probabilities[known[:, place], place], limit)
             curves.append(ClassCurves(short(name), f"in {holds.sum()} of {len(holds)} examples", charts))
     more = len(answers.class_names) - len(curves)
-    return curves, f"{more} classes are left out." if more else ""
+    return curves, f"{number_of(more, 'class is', 'classes are')} left out." if more else ""
 
 
 def class_charts(holds: np.ndarray, probabilities: np.ndarray, threshold: float | None = None) -> list[Chart]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tfspec.base.text import number_of
 from tfspec.report.answers import short
 from tfspec.report.charts import Tick, thinned, ticks
 from tfspec.report.media import levels_of, picture_address
@@ -125,7 +126,7 @@ def event_picture(
         ticks(0, seconds, most=10),
         ticks(0, sample_rate / 2000),
         lanes,
-        f"{left_out} classes with fewer events are left out." if left_out else "",
+        f"{number_of(left_out, 'class', 'classes')} with fewer events left out." if left_out else "",
     )
 
 

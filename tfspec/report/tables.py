@@ -8,10 +8,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from tfspec.base.text import excerpt
+from tfspec.base.text import excerpt, number_of
 from tfspec.report.answers import short
 from tfspec.report.charts import Chart, line_chart
 from tfspec.report.page import Table
+from tfspec.scores.groups import FEW_GROUPS, FEW_SAID
 from tfspec.scores.types import AnyScores
 
 ONE = {
@@ -33,8 +34,8 @@ SURE = 1e-6
 """Mean entropy of labels that are one class each, at most."""
 FEWEST_GROUPS = 2
 """Of what an interval can be drawn."""
-FEW_GROUPS = 5
-"""Below this an interval is told with a warning, and a table of groups needs no chart."""
+FEWEST_POINTS = 5
+"""Of a chart of groups."""
 
 AnyMapping = Mapping[str, Any]
 
@@ -60,7 +61,7 @@ def score_sentences(scores: AnyScores, part: str) -> list[str]:
 
 def _results(scores: AnyMapping, part: str) -> list[str]:
     examples, error = scores["examples"], scores.get("calibration_error")
-    calibrated = "" if error is None else f" Its probabilities are off by {_percent(error)} on average."
+    calibrated = "" if error is None else f" Its probabilities are off by {error:.1%} on average."
     if scores["labels"] == "several":
         mean = scores["mean_average_precision"]
         result = (
@@ -68,14 +69,14 @@ def _results(scores: AnyMapping, part: str) -> list[str]:
         )
         return [
             f"The classes of {examples} examples of the {part} part {result}.",
-            f"All labels are right in {_percent(scores['exact'])} of the examples; macro F1 is "
+            f"All labels are right in {scores['exact']:.1%} of the examples; macro F1 is "
             f"{scores['macro_f1']:.3f}.{calibrated}",
         ]
     right = round(scores["accuracy"] * examples)
     most = max((row.get("examples", 0) for row in scores["per_class"].values()), default=0)
     return [
-        f"{right} of {examples} examples of the {part} part are right: {_percent(scores['accuracy'])}.",
-        f"Naming the commonest class each time: {_percent(most / max(examples, 1))}.{calibrated}",
+        f"{right} of {examples} examples of the {part} part are right: {scores['accuracy']:.1%}.",
+        f"Naming the commonest class each time: {most / max(examples, 1):.1%}.{calibrated}",
         *_divergence(scores),
     ]
 
@@ -109,13 +110,12 @@ def _trust(scores: AnyMapping) -> str:
         return "No interval was computed."
     low, high = scores["intervals"][name]
     if name == "accuracy":
-        between = f"an accuracy between {_percent(low)} and {_percent(high)}"
+        between = f"an accuracy between {low:.1%} and {high:.1%}"
     else:
         between = f"a mean average precision between {low:.3f} and {high:.3f}"
     return (
         f"Another set of {groups} groups would bring {between} "
-        "(95% of what is drawn anew from these groups)."
-        + (" So few groups hardly tell how far others lie apart." if groups < FEW_GROUPS else "")
+        "(95% of what is drawn anew from these groups)." + (f" {FEW_SAID}" if groups < FEW_GROUPS else "")
     )
 
 
@@ -217,7 +217,7 @@ def group_table(groups: pd.DataFrame, main: str) -> tuple[Table | None, Chart | 
     spoken = {**ONE, **SEVERAL}.get(main, main)
     chart = (
         None
-        if len(ordered) < FEW_GROUPS
+        if len(ordered) < FEWEST_POINTS
         else line_chart(
             f"{spoken} of the {len(ordered)} groups",
             "group, from the worst to the best",
@@ -257,7 +257,7 @@ def member_table(scores: AnyScores) -> Table | None:
     ]
     header = ["model", *(name.replace("_", " ").replace("kl", "KL") for name in measured)]
     note = "The weights and the temperature are those that suit the validation part best."
-    note += f" {more} models are left out." if more else ""
+    note += f" {number_of(more, 'model is', 'models are')} left out." if more else ""
     return Table([*header, *(["weight"] if weights else [])], body, note)
 
 
@@ -319,7 +319,7 @@ def export_table(parity: Mapping[str, AnyMapping]) -> Table:
         rows.append(
             [
                 FILES.get(name, name),
-                "" if same is None else f"{100 * same:.2f}%",
+                "" if same is None else f"{same:.2%}",
                 f"{found['largest_difference']:.1e}" if "largest_difference" in found else "",
                 f"{found['hops']} hops" if "hops" in found else str(found.get("signals", "")),
                 f"{found['bytes'] / 1000:,.0f} kB" if "bytes" in found else "",
@@ -389,7 +389,3 @@ def number(value: Any) -> str:
     if value is None or value == "" or value != value:
         return ""
     return f"{float(value) + 0.0:.3f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"

@@ -10,6 +10,10 @@ import pandas as pd
 from tfspec.scores.classes import summarize
 from tfspec.scores.types import Intervals
 
+FEW_GROUPS = 5
+FEW_SAID = "So few groups hardly tell how far others lie apart."
+"""What is said with an interval over fewer."""
+
 
 def score_groups(
     labels: np.ndarray,

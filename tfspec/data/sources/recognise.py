@@ -16,7 +16,7 @@ import pandas as pd
 from tfspec.audio.recordings import count_suffixes, counted, is_recording
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import walk_files
-from tfspec.base.text import shown
+from tfspec.base.text import number_of, shown
 from tfspec.data.problems import Faults
 from tfspec.data.sources.arrays import list_arrays
 from tfspec.data.sources.columns import PARTS, Columns, found_columns, simplified
@@ -154,8 +154,8 @@ def _folder(data: Path, given: Columns) -> Recognised:
             f"The folders in {shown(data)} are parts of a set and no classes: {listed(sorted(folders))}. "
             "Give the one that is to be split, or a table that names all files, with columns label and part."
         )
-    what = _number(sum(folders.values()), "picture" if kind == "pictures" else "recording")
-    return Recognised(kind, f"a folder of {_number(len(folders), 'class folder')} with {what}", data)
+    what = number_of(sum(folders.values()), "picture" if kind == "pictures" else "recording")
+    return Recognised(kind, f"a folder of {number_of(len(folders), 'class folder')} with {what}", data)
 
 
 def _parted(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
@@ -190,10 +190,10 @@ def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised
     if "competition" not in files and 2 * annotated < len(recordings) and _class_folders(data, recordings):
         return None
     heard = events["label"][events["label"] != ""]
-    said = f"{_number(annotated, 'recording')} with {' and '.join(map(WRITTEN_AS.__getitem__, files))}"
-    said += f", {_number(len(heard), 'event')} of {_classes(heard.nunique())}"
+    said = f"{number_of(annotated, 'recording')} with {' and '.join(map(WRITTEN_AS.__getitem__, files))}"
+    said += f", {number_of(len(heard), 'event')} of {_classes(heard.nunique())}"
     without = 0 if "competition" in files else len(recordings) - annotated
-    said += f"; {_number(without, 'recording')} without" if without > 0 else ""
+    said += f"; {number_of(without, 'recording')} without" if without > 0 else ""
     return Recognised("annotated recordings", said, data)
 
 
@@ -214,9 +214,9 @@ def _table(path: Path, given: Columns) -> Recognised:
     columns = found_columns(table, given)
     labels = read_labels(table, columns, Faults(len(table)))
     recordings = table[columns.path].nunique()
-    what = _number(recordings, "recording")
+    what = number_of(recordings, "recording")
     if len(table) > recordings:
-        what = f"{_number(len(table), 'row')} of {what}"
+        what = f"{number_of(len(table), 'row')} of {what}"
     return Recognised("table", f"a table of {what} in {_described(labels)}, {columns.described()}", path)
 
 
@@ -224,11 +224,11 @@ def _arrays(path: Path, given: Columns) -> Recognised:
     has_dictionary = path.is_dir() and (path / DICTIONARY).exists()
     manifest = list_arrays(path, given.label if has_dictionary else None)
     (count, samples, *channels), *_ = stored_arrays(path)["X"].header
-    said = f"arrays: {_number(count, 'window')} of {_number(samples, 'sample')}"
-    said += f" × {_number(channels[0], 'channel')}" if channels else ""
+    said = f"arrays: {number_of(count, 'window')} of {number_of(samples, 'sample')}"
+    said += f" × {number_of(channels[0], 'channel')}" if channels else ""
     said += f" in {_described(manifest)}"
     if groups := len(set(manifest["group"]) - {""}):
-        said += f" of {_number(groups, 'group')}"
+        said += f" of {number_of(groups, 'group')}"
     return Recognised("windows", said, path)
 
 
@@ -243,8 +243,4 @@ def _described(manifest: pd.DataFrame) -> str:
 
 
 def _classes(count: int) -> str:
-    return f"{count} class" if count == 1 else f"{count} classes"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    return number_of(count, "class", "classes")

@@ -17,7 +17,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import file_problem
 from tfspec.base.progress import Tracker, untracked
-from tfspec.base.text import excerpt, normalized, shown
+from tfspec.base.text import excerpt, normalized, number_of, shown
 from tfspec.data.problems import with_problems
 from tfspec.data.tables import read_csv
 
@@ -373,7 +373,7 @@ def seconds_of(times: np.ndarray, name: str = "T.npy") -> np.ndarray:
     else:
         seconds = times.astype(np.float64)
     if missing := np.count_nonzero(~np.isfinite(seconds)):
-        raise UserError(f"{name} has no time for {missing} windows")
+        raise UserError(f"{name} has no time for {number_of(int(missing), 'window')}")
     return seconds
 
 
