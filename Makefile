@@ -35,10 +35,12 @@ types: $(VENV)/installed-test
 imports: $(VENV)/installed-test
 	$(BIN)/lint-imports
 
-# What both processes of the tests, and those that they start, would otherwise compile at the same time: tfspec,
-# also where Python is told to write no bytecode, and what librosa compiles where it is imported first.
+# What both processes of the tests, and those that they start, would otherwise compile at the same time, also
+# where Python is told to write no bytecode: tfspec, the tests, and what librosa compiles where it is imported first.
+compiled: export PYTHONDONTWRITEBYTECODE =
 compiled: $(VENV)/installed-test
-	$(BIN)/python -m compileall -q tfspec pipelines tests
+	$(BIN)/python -m compileall -q tfspec pipelines
+	$(BIN)/pytest --collect-only > /dev/null || true
 	$(BIN)/python -c 'import librosa, tensorflow; librosa.stft, librosa.feature.mfcc'
 
 slow: $(VENV)/installed-test

@@ -30,8 +30,6 @@ from tfspec.scores.groups import draw_anew
 
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
 OTHERS = ("on", "off", "_unknown_", "_silence_")
-ANY_SPEAKER = r"^(?:[a-z]+_)?([0-9a-f]+)(?:_nohash|\.)"
-"""Unknown words have theirs before the speaker; a clip of silence is a group of its own."""
 FOLDS = 5
 RECURRENT = SpeechCommands.presets["recurrent"]
 BY_SPEAKER = {**SpeechCommands.presets["published"], "split_by": "speaker"}
@@ -49,7 +47,7 @@ CONFIGURATIONS: dict[str, dict] = {
     **{network: {"model": network} for network in NETWORKS},
     "recurrent": {**RECURRENT, "keep": "last", "patience": None},
     **{f"published {model}": {**BY_SPEAKER, "model": model} for model in ("lstm", "conv2d")},
-    "twelve": {"classes": (*WORDS, *OTHERS), "speaker_pattern": ANY_SPEAKER},
+    "twelve": {"classes": (*WORDS, *OTHERS)},
     # The default without one of its parts
     "without augmentation": {"augment": ()},
     "without noise": {"augment": ("pitch", "shift", "gain", "time_mask", "frequency_mask")},
