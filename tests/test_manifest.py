@@ -196,7 +196,7 @@ def test_pattern_that_finds_no_group_leaves_it_out_and_what_needs_groups_says_so
 # Splits
 
 
-@pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.filterwarnings("error:The least populated class")
 @hypothesis.settings(max_examples=60, deadline=None)
 @hypothesis.given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), min_size=1, max_size=80),
@@ -311,7 +311,7 @@ def test_impossible_validation_part(split, fraction):
 both_kinds_of_folds = pytest.mark.parametrize("by_group", [True, False])
 
 
-@pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.filterwarnings("error:The least populated class")
 @hypothesis.settings(max_examples=60, deadline=None)
 @hypothesis.given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 12)), min_size=1, max_size=80),
@@ -362,7 +362,7 @@ def test_too_few_for_the_folds():
         folds(balanced(4), 1, seed=0)
 
 
-@pytest.mark.filterwarnings("ignore:The least populated class")
+@pytest.mark.filterwarnings("error:The least populated class")
 @both_kinds_of_folds
 def test_class_that_would_be_in_one_fold(by_group):
     rare = pd.DataFrame({"label": ["rare"], "group": ["s0"]})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,7 +107,7 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
     fraction = _nearest_fraction(validation_fraction, min(groups, largest))
     splitter = StratifiedGroupKFold(fraction.denominator)
     shuffled = _shuffled_groups(manifest["group"], seed)
-    return _with_part(manifest, splitter.split(manifest, manifest["label"], shuffled), fraction)
+    return _with_part(manifest, _dealt(splitter, manifest, shuffled), fraction)
 
 
 def _shuffled_groups(groups: pd.Series, seed: int) -> np.ndarray:
@@ -191,7 +192,7 @@ def split_by_file(manifest: pd.DataFrame, validation_fraction: float, seed: int)
         )
     fraction = _nearest_fraction(validation_fraction, counts.min())
     splitter = StratifiedKFold(fraction.denominator, shuffle=True, random_state=seed)
-    return _with_part(manifest, splitter.split(manifest, manifest["label"]), fraction)
+    return _with_part(manifest, _dealt(splitter, manifest), fraction)
 
 
 def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = True) -> pd.DataFrame:
@@ -234,7 +235,7 @@ def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = Tr
     else:
         splitter, shuffled = StratifiedKFold(num_folds, shuffle=True, random_state=seed), None
     fold = pd.Series(0, index=manifest.index)
-    for number, (_, rows) in enumerate(splitter.split(manifest, manifest["label"], shuffled)):
+    for number, rows in enumerate(_dealt(splitter, manifest, shuffled)):
         fold.iloc[rows] = number
     spread = fold.groupby(manifest["label"]).nunique().drop("", errors="ignore")  # which is no class
     if len(together := spread.index[spread == 1]):
@@ -311,11 +312,17 @@ def _nearest_fraction(validation_fraction: float, most_parts: int) -> Fraction:
     return Fraction(validation_fraction).limit_denominator(finest)
 
 
-def _with_part(manifest: pd.DataFrame, folds: Iterator, fraction: Fraction) -> pd.DataFrame:
+def _dealt(splitter: Any, manifest: pd.DataFrame, groups: np.ndarray | None = None) -> list[np.ndarray]:
+    """Return the rows of each fold; what few examples of a class mean is said where it matters."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        return [rows for _, rows in splitter.split(manifest, manifest["label"], groups)]
+
+
+def _with_part(manifest: pd.DataFrame, folds: list[np.ndarray], fraction: Fraction) -> pd.DataFrame:
     """Add the column `part`; the first folds, as many as the numerator says, validate."""
     part = pd.Series("train", index=manifest.index)
-    for _, validation in itertools.islice(folds, fraction.numerator):
-        part.iloc[validation] = "validation"
+    part.iloc[np.concatenate(folds[: fraction.numerator])] = "validation"
     untrained = set(manifest["label"]) - set(manifest["label"][part == "train"])
     if untrained:
         raise UserError(
