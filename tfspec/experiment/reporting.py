@@ -112,15 +112,18 @@ def _sentences(scores: AnyScores | None, part: str | None) -> list[str]:
     return tables.score_sentences(scores, part)
 
 
+def _of_groups(examples: int, groups: int) -> str:
+    if not groups:
+        return ", of unknown groups"
+    return ", each a group of its own" if groups == examples else f" of {number_of(groups, 'group')}"
+
+
 def _facts(run: Run) -> dict[str, str]:
     """Say what was trained on what."""
     history, split = run.history, run.split
-    groups = len(group_names(split))
     facts = {
         "Data": str(run.config["options"].get("data") or "made by the pipeline itself"),
-        "Examples": f"{len(split):,} of {number_of(groups, 'group')}"
-        if groups
-        else f"{len(split):,}, of unknown groups",
+        "Examples": f"{len(split):,}{_of_groups(len(split), len(group_names(split)))}",
         "Split": described(split) + (f", in {len(folds_of(split))} folds" if "fold" in split else ""),
         **_model_facts(run),
         "Epochs": ", ".join(map(str, sorted(set(history.groupby("member").size())))),

@@ -18,6 +18,8 @@ from tfspec.scores.types import AnyScores
 MOST_CLASSES = 30
 """Of a confusion matrix; those that are mixed up least are joined."""
 OTHERS = "all others"
+LEAST_SAID = 0.0005
+"""Probability that is not written as 0.0%."""
 LONGEST_NAME = 60
 """Characters of a class's name that are shown."""
 
@@ -135,7 +137,7 @@ class Answers:
         return self._likeliest(self.probabilities[place])
 
     def _likeliest(self, row: np.ndarray) -> str:
-        order = [each for each in np.argsort(-row, kind="stable")[:3].tolist() if row[each] > 0]
+        order = [each for each in np.argsort(-row, kind="stable")[:3].tolist() if row[each] >= LEAST_SAID]
         return ", ".join(f"{short(self.class_names[each])} {row[each]:.1%}" for each in order)
 
 

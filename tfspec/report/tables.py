@@ -113,9 +113,10 @@ def _trust(scores: AnyMapping) -> str:
         between = f"an accuracy between {low:.1%} and {high:.1%}"
     else:
         between = f"a mean average precision between {low:.3f} and {high:.3f}"
+    drawn = "examples" if groups == scores["examples"] else "groups"
     return (
-        f"Another set of {groups} groups would bring {between} "
-        "(95% of what is drawn anew from these groups)." + (f" {FEW_SAID}" if groups < FEW_GROUPS else "")
+        f"Another set of {groups} {drawn} would bring {between} "
+        f"(95% of what is drawn anew from these {drawn})." + (f" {FEW_SAID}" if groups < FEW_GROUPS else "")
     )
 
 
