@@ -8,7 +8,7 @@ INSTALL = $(UV) --editable $(WHAT) 2> /dev/null || $(PIP) --editable $(WHAT)
 # A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick lint ruff types imports compiled slow benchmark notebooks docs wheel sdist matrix licences clean
+.PHONY: demo test quick lint ruff types imports compiled slow benchmark notebooks docs wheel sdist matrix licences audit clean
 
 demo: $(VENV)/installed
 	$(BIN)/tfspec demo
@@ -76,6 +76,11 @@ matrix: wheel
 # docs/licences.md, from the metadata of what is installed.
 licences: $(VENV)/installed
 	$(BIN)/python docs/programs/list_licences.py docs/licences.md
+
+# Whether a known fault is in what is installed; PyPI is asked.
+audit: $(VENV)/installed
+	$(PIP) pip-audit
+	$(BIN)/pip-audit --local --skip-editable
 
 clean:
 	rm -rf $(VENV) build dist docs/build *.egg-info
