@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfspec.base.errors import UserError
-from tfspec.data.sources.stream_words import with_cut_off_words, with_noise
+from tfspec.data.sources.stream_words import MINED, with_cut_off_words, with_hard_negatives, with_noise
 from tfspec.models.ds_tc_resnet import SHORT_KERNELS
 from tfspec.pipelines.class_folders import ClassFolders
 
@@ -34,6 +34,9 @@ class StreamedWords(ClassFolders):
     background: Path | None = None
     """Folder of recordings, such as of rooms and streets, one of which is mixed into half of the clips, or
     with streaming into four of five."""
+    hard_negatives: Path | None = None
+    """Table of clips that a detector took for words: hard_negatives.csv of `tfspec evaluate-stream`. They
+    train as `_unknown_`. Its streams should be of people who train."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
@@ -42,6 +45,12 @@ class StreamedWords(ClassFolders):
             raise UserError(
                 "Words are cut off by parts of a clip: streaming needs clip_seconds. Received: None"
             )
+        if self.hard_negatives is not None and not self.streaming:
+            raise UserError("Hard negatives are clips of streams: give --streaming, too.")
+
+    def on_data(self, data):
+        """Leave out what was to be learnt."""
+        return replace(super().on_data(data), hard_negatives=None)
 
     def listed(self):
         """List the words, and for a stream what else is in it."""
@@ -50,6 +59,12 @@ class StreamedWords(ClassFolders):
             return manifest
         seconds = self.num_samples / self.sample_rate
         manifest = with_cut_off_words(manifest, self.folder, seconds, self.seed)
-        if self.background is None:
-            return manifest
-        return with_noise(manifest, self.background, seconds, self.seed)
+        if self.background is not None:
+            manifest = with_noise(manifest, self.background, seconds, self.seed)
+        return manifest if self.hard_negatives is None else with_hard_negatives(manifest, self.hard_negatives)
+
+    def split(self, manifest):
+        """Split as without hard negatives, which train."""
+        is_mined = manifest["group"].str.startswith(MINED)
+        parts = super().split(manifest[~is_mined])["part"]
+        return manifest.assign(part=parts.reindex(manifest.index, fill_value="train"))

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from tfspec.cli.main import main
 from tfspec.data.sources.stream_events import read_events
 from tfspec.export.streaming_file import DetectorSettings, read_facts
 from tfspec.inference.detector import Detector
+from tfspec.inference.hard_negatives import hard_negatives
 from tfspec.inference.listening import listen, load_listener
 from tfspec.inference.threshold_curve import (
     THRESHOLDS,
@@ -164,6 +166,26 @@ def test_the_curve_has_the_scores_of_each_threshold(folder, streams):
     assert [row["false_rejects_low"], row["false_rejects_high"]] == scores["false_rejects_interval"]
 
 
+def test_hard_negatives_are_what_is_taken_for_a_word_while_none_is_said(folder, streams):
+    truth = read_events(folder / "events.csv", ["a.wav", "b.wav"])
+    files = {name: folder / "sounds" / name for name in ("a.wav", "b.wav")}
+    settings = streams.settings.adjusted(0.2)
+    clips = hard_negatives(streams, settings, truth, files)
+    assert len(clips) and (clips["score"] >= 0.2).all() and {*clips["taken_for"]} <= {"up", "down"}
+    length = (streams.warm_up_hops + 1) * streams.hop_seconds
+    assert clips["start"].min() >= 0 and {*clips["path"]} == {str(path) for path in files.values()}
+    words = truth[truth["label"] != "_unknown_"]
+    other = truth[truth["label"] == "_unknown_"]
+    for clip in clips.itertuples():
+        of_file = [rows[rows["file"] == Path(clip.path).name] for rows in (words, other)]
+        said, unknown = (
+            ((rows["start"] < clip.start + length) & (rows["end"] > clip.start)).any() for rows in of_file
+        )
+        assert not said and unknown  # what else is in these recordings is quiet
+    # Events that have no class are heard no less where nothing else is annotated
+    assert len(hard_negatives(streams, settings, truth[:0], files)) == len(streams.detections(settings))
+
+
 @pytest.mark.slow
 def test_each_class_has_the_threshold_that_misses_least_within_the_budget():
     """Of one class false accepts are nearly as sure as events; the other one is doubtful, and clean."""
@@ -289,7 +311,7 @@ def test_a_threshold_is_chosen_saved_and_used(folder, tmp_path, capsys):
     _run(tmp_path, tmp_path / "out", "--json")
     assert json.loads(capsys.readouterr().out) == chosen
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["curve.csv", "curve.png", "detections.csv", "scores.json"]
+    assert names == ["curve.csv", "curve.png", "detections.csv", "hard_negatives.csv", "scores.json"]
     assert len(pd.read_csv(tmp_path / "out" / "curve.csv")) == len(THRESHOLDS)
     found = pd.read_csv(tmp_path / "out" / "detections.csv")
     assert [*found] == ["file", "time", "label", "score"] and len(found)

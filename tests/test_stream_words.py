@@ -9,7 +9,13 @@ import soundfile
 
 from tfspec.base.errors import UserError
 from tfspec.data import AudioReader
-from tfspec.data.sources.stream_words import LEAST_HEARD, MOST_HEARD, with_cut_off_words, with_noise
+from tfspec.data.sources.stream_words import (
+    LEAST_HEARD,
+    MOST_HEARD,
+    with_cut_off_words,
+    with_hard_negatives,
+    with_noise,
+)
 from tfspec.experiment.splitting import checked_split
 from tfspec.pipelines import SpeechCommands
 
@@ -89,9 +95,41 @@ def test_without_a_background_there_is_no_silence(folder):
     assert set(_listed(folder).listed()["label"]) == {*WORDS, "_unknown_"}
 
 
+def test_hard_negatives_train_as_unknown_and_leave_the_split_as_it_was(folder, tmp_path):
+    table = tmp_path / "hard_negatives.csv"
+    street = folder / "noise" / "street.wav"
+    table.write_text(f"path,start,taken_for,score\n{street},0.5,go,0.9\n{street},2.25,no,0.8\n")
+    plain, steps = _listed(folder), _listed(folder, hard_negatives=table)
+    before, split = checked_split(plain)[1], checked_split(steps)[1]
+    pd.testing.assert_frame_equal(split[: len(before)][[*before]], before, check_dtype=False)
+    mined = split[len(before) :]
+    assert mined[["label", "part"]].drop_duplicates().values.tolist() == [["_unknown_", "train"]]
+    sound = soundfile.read(street, dtype="float32")[0]
+    np.testing.assert_array_equal(steps.reader()(mined)[1], sound[2 * RATE + RATE // 4 :][:RATE])
+    assert steps.on_data(tmp_path).hard_negatives is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,begin\na.wav,1\n", "has no column start. It has: path, begin"),
+        ("path,start\na.wav,1\na.wav,x\n", "clip 2: no time from 0 on. Received: x"),
+        ("path,start\na.wav,-1\n", "clip 1: no time"),
+        ("path,start\na.wav,inf\n", "clip 1: no time"),
+        ("path,start\n", "has no rows"),
+    ],
+)
+def test_odd_tables_of_hard_negatives(tmp_path, text, said):
+    (tmp_path / "clips.csv").write_text(text)
+    words = pd.DataFrame({"path": ["go/a.wav"], "label": ["go"], "group": ["a"]})
+    with pytest.raises(UserError, match=said):
+        with_hard_negatives(words, tmp_path / "clips.csv")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        ({"hard_negatives": Path("a.csv"), "streaming": False}, "give --streaming"),
         ({"clip_seconds": None}, "streaming needs clip_seconds"),
         ({"model": "mobilenet_v2"}, "Received: mobilenet_v2"),
         ({"scaling": "centre"}, "Received: ds_tc_resnet, centre"),
@@ -99,4 +137,4 @@ def test_without_a_background_there_is_no_silence(folder):
 )
 def test_what_does_not_go_with_a_stream(options, said):
     with pytest.raises(UserError, match=said):
-        SpeechCommands(streaming=True, **options)
+        SpeechCommands(**{"streaming": True, **options})

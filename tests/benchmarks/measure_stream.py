@@ -1,13 +1,16 @@
 """Measures a keyword detector on hours of speakers and sounds that it has never heard.
 
     python tests/benchmarks/measure_stream.py WORDS NOISES OUT [--seed 0] [--minutes 60] [--budget 20]
+        [--mined]
 
-WORDS is a folder of class folders, of which the eight words of mini_speech_commands are listened for, NOISES
-a folder of ESC-10's class folders. The speakers are dealt into five folds: of one the test stream is made, of
-another one the validation stream, and three train. Of ESC-10's folds 1 and 2 train, 3 is under the validation
-stream and 4 under the test stream. In each stream another word is said every five seconds, 10 dB above the
-noise; half of them are to be detected. The threshold is the lowest with a budget of false accepts an hour on
-the validation stream, and false accepts and rejects are counted once, on the test stream.
+WORDS is a folder of class folders, of which the eight words of mini_speech_commands are listened for,
+NOISES a folder of ESC-10's class folders. The speakers are dealt into five folds: of one the test stream
+is made, of another one the validation stream, and three train. Of ESC-10's folds 1 and 2 train, 3 is under
+the validation stream and 4 under the test stream. In each stream another word is said every five seconds,
+10 dB above the noise; half of them are to be detected. The threshold is the lowest with a budget of false
+accepts an hour on the validation stream, and false accepts and rejects are counted once, on the test
+stream. With --mined what the network takes for words in a stream of the speakers and sounds that train, at
+ten times the budget, trains another one, which is scored.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from pathlib import Path
 import pandas as pd
 from machine import give_table
 
+from tfspec.data.sources.stream_words import MINED
 from tfspec.data.splits import folds
 from tfspec.pipelines import SpeechCommands
 
@@ -30,6 +34,8 @@ PARTS = ("test", "validation", "train", "train", "train")
 """Of the five folds of speakers."""
 NOISES = {"train": "12", "validation": "3", "test": "4"}
 """Folds of ESC-10, with which its names begin."""
+MINED_TIMES = 10
+"""So many times the budget of false accepts are allowed where hard negatives are looked for."""
 
 
 @dataclass(kw_only=True)
@@ -38,38 +44,54 @@ class Parted(SpeechCommands):
 
     def split(self, manifest):
         """Deal speakers into parts, always the same."""
-        is_noise = manifest["group"].str.startswith("noise ")
+        is_noise = manifest["group"].str.startswith(("noise ", MINED))
         fold = folds(manifest[~is_noise], len(PARTS), seed=0)["fold"]
         return manifest.assign(
             part=fold.map(dict(enumerate(PARTS))).reindex(manifest.index, fill_value="train")
         )
 
 
-def main(
-    words: Path, noises: Path, out: Path, seed: int, minutes: float, budget: float, options: dict
-) -> None:
+def main(given: argparse.Namespace) -> None:
     """Train, export, choose a threshold and score."""
     for part, kept in NOISES.items():
-        _link(noises, out / "noises" / part, kept)
-    run = out / f"run-{seed}"
-    if not (run / "metrics.json").exists():
-        chosen = {"classes": WORDS, "others": True, "streaming": True, "background": out / "noises" / "train"}
-        steps = Parted(data=words, out=run, seed=seed, **{**chosen, **options})
-        trained = steps.train(verbose=2)
-        steps.export(trained, streaming=True)
+        _link(given.noises, given.out / "noises" / part, kept)
+    run = given.out / f"run-{given.seed}"
+    _train(given, run)
+    if given.mined:
+        budgeted = ("--false-accepts-per-hour", MINED_TIMES * given.budget)
+        _evaluate(given, run, "train", *budgeted)
+        run, table = given.out / f"run-{given.seed}-mined", run / "scores-train" / "hard_negatives.csv"
+        print(len(pd.read_csv(table)), "hard negatives", flush=True)
+        _train(given, run, hard_negatives=table)
     for part in ("validation", "test"):
-        stream = out / f"stream-{part}"
-        if not (stream / "events.csv").exists():
-            _tfspec("simulate", "stream", stream, "--words", words, "--classes", *WORDS, "--split",
-                    run / "split.csv", "--part", part, "--background", out / "noises" / part,
-                    "--minutes", minutes)  # fmt: skip
-        budgeted = ("--false-accepts-per-hour", budget, "--save") if part == "validation" else ()
-        found = _tfspec("evaluate-stream", run, stream / "stream.wav", stream / "events.csv", *budgeted,
-                        "--out", run / f"scores-{part}", "--json")  # fmt: skip
+        budgeted = ("--false-accepts-per-hour", given.budget, "--save") if part == "validation" else ()
+        found = _evaluate(given, run, part, *budgeted)
         (run / f"stream-{part}.json").write_text(found)
-        print(part, json.dumps(json.loads(found), indent=1))
+        print(part, json.dumps(json.loads(found), indent=1), flush=True)
     columns = ["stream", "false accepts an hour", "false rejects", "found after a word's end, median"]
-    give_table("edge_3", columns, page_rows(run, budget))
+    give_table("edge_3", columns, page_rows(run, given.budget))
+
+
+def _train(given: argparse.Namespace, run: Path, **more) -> None:
+    """Train and export, where that is not done yet."""
+    if (run / "export" / "streaming.tflite").exists():
+        return
+    options = {"classes": WORDS, "others": True, "background": given.out / "noises" / "train"}
+    steps = Parted(
+        data=given.words, out=run, seed=given.seed, streaming=True, **{**options, **given.options, **more}
+    )
+    steps.export(steps.train(verbose=2), streaming=True)
+
+
+def _evaluate(given: argparse.Namespace, run: Path, part: str, *budgeted) -> str:
+    """Score on the stream of a part, which is made where it is not there yet."""
+    stream, first = given.out / f"stream-{part}", given.out / f"run-{given.seed}"
+    if not (stream / "events.csv").exists():
+        _tfspec("simulate", "stream", stream, "--words", given.words, "--classes", *WORDS, "--split",
+                first / "split.csv", "--part", part, "--background", given.out / "noises" / part,
+                "--minutes", given.minutes)  # fmt: skip
+    return _tfspec("evaluate-stream", run, stream / "stream.wav", stream / "events.csv", *budgeted,
+                   "--out", run / f"scores-{part}", "--json")  # fmt: skip
 
 
 def page_rows(run: Path, budget: float) -> list[list[str]]:
@@ -127,5 +149,5 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--budget", type=float, default=20)
     parser.add_argument("--options", type=json.loads, default={}, help="of the pipeline, as JSON")
-    given = parser.parse_args()
-    main(given.words, given.noises, given.out, given.seed, given.minutes, given.budget, given.options)
+    parser.add_argument("--mined", action="store_true", help="train again, with hard negatives")
+    main(parser.parse_args())

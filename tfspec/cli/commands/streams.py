@@ -104,8 +104,9 @@ def evaluate_stream(
     """Score a detector on long recordings: false accepts an hour, false rejects, and how late events are.
 
     An event finds a true one of its class from its start up to a tolerance after its end; all others are
-    false accepts. Writes scores.json; curve.csv and curve.png, the same for many thresholds; and
-    detections.csv, what was found. Choose thresholds on recordings for validation, and score them on others:
+    false accepts. Writes scores.json; curve.csv and curve.png, the same for many thresholds; detections.csv,
+    what was found; and hard_negatives.csv, clips to train on with --hard-negatives. Choose thresholds on
+    recordings for validation, and score them on others:
 
     tfspec evaluate-stream MODEL VALIDATION EVENTS --false-accepts-per-hour 1 --save, and then
     tfspec evaluate-stream MODEL TEST EVENTS
@@ -132,6 +133,8 @@ def evaluate_stream(
         raise UserError("Give one of --threshold and --false-accepts-per-hour. Received: both")
     from tfspec.cli.printing import print_json
     from tfspec.data.sources.stream_events import read_events
+    from tfspec.inference import write_csv
+    from tfspec.inference.hard_negatives import hard_negatives
     from tfspec.inference.listening import load_listener
     from tfspec.inference.threshold_curve import choose_class_thresholds, hear_streams, threshold_curve
 
@@ -152,6 +155,7 @@ def evaluate_stream(
     out = out or _usual_folder(model, recordings)
     document: dict[str, Any] = {"settings": dataclasses.asdict(settings), "scores": scores}
     _write_scores(out, curve, document, streams.detections(settings))
+    write_csv(hard_negatives(streams, settings, truth, files), out / "hard_negatives.csv")
     if saved_in:
         _save(saved_in, settings)
     if json:

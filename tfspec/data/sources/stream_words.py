@@ -1,4 +1,4 @@
-"""What a stream of words holds besides whole words: words that are only half in the clip, and noise alone."""
+"""What a stream holds besides whole words: half words, noise alone, and what a detector took for a word."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import list_recordings
 from tfspec.audio.sounding import sounding
 from tfspec.base.errors import UserError
-from tfspec.base.text import shown
+from tfspec.base.text import excerpt, shown
 from tfspec.base.threads import threads
 from tfspec.data.sources.speech_archive import OTHERS, SILENCE, STRETCHES, UNKNOWN
+from tfspec.data.tables import read_csv
 
 LEAST_HEARD, MOST_HEARD = 0.1, 0.6
 """Parts of a word that are in the clip; of one of which more is there, it can be told which it is."""
@@ -23,6 +24,8 @@ RATE = 16000
 """Samples per second of what is looked at to find where words sound."""
 PER_WORD = 2
 """Of the words that are cut off, and of the clips of noise, there are as many as of so many words."""
+MINED = "hard negatives of "
+"""How the groups of clips begin in which a detector heard what is not there."""
 
 
 def with_cut_off_words(
@@ -110,6 +113,42 @@ def with_noise(
     if "part" in manifest:
         rows["part"] = np.array(STRETCHES)[drawn % len(STRETCHES)]
     return _joined(manifest, rows)
+
+
+def with_hard_negatives(manifest: pd.DataFrame, table: str | os.PathLike) -> pd.DataFrame:
+    r"""Add clips in which a detector heard what is not there: they are `_unknown_`.
+
+    Args:
+        manifest: columns `path`, `label` and `group`, maybe `start` and `part`.
+        table: hard_negatives.csv, as `tfspec evaluate-stream` writes it: `path` and `start` in seconds.
+
+    Returns:
+        The manifest, and below it rows of label `_unknown_`, each group a stream. Where the manifest has
+        parts, they train.
+
+    Raises:
+        UserError: the table cannot be read, lacks a column, or a start is no number or below 0.
+
+    Example:
+        >>> import tempfile
+        >>> words = pd.DataFrame({"path": ["go/a.wav"], "label": ["go"], "group": ["a"]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "clips.csv").write_text("path,start
+    /s.wav,7.5
+    ")
+        ...     with_hard_negatives(words, f"{folder}/clips.csv").values.tolist()[1][:3]
+        ['/s.wav', '_unknown_', 'hard negatives of s.wav']
+    """
+    clips = read_csv(table)
+    if missing := [name for name in ("path", "start") if name not in clips]:
+        raise UserError(f"{shown(table)} has no column {missing[0]}. It has: {shown(', '.join(clips))}.")
+    start = pd.to_numeric(clips["start"], errors="coerce").astype(float)
+    if (bad := ~(np.isfinite(start) & (start >= 0))).any():
+        received = excerpt(clips["start"][bad].iloc[0])
+        raise UserError(f"{shown(table)}, clip {bad.argmax() + 1}: no time from 0 on. Received: {received}")
+    names = clips["path"].map(lambda path: Path(path).name)
+    rows = clips[["path"]].assign(label=UNKNOWN, group=MINED + names, start=start)
+    return _joined(manifest, rows.assign(part="train") if "part" in manifest else rows)
 
 
 def _joined(manifest: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
