@@ -19,7 +19,7 @@ test: $(VENV)/installed-test
 	$(BIN)/pytest $(IN_TWO)
 
 # What one runs while working: ruff, and the tests that start no process, train nothing, trace no graph and
-# search for nothing.
+# search for nothing, with two of the parameters of each.
 quick: ruff
 	$(BIN)/pytest $(IN_TWO) -m 'quick and not slow'
 

@@ -1,7 +1,7 @@
 import gc
 import os
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # there are as many processes as cores
@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from quick import is_quick
 from tones import write_tones
+
+QUICK_PARAMETERS = 2
+"""Of a test with many parameters, so many are quick."""
 
 gc.set_threshold(50_000, 20, 20)  # graphs are many objects; looking through them took a twelfth of the time
 # How long an example takes is not what is tested, and with other work beside it may take long
@@ -32,9 +35,11 @@ def tone_folder(tmp_path) -> Path:
 
 def pytest_collection_modifyitems(items):
     """Mark what is quick, and begin with the files of which least is: what is long shall not come last."""
-    files = defaultdict(list)
+    files, seen = defaultdict(list), Counter()
     for item in items:
-        if quick := is_quick(item):
+        seen[item.function] += 1
+        quick = is_quick(item)
+        if quick and seen[item.function] <= QUICK_PARAMETERS:
             item.add_marker("quick")
         files[item.path].append(quick)
     quick_part = {path: statistics.fmean(quick) for path, quick in files.items()}
