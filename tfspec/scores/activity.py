@@ -57,7 +57,8 @@ class Activity:
         self._tail, self._resamples, self._seed = 50 * (1 - confidence), resamples, seed
         self._counts = np.zeros((len(class_names), HOURS))
         self._hours, self._reached = np.zeros(HOURS), np.zeros(HOURS, int)
-        self._drawn_counts = np.zeros((resamples, len(class_names), HOURS), np.float32)
+        # Class by class, so that the system gives memory to classes that are heard, of maybe thousands
+        self._drawn_counts = np.zeros((len(class_names), resamples, HOURS), np.float32)
         self._drawn_hours = np.zeros((resamples, HOURS), np.float32)
 
     def add(self, events: pd.DataFrame, seconds: float, recorded_at: datetime | None = None) -> None:
@@ -80,7 +81,7 @@ class Activity:
         self._counts[present] += counts
         self._hours += hours
         self._reached += hours > 0
-        self._drawn_counts[:, present] += (times[:, np.newaxis, np.newaxis] * counts).astype(np.float32)
+        self._drawn_counts[present] += (times[:, np.newaxis] * counts[:, np.newaxis]).astype(np.float32)
         self._drawn_hours += (times[:, np.newaxis] * hours).astype(np.float32)
         self.recordings += 1
 
@@ -106,7 +107,7 @@ class Activity:
         low, high = np.full((2, *rates.shape), np.nan)
         ends, drawn_hours = [self._tail, 100 - self._tail], drawn_hours[:, has_interval]
         # Class by class: the rates of all at once would take several times the memory of their counts
-        for row, drawn in enumerate(np.moveaxis(drawn_counts, 1, 0) if has_interval.any() else ()):
+        for row, drawn in enumerate(drawn_counts if has_interval.any() else ()):
             found = np.nanpercentile(_divided(drawn[:, has_interval], drawn_hours), ends, axis=0)
             low[row, has_interval], high[row, has_interval] = found
         return Rates(rates, low, high)
