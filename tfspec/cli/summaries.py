@@ -79,7 +79,7 @@ def _print_several(scores: SeveralScores) -> None:
     """Say how good a model is of whose classes several can hold at once."""
     ranking = {name: scores[name] for name in ("mean_average_precision", "lwlrap", "macro_auc")}
     said = [f"{_spoken(name)} {value:.3f}" for name, value in ranking.items() if value is not None]
-    console.print(", ".join([*said, f"{number_of(scores['examples'], 'example')}"]))
+    console.print(", ".join([*said, number_of(scores["examples"], "example")]))
     console.print(
         f"macro F1 {scores['macro_f1']:.3f}, micro F1 {scores['micro_f1']:.3f}, "
         f"all labels right {scores['exact']:.3f}, calibration error {scores['calibration_error']:.3f}"

@@ -13,7 +13,7 @@ from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import list_recordings
 from tfspec.audio.sounding import sounding
 from tfspec.base.errors import UserError
-from tfspec.base.text import excerpt, shown
+from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.sources.speech_archive import OTHERS, SILENCE, STRETCHES, UNKNOWN
 from tfspec.data.tables import read_csv
@@ -133,9 +133,7 @@ def with_hard_negatives(manifest: pd.DataFrame, table: str | os.PathLike) -> pd.
         >>> import tempfile
         >>> words = pd.DataFrame({"path": ["go/a.wav"], "label": ["go"], "group": ["a"]})
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "clips.csv").write_text("path,start
-    /s.wav,7.5
-    ")
+        ...     _ = Path(folder, "clips.csv").write_text("path,start\n/s.wav,7.5\n")
         ...     with_hard_negatives(words, f"{folder}/clips.csv").values.tolist()[1][:3]
         ['/s.wav', '_unknown_', 'hard negatives of s.wav']
     """
@@ -146,8 +144,8 @@ def with_hard_negatives(manifest: pd.DataFrame, table: str | os.PathLike) -> pd.
     if (bad := ~(np.isfinite(start) & (start >= 0))).any():
         received = excerpt(clips["start"][bad].iloc[0])
         raise UserError(f"{shown(table)}, clip {bad.argmax() + 1}: no time from 0 on. Received: {received}")
-    names = clips["path"].map(lambda path: Path(path).name)
-    rows = clips[["path"]].assign(label=UNKNOWN, group=MINED + names, start=start)
+    groups = [MINED + normalized(Path(path).name) for path in clips["path"]]
+    rows = clips[["path"]].assign(label=UNKNOWN, group=groups, start=start)
     return _joined(manifest, rows.assign(part="train") if "part" in manifest else rows)
 
 
