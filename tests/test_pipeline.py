@@ -158,7 +158,9 @@ def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, run, tmp_path, p
     assert not (folder / "metrics.json").exists()
     with pytest.raises(UserError, match="exists and is not empty"):
         pipeline(data=tones, out=folder, **options).train()
-    resumed = pipeline_of(opened := Run(folder)).resume(opened, verbose=0)
+    stale = (opened := Run(folder)).classifier if (folder / "best.keras").exists() else None
+    resumed = pipeline_of(opened).resume(opened, verbose=0)
+    assert resumed.classifier is not stale
     columns = [name for name in undisturbed.history if name not in ("member", "seconds")]
     pd.testing.assert_frame_equal(resumed.history[columns], undisturbed.history[columns], check_exact=True)
     for received, expected in zip(

@@ -65,6 +65,7 @@ def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
             fit_member(members[name], run.folder, name, features, verbose)
     if list(members) != [""] and (unfinished or not (run.folder / "best.keras").exists()):
         _join(run.folder, list(members))
+    run.forget_classifier()
 
 
 def _join(folder: Path, names: Sequence[str]) -> None:

@@ -72,9 +72,9 @@ def load_members(run: Run, names: Sequence[str]) -> list[Classifier]:
 
     Args:
         run: the run.
-        names: of the members' folders.
+        names: of the members' folders; "" is a run's only member, whose model is the run's.
     """
-    return [load_keras(run.folder / name / "best.keras") for name in names]
+    return [load_keras(run.folder / name / "best.keras") if name else run.classifier for name in names]
 
 
 def probabilities(models: Sequence[Classifier], signals: Iterable[np.ndarray]) -> np.ndarray:

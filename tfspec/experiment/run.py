@@ -157,6 +157,10 @@ class Run:
         """The model of the epoch that counts, or the mean of all models."""
         return load_keras(self.folder / "best.keras")
 
+    def forget_classifier(self) -> None:
+        """Have the model read anew when it is asked for next, as its file has changed."""
+        self.__dict__.pop("classifier", None)
+
     @property
     def history(self) -> pd.DataFrame:
         """Losses, metrics and seconds, one row an epoch; the column `member` names the model."""
