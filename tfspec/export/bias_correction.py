@@ -1,7 +1,7 @@
 """Biases that make up for rounded weights.
 
 A weight rounded to int8 is a little off, and what it is off by is multiplied by the input. Where inputs are
-much the same for all signals, as behind relu6 in MobileNetV2 with means of up to four times their spread,
+much the same for all signals, as behind relu6 in MobileNetV2 with means of up to 4.5 times their spread,
 most of the error is one constant an output, which a bias can take back. The method is that of Nagel et al.,
 Data-free quantization through weight equalization and bias correction, 2019, with means that are measured.
 """
