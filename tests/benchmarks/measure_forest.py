@@ -13,6 +13,8 @@ import librosa
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -56,25 +58,30 @@ def of_window(signal, _):
 
 def main(folders):
     for folder in folders:
-        ours = Run(folder).metrics()["accuracy"]
-        for name, accuracy in accuracies(folder).items():
-            print(f"{folder}: {name} {accuracy:.3f}, the run {ours:.3f}")
+        scores = Run(folder).metrics()
+        ours = scores.get("accuracy", scores.get("mean_average_precision"))
+        for name, score in scores_of_peers(folder).items():
+            print(f"{folder}: {name} {score:.3f}, the run {ours:.3f}")
 
 
-def accuracies(folder):
-    """Score each peer on the folds of a run."""
+def scores_of_peers(folder):
+    """Score each peer on the folds of a run: accuracy, or mean average precision of several labels."""
     run = Run(folder)
-    found = {}
+    found, classes = {}, list(run.classifier.class_names)
+    is_several = run.classifier.labels == "several"
     steps, split = pipeline_of(run), run.split
     read, summarise = steps.reader(), of_window if steps.name == "windows" else of_recording
     features = np.stack([summarise(read(split.iloc[[i]])[0], read.sample_rate) for i in range(len(split))])
+    truth = split[classes if is_several else "label"].to_numpy()
     for name, peer in PEERS.items():
-        right = []
+        peer = OneVsRestClassifier(peer) if is_several else peer
+        predicted = np.empty(truth.shape, float if is_several else object)
         for fold in sorted(split["fold"].unique()):
             held_out = (split["fold"] == fold).to_numpy()
-            peer.fit(features[~held_out], split["label"][~held_out])
-            right.append(peer.predict(features[held_out]) == split["label"][held_out].to_numpy())
-        found[name] = np.concatenate(right).mean()
+            peer.fit(features[~held_out], truth[~held_out])
+            predict = peer.predict_proba if is_several else peer.predict
+            predicted[held_out] = predict(features[held_out])
+        found[name] = average_precision_score(truth, predicted) if is_several else (predicted == truth).mean()
     return found
 
 
