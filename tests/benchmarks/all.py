@@ -84,6 +84,12 @@ MEASUREMENTS = (
         ("esc10", "spoken_digits", "speech_commands", "wrist_accelerometer", "weights"),
     ),
     Measurement(
+        "tests/benchmarks/measure_keywords.py DATA/speech_commands OUT/keywords twelve --folds 2",
+        ("keywords_2",),
+        20,
+        ("speech_commands",),
+    ),
+    Measurement(
         "tests/benchmarks/measure_stream.py DATA/speech_commands DATA/esc10 OUT/stream",
         ("edge_3",),
         40,
@@ -103,9 +109,10 @@ MEASUREMENTS = (
         ("mixtures",),
     ),
     Measurement(
-        "tests/benchmarks/measure_keywords.py DATA/speech_commands OUT/keywords default narrow --folds 2 3 4",
+        "tests/benchmarks/measure_keywords.py DATA/speech_commands OUT/keywords default narrow "
+        "--folds 2 3 4 --seeds 0 1 2",
         ("keywords_1",),
-        90,
+        180,
         ("speech_commands",),
     ),
 )
