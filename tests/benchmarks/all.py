@@ -90,7 +90,7 @@ MEASUREMENTS = (
         ("speech_commands",),
     ),
     Measurement(
-        "tests/benchmarks/measure_stream.py DATA/speech_commands DATA/esc10 OUT/stream",
+        "tests/benchmarks/measure_stream.py DATA/speech_commands DATA/esc10 OUT/stream --mined",
         ("edge_3",),
         40,
         ("speech_commands", "esc10"),
