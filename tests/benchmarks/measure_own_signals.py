@@ -121,11 +121,11 @@ def row(said: str, command: str, folder: Path) -> list[str]:
     scores, groups = run.metrics(), run.split["group"].nunique()
     name = "mean_average_precision" if scores["labels"] == "several" else "accuracy"
     low, high = scores["intervals"][name]
-    precision = " mean average precision" if scores["labels"] == "several" else ""
+    precision = "mean average precision " if scores["labels"] == "several" else ""
     return [
         said.format(f"{len(run.split):,}", f"{groups:,}"),
         f"`{command}`",
-        f"**{scores[name]:.3f}** ({low:.3f}–{high:.3f}){precision}",
+        f"{precision}**{scores[name]:.3f}** ({low:.3f}–{high:.3f})",
         f"{max(scores_of_peers(folder).values()):.2f}",
         f"{folder.with_suffix('.minutes').read_text()} min",
     ]
