@@ -158,8 +158,8 @@ def described(split: pd.DataFrame) -> str:
         split: columns `part` and `group`.
 
     Example:
-        >>> described(pd.DataFrame({"part": ["train", "validation"], "group": ["ann", "ann"]}))[:47]
-        '1 example of 1 group in train, 1 example of 1 gr'
+        >>> described(pd.DataFrame({"part": ["train", "validation"], "group": ["ann", "ann"]}))[:29]
+        '1 example of 1 group in train'
     """
     sides = [
         f"{number_of(len(rows), 'example')} of {number_of(len(group_names(rows)), 'group')} in {part}"
