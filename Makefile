@@ -105,8 +105,9 @@ $(VENV)/installed-docs: $(VENV)/bin/python setup.cfg
 	touch $@ $(VENV)/installed
 
 # Without what they require, which would bring back an older TensorFlow
+$(VENV)/installed-benchmark: WHAT := '.[test,benchmark]'
 $(VENV)/installed-benchmark: $(VENV)/installed-test
-	$(PIP) --editable '.[test,benchmark]'
+	$(INSTALL)
 	$(PIP) --no-deps kapre==0.4.1
 	$(PIP) --no-deps audiomentations==0.43.1 \
 		numpy-minmax numpy-rms python-stretch

@@ -128,8 +128,8 @@ LEFT_OUT = {
     "quantised_3": "how it was measured was not written down",
     "quantised_4": "needs runs whose options were not written down; measure_quantisation.py scores any",
     "radio_signals_1": "measured by hand on the second simulator of tests/renderings.py",
-    "versions_1": "needs four systems, each with a Python; make matrix tries the Pythons of one",
     "rainforest_1": "measure_rainforest.py trains all folds; three rows of the page are of the first",
+    "versions_1": "needs four systems, each with a Python; make matrix tries the Pythons of one",
 }
 """Tables that nothing here repeats, and why."""
 

@@ -13,7 +13,6 @@ labels are mixed here, of one to three of ESC-10's classes, all of one fold.
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
@@ -48,7 +47,7 @@ def main(data: Path, out: Path) -> None:
             ("spoken_digits", "digits", []),
             ("speech_commands", "words", ["--classes", *WORDS]),
             ("wrist_accelerometer", "wrists", ["--folds", "5"]),
-            (os.path.relpath(mixed, data), "several", []),
+            (mixed.resolve(), "several", []),
         )
     )
     rows = [
@@ -79,7 +78,7 @@ def write_mixed(esc10: Path, out: Path) -> Path:
     table, rng = out / "clips.csv", np.random.default_rng(0)
     if table.exists():
         return table
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     recordings = pd.DataFrame({"path": sorted(esc10.glob("*/*.ogg"))})
     recordings = recordings.assign(
         label=[path.parent.name for path in recordings["path"]],
@@ -119,13 +118,13 @@ def row(said: str, command: str, folder: Path) -> list[str]:
     """Say what a run came to, with how many examples and groups."""
     run = Run(folder)
     scores, groups = run.metrics(), run.split["group"].nunique()
-    name = "mean_average_precision" if scores["labels"] == "several" else "accuracy"
+    is_several = scores["labels"] == "several"
+    name, before = ("mean_average_precision", "mean average precision ") if is_several else ("accuracy", "")
     low, high = scores["intervals"][name]
-    precision = "mean average precision " if scores["labels"] == "several" else ""
     return [
         said.format(f"{len(run.split):,}", f"{groups:,}"),
         f"`{command}`",
-        f"{precision}**{scores[name]:.3f}** ({low:.3f}–{high:.3f})",
+        f"{before}**{scores[name]:.3f}** ({low:.3f}–{high:.3f})",
         f"{max(scores_of_peers(folder).values()):.2f}",
         f"{folder.with_suffix('.minutes').read_text()} min",
     ]

@@ -16,7 +16,7 @@ from tfspec.distributed import devices
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.report.figures import score_table
-from tfspec.scores.groups import FEW_GROUPS, FEW_SAID
+from tfspec.scores.groups import caution
 from tfspec.scores.types import AnyScores, OtherScores, Scores, SeveralScores
 
 
@@ -91,8 +91,8 @@ def _print_intervals(scores: AnyScores, names: Sequence[str]) -> None:
     if scores["intervals"]:
         drawn = "examples" if scores["groups"] == scores["examples"] else "groups"
         console.print(f"95% intervals over {scores['groups']} {drawn}: {_intervals(scores, names)}")
-        if scores["groups"] < FEW_GROUPS:
-            console.print(FEW_SAID)
+        if said := caution(scores["groups"]):
+            console.print(said)
     elif scores["groups"]:
         console.print("All examples are of one group: what the score is for others nobody knows.")
     else:

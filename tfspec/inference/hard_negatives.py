@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.export.streaming_file import UNHEARD, DetectorSettings
+from tfspec.export.streaming_file import UNHEARD
 from tfspec.inference.threshold_curve import HeardStreams
 
 
 def hard_negatives(
-    streams: HeardStreams, settings: DetectorSettings, truth: pd.DataFrame, files: Mapping[str, Path]
+    streams: HeardStreams, detections: pd.DataFrame, truth: pd.DataFrame, files: Mapping[str, Path]
 ) -> pd.DataFrame:
     """List the clips in which a detector hears an event, and nothing is said that the model has a class for.
 
@@ -23,7 +23,7 @@ def hard_negatives(
 
     Args:
         streams: from `hear_streams`.
-        settings: of the detector, with the same smoothing.
+        detections: what `streams.detections` found in them.
         truth: from `read_events`.
         files: the recordings, by the names of the streams.
 
@@ -33,26 +33,27 @@ def hard_negatives(
 
     Example:
         >>> heard = np.array([[0.0], [0.0], [0.9], [0.0]], "float32")
+        >>> from tfspec.export.streaming_file import DetectorSettings
         >>> streams = HeardStreams(("yes",), 0.5, 1, DetectorSettings(), {"a": heard}, {"a": 2.5})
         >>> nothing = pd.DataFrame({"file": [], "start": [], "end": [], "label": []})
-        >>> hard_negatives(streams, DetectorSettings(), nothing, {"a": Path("/a.wav")}).values.tolist()
+        >>> found = streams.detections(streams.settings)
+        >>> hard_negatives(streams, found, nothing, {"a": Path("/a.wav")}).values.tolist()
         [['/a.wav', 1.0, 'yes', 0.9]]
     """
-    found = streams.detections(settings)
     clip_seconds = (streams.warm_up_hops + 1) * streams.hop_seconds
-    start = (found["time"] - clip_seconds).round(3)
+    start = (detections["time"] - clip_seconds).round(3)
     has_class = truth["label"].isin([name for name in streams.class_names if not name.startswith(UNHEARD)])
     said = dict(iter(truth[has_class].groupby("file")))
     is_free = [
         file not in said or not ((said[file]["start"] < last) & (said[file]["end"] > first)).any()
-        for file, first, last in zip(found["file"], start, found["time"], strict=True)
+        for file, first, last in zip(detections["file"], start, detections["time"], strict=True)
     ]
     clips = pd.DataFrame(
         {
-            "path": found["file"].map({name: str(path.resolve()) for name, path in files.items()}),
+            "path": detections["file"].map({name: str(path.resolve()) for name, path in files.items()}),
             "start": start,
-            "taken_for": found["label"],
-            "score": found["score"].astype(float).round(4),
+            "taken_for": detections["label"],
+            "score": detections["score"].astype(float).round(4),
         }
     )
     return clips[np.array(is_free, bool)].reset_index(drop=True)

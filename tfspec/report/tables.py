@@ -12,7 +12,7 @@ from tfspec.base.text import excerpt, number_of
 from tfspec.report.answers import short
 from tfspec.report.charts import Chart, line_chart
 from tfspec.report.page import Table
-from tfspec.scores.groups import FEW_GROUPS, FEW_SAID
+from tfspec.scores.groups import caution
 from tfspec.scores.types import AnyScores
 
 ONE = {
@@ -116,8 +116,8 @@ def _trust(scores: AnyMapping) -> str:
     drawn = "examples" if groups == scores["examples"] else "groups"
     return (
         f"Another set of {groups} {drawn} would bring {between} "
-        f"(95% of what is drawn anew from these {drawn})." + (f" {FEW_SAID}" if groups < FEW_GROUPS else "")
-    )
+        f"(95% of what is drawn anew from these {drawn}). {caution(groups)}"
+    ).rstrip()
 
 
 def _has_interval(scores: AnyMapping, name: str) -> bool:

@@ -11,8 +11,20 @@ from tfspec.scores.classes import summarize
 from tfspec.scores.types import Intervals
 
 FEW_GROUPS = 5
-FEW_SAID = "So few groups hardly tell how far others lie apart."
-"""What is said with an interval over fewer."""
+"""Below this an interval is told with a warning."""
+
+
+def caution(groups: int) -> str:
+    """Say how little an interval over few groups tells; nothing of one over enough.
+
+    Args:
+        groups: over how many it was drawn.
+
+    Example:
+        >>> caution(2), caution(5)
+        ('So few groups hardly tell how far others lie apart.', '')
+    """
+    return "So few groups hardly tell how far others lie apart." if groups < FEW_GROUPS else ""
 
 
 def score_groups(

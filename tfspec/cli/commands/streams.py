@@ -133,7 +133,6 @@ def evaluate_stream(
         raise UserError("Give one of --threshold and --false-accepts-per-hour. Received: both")
     from tfspec.cli.printing import print_json
     from tfspec.data.sources.stream_events import read_events
-    from tfspec.inference import write_csv
     from tfspec.inference.hard_negatives import hard_negatives
     from tfspec.inference.listening import load_listener
     from tfspec.inference.threshold_curve import choose_class_thresholds, hear_streams, threshold_curve
@@ -154,8 +153,9 @@ def evaluate_stream(
     scores = streams.score(settings, truth, tolerance_seconds)
     out = out or _usual_folder(model, recordings)
     document: dict[str, Any] = {"settings": dataclasses.asdict(settings), "scores": scores}
-    _write_scores(out, curve, document, streams.detections(settings))
-    write_csv(hard_negatives(streams, settings, truth, files), out / "hard_negatives.csv")
+    detections = streams.detections(settings)
+    tables = {"detections": detections, "hard_negatives": hard_negatives(streams, detections, truth, files)}
+    _write_scores(out, document, {"curve": curve, **tables})
     if saved_in:
         _save(saved_in, settings)
     if json:
@@ -208,15 +208,16 @@ def _save(path: Path, settings: DetectorSettings) -> None:
     write_facts(path, dataclasses.replace(read_facts(path), detector=settings))
 
 
-def _write_scores(out: Path, curve: pd.DataFrame, document: dict[str, Any], detections: pd.DataFrame) -> None:
+def _write_scores(out: Path, document: dict[str, Any], tables: dict[str, pd.DataFrame]) -> None:
+    """Write the tables and the picture of their curve; scores.json comes last."""
     from tfspec.base.files import written_beside
     from tfspec.inference import write_csv
     from tfspec.report.figures import threshold_figure
 
-    write_csv(curve, out / "curve.csv")
-    write_csv(detections, out / "detections.csv")
+    for name, table in tables.items():
+        write_csv(table, out / f"{name}.csv")
     with written_beside(out / "curve.png") as temporary:
-        threshold_figure(curve, document["scores"]).savefig(temporary)
+        threshold_figure(tables["curve"], document["scores"]).savefig(temporary)
     with written_beside(out / "scores.json") as temporary:
         temporary.write_text(dumps(document, indent=2), "utf-8")
 

@@ -12,7 +12,7 @@ from tfspec.audio.decoding import load_audio
 from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import list_recordings
 from tfspec.audio.sounding import sounding
-from tfspec.base.errors import UserError
+from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.sources.speech_archive import OTHERS, SILENCE, STRETCHES, UNKNOWN
@@ -139,7 +139,7 @@ def with_hard_negatives(manifest: pd.DataFrame, table: str | os.PathLike) -> pd.
     """
     clips = read_csv(table)
     if missing := [name for name in ("path", "start") if name not in clips]:
-        raise UserError(f"{shown(table)} has no column {missing[0]}. It has: {shown(', '.join(clips))}.")
+        raise UserError(f"{shown(table)} has no column {listed(missing)}. It has: {shown(listed([*clips]))}.")
     start = pd.to_numeric(clips["start"], errors="coerce").astype(float)
     if (bad := ~(np.isfinite(start) & (start >= 0))).any():
         received = excerpt(clips["start"][bad].iloc[0])
