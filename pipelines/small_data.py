@@ -21,6 +21,7 @@ from tfspec.augment import (
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Rate, Ratio
 from tfspec.base.progress import say
+from tfspec.base.text import excerpt
 from tfspec.inference.loading import load_model
 from tfspec.models import Classifier, continued, residual, transfer
 from tfspec.pipelines.own_signals import OwnSignals
@@ -60,7 +61,8 @@ class SmallData(Pretrained, Regularised, OwnSignals):
         super().__post_init__()
         if self.network == "residual" and isinstance(self.weights, Path):
             raise UserError(
-                f"The residual network has no weights to begin with: give --network. Received: {self.weights}"
+                "The residual network has no weights to begin with: give --network. "
+                f"Received: {excerpt(self.weights)}"
             )
 
     @property

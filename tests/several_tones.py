@@ -45,7 +45,7 @@ class SeveralTones(Pipeline):
     labels: ClassVar[str] = "several"  # type: ignore[assignment]
 
     data: Path
-    epochs: int = 20
+    epochs: int = 10
     patience: int | None = None
     batch_size: int = 16
     learning_rate: float = 3e-3

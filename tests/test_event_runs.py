@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,7 +26,7 @@ from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, folds_of
 from tfspec.inference import detect, event_thresholds, find_events, load_model
 from tfspec.inference.pseudo_labels import Sure
-from tfspec.models import event_head, residual
+from tfspec.models import event_head
 from tfspec.pipelines import OwnRecordings
 from tfspec.report.event_pictures import WIDTH
 from tfspec.scores.events import event_scores
@@ -59,8 +60,13 @@ class Tones(OwnRecordings):
     """Tones in recordings, by a network that is small."""
 
     def backbone(self, feature_shape, num_classes):
-        shape = (None, *feature_shape[1:])
-        return event_head(residual(shape, num_classes, width=8, time_halvings=2), self.pooling)
+        features = keras.Input((None, *feature_shape[1:]))
+        x = features
+        for filters, strides in ((8, 2), (16, 2), (24, (1, 2))):
+            x = keras.layers.Conv2D(filters, 3, strides, "same", activation="relu")(x)
+            x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        logits = keras.layers.Dense(num_classes)(keras.layers.GlobalAveragePooling2D()(x))
+        return event_head(keras.Model(features, logits), self.pooling)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from agreement import few_examples
+from families import others_slow
 from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
@@ -68,8 +69,24 @@ ONE_INPUT = {
     "another shape": (lambda x: tf.reshape(x, [1, 12]) * 0.3, (3, 4)),
 }
 
+OF_A_KIND = (
+    "padded convolution",
+    "dilated and padded",
+    "whole convolution",
+    "pointwise",
+    "strided depthwise",
+    "dilated depthwise",
+    "dense",
+    "average pooling",
+    "max pooling",
+    "mean",
+    "padding",
+    "silu",
+    "backwards",
+)
 
-@pytest.mark.parametrize("name", ONE_INPUT)
+
+@pytest.mark.parametrize("name", others_slow(ONE_INPUT, *OF_A_KIND))
 def test_equals_the_oracle(name, tmp_path):
     layer, shape = ONE_INPUT[name]
     check(one_input(layer, shape), shape, tmp_path)

@@ -90,7 +90,9 @@ def test_batches_are_those_of_the_dataset(rng, shuffle, layers, kind):
         sequence.on_epoch_end()
 
 
-@pytest.mark.parametrize("layers", [{}, LAYERS], ids=["signals", "features"])
+@pytest.mark.parametrize(
+    "layers", [pytest.param({}, id="signals"), pytest.param(LAYERS, id="features", marks=pytest.mark.slow)]
+)
 def test_mixed_batches_are_those_of_the_dataset(rng, layers):
     manifest = pd.DataFrame(rng.uniform(size=(23, 3)), columns=NAMES)
     read = ArrayReader(rng.standard_normal((23, 64)).astype(np.float32))

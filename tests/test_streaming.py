@@ -56,9 +56,8 @@ NETWORKS = {
 }
 KINDS = [
     ("log_mel", "ds_tc_resnet", "valid"),
-    ("pcen", "ds_tc_resnet", "valid"),
     ("decibel", "tc_resnet", "causal"),
-    ("stft", "ds_cnn", "valid"),
+    ("pcen", "ds_cnn", "valid"),
     ("mfcc", "lstm", ""),
     ("log_mel", "ensemble", ""),
 ]

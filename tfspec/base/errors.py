@@ -11,8 +11,12 @@ from tfspec.base.text import shown
 class UserError(ValueError):
     """Something the user gave cannot be used; the message says what was received and what to do.
 
-    The command line prints it as one line and exits with code 2.
+    The command line prints it as one line and exits with code 2. A message names what came from outside, so
+    characters that could do harm in a terminal are spelt out in it.
     """
+
+    def __init__(self, message: object):
+        super().__init__(shown(message))
 
 
 def user_error_in(text: str) -> UserError | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 from keras import applications, layers
 
 from tfspec.base.errors import UserError
-from tfspec.models.transfer import MOMENTUM, SMALLEST_SIDE, load_weights
+from tfspec.models.transfer import MOMENTUM, SMALLEST_SIDE, load_weights, weights_file
 
 WHITE = 255.0
 """Keras's network begins by dividing by it."""
@@ -51,9 +52,10 @@ def efficientnet(
             f"EfficientNet takes features of at least {SMALLEST_SIDE} frames and {SMALLEST_SIDE} bins, and "
             f"one channel. Received: {frames} frames, {bins} bins and {channels} channels"
         )
+    path = None if weights is None else weights_file("efficientnet_b0", weights)
     base = applications.EfficientNetB0(include_top=False, weights=None, input_shape=(frames, bins, 1))
-    if weights is not None:
-        _take_weights(base, weights)
+    if path is not None:
+        _take_weights(base, path)
     for layer in base.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = MOMENTUM
@@ -66,10 +68,10 @@ def efficientnet(
     return keras.Model(features, logits, name="efficientnet_b0")
 
 
-def _take_weights(base: keras.Model, weights: str | os.PathLike) -> None:
+def _take_weights(base: keras.Model, path: Path) -> None:
     """Take the weights of the network for three channels; what scales its input stays as it is."""
     coloured = applications.EfficientNetB0(include_top=False, weights=None, input_shape=(None, None, 3))
-    load_weights(coloured, "efficientnet_b0", weights)
+    load_weights(coloured, "efficientnet_b0", path)
     for mine, other in zip(base.layers, coloured.layers, strict=True):
         if mine.name == "stem_conv":
             mine.set_weights([other.get_weights()[0].sum(axis=2, keepdims=True)])

@@ -114,9 +114,10 @@ def transfer(
             f"{network} takes features of at least {SMALLEST_SIDE} frames and {SMALLEST_SIDE} bins. "
             f"Received: {frames} frames and {bins} bins"
         )
+    path = None if weights is None else weights_file(network, weights)
     base = NETWORKS[network].make(include_top=False, weights=None, input_shape=(frames, bins, 3))
-    if weights is not None:
-        load_weights(base, network, weights)
+    if path is not None:
+        load_weights(base, network, path)
     else:
         for layer in _batch_norms(base):
             layer.momentum = MOMENTUM
@@ -225,23 +226,36 @@ class ImageNetPixels(FloatLayer):
         return (*input_shape[:-1], 3)
 
 
-def load_weights(base: keras.Model, network: str, weights: str | os.PathLike) -> None:
-    """Give a network of keras.applications without its top the weights of a file, or of ImageNet.
+def weights_file(network: str, weights: str | os.PathLike) -> Path:
+    """Return the file of a network's weights, before anything is built of it.
+
+    Args:
+        network: its name, as in `transfer`.
+        weights: as in `transfer`, not None.
+
+    Raises:
+        UserError: there is no such file, or it cannot be downloaded.
+    """
+    path = _downloaded(network) if weights == "imagenet" else Path(weights)
+    if not path.is_file():
+        raise UserError(
+            f'`weights` must be "imagenet", None or a file such as {NETWORKS[network].weights_url}. There is '
+            f"no file at {path}."
+        )
+    return path
+
+
+def load_weights(base: keras.Model, network: str, path: Path) -> None:
+    """Give a network of keras.applications without its top the weights of a file.
 
     Args:
         base: the network, which takes three channels.
         network: its name, as in `transfer`.
-        weights: as in `transfer`.
+        path: what `weights_file` returns.
 
     Raises:
-        UserError: the weights cannot be had, or are not this network's.
+        UserError: the weights are not this network's.
     """
-    url = NETWORKS[network].weights_url
-    path = _downloaded(network) if weights == "imagenet" else Path(weights)
-    if not path.is_file():
-        raise UserError(
-            f'`weights` must be "imagenet", None or a file such as {url}. There is no file at {path}.'
-        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one for every layer that a wrong file lacks
@@ -249,7 +263,7 @@ def load_weights(base: keras.Model, network: str, weights: str | os.PathLike) ->
     except Exception as error:  # of Keras, h5py or zipfile, which have no base in common
         raise UserError(
             f"{path} does not hold the weights of {network} without its top: {_first_line(error)} "
-            f"Keras's own are at {url}"
+            f"Keras's own are at {NETWORKS[network].weights_url}"
         ) from None
     _mend_normalization(base)
 
