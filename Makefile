@@ -8,14 +8,14 @@ INSTALL = $(UV) --editable $(WHAT) 2> /dev/null || $(PIP) --editable $(WHAT)
 # A file stays in one process, for what its tests share; tests/conftest.py says in which order they come
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick lint ruff types imports compiled slow benchmark notebooks docs wheel sdist matrix licences audit clean
+.PHONY: demo test quick lint ruff types imports compiled librosa slow benchmark notebooks docs wheel sdist matrix licences audit clean
 
 demo: $(VENV)/installed
 	$(BIN)/tfspec demo
 
 # What must hold before anything is merged. The linters run side by side, then the tests in two processes.
 test: $(VENV)/installed-test
-	$(MAKE) --jobs=2 lint compiled
+	$(MAKE) --jobs=2 compiled types librosa ruff imports
 	$(BIN)/pytest $(IN_TWO)
 
 # What one runs while working: ruff, and the tests that start no process, train nothing, trace no graph and
@@ -37,10 +37,12 @@ imports: $(VENV)/installed-test
 
 # What both processes of the tests, and those that they start, would otherwise compile at the same time, also
 # where Python is told to write no bytecode: tfspec, the tests, and what librosa compiles where it is imported first.
-compiled: export PYTHONDONTWRITEBYTECODE =
+compiled librosa: export PYTHONDONTWRITEBYTECODE =
 compiled: $(VENV)/installed-test
 	$(BIN)/python -m compileall -q tfspec pipelines
 	$(BIN)/pytest --collect-only > /dev/null || true
+
+librosa: $(VENV)/installed-test
 	$(BIN)/python -c 'import librosa, tensorflow; librosa.stft, librosa.feature.mfcc'
 
 slow: $(VENV)/installed-test

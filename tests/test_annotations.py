@@ -200,7 +200,7 @@ def test_annotations_that_cannot_be_read(folder):
     path.write_text(HEADER)
     assert "a.csv has no rows" in message(path)
     path.write_text("recording_id,t_min\nlong,1")
-    assert "has no column species_id, songtype_id, f_min, t_max, f_max. Received: recording_id, t_min" in (
+    assert "has no column species_id, songtype_id, f_min, t_max, f_max. It has: recording_id, t_min" in (
         message(path)
     )
 

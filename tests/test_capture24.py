@@ -353,7 +353,7 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
         ({"cross_validation": 1}, "at least 2 folds"),
         ({"max_hz": 0}, "max_hz must be a number above 0, "),
         ({"dropout": 1}, "dropout must be a number from 0, below 1. Received: 1"),
-        ({"label_column": "label:none"}, "no column 'label:none'; it has annotation, label:simple"),
+        ({"label_column": "label:none"}, "no column label:none. It has: annotation, label:simple"),
         ({"test": ("P1", "P99")}, "nobody called P99"),
         ({"test": 8}, "from 0 to 7"),
         ({"validation": 0, "keep": "best"}, "nothing in the part validation"),

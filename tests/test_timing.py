@@ -163,7 +163,7 @@ def word(name):
     return signal, rate
 
 
-@pytest.mark.parametrize("name", ["go", "no", "stop"])
+@pytest.mark.parametrize("name", others_slow(["go", "no", "stop"], "stop"))
 def test_pitch_and_energy_of_a_word(name):
     signal, rate = word(name)
     analyse = functools.partial(librosa.yin, sr=rate, frame_length=1024, hop_length=128)

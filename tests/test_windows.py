@@ -151,7 +151,7 @@ def test_a_truncated_file_is_noticed(tmp_path):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("annotation,label:other\na,b\n", "no column 'label:simple'; it has annotation, label:other"),
+        ("annotation,label:other\na,b\n", "no column label:simple. It has: annotation, label:other"),
         (
             "annotation,label:simple\nwalking,\n",
             "no label for '7030 sleeping;MET 0.95', 'bicycling, slow', 'walk",

@@ -6,7 +6,7 @@ import csv
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -224,6 +224,28 @@ def _check_columns(path: Path | str, header: list[str]) -> None:
         raise UserError(f"The columns of {shown(path)} must have names, each its own. Received: {received}")
     if bad := [excerpt(name) for name in names if text_problem(name)]:
         raise UserError(f"Columns of {shown(path)} cannot be printed; rename them. Received: {listed(bad)}")
+
+
+def check_has(table: pd.DataFrame, names: Iterable[str], path: str | os.PathLike, remedy: str = "") -> None:
+    """Hold a table that was read to the columns that it must have.
+
+    Args:
+        table: what was read.
+        names: of the columns.
+        path: of the file.
+        remedy: what to do, a sentence; without one, the columns that are there are named.
+
+    Raises:
+        UserError: columns are missing.
+
+    Example:
+        >>> check_has(pd.DataFrame(columns=["start", "stop"]), ("start", "end"), "a.csv")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: a.csv has no column end. It has: start, stop
+    """
+    if missing := [name for name in names if name not in table]:
+        there = f"It has: {excerpt(', '.join(map(str, table)), 300)}"
+        raise UserError(f"{shown(path)} has no column {', '.join(missing)}. {remedy or there}")
 
 
 def to_numbers(cells: pd.Series) -> pd.Series:

@@ -14,7 +14,7 @@ from tfspec.audio.recordings import recording_names
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.problems import with_problems
-from tfspec.data.tables import read_csv, to_numbers
+from tfspec.data.tables import check_has, read_csv, to_numbers
 
 TEXT_COLUMNS = ("recording_id", "species_id", "songtype_id")
 NUMBER_COLUMNS = ("t_min", "f_min", "t_max", "f_max")
@@ -170,9 +170,7 @@ def slice_starts(seconds: float, slice_seconds: float, hop_seconds: float) -> np
 def _read_table(path: Path) -> pd.DataFrame:
     """Read the annotations, text as it stands and what is no number as NaN."""
     rows = read_csv(path).rename(columns=normalized)
-    if missing := [name for name in (*TEXT_COLUMNS, *NUMBER_COLUMNS) if name not in rows]:
-        received = excerpt(", ".join(rows), 300)
-        raise UserError(f"{shown(path)} has no column {', '.join(missing)}. Received: {received}")
+    check_has(rows, (*TEXT_COLUMNS, *NUMBER_COLUMNS), path)
     for name in TEXT_COLUMNS:
         rows[name] = rows[name].map(normalized)
     for name in NUMBER_COLUMNS:

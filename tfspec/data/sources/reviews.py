@@ -15,7 +15,7 @@ from tfspec.base.progress import Tracker, say, untracked
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.problems import Faults
 from tfspec.data.sources.event_windows import inspect_events, windows_of_events, with_statements
-from tfspec.data.tables import read_cells, to_numbers
+from tfspec.data.tables import check_has, read_cells, to_numbers
 
 COLUMNS = ("path", "start", "end", "label", "accepted")
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
@@ -46,11 +46,7 @@ def read_review(path: str | os.PathLike) -> pd.DataFrame:
     """
     path = Path(path)
     rows = read_cells(path, "\t" if path.suffix.lower() == ".tsv" else ",")
-    if missing := [name for name in COLUMNS if name not in rows]:
-        raise UserError(
-            f"{shown(path)} is no review: it has no column {listed(missing)}. "
-            "`tfspec detect … --review FILE` writes one."
-        )
+    check_has(rows, COLUMNS, path, "`tfspec detect … --review FILE` writes a review.")
     answers = rows["accepted"].str.strip().str.lower()
     rows, answers = rows[answers != ""].reset_index(drop=True), answers[answers != ""].reset_index(drop=True)
     events = pd.DataFrame(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import normalized, shown
-from tfspec.data.tables import read_cells
+from tfspec.data.tables import check_has, read_cells
 
 TIMES = ("start", "end")
 
@@ -41,8 +41,7 @@ def read_events(path: str | os.PathLike, files: Sequence[str]) -> pd.DataFrame:
     table = read_cells(path)
     if "file" not in table and len(files) == 1:
         table.insert(0, "file", files[0])
-    if missing := [name for name in ("file", *TIMES, "label") if name not in table]:
-        raise UserError(f"{shown(path)} has no column {listed(missing)}. It has: {shown(listed([*table]))}.")
+    check_has(table, ("file", *TIMES, "label"), path)
     times = table[[*TIMES]].apply(pd.to_numeric, errors="coerce").astype(float)
     bad = ~(np.isfinite(times).all(axis=1) & (times["start"] >= 0) & (times["start"] <= times["end"]))
     if bad.any():

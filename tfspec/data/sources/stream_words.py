@@ -12,11 +12,11 @@ from tfspec.audio.decoding import load_audio
 from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import list_recordings
 from tfspec.audio.sounding import sounding
-from tfspec.base.errors import UserError, listed
+from tfspec.base.errors import UserError
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.sources.speech_archive import OTHERS, SILENCE, STRETCHES, UNKNOWN
-from tfspec.data.tables import read_csv
+from tfspec.data.tables import check_has, read_csv
 
 LEAST_HEARD, MOST_HEARD = 0.1, 0.6
 """Parts of a word that are in the clip; of one of which more is there, it can be told which it is."""
@@ -138,8 +138,7 @@ def with_hard_negatives(manifest: pd.DataFrame, table: str | os.PathLike) -> pd.
         ['/s.wav', '_unknown_', 'hard negatives of s.wav']
     """
     clips = read_csv(table)
-    if missing := [name for name in ("path", "start") if name not in clips]:
-        raise UserError(f"{shown(table)} has no column {listed(missing)}. It has: {shown(listed([*clips]))}.")
+    check_has(clips, ("path", "start"), table)
     start = pd.to_numeric(clips["start"], errors="coerce").astype(float)
     if (bad := ~(np.isfinite(start) & (start >= 0))).any():
         received = excerpt(clips["start"][bad].iloc[0])

@@ -19,7 +19,7 @@ from tfspec.base.files import file_problem
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, number_of, shown
 from tfspec.data.problems import with_problems
-from tfspec.data.tables import read_csv
+from tfspec.data.tables import check_has, read_csv
 
 DICTIONARY = "annotation-label-dictionary.csv"
 CHUNK = 1024
@@ -285,9 +285,7 @@ def _open_array(path: Path, kind: str) -> np.ndarray:
 def _read_dictionary(path: Path, label_column: str) -> dict[str, str]:
     """Read the label of each annotation that has one."""
     table, label_column = read_csv(path).rename(columns=normalized), normalized(label_column)
-    if missing := [name for name in ("annotation", label_column) if name not in table]:
-        missing_names = " and no ".join(map(repr, missing))
-        raise UserError(f"{path.name} has no column {missing_names}; it has {excerpt(', '.join(table), 300)}")
+    check_has(table, ("annotation", label_column), path.name)
     labels: dict[str, str] = {}
     several = []
     for annotation, label in zip(table["annotation"].map(normalized), table[label_column], strict=True):

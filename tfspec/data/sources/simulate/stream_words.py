@@ -17,7 +17,7 @@ from tfspec.data.sources.simulate.mixtures import NUM_VOICES
 from tfspec.data.sources.simulate.repertoire import QUIETEST
 from tfspec.data.sources.simulate.speech import SAMPLE_RATE, WORDS, make_voice, say
 from tfspec.data.sources.speech_archive import UNKNOWN
-from tfspec.data.tables import read_csv
+from tfspec.data.tables import check_has, read_csv
 
 HIDDEN = "_"
 """What the names of other class folders begin with that hold no words, such as `_silence_`."""
@@ -80,8 +80,7 @@ def speakers_of(split: str | os.PathLike, part: str) -> set[str]:
         {'bob'}
     """
     table = read_csv(split)
-    if missing := [name for name in ("group", "part") if name not in table]:
-        raise UserError(f"{shown(split)} has no column {listed(missing)}. Give a run's split.csv.")
+    check_has(table, ("group", "part"), split, "Give a run's split.csv.")
     is_here = table["part"] == part
     if not (speakers := {*table["group"][is_here]} - {*table["group"][~is_here]} - {""}):
         raise UserError(f"{shown(split)} has no speakers who are in its {part} part alone.")
