@@ -20,6 +20,7 @@ from tfspec.pipelines.downloads import Downloads
 from tfspec.pipelines.pretrained import Pretrained
 from tfspec.pipelines.regularised import Regularised
 from tfspec.pipelines.streamed_words import STREAMING, SURROUNDINGS, StreamedWords
+from tfspec.pipelines.taught import Taught
 from tfspec.pipelines.word_features import WordFeatures
 
 Small = Literal["lstm", "conv2d", "ds_cnn", "tc_resnet", "ds_tc_resnet", "matchboxnet", "bc_resnet"]
@@ -49,7 +50,7 @@ RECURRENT: dict[str, Any] = {
 
 
 @dataclass(kw_only=True)
-class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, StreamedWords):
+class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, Taught, StreamedWords):
     """Classify short recordings, such as spoken words, from a folder of class folders.
 
     Example:
@@ -92,6 +93,9 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, StreamedW
 
     model: Literal[Small, "mobilenet_v2", "efficientnet_b0", "resnet50"] = "ds_tc_resnet"
     """Backbone; the last three begin with `weights`, and see most in log_mel."""
+    small: bool = False
+    """Of the ds_tc_resnet a third of the weights and no padding, for microcontrollers and streams; it needs
+    a teacher more than the large one does."""
     hidden_activation: Literal["relu", "linear"] = "relu"
     """Of the conv2d's last layer but one."""
     augment: tuple[VoiceChange, ...] | None = None
@@ -105,6 +109,8 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, StreamedW
             raise UserError(
                 f"The model {self.model} needs features of at least {least} bins. Received: {self.num_bins}"
             )
+        if self.small and self.model != "ds_tc_resnet":
+            raise UserError(f"Only ds_tc_resnet has a small form. Received: {self.model}")
         if self.model == "bc_resnet":
             check_bins(self.num_bins)
         if self.streaming and (self.model not in SMALL or self.scaling != "fixed"):
@@ -154,12 +160,14 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, StreamedW
             "conv2d": {"hidden_activation": self.hidden_activation},
             "ds_tc_resnet": {"blocks": HALF_RATE, "dropout": 0.1},
         }
-        chosen = options.get(self.model, {}) | (STREAMING.get(self.model, {}) if self.streaming else {})
+        streamable = STREAMING.get(self.model, {}) if self.streaming or self.small else {}
+        chosen = options.get(self.model, {}) | streamable
         return getattr(models, self.model)(shape, num_classes, **chosen)
 
     def training(self, examples, class_names):
         """Learn; a network with weights trains its head first, then everything at a tenth of the rate."""
         training = self.regularised(super().training(examples, class_names), self.clip_norm, self.labels)
+        training = self.taught(training, examples, class_names)
         if self.model in SMALL:
             return training
         return self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)

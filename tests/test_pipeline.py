@@ -142,10 +142,13 @@ pipeline(data=sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[4])).train(ver
         (Keywords, {}),
         pytest.param(SpeechCommands, {"model": "lstm", "augment": ("shift",)}, marks=pytest.mark.slow),
         pytest.param(SpeechCommands, {"precision": "mixed_float16"}, marks=pytest.mark.slow),
+        pytest.param(Keywords, {"teacher": "run"}, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, run, tmp_path, pipeline, changes):
     """Also where one before it was killed that was no run yet."""
+    if "teacher" in changes:
+        changes = {"teacher": str(run.folder)}
     options, undisturbed, folder = {**OPTIONS, **changes}, run, tmp_path / "killed"
     if changes:
         undisturbed = pipeline(data=tones, out=tmp_path / "undisturbed", **options).train(verbose=0)

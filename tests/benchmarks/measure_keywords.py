@@ -6,7 +6,7 @@ DATA is a folder of class folders, of which the eight words of mini_speech_comma
 takes on, off, _unknown_ and _silence_, too. The speakers are dealt into five folds, always the same. A
 configuration is trained on four of them for all its epochs, and the model of the last one is scored on
 the fifth, on which nothing is chosen. OUT/results.csv gathers a row a training; what is in there is not
-trained again. Printed are the mean over folds and seeds, and an interval over the speakers, who are
+trained again; "small taught" wants those of "three" on the same folds. Printed are the mean over folds and seeds, and an interval over the speakers, who are
 drawn anew.
 """
 
@@ -44,6 +44,9 @@ NARROW = (
 CONFIGURATIONS: dict[str, dict] = {
     "default": {},
     "narrow": {"is_narrow": True, "epochs": 60},
+    "three": {"num_members": 3},
+    "small": {"small": True},
+    "small taught": {"small": True, "teacher": "three"},
     **{network: {"model": network} for network in NETWORKS},
     "recurrent": {**RECURRENT, "keep": "last", "patience": None},
     **{f"published {model}": {**BY_SPEAKER, "model": model} for model in ("lstm", "conv2d")},
@@ -101,6 +104,8 @@ def main(data: Path, out: Path, configurations: list[str], wanted: list[int], se
                 folder = out / f"{name} {fold} {seed}".replace(" ", "-")
                 if not (folder / "measured.csv").exists():
                     options = {"classes": WORDS, **CONFIGURATIONS[name]}
+                    if teacher := options.get("teacher"):
+                        options["teacher"] = out / f"{teacher}-{fold}-0"
                     row = _measure(HeldOut(data=data, out=folder, seed=seed, fold=fold, **options), name)
                     row.to_csv(folder / "measured.csv", index=False)
     rows = pd.concat([pd.read_csv(path) for path in out.glob("*/measured.csv")])

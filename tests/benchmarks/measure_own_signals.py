@@ -51,7 +51,7 @@ def main(data: Path, out: Path) -> None:
             ("esc10", "mobilenet", pretrained),
             ("spoken_digits", "digits", []),
             ("speech_commands", "words", ["--classes", *WORDS]),
-            ("speech_commands", "twelve", []),
+            ("speech_commands", "twelve", ["--folds", "5"]),
             ("wrist_accelerometer", "wrists", ["--folds", "5"]),
             (mixed.resolve(), "several", []),
             (scenes.resolve(), "annotated", ["--groups", r"^(\d)"]),
@@ -68,7 +68,7 @@ def main(data: Path, out: Path) -> None:
         ),
         (
             "the same with *on*, *off*, unknown words and silence, {} clips, {} groups",
-            "tfspec train ./speech_commands",
+            "tfspec train ./speech_commands --folds 5",
             twelve,
         ),
         (

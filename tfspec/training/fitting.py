@@ -7,16 +7,21 @@ import shutil
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.distributed.devices import Jit
 from tfspec.distributed.replicated import Data, replicated
 from tfspec.models import Classifier
+from tfspec.training.distilling import Taught
 from tfspec.training.keeping import ForgetRecent, Keep, StopOnNaN
 from tfspec.training.progress import Progress
 from tfspec.training.recipe import Batches, Phase, Training
 from tfspec.training.telling import TellEpochs
+
+JIT_COMPILE: dict[str, Any] = {"on": True, "off": False}
+"""What Keras calls it."""
 
 
 def fit(
@@ -47,7 +52,7 @@ def fit(
         name: of what trains, where several do: what is printed begins with it.
 
     Raises:
-        UserError: the loss was never finite.
+        UserError: the loss was never finite, or there is a teacher and several devices.
         ValueError: nothing validates, and it is not the last epoch that counts.
     """
     if batches.validation is None and recipe.keep != "last":
@@ -62,7 +67,7 @@ def fit(
             _compile(backbone, recipe, phase, steps_per_epoch, jit)
         is_over = functools.partial(progress.is_over, phase, recipe.patience)
         if not is_over():
-            trained = replicated(backbone, recipe.loss, recipe.metrics, jit)
+            trained = _trained(backbone, recipe, jit)
             last = progress.first_epoch + sum(phase.epochs for phase in recipe.phases[number:])
             with TellEpochs(progress, last, name) as telling:
                 trained.fit(
@@ -84,12 +89,29 @@ def fit(
     _finish(recipe, progress)
 
 
+def _trained(backbone: keras.Model, recipe: Training, jit: Jit) -> keras.Model:
+    """Return what trains the compiled backbone."""
+    if recipe.teacher is None:
+        return replicated(backbone, recipe.loss, recipe.metrics, jit)
+    if (replicas := tf.distribute.get_strategy().num_replicas_in_sync) > 1:
+        raise UserError(f"A teacher teaches on one device: give --strategy none. There are {replicas}.")
+    taught = Taught(backbone, recipe.teacher)
+    taught.compile(
+        backbone.optimizer,
+        recipe.loss,
+        metrics=list(recipe.metrics),
+        jit_compile=JIT_COMPILE.get(jit, "auto"),
+    )
+    return taught
+
+
 def _compile(backbone: keras.Model, recipe: Training, phase: Phase, steps_per_epoch: int, jit: Jit) -> None:
     if phase.prepare:
         phase.prepare(backbone)
     optimizer = recipe.optimizer(phase.rates(steps_per_epoch))
-    jit_compile: Any = {"on": True, "off": False}.get(jit, "auto")
-    backbone.compile(optimizer, recipe.loss, metrics=list(recipe.metrics), jit_compile=jit_compile)
+    backbone.compile(
+        optimizer, recipe.loss, metrics=list(recipe.metrics), jit_compile=JIT_COMPILE.get(jit, "auto")
+    )
 
 
 def _length(data: Data) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from tfspec.data.epochs import Epochs, Order
 from tfspec.distributed.replicated import Data
+from tfspec.training.distilling import Teacher
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Training:
         order: of the training examples in each epoch, as in `Epochs`; None for permutations.
         batches_per_read: training batches that are read together, as in `make_dataset`.
         drop_remainder: leave out each epoch's last training batch if it is smaller than the others.
+        teacher: a trained network to learn from, too; on one device alone.
 
     Example:
         >>> Training([Phase(epochs=20, learning_rate=1e-3)]).metrics
@@ -90,6 +92,7 @@ class Training:
     order: Order | None = None
     batches_per_read: int = 1
     drop_remainder: bool = False
+    teacher: Teacher | None = None
 
 
 class Batches(NamedTuple):
