@@ -5,9 +5,9 @@
 DATA is a folder of class folders, of which the eight words of mini_speech_commands are used; "twelve"
 takes on, off, _unknown_ and _silence_, too. The speakers are dealt into five folds, always the same. A
 configuration is trained on four of them for all its epochs, and the model of the last one is scored on
-the fifth, on which nothing is chosen. OUT/results.csv gathers a row a training; what is in there is not
-trained again; "small taught" wants those of "three" on the same folds. Printed are the mean over folds and seeds, and an interval over the speakers, who are
-drawn anew.
+the fifth, on which nothing is chosen. "small taught" learns from "three", which must be there for the same
+folds. OUT/results.csv gathers a row a training; what is in there is not trained again. Printed are the mean
+over folds and seeds, and an interval over the speakers, who are drawn anew.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ CONFIGURATIONS: dict[str, dict] = {
 PAGE = {
     "default": "default, {weights:,} weights, 100 epochs",
     "narrow": "{weights:,} weights, 60 epochs",
+    "small": "`--small`, {weights:,} weights",
+    "small taught": "`--small --teacher`, {weights:,} weights, taught by three default networks",
 }
 """The rows of docs/keywords.md."""
 COLUMNS = [
