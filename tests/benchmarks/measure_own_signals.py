@@ -8,8 +8,7 @@ run goes to a folder of OUT; one that is finished is not made again. Beside it s
 two peers of measure_forest.py on the same folds. An accuracy, or a mean average precision where several
 labels hold at once, is one of examples each of which was scored by a model that has not trained on its
 group, with a 95% interval over groups. Processor time is that of the whole command. Clips of several
-labels are mixed here, of one to three of ESC-10's classes, all of one fold; soundscapes of a minute with
-Raven's tables, of ten sounds of a fold in rain or sea waves, 0 to 20 dB above them.
+labels are mixed here, of one to three of ESC-10's classes, all of one fold.
 """
 
 from __future__ import annotations
@@ -34,17 +33,13 @@ WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
 COLUMNS = ("data", "command", "accuracy", "ten lines of scikit-learn", "CPU time")
 RATE, MIXED_OF_FOLD = 22050, 120
 """Samples per second of what is mixed, and how many clips there are of each fold."""
-SCENES_OF_FOLD, SCENE_SECONDS, SCENE_SOUNDS = 15, 60, 10
-BACKGROUNDS = ("rain", "sea_waves")
-RAVEN = ("Selection", "Begin Time (s)", "End Time (s)", "Low Freq (Hz)", "High Freq (Hz)", "Species")
 
 
 def main(data: Path, out: Path) -> None:
     """Run the commands and print the table."""
     pretrained = ["--network", "mobilenet_v2", "--weights", str(data / "weights" / WEIGHTS), "--frozen"]
     mixed = write_mixed(data / "esc10", out / "mixed")
-    scenes = write_scenes(data / "esc10", out / "scenes")
-    esc10, mobilenet, digits, words, twelve, wrists, several, annotated = (
+    esc10, mobilenet, digits, words, twelve, wrists, several = (
         trained(data / folder, out / name, options)
         for folder, name, options in (
             ("esc10", "esc10", []),
@@ -54,7 +49,6 @@ def main(data: Path, out: Path) -> None:
             ("speech_commands", "twelve", ["--folds", "5"]),
             ("wrist_accelerometer", "wrists", ["--folds", "5"]),
             (mixed.resolve(), "several", []),
-            (scenes.resolve(), "annotated", ["--groups", r"^(\d)"]),
         )
     )
     rows = [
@@ -81,11 +75,6 @@ def main(data: Path, out: Path) -> None:
             "tfspec train mixed/clips.csv",
             several,
         ),
-        (
-            "an hour of soundscapes with Raven's tables: {} windows, {} folds of ESC-10",
-            r"tfspec train scenes --groups '^(\d)'",
-            annotated,
-        ),
     ]
     give_table("own_signals_1", COLUMNS, [row(*each) for each in rows])
 
@@ -95,43 +84,6 @@ def recordings_of(esc10: Path) -> pd.DataFrame:
     paths = sorted(esc10.glob("*/*.ogg"))
     facts = [(path, path.parent.name, path.name[0]) for path in paths]
     return pd.DataFrame(facts, columns=["path", "label", "fold"])
-
-
-def write_scenes(esc10: Path, out: Path) -> Path:
-    """Mix soundscapes of the sounds of a fold, with Raven's tables; return their folder."""
-    if out.exists():
-        return out
-    rng, recordings = np.random.default_rng(0), recordings_of(esc10)
-    is_background = recordings["label"].isin(BACKGROUNDS)
-    out.mkdir(parents=True)
-    for fold in sorted(recordings["fold"].unique()):
-        of_fold = recordings["fold"] == fold
-        for number in range(SCENES_OF_FOLD):
-            noise = load_audio(rng.choice(recordings["path"][of_fold & is_background].to_numpy()), RATE)
-            scene = 0.01 * np.resize(noise / np.sqrt(np.mean(noise**2)), SCENE_SECONDS * RATE)
-            rows = []
-            for place in range(SCENE_SOUNDS):
-                drawn = recordings[of_fold & ~is_background].iloc[
-                    rng.integers((of_fold & ~is_background).sum())
-                ]
-                sound = loudest(load_audio(drawn["path"], RATE), round(rng.uniform(0.5, 3) * RATE))
-                start = round((place + rng.uniform(0, 0.4)) * len(scene) / SCENE_SOUNDS)
-                gain = 0.01 * 10 ** (rng.uniform(0, 20) / 20) / np.sqrt(np.mean(sound**2))
-                scene[start : start + len(sound)] += gain * sound
-                times = (start / RATE, (start + len(sound)) / RATE)
-                rows.append((place + 1, *times, 0, RATE / 2, drawn["label"]))
-            name = f"{fold}_{number:02}"
-            soundfile.write(out / f"{name}.wav", scene / max(1, np.abs(scene).max()), RATE)
-            table = pd.DataFrame(rows, columns=[*RAVEN])
-            table.to_csv(out / f"{name}.Table.1.selections.txt", sep="\t", index=False)
-    return out
-
-
-def loudest(sound: np.ndarray, samples: int) -> np.ndarray:
-    """Cut out the stretch of so many samples that has the most energy."""
-    energy = np.cumsum(np.concatenate([[0], sound**2]))
-    start = np.argmax(energy[samples:] - energy[:-samples])
-    return sound[start : start + samples]
 
 
 def write_mixed(esc10: Path, out: Path) -> Path:
