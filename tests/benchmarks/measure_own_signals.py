@@ -32,7 +32,7 @@ WEIGHTS = "mobilenet_v2_1.0_imagenet_notop.weights.h5"
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
 COLUMNS = ("data", "command", "accuracy", "ten lines of scikit-learn", "CPU time")
 RATE, MIXED_OF_FOLD = 22050, 120
-"""Samples per second of what is mixed, and how many clips there are of each fold."""
+"""Samples per second of mixed clips, and how many there are of each fold."""
 
 
 def main(data: Path, out: Path) -> None:
@@ -79,20 +79,17 @@ def main(data: Path, out: Path) -> None:
     give_table("own_signals_1", COLUMNS, [row(*each) for each in rows])
 
 
-def recordings_of(esc10: Path) -> pd.DataFrame:
-    """List the clips with their class and fold."""
-    paths = sorted(esc10.glob("*/*.ogg"))
-    facts = [(path, path.parent.name, path.name[0]) for path in paths]
-    return pd.DataFrame(facts, columns=["path", "label", "fold"])
-
-
 def write_mixed(esc10: Path, out: Path) -> Path:
     """Mix one to three clips of different classes of a fold, up to 6 dB apart; return their table."""
     table, rng = out / "clips.csv", np.random.default_rng(0)
     if table.exists():
         return table
     out.mkdir(parents=True, exist_ok=True)
-    recordings = recordings_of(esc10)
+    recordings = pd.DataFrame({"path": sorted(esc10.glob("*/*.ogg"))})
+    recordings = recordings.assign(
+        label=[path.parent.name for path in recordings["path"]],
+        fold=[path.name[0] for path in recordings["path"]],
+    )
     classes, rows = sorted(recordings["label"].unique()), []
     for fold, of_fold in recordings.groupby("fold"):
         for number in range(MIXED_OF_FOLD):
