@@ -94,8 +94,8 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, Taught, S
     model: Literal[Small, "mobilenet_v2", "efficientnet_b0", "resnet50"] = "ds_tc_resnet"
     """Backbone; the last three begin with `weights`, and see most in log_mel."""
     small: bool = False
-    """Of the ds_tc_resnet a third of the weights and no padding, for microcontrollers and streams; it needs
-    a teacher more than the large one does."""
+    """Take a ds_tc_resnet of a third of the weights, without padding, for microcontrollers and streams. A
+    `teacher` makes it nearly as good as the large one."""
     hidden_activation: Literal["relu", "linear"] = "relu"
     """Of the conv2d's last layer but one."""
     augment: tuple[VoiceChange, ...] | None = None
