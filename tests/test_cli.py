@@ -24,6 +24,8 @@ from tones import write_tones
 from tfspec.audio.opening import Recording
 from tfspec.base.errors import UserError
 from tfspec.cli import main as cli
+from tfspec.cli.commands import COMMANDS
+from tfspec.cli.parsing import parse_call
 from tfspec.cli.printing import console, print_json
 from tfspec.experiment import pipeline
 from tfspec.experiment.reference import checksum
@@ -347,11 +349,23 @@ def test_a_pipeline_of_the_users_own_is_asked_for_where_it_has_changed(run, tmp_
 
 
 def test_the_installed_command_keeps_standard_error_clean(tmp_path):
+    """Also where TensorFlow is imported before something is wrong."""
+    (tmp_path / "config.json").write_text("[")
     command = [str(Path(sys.executable).with_name("tfspec")), "evaluate", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == f"tfspec: {tmp_path} is not a run folder: it has no config.json.\n"
+    assert (
+        done.stderr.startswith(f"tfspec: {tmp_path}/config.json is damaged: ")
+        and done.stderr.count("\n") == 1
+    )
+
+
+@pytest.mark.parametrize("command", ["evaluate", "resume", "view", "export", "report"])
+def test_what_is_no_run_folder_is_refused_before_tensorflow_is_imported(tmp_path, command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tfspec.experiment.run", None)  # which imports it
+    with pytest.raises(UserError, match=r"is not a run folder: it has no config\.json"):
+        parse_call(COMMANDS[command], [str(tmp_path)], "x")()
 
 
 EVIL = "robin\x1b[2J\r\u2028\x9b\udc80 Zaunkönig 🐦"

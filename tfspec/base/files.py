@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePath
 
+from tfspec.base.errors import UserError
+
 HIDDEN_PREFIXES = (".", "__MACOSX")
 KINDS = {
     stat.S_IFDIR: "a folder, not a file",
@@ -177,6 +179,20 @@ def file_problem(path: str | os.PathLike) -> str | None:
     if not stat.S_ISREG(status.st_mode):
         return KINDS.get(stat.S_IFMT(status.st_mode), "not a file")
     return None if status.st_size else "empty file"
+
+
+def check_run_folder(folder: Path, file: str = "config.json") -> None:
+    """Refuse what is not the folder of a run, also before what is slow to import.
+
+    Args:
+        folder: maybe of a run.
+        file: what every run has in its folder.
+
+    Raises:
+        UserError: it is not there.
+    """
+    if not (folder / file).exists():
+        raise UserError(f"{folder} is not a run folder: it has no {file}.")
 
 
 def seen_from(folder: str | os.PathLike, file: str | os.PathLike) -> str:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from tfspec._version import __version__
 from tfspec.base.errors import UserError
-from tfspec.base.files import clear_temporaries, written_beside
+from tfspec.base.files import check_run_folder, clear_temporaries, written_beside
 from tfspec.base.frames import EventRule
 from tfspec.base.progress import say
 from tfspec.base.text import number_of, shown
@@ -238,8 +238,7 @@ class Run:
 
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.folder / name
-        if not path.exists():
-            raise UserError(f"{self.folder} is not a run folder: it has no {name}.")
+        check_run_folder(self.folder, name)
         try:
             document = json.loads(path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError) as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import written_beside
+from tfspec.base.files import check_run_folder, written_beside
 from tfspec.base.options import Expression, Hertz, Name, Quantize, Range, Strategy
 from tfspec.base.progress import silenced
 from tfspec.base.text import shown
@@ -59,6 +59,7 @@ def evaluate(
         pipeline: Python file of the run's pipeline, where that has moved or changed.
         json: print one JSON document and nothing else.
     """
+    check_run_folder(run)
     from tfspec.cli.printing import print_json
     from tfspec.cli.summaries import print_scores
     from tfspec.experiment.registry import pipeline_of
@@ -81,6 +82,7 @@ def resume(run: Positional[Path], strategy: Strategy | None = None, pipeline: Na
         strategy: devices to train on; as the run began if not given.
         pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
+    check_run_folder(run)
     from tfspec.cli.summaries import print_run
     from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
@@ -110,6 +112,7 @@ def view(
     """
     if out and out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UserError(f"The picture must be a png, pdf or svg file. Received: {out}")
+    check_run_folder(run)
     from rich.markup import escape
 
     from tfspec.cli.printing import console
@@ -149,6 +152,7 @@ def export(
             library with its signal operators.
         pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
+    check_run_folder(run)
     from tfspec.cli.printing import console
     from tfspec.cli.summaries import print_micro, print_parity
     from tfspec.experiment.registry import pipeline_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import written_beside
+from tfspec.base.files import check_run_folder, written_beside
 from tfspec.base.options import Name
 from tfspec.base.text import shown
 
@@ -30,6 +30,7 @@ def report(
         data: where the run's signals are now; where they were if not given.
         pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
+    check_run_folder(run)
     from rich.markup import escape
 
     from tfspec.cli.printing import console
