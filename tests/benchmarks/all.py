@@ -109,10 +109,10 @@ MEASUREMENTS = (
         ("mixtures",),
     ),
     Measurement(
-        "tests/benchmarks/measure_keywords.py DATA/speech_commands OUT/keywords default narrow "
-        "--folds 2 3 4 --seeds 0 1 2",
+        "tests/benchmarks/measure_keywords.py DATA/speech_commands OUT/keywords default narrow three small "
+        "taught --folds 2 3 4 --seeds 0 1 2",
         ("keywords_1",),
-        180,
+        540,
         ("speech_commands",),
     ),
 )

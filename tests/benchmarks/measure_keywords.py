@@ -5,7 +5,7 @@
 DATA is a folder of class folders, of which the eight words of mini_speech_commands are used; "twelve"
 takes on, off, _unknown_ and _silence_, too. The speakers are dealt into five folds, always the same. A
 configuration is trained on four of them for all its epochs, and the model of the last one is scored on
-the fifth, on which nothing is chosen. "small taught" learns from "three", which must be there for the same
+the fifth, on which nothing is chosen. "taught" learns from "three", which must be there for the same
 folds. OUT/results.csv gathers a row a training; what is in there is not trained again. Printed are the mean
 over folds and seeds, and an interval over the speakers, who are drawn anew.
 """
@@ -46,7 +46,7 @@ CONFIGURATIONS: dict[str, dict] = {
     "narrow": {"is_narrow": True, "epochs": 60},
     "three": {"num_members": 3},
     "small": {"small": True},
-    "small taught": {"small": True, "teacher": "three"},
+    "taught": {"small": True, "teacher": "three"},
     **{network: {"model": network} for network in NETWORKS},
     "recurrent": {**RECURRENT, "keep": "last", "patience": None},
     **{f"published {model}": {**BY_SPEAKER, "model": model} for model in ("lstm", "conv2d")},
@@ -64,7 +64,7 @@ PAGE = {
     "default": "default, {weights:,} weights, 100 epochs",
     "narrow": "{weights:,} weights, 60 epochs",
     "small": "`--small`, {weights:,} weights",
-    "small taught": "`--small --teacher`, {weights:,} weights, taught by three default networks",
+    "taught": "`--small --teacher`, {weights:,} weights, taught by three default networks",
 }
 """The rows of docs/keywords.md."""
 COLUMNS = [

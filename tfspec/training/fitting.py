@@ -17,11 +17,8 @@ from tfspec.models import Classifier
 from tfspec.training.distilling import Taught
 from tfspec.training.keeping import ForgetRecent, Keep, StopOnNaN
 from tfspec.training.progress import Progress
-from tfspec.training.recipe import Batches, Phase, Training
+from tfspec.training.recipe import Batches, Training
 from tfspec.training.telling import TellEpochs
-
-JIT_COMPILE: dict[str, Any] = {"on": True, "off": False}
-"""What Keras calls it."""
 
 
 def fit(
@@ -64,7 +61,9 @@ def fit(
         if number > progress.phase or not progress.history:
             progress.phase, progress.first_epoch = number, len(progress.history)
             steps_per_epoch = batches.steps_per_epoch or _length(batches.train)
-            _compile(backbone, recipe, phase, steps_per_epoch, jit)
+            if phase.prepare:
+                phase.prepare(backbone)
+            _compile(backbone, recipe.optimizer(phase.rates(steps_per_epoch)), recipe, jit)
         is_over = functools.partial(progress.is_over, phase, recipe.patience)
         if not is_over():
             trained = _trained(backbone, recipe, jit)
@@ -96,22 +95,13 @@ def _trained(backbone: keras.Model, recipe: Training, jit: Jit) -> keras.Model:
     if (replicas := tf.distribute.get_strategy().num_replicas_in_sync) > 1:
         raise UserError(f"A teacher teaches on one device: give --strategy none. There are {replicas}.")
     taught = Taught(backbone, recipe.teacher)
-    taught.compile(
-        backbone.optimizer,
-        recipe.loss,
-        metrics=list(recipe.metrics),
-        jit_compile=JIT_COMPILE.get(jit, "auto"),
-    )
+    _compile(taught, backbone.optimizer, recipe, jit)
     return taught
 
 
-def _compile(backbone: keras.Model, recipe: Training, phase: Phase, steps_per_epoch: int, jit: Jit) -> None:
-    if phase.prepare:
-        phase.prepare(backbone)
-    optimizer = recipe.optimizer(phase.rates(steps_per_epoch))
-    backbone.compile(
-        optimizer, recipe.loss, metrics=list(recipe.metrics), jit_compile=JIT_COMPILE.get(jit, "auto")
-    )
+def _compile(model: keras.Model, optimizer: keras.optimizers.Optimizer, recipe: Training, jit: Jit) -> None:
+    jit_compile: Any = {"on": True, "off": False}.get(jit, "auto")
+    model.compile(optimizer, recipe.loss, metrics=list(recipe.metrics), jit_compile=jit_compile)
 
 
 def _length(data: Data) -> int:
