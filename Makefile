@@ -13,7 +13,7 @@ IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 demo: $(VENV)/installed
 	$(BIN)/tfspec demo
 
-# What must hold before anything is merged. The linters run side by side, then the tests in two processes.
+# What must hold before anything is merged. The linters run beside what compiles, then the tests in two processes.
 test: $(VENV)/installed-test
 	$(MAKE) --jobs=2 compiled types librosa ruff imports
 	$(BIN)/pytest $(IN_TWO)
