@@ -11,13 +11,15 @@ import numpy as np
 from tfspec.base.errors import UserError
 from tfspec.dsp import cepstral, spectral
 from tfspec.export.micro.source_text import Source, number
-from tfspec.frontends import MFCC, Decibel, Log, MelSpectrogram, Spectrogram
+from tfspec.frontends import MFCC, PCEN, Decibel, Log, MelSpectrogram, Spectrogram
 from tfspec.frontends.base import FrontEnd
 
 FULL_SCALE = 2**15
 """What a sample of 16 bits is counted in. As it is a power of two, it may be part of the window."""
 MOST_SAMPLES = 2**15
 """Of a transform, whose bins are counted in 16 bits."""
+LARGEST_EXPONENT = 80
+"""Up to which there is the exponential in single precision."""
 
 
 class Frames(NamedTuple):
@@ -30,7 +32,7 @@ class Frames(NamedTuple):
         skipped: samples before a frame, where Keras puts it into the middle of a longer transform.
         seen: samples of which a frame is made, with those on both sides of it.
         bins: features of a frame.
-        function: C that computes them, to follow its constants.
+        function: C that computes them, and begins anew, to follow its constants.
     """
 
     frame_length: int
@@ -43,10 +45,14 @@ class Frames(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A call; `{x}` is where values are, and `{y}` where they go if that is another place."""
+    """A call; `{x}` is where values are, and `{y}` where they go if that is another place.
+
+    `{memory}` is where as many numbers as are `remembered` stay from frame to frame; they are 1 at first.
+    """
 
     call: str
     values: int
+    remembered: int = 0
 
     @property
     def moves(self) -> bool:
@@ -118,8 +124,6 @@ def _layers_in(front_end: keras.Layer) -> list[keras.Layer]:
 def _check_frames(layer: FrontEnd) -> None:
     if type(layer) not in (Spectrogram, MelSpectrogram, MFCC):
         raise _missing(type(layer).__name__, "begin with Spectrogram, MelSpectrogram or MFCC")
-    if getattr(layer, "max_bin", None) is not None:
-        raise _missing(f"{type(layer).__name__}(max_bin={layer.max_bin})", "train with all bins")
     for option, needed in (("center", False), ("pad_end", False), ("pad", 0)):
         if getattr(layer, option) != needed:
             named = f"{type(layer).__name__}({option}={getattr(layer, option)})"
@@ -135,7 +139,7 @@ def _spectrum_steps(layer: FrontEnd, source: Source) -> Iterator[_Step]:
     window = source.table("float", samples / FULL_SCALE)
     quarter = np.arange(layer.fft_length // 4 + 1)
     sines = source.table("float", np.sin(2 * np.pi * quarter / layer.fft_length))
-    bins = layer.fft_length // 2 + 1
+    bins = layer.transform_bins
     yield _Step(f"tfspec_power_spectrum(samples, {window}, {sines}, scratch)", bins)
     if layer.power != 2:
         yield _Step(f"tfspec_raise({{x}}, {bins}, {number(layer.power / 2)})", bins)
@@ -175,6 +179,8 @@ def _step(layer: keras.Layer, values: int) -> _Step:
             )
         factor = 20 / layer.power / np.log(10)
         return _level(values, 0, layer.floor, factor, -factor * np.log(max(layer.reference, layer.floor)))
+    if type(layer) is PCEN:
+        return _normalised(layer, values)
     if type(layer) is keras.layers.Rescaling:
         if np.ndim(layer.scale) or np.ndim(layer.offset):
             raise _missing(f"{name} by several numbers", "train with one scale and one offset")
@@ -188,12 +194,24 @@ def _step(layer: keras.Layer, values: int) -> _Step:
                 f"{name}{tuple(layer.pool_size)}", "train with neighbouring bins together, without padding"
             )
         return _Step(f"tfspec_mean_together({{x}}, {values // together}, {together})", values // together)
-    raise _missing(name, "train with Log, Decibel, Rescaling or none after the spectrum")
+    raise _missing(name, "train with Log, Decibel, PCEN, Rescaling or none after the spectrum")
 
 
 def _level(values: int, offset: float = 0, floor: float = 0, factor: float = 1, addend: float = 0) -> _Step:
     constants = ", ".join(map(number, (offset, floor, factor, addend)))
     return _Step(f"tfspec_level({{x}}, {values}, {constants})", values)
+
+
+def _normalised(layer: PCEN, values: int) -> _Step:
+    if layer.learnable:
+        raise _missing("PCEN(learnable=True)", "train with fixed parameters")
+    if -layer.gain * np.log(layer.floor) > LARGEST_EXPONENT:
+        named = f"PCEN(gain={layer.gain}, floor={layer.floor})"
+        raise _missing(named, "single precision cannot divide by so little; train with a larger floor")
+    gain, bias, power, coefficient = layer.parameters.values()
+    constants = (layer.scale, coefficient, layer.floor, gain, bias, power, bias**power)
+    call = f"tfspec_normalise({{x}}, {{memory}}, {values}, {', '.join(map(number, constants))})"
+    return _Step(call, values, remembered=values)
 
 
 def _check_range(layer: MFCC | Decibel) -> None:
@@ -209,10 +227,12 @@ def _missing(what: str, remedy: str) -> UserError:
 def _function(steps: list[_Step]) -> str:
     """Let the last values that move go to the features, and those before behind what they are made of."""
     moving = [i for i, step in enumerate(steps) if step.moves]
-    size, place, calls = 0, "scratch", []
+    size, place, calls, memories = 0, "scratch", [], []
     for i, step in enumerate(steps):
         target = "features" if moving and i == moving[-1] else f"scratch + {steps[i - 1].values}"
-        calls.append(step.call.format(x=place, y=target))
+        memory = f"remembered_{i}"
+        calls.append(step.call.format(x=place, y=target, memory=memory))
+        memories += [(memory, step.remembered)] if step.remembered else []
         if step.moves:
             if target != "features":
                 size = max(size, steps[i - 1].values + step.values)
@@ -221,6 +241,10 @@ def _function(steps: list[_Step]) -> str:
         calls.append(f"memcpy(features, scratch, {steps[-1].values} * sizeof *features)")
     return "\n".join(
         [
+            *(f"static float {memory}[{count}];" for memory, count in memories),
+            "void tfspec_reset_frames(void) {",
+            *(f"    tfspec_fill({memory}, {count}, 1.0f);" for memory, count in memories),
+            "}",
             "void tfspec_frame(const int16_t *samples, float *features) {",
             f"    static float scratch[TFSPEC_FFT_LENGTH > {size} ? TFSPEC_FFT_LENGTH : {size}];",
             *(f"    {call};" for call in calls),

@@ -13,6 +13,7 @@ static int16_t heard[TFSPEC_LEAD_SAMPLES + TFSPEC_HOP_SAMPLES];
 
 void tfspec_reset_front_end(void) {
     memset(heard, 0, sizeof heard);
+    tfspec_reset_frames();
 }
 
 void tfspec_front_end(const int16_t *samples, float *features) {
@@ -110,12 +111,12 @@ void tfspec_power_spectrum(const int16_t *samples, const float *window, const fl
     separate(sines, scratch);
 }
 
-void tfspec_raise(float *x, int32_t count, float half) {
+void tfspec_raise(float *x, int32_t count, float exponent) {
     for (int32_t i = 0; i < count; i++) {
-        if (half == 0.5f) {
+        if (exponent == 0.5f) {
             x[i] = sqrtf(x[i]);
         } else {
-            x[i] = x[i] > 1e-37f ? tfspec_exp(half * tfspec_log(x[i])) : 0.0f;
+            x[i] = x[i] > 1e-37f ? tfspec_exp(exponent * tfspec_log(x[i])) : 0.0f;
         }
     }
 }
@@ -157,6 +158,23 @@ void tfspec_level(float *x, int32_t count, float offset, float floor, float fact
         float value = x[i] + offset;
         x[i] = factor * tfspec_log(value > floor ? value : floor) + addend;
     }
+}
+
+void tfspec_fill(float *x, int32_t count, float value) {
+    for (int32_t i = 0; i < count; i++) {
+        x[i] = value;
+    }
+}
+
+void tfspec_normalise(float *x, float *mean, int32_t count, float scale, float coefficient, float floor,
+                      float gain, float bias, float power, float addend) {
+    for (int32_t i = 0; i < count; i++) {
+        float energy = x[i] * scale;
+        mean[i] += coefficient * (energy - mean[i]);
+        x[i] = energy * tfspec_exp(-gain * tfspec_log(floor + mean[i])) + bias;
+    }
+    tfspec_raise(x, count, power);
+    tfspec_rescale(x, count, 1.0f, -addend);
 }
 
 void tfspec_rescale(float *x, int32_t count, float factor, float addend) {

@@ -23,7 +23,9 @@ void tfspec_probabilities(const int8_t *logits, float *probabilities);
 
 void tfspec_reset_detector(void);
 
-/* Features of one frame. Generated, in model_data.c, from the functions below it. */
+/* Features of one frame, which may remember those before it. Generated, in model_data.c, from the functions
+   below. */
+void tfspec_reset_frames(void);
 void tfspec_frame(const int16_t *samples, float *features);
 
 /* Power spectrum, TFSPEC_FFT_LENGTH / 2 + 1 values, of a frame; `scratch` has TFSPEC_FFT_LENGTH places and
@@ -31,8 +33,8 @@ void tfspec_frame(const int16_t *samples, float *features);
    sin(2 pi k / TFSPEC_FFT_LENGTH) for a quarter of a turn, both ends included. */
 void tfspec_power_spectrum(const int16_t *samples, const float *window, const float *sines, float *scratch);
 
-/* Magnitudes to the exponent 2 * half of x, which are powers. */
-void tfspec_raise(float *x, int32_t count, float half);
+/* x, which is not below 0, to the exponent. */
+void tfspec_raise(float *x, int32_t count, float exponent);
 
 /* Weighted sums of neighbours: where each begins, how many it has, and the weights of all in a row. */
 void tfspec_gather(const float *x, float *y, int32_t count, const uint16_t *firsts, const uint16_t *counts,
@@ -46,6 +48,14 @@ void tfspec_mean_together(float *x, int32_t count, int32_t together);
 
 /* factor * log(max(x + offset, floor)) + addend */
 void tfspec_level(float *x, int32_t count, float offset, float floor, float factor, float addend);
+
+/* The same value everywhere. */
+void tfspec_fill(float *x, int32_t count, float value);
+
+/* x, in units of scale, by its mean over time, which goes on by the coefficient from frame to frame:
+   (x / (floor + mean)^gain + bias)^power - addend */
+void tfspec_normalise(float *x, float *mean, int32_t count, float scale, float coefficient, float floor,
+                      float gain, float bias, float power, float addend);
 
 /* x * factor + addend */
 void tfspec_rescale(float *x, int32_t count, float factor, float addend);
