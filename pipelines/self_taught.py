@@ -15,14 +15,14 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import seen_from
 from tfspec.base.options import Range
 from tfspec.base.progress import bar, say, track
-from tfspec.base.text import excerpt, number_of, shown
+from tfspec.base.text import excerpt, shown
 from tfspec.data.frame_targets import COLUMN
-from tfspec.data.splits import group_names
 from tfspec.experiment.calibrated import calibrated_model
 from tfspec.experiment.run import Run
 from tfspec.inference.pseudo_labels import Sure, sure_windows
 from tfspec.models import Classifier
 from tfspec.pipelines.embedded import Embedded
+from tfspec.pipelines.taught import check_tells_nothing
 from tfspec.training import Training
 
 WEIGHT = "loss_weight"
@@ -145,12 +145,7 @@ def _teacher(folder: Path, manifest: pd.DataFrame, class_names: Sequence[str]) -
     """Load a calibrated model that may teach these classes."""
     run = Run(folder)
     tested = manifest[manifest["part"] == "test"] if "part" in manifest else manifest[:0]
-    if known := sorted({*group_names(run.part("train"))} & {*group_names(tested)}):
-        named = listed([*map(excerpt, known)], 3)
-        raise UserError(
-            f"{shown(folder)} has trained on {number_of(len(known), 'group')} of the test part and would "
-            f"tell of them: {named}. Take a teacher that has not."
-        )
+    check_tells_nothing(run, tested, "Take a teacher that has not.")
     model = calibrated_model(run, run.metrics() if run.has_validation_part else {})
     wanted = "one" if "label" in manifest else "several"
     if model.labels != wanted:

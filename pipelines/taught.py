@@ -17,6 +17,25 @@ from tfspec.models import Classifier
 from tfspec.training import Teacher, Training
 
 
+def check_tells_nothing(teacher: Run, held_out: pd.DataFrame, remedy: str) -> None:
+    """Refuse a teacher that has trained on what is held out here, of which it would tell.
+
+    Args:
+        teacher: the run whose model is to teach.
+        held_out: rows of the manifest that do not train.
+        remedy: what to do, if it has.
+
+    Raises:
+        UserError: groups of those rows are in the teacher's train part.
+    """
+    known = sorted({*group_names(teacher.part("train"))} & {*group_names(held_out)})
+    if known:
+        raise UserError(
+            f"{shown(teacher.folder)} has trained on {number_of(len(known), 'group')} of those held out here "
+            f"and would tell of them: {listed([*map(excerpt, known)], 3)}. {remedy}"
+        )
+
+
 @dataclass(kw_only=True)
 class Taught(Steps):
     """Base of the experiments whose networks can be taught.
@@ -45,12 +64,7 @@ class Taught(Steps):
         if known.class_names != tuple(self.class_names(split)):
             others = listed([*map(excerpt, known.class_names)], 30)
             raise UserError(f"{name} cannot teach these classes, it knows others: {others}.")
-        trains = {*group_names(split[split["part"] == "train"])}
-        if told := sorted({*group_names(run.part("train"))} - trains):
-            raise UserError(
-                f"{name} has trained on {number_of(len(told), 'group')} that do not train here, and would "
-                f"tell of them: {listed([*map(excerpt, told)], 3)}. Give both the same --seed, which splits."
-            )
+        check_tells_nothing(run, split[split["part"] != "train"], "Give both the same --seed, which splits.")
         if not self._hears_as(known):
             raise UserError(f"{name} hears other features than this run, and cannot teach it.")
 

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from keywords import Keywords
@@ -13,6 +14,7 @@ from tfspec.data.splits import group_names
 from tfspec.experiment import pipeline
 from tfspec.experiment.fitting import fit_members
 from tfspec.experiment.splitting import checked_split
+from tfspec.pipelines.taught import check_tells_nothing
 from tfspec.training import Teacher
 from tfspec.training.distilling import Taught
 
@@ -102,8 +104,12 @@ def test_a_run_teaches_another_one_of_its_split(tones, teacher):
 
 def test_a_run_that_knows_who_is_held_out_does_not_teach(tones, teacher):
     seed = next(seed for seed in range(1, 20) if held_out(tones, seed) != held_out(tones, 0))
-    with pytest.raises(UserError, match=r"trained on 1 group that do.*--seed"):
+    with pytest.raises(UserError, match=r"trained on 1 group of those held out.*--seed"):
         taught_training(data=tones, teacher=teacher.folder, seed=seed)
+
+
+def test_a_run_may_know_others_who_are_not_here(teacher):
+    check_tells_nothing(teacher, pd.DataFrame({"group": ["somebody else"]}), "")
 
 
 def held_out(tones, seed):

@@ -260,7 +260,7 @@ def test_a_teacher_must_fit(heard, monkeypatch):
         Tones(**given, teacher=run.folder).manifest()
     rows = "file,labels,part,group\nr1.wav,high;low,test,r1.wav\nr2.wav,high;low,train,r2.wav\n"
     (folder / "data" / "rows.csv").write_text(rows)
-    with pytest.raises(UserError, match="trained on 1 group of the test part"):
+    with pytest.raises(UserError, match="trained on 1 group of those held out here"):
         Tones(**{**given, "data": folder / "data" / "rows.csv"}, teacher=run.folder, head="clip").manifest()
     (folder / "data" / "rows.csv").write_text("file,label\nr1.wav,high\nr2.wav,low\n")
     with pytest.raises(UserError, match="labels of the same kind"):
