@@ -40,6 +40,15 @@ class OwnPictures(SmallData):
     picture_shape: tuple[Count, ...] | None = None
     """Rows and columns, and 3 for colours, that pictures are resized to; the commonest if not given."""
 
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        shape = self.picture_shape
+        if shape is not None and (len(shape) not in (2, 3) or shape[2:] not in ((), (1,), (3,))):
+            raise UserError(
+                f"picture_shape is rows and columns, and 3 for colours. Received: {' '.join(map(str, shape))}"
+            )
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of a picture."""

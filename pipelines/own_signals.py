@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar, Literal
 
 import pandas as pd
 
+from tfspec.base.errors import UserError, listed
 from tfspec.base.model import Labels
 from tfspec.base.options import AnyCount, Expression, Fraction, Name, Range
 from tfspec.base.progress import say
-from tfspec.base.text import number_of
+from tfspec.base.text import excerpt, number_of
 from tfspec.data.groups import Proposal, groups_of, proposals
 from tfspec.data.label_targets import labels_of
 from tfspec.data.splits import folds, group_names, split_by_group, strata, with_only_trained
@@ -102,16 +103,24 @@ class OwnSignals(Pipeline):
 
     def settled(self, manifest):
         """Choose what a split keeps together, and into how many parts it goes; and say what that means."""
+        names = super().class_names(manifest)
+        if missing := [excerpt(name) for name in self.classes or () if name not in names]:
+            raise UserError(f"No example is of a class that --classes names: {listed(missing)}.")
         groups = group_names(manifest)
         split_by = self.split_by or ("group" if groups else "file")
         _say_groups(self, manifest, split_by)
+        if self.folds and _has_validation_part(scored(manifest)):
+            raise UserError("The data say which examples validate: give no --folds, or no such part.")
         num_folds = self._usual_folds(manifest, split_by) if self.folds is None else self.folds
         labels = self.labels or labels_of(manifest, self.class_names(manifest))
         return replace(self, labels=labels, split_by=split_by, folds=num_folds)
 
     def _usual_folds(self, manifest: pd.DataFrame, split_by: str) -> int:
         manifest = scored(manifest)
-        if len(manifest) > MANY or "validation" in set(manifest.get("part", ())):
+        if _has_validation_part(manifest):
+            return 0
+        manifest = manifest[manifest["part"] == "train"] if "part" in manifest else manifest
+        if len(manifest) > MANY:
             return 0
         commonest = strata(manifest, self.class_names(manifest)).value_counts().max()
         groups = manifest["group"] if split_by == "group" else _copies(manifest)
@@ -156,6 +165,10 @@ class OwnSignals(Pipeline):
             say(f"Exported, each file compared on {signals}: {run.folder / 'export'}")
         except ParityError as error:
             say(f"Not exported: {error}")
+
+
+def _has_validation_part(manifest: pd.DataFrame) -> bool:
+    return "part" in manifest and bool((manifest["part"] == "validation").any())
 
 
 def _proposed(manifest: pd.DataFrame) -> Proposal | None:

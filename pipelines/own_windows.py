@@ -65,6 +65,14 @@ class OwnWindows(OwnSignals, WindowSpectra):
     """What changes the training windows at random: their strength; where they have three axes, how the sensor
     is turned."""
 
+    def __post_init__(self):
+        """Check what can be checked before any file is read."""
+        super().__post_init__()
+        if self.sample_rate is None and self.max_hz is not None:
+            raise UserError(f"max_hz needs sample_rate, too. Received: max_hz={self.max_hz:g}")
+        if self.sample_rate is None and self.smoothing and self.max_gap_seconds is None:
+            raise UserError("smoothing needs sample_rate, too, or max_gap_seconds.")
+
     @property
     def usual_frame_lengths(self):
         """Return a 25th and a fifth of a window, in even numbers, so that their middles are the same."""
@@ -95,6 +103,8 @@ class OwnWindows(OwnSignals, WindowSpectra):
 
     def settled(self, manifest):
         """Choose the frames, and what counts as noise."""
+        if self.smoothing and "time" not in manifest:
+            raise UserError("smoothing needs to know when a window was: the data have no array of times.")
         chosen = replace(super().settled(manifest), frame_length=self.frame_lengths, frame_step=self.step)
         if chosen.log_offset:
             return chosen

@@ -83,7 +83,9 @@ class Pictures(Pipeline):
 
     def reader(self):
         """Read the pictures."""
-        return PictureReader(self._folder) if self._folder else ArrayReader(self._table[0])
+        if not self._folder:
+            return ArrayReader(self._table[0])
+        return PictureReader(self._folder, frequency_across=True)
 
     def on_data(self, data):
         """Take other pictures, all of them."""

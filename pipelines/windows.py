@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
+
 from tfspec.base.options import Hertz, Name, Range
 from tfspec.base.progress import bar
 from tfspec.data.balance import sample_weights
-from tfspec.data.label_targets import label_indices
+from tfspec.data.label_targets import targets
 from tfspec.data.sources.windows import (
     RUN_BYTES,
     RUNS,
@@ -71,8 +73,8 @@ class Windows(Pipeline):
         """Shuffle as the disk likes it, and weigh rare activities as much as common ones on request."""
         training = super().training(examples, class_names)
         if self.balance:
-            labels = label_indices(examples["label"], class_names)
-            training = replace(training, weights=sample_weights(labels, len(class_names)))
+            known = np.nan_to_num(targets(examples, class_names, self.labels or "one"))
+            training = replace(training, weights=sample_weights(known, len(class_names)))
         if self.shuffle == "windows":
             return training
         index, run = examples.index.to_numpy(), max(1, RUN_BYTES // self.reader().window_bytes)

@@ -133,6 +133,8 @@ def test_the_layout_of_capture24_is_read_by_its_dictionary():
         ({"X": X, "y": np.ones((6, 2)), "names": ["start", "b"]}, "No class may be called .*'start'"),
         ({"X": X, "y": Y, "groups": np.ones(6) / 3}, "groups.npy in a.npz must hold text or whole numbers"),
         ({"X": X, "y": Y, "t": np.full(6, np.nan)}, "t.npy in a.npz has no time for 6 windows"),
+        ({"X": X, "y": Y, "t": ["2020-01-01"] * 6}, "t.npy in a.npz must hold dates or seconds, .* <U10"),
+        ({"X": X, "y": Y, "t": np.ones((6, 2))}, r"must hold dates or seconds, .* shape \(6, 2\)"),
     ],
 )
 @pytest.mark.parametrize("kind", ["savez", "savez_compressed"])

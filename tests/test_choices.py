@@ -45,6 +45,11 @@ def test_windows_cover_every_recording(seconds, window):
             assert rows["end"].iloc[-1] <= length + 1e-5 * window
 
 
+def test_what_cannot_be_read_is_one_window():
+    rows = in_windows(pd.DataFrame({"path": ["a", "b"], "seconds": [np.nan, 4.0]}), 2.0)
+    assert rows[["path", "start"]].values.tolist() == [["a", 0], ["b", 0], ["b", 2]]
+
+
 def test_what_is_cut_or_padded_is_counted():
     assert described_fit(pd.Series(np.ones(3)), 1.0) == "none of 3 is cut or padded"
     assert described_fit(pd.Series([0.5, 1.0, 3.0, 2.0]), 1.0) == (

@@ -8,7 +8,12 @@ import soundfile
 from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
-from tfspec.data.sources.event_windows import inspect_events, usual_window, windows_of_events
+from tfspec.data.sources.event_windows import (
+    inspect_events,
+    usual_window,
+    windows_of_events,
+    with_statements,
+)
 
 
 def events_of(rows: list[tuple]) -> pd.DataFrame:
@@ -68,12 +73,22 @@ def test_a_point_in_time_is_heard_where_it_is():
 
 def test_where_an_event_has_no_label_nobody_knows_what_is_heard():
     rows = [("a.wav", 0, 2, "owl"), ("a.wav", 2.9, 4, ""), ("a.wav", 8, 9, "robin")]
-    rows += [("a.wav", 9, 1, "owl"), ("a.wav", np.nan, 1, "owl"), ("gone.wav", 0, 1, "owl")]
-    events = events_of(rows).assign(problem=[None, "no label", None, "bad", "bad", "bad"])
+    rows += [("a.wav", 9, 1, "owl"), ("gone.wav", 0, 1, "owl")]
+    events = events_of(rows).assign(problem=[None, "no label", None, "bad", "bad"])
     windows = windows_of_events(events, {"a.wav": 10}, 2, 2).iloc[:5]
     nan = np.nan
     np.testing.assert_array_equal(windows["owl"].astype(float), [1, nan, 0, 0, 0])
     np.testing.assert_array_equal(windows["robin"].astype(float), [0, nan, 0, 0, 1])
+
+
+def test_an_event_of_no_time_may_be_at_any(tmp_path):
+    rows = [("a.wav", 0, 2, "owl"), ("a.wav", np.nan, 3, "owl"), ("b.wav", 0, 2, "owl")]
+    events = events_of(rows).assign(problem=[None, "not two numbers", None])
+    windows = windows_of_events(events, {"a.wav": 4, "b.wav": 4}, 2, 2)
+    told = with_statements(windows, events)["events"]
+    np.testing.assert_array_equal(windows["owl"][:4].astype(float), [1, np.nan, 1, 0])
+    assert "[-2.0, 2.0, null, null]" in told[1]
+    assert "null, null" not in told[3]
 
 
 def test_the_usual_window_holds_nine_of_ten_events():

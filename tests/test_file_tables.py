@@ -72,7 +72,7 @@ def test_columns_that_hold_something_else_are_not_taken():
         [["a", "x", "here", "10:30:00", "easy"], ["b", "y", "here", "23:15:00", "hard"]],
         columns=["file", "label", "site", "start_time", "set"],
     )
-    assert found_columns(table) == Columns("file", "label", (), "", "", "", "")
+    assert found_columns(table) == Columns("file", "label", (), "", "", "", "", "")
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,14 @@ def test_ends_that_are_not_given_are_the_recording_s(folder):
     assert manifest[["start", "end"]].values.tolist() == [[0, 0.5], [1.5, 2]]
 
 
+def test_a_duration_beside_a_start_says_where_the_end_is(folder):
+    manifest = inspected(folder, "file,label,start,duration (s)\na.wav,x,0.5,0.25\nb.wav,x,0,\n")
+    assert manifest[["start", "end"]].values.tolist() == [[0.5, 0.75], [0, 2]]
+    assert "end" not in inspected(folder, "file,label,duration\na.wav,x,1\nb.wav,x,2\n")
+    problems = inspected(folder, "file,label,begin,length\na.wav,x,0,1\nb.wav,x,0,long\n")["problem"]
+    assert problems.tolist() == [None, "row 2: the duration 'long' is no number of seconds"]
+
+
 def test_each_row_that_cannot_be_used_says_why(folder):
     (folder / "empty.wav").write_bytes(b"")
     (folder / "text.wav").write_bytes(b"RIFF or not")
@@ -167,7 +175,7 @@ def test_bad_numbers_parts_and_names_of_classes(folder):
         "row 1: '2' in column cat is not 0 to 1", "row 2: 'yes' in column owl is not 0 to 1", None,
     ]  # fmt: skip
     with pytest.raises(UserError, match=r"Parts are train, .*Received: 'later'"):
-        inspected(folder, "file,label,split\na.wav,x,later\n", Columns(part="split"))
+        inspected(folder, "file,label,split\na.wav,x,later\nb.wav,x,train\n")
     with pytest.raises(UserError, match=r"No class may be called .*Received: 'start'"):
         inspected(folder, "file,labels\na.wav,start;b\n")
 

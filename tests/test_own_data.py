@@ -16,7 +16,7 @@ from tfspec.experiment.registry import pipeline_for, pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, folds_of
 from tfspec.models import linear, residual
-from tfspec.pipelines import OwnRecordings, OwnWindows, small_data
+from tfspec.pipelines import OwnPictures, OwnRecordings, OwnWindows, small_data
 
 QUICK = ["--epochs", "1", "--folds", "2"]
 RATE = 8000
@@ -154,6 +154,79 @@ def test_long_recordings_are_cut_into_windows_and_scored_whole(tmp_path, capsys)
     assert (steps.clip_seconds, len(split)) == (5.0, 8 * 3)
     assert split.groupby("path")["fold"].nunique().max() == 1
     assert steps.recordings_of(split).tolist() == split["path"].tolist()
+
+
+def test_a_file_that_is_missing_is_told_where_others_are_cut_into_windows(tmp_path):
+    names = [f"{name}{i}.wav" for name in "ab" for i in range(3)]
+    for name in names:
+        soundfile.write(tmp_path / name, tone(500, seconds=12), RATE)
+    rows = pd.DataFrame({"file": [*names, "missing.wav"], "label": [*"aaabbb", "a"]})
+    rows.to_csv(tmp_path / "table.csv", index=False)
+    with pytest.raises(UserError, match=r"missing.wav@0.00 \(row 7: no such file"):
+        checked_split(OwnRecordings(data=tmp_path / "table.csv"))
+    _, split, _ = checked_split(OwnRecordings(data=tmp_path / "table.csv", on_bad_file="skip"))
+    assert len(split) == 6 * 3
+
+
+def test_a_class_that_nothing_is_of_is_told(tmp_path):
+    folder = write_class_folders(tmp_path / "a")
+    with pytest.raises(UserError, match="No example is of a class that --classes names: hihg"):
+        checked_split(OwnRecordings(data=folder, classes=("hihg", "high", "low")))
+
+
+def test_folds_are_as_many_as_groups_that_train(tmp_path):
+    folder = write_class_folders(tmp_path / "a")
+    files = sorted(folder.glob("*/*.wav"))
+    rows = pd.DataFrame(
+        {
+            "file": [each.relative_to(folder).as_posix() for each in files],
+            "label": [each.parent.name for each in files],
+            "speaker": [each.name.split("_")[0] for each in files],
+        }
+    )
+    last = sorted(rows["speaker"].unique())[-1]
+    rows.assign(part=np.where(rows["speaker"] == last, "test", "train")).to_csv(folder / "t.csv", index=False)
+    steps, split, _ = checked_split(OwnRecordings(data=folder / "t.csv"))
+    assert steps.folds == 2 and set(split.loc[split["part"] == "train", "fold"]) == {0, 1}
+    rows.assign(part=np.where(rows["speaker"] == last, "val", "train")).to_csv(folder / "t.csv", index=False)
+    assert checked_split(OwnRecordings(data=folder / "t.csv"))[0].folds == 0
+    with pytest.raises(UserError, match="say which examples validate: give no --folds"):
+        checked_split(OwnRecordings(data=folder / "t.csv", folds=3))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"max_hz": 10.0}, "max_hz needs sample_rate"),
+        ({"smoothing": True}, "smoothing needs sample_rate"),
+        ({"smoothing": True, "sample_rate": 20}, "no array of times"),
+    ],
+)
+def test_what_windows_cannot_do_without_rate_or_times_is_told(options, said, tmp_path):
+    path = write_arrays(tmp_path / "a")
+    with pytest.raises(UserError, match=said):
+        checked_split(OwnWindows(data=path, **options))
+
+
+def test_rare_ones_of_several_labels_can_count_more(tmp_path):
+    several = np.array([[1, 0], [1, 0], [1, 1], [np.nan, 1]] * 6)
+    path = tmp_path / "a.npz"
+    np.savez(path, X=np.random.default_rng(0).normal(size=(24, 60)), y=several, names=["a", "b"])
+    steps, split, _ = checked_split(OwnWindows(data=path, balance=True))
+    weights = steps.training(split, steps.class_names(split)).weights
+    assert weights[3] > weights[2] > weights[0] and np.isfinite(weights).all()
+
+
+def test_pictures_of_any_size_may_stand_or_lie(tmp_path):
+    import keras
+
+    for i, shape in enumerate([(64, 128), (64, 128), (128, 64)] * 2):
+        (tmp_path / "ab"[i // 3]).mkdir(exist_ok=True)
+        keras.utils.save_img(tmp_path / "ab"[i // 3] / f"{i}.png", np.zeros((*shape, 1)))
+    steps, split, _ = checked_split(OwnPictures(data=tmp_path))
+    assert steps.reader()(split).shape == (6, 64, 128)
+    with pytest.raises(UserError, match=r"3 for colours. Received: 64 64 2"):
+        OwnPictures(data=tmp_path, picture_shape=(64, 64, 2))
 
 
 def test_what_is_cut_is_said(tmp_path, capsys):

@@ -75,7 +75,7 @@ def broken_files(folder, grey):
 
 
 def test_what_is_wrong_with_files(tmp_path, grey):
-    problems = [picture_problem(path) for path in broken_files(tmp_path, grey)]
+    problems = [picture_problem(path, frequency_across=True) for path in broken_files(tmp_path, grey)]
     assert problems[0] is None
     assert problems[1] == "empty file"
     assert set(problems[2:4]) == {"no PNG or JPEG file, or damaged"}

@@ -1,11 +1,12 @@
-"""Readers in front of others: signals that are read once."""
+"""Stretches of recordings; readers in front of others: signals that are read once."""
 
 import hypothesis
 import numpy as np
 import pandas as pd
+import soundfile
 from hypothesis import strategies as st
 
-from tfspec.data.readers import ArrayReader, RememberingReader
+from tfspec.data.readers import ArrayReader, AudioReader, RememberingReader
 
 INDEX = pd.Index([*"abcde"])
 
@@ -39,3 +40,13 @@ def test_what_does_not_fit_into_memory_is_read_again():
     rows = pd.DataFrame(index=[1, 1, 2])
     assert [remembered(rows).tolist() for _ in range(2)] == [np.eye(3)[[1, 1, 2]].tolist()] * 2
     assert asked == [1, 1, 2] * 2
+
+
+def test_what_follows_a_stretch_is_not_read(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(4000, 0.5, np.float32), 1000, subtype="FLOAT")
+    rows = pd.DataFrame({"path": "a.wav", "start": [1.0, -0.5, 1.0, 3.5], "end": [1.25, 0.25, np.nan, 9.0]})
+    read = AudioReader(tmp_path, 1000, 1000, "silence")
+    heard = [np.flatnonzero(signal)[[0, -1]].tolist() for signal in read(rows)]
+    assert heard == [[0, 249], [500, 749], [0, 999], [0, 499]]
+    whole, short = read.identities(rows.iloc[[2]]), read.identities(rows.iloc[[0]])
+    assert whole == read.identities(rows.iloc[[2]].drop(columns="end")) and whole != short

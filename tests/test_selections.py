@@ -75,7 +75,7 @@ def test_a_table_of_several_recordings_says_which_and_where(folder):
 
 
 def test_labels_of_audacity_with_and_without_frequencies(folder):
-    text = "0.5\t1.25\trobin\n\\\t1000.0\t2000\n3\t3\towl far\n\\\t-1\t-1\n"
+    text = "0,5\t1,25\trobin\n\\\t1000.0\t2000\n3\t3\towl far\n\\\t-1\t-1\n"
     (folder / "dusk.txt").write_text(text, encoding="utf-8-sig")
     (folder / "notes.txt").write_text("1\t2\tof no recording\n")
     nan = pytest.approx(np.nan, nan_ok=True)

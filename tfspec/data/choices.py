@@ -55,7 +55,8 @@ def in_windows(recordings: pd.DataFrame, window_seconds: float) -> pd.DataFrame:
     """Cut recordings into windows that follow one another, the last one of which ends with its recording.
 
     Args:
-        recordings: column `seconds`, and whatever else holds for every window of them.
+        recordings: column `seconds`, NaN for one that cannot be read, which is one window; and whatever else
+            holds for every window of them.
         window_seconds: length of a window.
 
     Returns:
@@ -65,7 +66,8 @@ def in_windows(recordings: pd.DataFrame, window_seconds: float) -> pd.DataFrame:
         >>> in_windows(pd.DataFrame({"path": ["a"], "seconds": [12.0]}), 5.0)["start"].tolist()
         [0.0, 5.0, 7.0]
     """
-    starts = [slice_starts(seconds, window_seconds, window_seconds) for seconds in recordings["seconds"]]
+    lengths = recordings["seconds"].fillna(0.0)
+    starts = [slice_starts(seconds, window_seconds, window_seconds) for seconds in lengths]
     rows = recordings.loc[recordings.index.repeat([*map(len, starts)])].reset_index(drop=True)
     start = np.concatenate(starts)
     return rows.assign(start=start, end=start + window_seconds)

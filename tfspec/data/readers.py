@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from tfspec.audio.decoding import Padding, load_audio
+from tfspec.audio.decoding import Padding, fit_length, load_audio
 from tfspec.base.errors import UserError
 from tfspec.base.threads import threads
 
@@ -175,27 +175,39 @@ class AudioReader:
         gains = (
             rows["clip_gain"].map(" {}".format) if "clip_gain" in rows else itertools.repeat("", len(rows))
         )
-        found = zip(rows["path"], starts, gains, strict=True)
-        return [f"{files[path]} {start} {decoded}{gain}" for path, start, gain in found]
+        found = zip(rows["path"], starts, gains, self._lengths(rows), strict=True)
+        return [
+            f"{files[path]} {start} {decoded}{gain}" + (f" {length}" if length < self.num_samples else "")
+            for path, start, gain, length in found
+        ]
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Read the recordings that `rows["path"]` names, as (rows, num_samples) float32.
 
         A column `start`, in seconds, says where each signal begins in its recording; one below 0 begins with
-        so much silence. A column `clip_gain` says what it is multiplied by.
+        so much silence. A column `end` says where it ends, if that is before a signal is full; what is
+        missing is made up for as where a recording ends. A column `clip_gain` says what it is multiplied by.
         """
-        paths = list(rows["path"])
+        paths, lengths = list(rows["path"]), self._lengths(rows)
         starts = list(rows["start"]) if "start" in rows else [0.0] * len(rows)
         signals = np.empty((len(paths), self.num_samples), np.float32)
 
         def read(first: int):
             for i in range(first, len(paths), workers):
                 silence = round(max(0.0, -starts[i]) * self.sample_rate)
-                rest, start = self.num_samples - silence, max(0.0, starts[i])
-                path = self.folder / paths[i]
+                length, start = max(1, lengths[i] - silence), max(0.0, starts[i])
+                heard = load_audio(self.folder / paths[i], self.sample_rate, length, start, self.padding)
                 signals[i, :silence] = 0
-                signals[i, silence:] = load_audio(path, self.sample_rate, rest, start, self.padding)
+                signals[i, silence:] = fit_length(heard, self.num_samples - silence, self.padding)
 
         workers = min(len(paths), os.cpu_count() or 1)
         list(threads().map(read, range(workers)))
         return signals * rows[["clip_gain"]].to_numpy(np.float32) if "clip_gain" in rows else signals
+
+    def _lengths(self, rows: pd.DataFrame) -> list[int]:
+        """Return how many samples of each signal are before its end."""
+        if "end" not in rows:
+            return [self.num_samples] * len(rows)
+        seconds = (rows["end"] - rows.get("start", 0.0)).astype(float)
+        samples = (seconds * self.sample_rate).round().fillna(self.num_samples)
+        return samples.clip(1, self.num_samples).astype(int).tolist()

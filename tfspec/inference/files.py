@@ -12,7 +12,7 @@ import pandas as pd
 from tfspec.audio.decoding import load_beginning
 from tfspec.audio.opening import RecordingError
 from tfspec.base.errors import UserError, unusable
-from tfspec.base.model import Model
+from tfspec.base.model import FIRST_PICTURES, Model
 from tfspec.base.progress import track
 from tfspec.base.threads import ahead
 from tfspec.inference.arrays import predict_windows
@@ -156,7 +156,9 @@ def _read_picture(model: Model, file: str) -> Signal:
     """Read a picture, for which TensorFlow decodes."""
     from tfspec.data.sources.picture_files import load_picture, picture_problem
 
+    shape = model.signal_shape
+    is_first = tuple(shape) == FIRST_PICTURES
     try:
-        return load_picture(file, model.signal_shape), None
+        return load_picture(file, shape, is_first), None
     except UserError:
-        return None, picture_problem(file, model.signal_shape) or "it has changed meanwhile"
+        return None, picture_problem(file, shape, is_first) or "it has changed meanwhile"

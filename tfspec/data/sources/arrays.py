@@ -70,7 +70,7 @@ def list_arrays(path: str | os.PathLike, label_column: str | None = None) -> pd.
     table = _labels(arrays["y"], stored["y"].name, names)
     table["group"] = _texts(arrays["groups"], stored["groups"].name) if "groups" in arrays else ""
     if "times" in arrays:
-        table["time"] = seconds_of(arrays["times"], stored["times"].name)
+        table["time"] = _times(arrays["times"], stored["times"].name)
     return table.set_axis(pd.RangeIndex(count, name="window"))
 
 
@@ -186,6 +186,13 @@ def _texts(array: np.ndarray, name: str) -> np.ndarray:
     for place, some in decoded_texts(array, name):
         found[place] = [text.strip() for text in some]
     return found
+
+
+def _times(array: np.ndarray, name: str) -> np.ndarray:
+    """Return times in seconds."""
+    if array.ndim != 1 or array.dtype.kind not in "Mfiu":
+        raise UserError(f"{name} must hold dates or seconds, one a window. Received: {_kind(array)}")
+    return seconds_of(array, name)
 
 
 def _kind(array: np.ndarray) -> str:

@@ -39,6 +39,7 @@ USUAL = {
     "end": (
         *("end", "end_time", "end_seconds", "end_s", "stop", "stop_time", "offset", "t_max", "time_end"),
     ),
+    "duration": ("duration", "duration_seconds", "duration_s", "length", "length_seconds", "length_s"),
     "part": ("part", "split", "set", "subset", "partition"),
 }
 """Names of each kind of column, simplified as by `simplified`; the first that is there counts."""
@@ -47,6 +48,7 @@ PARTS = {
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
+TIMES = ("start", "end", "duration")
 CUT_ALREADY = ("slice_file_name",)
 """Columns of files that are cut: start and end beside them are those in what they were cut from."""
 UNKNOWN = ("", "-1", "-1.0", "nan", "NaN", "NA")
@@ -66,6 +68,7 @@ class Columns:
         group: what it comes from, such as the speaker.
         start: where the example begins in its recording, in seconds.
         end: where it ends.
+        duration: how long it is, where the table says where it begins and not where it ends.
         part: "train", "validation" or "test", or what these are called elsewhere.
 
     None leaves a column to be found by its usual names; "" says that there is none.
@@ -78,6 +81,7 @@ class Columns:
     start: str | None = None
     end: str | None = None
     part: str | None = None
+    duration: str | None = None
 
     def described(self) -> str:
         """Say which columns count as what.
@@ -103,8 +107,8 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
         The columns, each with a name of the table, or "" where there is none. There is always one for `path`,
         and one for `label` or several for `classes`. Without a label, classes are the columns that hold
         nothing but 0, 1, −1 and "", or the shares of a whole.
-        A column that does not hold what its name promises is passed over: times that are no numbers, parts of
-        other names, a group that is the same in all rows.
+        A column that does not hold what its name promises is passed over: times that are no numbers, parts
+        none of which is one, a group that is the same in all rows.
 
     Raises:
         UserError: a given column is not there, or none is found for the path or the label.
@@ -124,10 +128,12 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
         found["label"] = ""
     for role in USUAL:
         if found[role] is None:
-            is_elsewhere = role in ("start", "end") and simplified(found["path"] or "") in CUT_ALREADY
+            is_elsewhere = role in TIMES and simplified(found["path"] or "") in CUT_ALREADY
             found[role] = "" if is_elsewhere else _usual(table, role, {*found.values(), *classes})
     if not found["start"] and given.end is None:  # without a start, stop may well be a class
         found["end"] = ""
+    if not found["start"] or found["end"]:  # that of the recording, or what the end says already
+        found["duration"] = ""
     if not found["path"]:
         raise UserError(f"No column names the recordings: give --path-column. {_there(table)}")
     if not found["label"] and not classes:
@@ -162,10 +168,10 @@ def _usual(table: pd.DataFrame, role: str, taken: Collection[str | None]) -> str
 def _can_be(role: str, cells: pd.Series) -> bool:
     """Say whether a column holds what its name promises; a few cells may be wrong, and are told later."""
     if role == "part":
-        return bool(cells.map(simplified).isin(PARTS).all())
+        return bool(cells.map(simplified).isin(PARTS).any())
     if role == "group":
         return cells.nunique() > 1
-    if role in ("start", "end"):  # of the day is none of these
+    if role in TIMES:  # of the day is none of these
         return bool(to_numbers(cells[cells.str.strip() != ""]).notna().mean() >= 0.5)
     return True
 

@@ -149,6 +149,7 @@ def windows_of_events(
         [0.0, 1.0]
     """
     _check(window_seconds, hop_seconds, min_overlap)
+    events = _at_any_time(events, lengths)
     is_good, is_there = events["problem"].isna(), events["path"].isin([*lengths])
     good, unknown = events[is_there & is_good], events[is_there & ~is_good]
     windows = _windows(sorted(good["path"].unique()), lengths, window_seconds, hop_seconds)
@@ -188,6 +189,7 @@ def with_statements(
         >>> with_statements(windows, events)["events"].tolist()
         ['[[0, 5.0, null, 0], [4.0, 7.0, "owl", 1]]', '[[0, 5.0, null, 0], [-1.0, 2.0, "owl", 1]]']
     """
+    events = _at_any_time(events, windows.groupby("path")["end"].max())
     is_good = events["problem"].isna()
     told = [
         (events[~is_good].assign(label=None), None),
@@ -222,6 +224,13 @@ def _known_windows(windows: pd.DataFrame, absent: pd.DataFrame) -> pd.DataFrame:
     values[rows, places] = np.where(values[rows, places] == 1, 1, 0)
     windows[classes] = values
     return windows[~np.isnan(values).all(axis=1) | windows["problem"].notna()].reset_index(drop=True)
+
+
+def _at_any_time(events: pd.DataFrame, lengths: Mapping[str, float]) -> pd.DataFrame:
+    """Let what nobody knows the time of last for all of its recording."""
+    has_times = np.isfinite(events[["start", "end"]].astype(float)).all(axis=1)
+    end = events["path"].map(lengths)
+    return events.assign(start=events["start"].where(has_times, 0.0), end=events["end"].where(has_times, end))
 
 
 def _check(window_seconds: float, hop_seconds: float, min_overlap: float) -> None:

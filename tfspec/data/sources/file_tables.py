@@ -104,7 +104,7 @@ def _found_by_name(paths: list[str], folder: Path) -> dict[str, tuple[str, str |
 
 def _times(table: pd.DataFrame, columns: Columns, faults: Faults) -> pd.DataFrame:
     """Read where the examples begin and end; an end that is not given is NaN."""
-    names = {"start": columns.start, "end": columns.end}
+    names = {"start": columns.start, "end": columns.end, "duration": columns.duration}
     if not any(names.values()):
         return pd.DataFrame(index=table.index)
     cells = {
@@ -115,6 +115,7 @@ def _times(table: pd.DataFrame, columns: Columns, faults: Faults) -> pd.DataFram
         is_bad = (column != "") & ~np.isfinite(times[role])
         faults.add(is_bad, functools.partial(_no_time, role, column))
     times["start"] = times["start"].fillna(0.0)
+    times["end"] = times["end"].fillna(times["start"] + times.pop("duration"))
     faults.add(times["start"] < 0, lambda row: f"{_span(times, row)}: begins before the recording")
     faults.add(times["end"] <= times["start"], lambda row: f"{_span(times, row)}: ends before it begins")
     return times

@@ -165,6 +165,7 @@ def read_audacity(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError:
         raise UserError(f"{shown(path)} is not a text file in UTF-8.") from None
     table = pd.DataFrame(rows, columns=ROW_COLUMNS, dtype=object).assign(is_view=False)
-    numbers = table[["start", "end", "low_hz", "high_hz"]].apply(to_numbers)
+    cells = table[["start", "end", "low_hz", "high_hz"]]
+    numbers = cells.apply(lambda column: to_numbers(column.str.replace(",", ".", regex=False)))
     numbers[["low_hz", "high_hz"]] = numbers[["low_hz", "high_hz"]].mask(numbers < 0)
     return table.assign(**numbers)

@@ -88,7 +88,9 @@ def inspect_picture(path: str | os.PathLike) -> PictureInspection:
     return PictureInspection(None, height, width, 1 if is_grey else channels)
 
 
-def load_picture(path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICTURES) -> np.ndarray:
+def load_picture(
+    path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICTURES, frequency_across: bool = False
+) -> np.ndarray:
     """Read a PNG or JPEG file of any size, 8 or 16 bits, grey or colour, as a picture of a shape.
 
     Where the shape has no colours, these give their luminance; transparency is left out. Each pixel is the
@@ -96,15 +98,15 @@ def load_picture(path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICTURE
     gigabytes.
 
     Args:
-        path: the file; time runs down and frequency across where the shape is (64, 128).
+        path: the file.
         shape: (rows, columns), maybe with an axis of one channel; or (rows, columns, 3) for red, green, blue.
+        frequency_across: refuse what is taller than wide, and so has been turned by somebody.
 
     Returns:
         (*shape,) float32 from 0 to 1.
 
     Raises:
-        UserError: the file is missing or damaged, or the picture has over 2²⁴ pixels; or is taller than wide
-            where the shape is (64, 128).
+        UserError: the file is missing or damaged, or the picture has over 2²⁴ pixels, or is turned.
 
     Example:
         >>> load_picture("missing.png")
@@ -114,7 +116,7 @@ def load_picture(path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICTURE
     import tensorflow as tf
 
     try:
-        pixels = _decoded(Path(path), frequency_across=tuple(shape) == FIRST_PICTURES)
+        pixels = _decoded(Path(path), frequency_across)
     except _PictureError as error:
         raise UserError(f"{shown(path)}: {error}") from None
     in_colours = shape[2:] == (3,)
@@ -124,12 +126,15 @@ def load_picture(path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICTURE
     return np.broadcast_to(resized, shape) if in_colours else resized.reshape(shape)
 
 
-def picture_problem(path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICTURES) -> str | None:
+def picture_problem(
+    path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICTURES, frequency_across: bool = False
+) -> str | None:
     """Say why a file cannot be used as a picture.
 
     Args:
         path: the file.
         shape: as in `load_picture`.
+        frequency_across: as in `load_picture`.
 
     Returns:
         The reason, None for a good file.
@@ -139,7 +144,7 @@ def picture_problem(path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICT
         'no such file'
     """
     try:
-        load_picture(path, shape)
+        load_picture(path, shape, frequency_across)
     except UserError as error:
         return str(error).removeprefix(f"{shown(path)}: ")
     return None
@@ -206,13 +211,19 @@ class PictureReader:
     Args:
         folder: what the paths are relative to.
         signal_shape: of every picture, as in `load_picture`.
+        frequency_across: as in `load_picture`.
     """
 
     folder: Path
     signal_shape: tuple[int, ...] = FIRST_PICTURES
+    frequency_across: bool = False
     sample_rate = None
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Return (rows, *signal_shape) float32."""
         paths = [self.folder / path for path in rows["path"]]
-        return np.stack(list(threads().map(lambda path: load_picture(path, self.signal_shape), paths)))
+
+        def load(path):
+            return load_picture(path, self.signal_shape, self.frequency_across)
+
+        return np.stack(list(threads().map(load, paths)))

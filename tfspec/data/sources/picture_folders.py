@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,7 +105,8 @@ def inspect_picture_folders(
 
     def problems(rows: pd.DataFrame) -> list[str | None]:
         paths = [Path(folder, path) for path in rows["path"]]
-        return list(progress(threads().map(picture_problem, paths), len(paths)))
+        problem = functools.partial(picture_problem, frequency_across=True)
+        return list(progress(threads().map(problem, paths), len(paths)))
 
     return with_problems(listing.manifest, problems)
 
