@@ -10,6 +10,7 @@ from tfspec.base.model import Labels
 from tfspec.base.options import Dropout
 from tfspec.training import Training
 from tfspec.training.losses import SmoothedCrossEntropy
+from tfspec.training.optimizers import SelectiveAdamW
 
 NOT_DECAYED = ["bias", "gamma", "beta"]
 """Weights that are left as large as they are."""
@@ -45,6 +46,4 @@ class Regularised:
     def _optimizer(
         self, rate: keras.optimizers.schedules.LearningRateSchedule, clip_norm: float | None
     ) -> keras.optimizers.Optimizer:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay, clipnorm=clip_norm)
-        optimizer.exclude_from_weight_decay(var_names=NOT_DECAYED)
-        return optimizer
+        return SelectiveAdamW(rate, NOT_DECAYED, weight_decay=self.weight_decay, clipnorm=clip_norm)

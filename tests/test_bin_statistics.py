@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfspec.models import bin_statistics
 from tfspec.models.bin_statistics import FrameStatistics
@@ -52,3 +53,10 @@ def test_it_tells_apart_what_differs_in_one_bin_alone(rng, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_array_equal(loaded(x[:5]), model(x[:5]))
+
+
+def test_what_is_always_the_same_has_finite_gradients():
+    features = tf.Variable(tf.zeros([1, 5, 3, 1]))
+    with tf.GradientTape() as tape:
+        deviation = FrameStatistics()(features)[:, 1]
+    assert np.isfinite(tape.gradient(deviation, features)).all()

@@ -149,6 +149,9 @@ def test_members_of_a_cross_validation_are_scored_on_their_own_folds():
     assert "weighted" not in scores
     assert scores["members"]["b"]["kl"] == pytest.approx(rel_entr(shares, probabilities)[:4].sum(1).mean())
     assert set(score_members(shares, {"": probabilities})) == {"tempered"}
+    assert set(score_members(shares, parts | {"c": np.full_like(probabilities, np.nan)})["members"]) == {
+        *"ab"
+    }
 
 
 def test_shapes_that_differ_are_refused():

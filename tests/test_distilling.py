@@ -50,6 +50,17 @@ def test_loss_is_hintons(taught):
     assert model.evaluate(x, y, verbose=0) == pytest.approx(of_labels, rel=1e-5)  # on the labels alone
 
 
+def test_penalties_of_the_student_count_whole(taught):
+    model, x, y = taught
+    answers = (x, tf.constant(y), model.student(x))
+    without = model.compute_loss(*answers, training=True)
+    model.student.layers[0].kernel_regularizer = keras.regularizers.L2(0.5)
+    model.student.layers[0].kernel.regularizer = keras.regularizers.L2(0.5)
+    penalty = 0.5 * (model.student.get_weights()[0] ** 2).sum()
+    received = model.compute_loss(*answers, training=True)
+    assert float(received - without) == pytest.approx(penalty, rel=1e-4)
+
+
 def test_a_step_moves_the_student_along_the_gradient_and_the_teacher_not_at_all(taught):
     model, x, y = taught
     (kernel, bias), before = model.student.get_weights(), model.teacher.network.get_weights()

@@ -96,6 +96,14 @@ def test_all_that_average_over_time_can_hear_events(make):
     assert middle == pytest.approx(1, abs=frames.step)
 
 
+@pytest.mark.parametrize("make", [conv2d, residual])
+def test_frames_are_where_they_are_whether_their_number_is_known_or_not(make):
+    mel = MelSpectrogram(RATE, 40, frame_length=256, frame_step=80)
+    shape = mel.compute_output_shape((None, 2 * RATE))
+    known, free = (event_head(make((frames, *shape[2:]), 2)) for frames in (shape[1], None))
+    assert frames_of(mel, known, (2 * RATE,), RATE) == frames_of(mel, free, (2 * RATE,), RATE)
+
+
 def test_those_that_keep_no_time_are_refused():
     with pytest.raises(UserError, match="does not average over time"):
         event_head(lstm((None, 40, 1), 3))
@@ -185,6 +193,9 @@ def test_exported_files_hear_the_same_frames(model, signals, tmp_path):
     )
     broken = np.concatenate([signals, np.full((1, RATE), np.inf, np.float32)])
     for file in (saved, lite):
+        with pytest.raises(UserError, match=r"takes signals of shape .* Received: an array of shape \(8,\)"):
+            file.probabilities(np.zeros(8))
+        assert file.probabilities(signals.astype(np.float64)).tolist() == file.probabilities(signals).tolist()
         assert file.frames == model.frames and file.event_rule == model.event_rule
         np.testing.assert_allclose(file.probabilities(signals), model.probabilities(signals), atol=1e-4)
         np.testing.assert_allclose(

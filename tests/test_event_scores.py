@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import median_filter
 
 from tfspec.base.frames import EventRule, Frames
 from tfspec.scores.event_rules import choose_event_rule
@@ -96,6 +97,19 @@ def test_a_median_takes_away_what_is_short():
     heard = np.array([0, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0.0])[:, np.newaxis]
     assert median_filtered(heard, 0.1, [0.3]).ravel().tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0]
     assert median_filtered(heard, 0.1, [0]).tolist() == heard.tolist()
+    random = np.random.default_rng(0).random((50, 1))
+    for frames, size in enumerate((1, 1, 3, 3, 5, 5, 7, 7, 9)):
+        expected = median_filter(random, (size, 1), mode="nearest")
+        assert median_filtered(random, 0.08, [0.08 * frames]).tolist() == expected.tolist()
+
+
+def test_a_median_does_not_spread_what_nobody_knows():
+    known = np.random.default_rng(0).random((9, 2))
+    parts = np.concatenate([known[:5], np.full((2, 2), np.nan), known[5:], np.full((1, 2), np.nan)])
+    filtered = median_filtered(parts, 1.0, [3.0, 5.0])
+    assert np.isnan(filtered).all(axis=1).nonzero()[0].tolist() == [5, 6, 11]
+    np.testing.assert_array_equal(filtered[:5], median_filtered(known[:5], 1.0, [3.0, 5.0]))
+    np.testing.assert_array_equal(filtered[7:11], median_filtered(known[5:], 1.0, [3.0, 5.0]))
 
 
 def test_events_end_with_their_recording():

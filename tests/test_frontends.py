@@ -4,6 +4,7 @@ import json
 from functools import partial
 
 import keras
+import librosa
 import numpy as np
 import pytest
 import scipy.signal
@@ -639,3 +640,14 @@ def test_wrong_argument_is_named_and_shown(make, options):
     message, received = str(error.value).split("Received: ")
     assert f"`{name}`" in message
     assert f"{name}={value!r}" in received
+
+
+def test_what_a_preset_does_not_name_follows_from_the_length_of_a_frame(rng):
+    signal = rng.normal(size=4000).astype(np.float32)
+    received = Spectrogram.preset("tf", frame_length=400, frame_step=160)(signal[np.newaxis])
+    expected = tf.abs(tf.signal.stft(signal, 400, 160))
+    np.testing.assert_allclose(received[0, ..., 0], expected, atol=1e-3)
+    received = Spectrogram.preset("librosa", frame_length=1024)(signal[np.newaxis])
+    np.testing.assert_allclose(received[0, ..., 0], np.abs(librosa.stft(signal, n_fft=1024)).T, atol=1e-3)
+    assert MelSpectrogram.preset("librosa", frame_length=1024).frame_step == 512
+    assert MelSpectrogram.preset("torchaudio", frame_length=512).frame_step == 256

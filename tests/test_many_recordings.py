@@ -136,6 +136,18 @@ def test_files_of_each_recording_that_are_lost_are_written_again(folder, model):
     assert lost.exists() and model.windows == seen + seen // 4
 
 
+def test_files_that_another_command_has_written_are_written_again(folder, model):
+    (folder.parent / "model").write_bytes(b"1")
+    options = ("--out", folder.parent / "out")
+    assert detect(folder, *options) == 1
+    events = next((folder.parent / "out").rglob(f"{Path(NAMES[0]).stem}.events.csv"))
+    before = events.read_bytes()
+    one = ("detect", folder.parent / "model", folder / NAMES[0], *options, "--threshold", 1)
+    cli.main([*map(str, one)])
+    assert detect(folder, *options) == 1
+    assert events.read_bytes() == before and len(before.splitlines()) > 1
+
+
 def test_tables_for_raven_and_audacity_beside_a_table_of_all(folder, model, capsys):
     (folder.parent / "model").write_bytes(b"1")
     places = {"--raven": folder.parent / "raven", "--audacity": folder.parent / "labels"}

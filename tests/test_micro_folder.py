@@ -94,11 +94,19 @@ def test_passes_its_own_test_on_a_microcontroller(folder, tmp_path):
     assert_passed(made(folder, "arm", build=tmp_path))
 
 
-def test_its_own_test_notices(folder, tmp_path):
+@pytest.mark.parametrize(
+    ("file", "right", "wrong"),
+    [
+        ("kernels.c", "(1 << 30)", "(1 << 29)"),
+        ("front_end.c", "x[i] = x[i] * factor + addend;", "x[i] = (factor + addend) * NAN;"),
+    ],
+)
+def test_its_own_test_notices(file, right, wrong, folder, tmp_path):
     changed = tmp_path / "changed"
     shutil.copytree(folder, changed)
-    kernels = changed / "kernels.c"
-    kernels.write_text(kernels.read_text().replace("(1 << 30)", "(1 << 29)"))
+    text = (changed / file).read_text()
+    assert right in text
+    (changed / file).write_text(text.replace(right, wrong))
     finished = subprocess.run(["make", "-C", changed, "test"], capture_output=True, text=True, check=False)
     assert finished.returncode and "FAILED" in finished.stdout
 

@@ -161,6 +161,8 @@ def test_a_killed_run_resumed_ends_as_an_undisturbed_one(tones, run, tmp_path, p
     assert not (folder / "metrics.json").exists()
     with pytest.raises(UserError, match="exists and is not empty"):
         pipeline(data=tones, out=folder, **options).train()
+    with pytest.raises(UserError, match="Another training has begun"):  # where both have begun at once
+        Run.create(folder, {})
     stale = (opened := Run(folder)).classifier if (folder / "best.keras").exists() else None
     resumed = pipeline_of(opened).resume(opened, verbose=0)
     assert resumed.classifier is not stale

@@ -170,6 +170,16 @@ def test_many_classes_and_examples_stay_small():
     assert sum(cell.count for _, cells in page.matrix.rows for cell in cells) == 10_000
 
 
+def test_classes_that_are_joined_may_be_mixed_up_among_one_another():
+    truth = np.eye(70)
+    wrong, some = np.roll(truth, 1, axis=1), truth.copy()
+    some[:25] = wrong[:25]
+    for answered, is_right in ((wrong, False), (some, True), (truth, True)):
+        names = [f"c{number}" for number in range(70)]
+        rows = matrix_of(Answers(names, names, truth, answered, answered > 0.5)).rows
+        assert rows[-1][0] == "all others" and rows[-1][1][-1].is_right == is_right
+
+
 def test_a_photograph_keeps_its_shape_and_a_spectrogram_fills_the_room():
     spectrogram = Clip(0, "a", "", "", "", "", "", "")
     assert spectrogram.room == (0, 0, 300, 190)

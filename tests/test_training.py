@@ -11,7 +11,8 @@ from scipy import special
 from sklearn import metrics
 
 from tfspec.data import Epochs
-from tfspec.models import Classifier, conv2d, mac
+from tfspec.models import Classifier, conv2d, event_head, mac
+from tfspec.pipelines.regularised import Regularised
 from tfspec.training import (
     Batches,
     CohenKappa,
@@ -174,3 +175,74 @@ def test_without_validation_all_epochs_train_and_the_last_one_counts(tmp_path):
     assert is_last
     with pytest.raises(ValueError, match='`keep` must be "last"'):
         train(tmp_path / "best", "best", validates=False)
+
+
+class Signs(keras.utils.PyDataset):
+    """Batches whose third epoch does not begin, where it is said so."""
+
+    def __init__(self, is_interrupted):
+        super().__init__()
+        self.epoch, self.is_interrupted = -1, is_interrupted
+
+    def __len__(self):
+        return 4
+
+    def on_epoch_begin(self):
+        self.epoch += 1
+        if self.is_interrupted and self.epoch == 2:
+            raise KeyboardInterrupt
+
+    def __getitem__(self, place):
+        x = np.random.default_rng(place).choice([-1.0, 1.0], (8, 3)).astype(np.float32)
+        return x, (x[:, 0] > 0).astype(np.int32)
+
+
+def decayed(folder, backbone, is_interrupted):
+    """Train with a decay that leaves biases and batch norms as they are; return the weights."""
+    classifier = Classifier(keras.layers.Identity(), backbone, ["minus", "plus"], (3,), None)
+    recipe = Training(
+        [Phase(4, 0.1, warm_up=0.5)],
+        optimizer=lambda rate: Regularised(weight_decay=0.9)._optimizer(rate, 1.0),
+        keep="last",
+    )
+    fit(
+        backbone,
+        classifier,
+        Batches(Signs(is_interrupted), None, Epochs(0)),
+        recipe,
+        Progress.load(folder),
+        0,
+    )
+    return backbone.get_weights()
+
+
+def test_a_training_that_goes_on_decays_what_it_did_before(tmp_path):
+    def network():
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Dense(3), keras.layers.BatchNormalization(), keras.layers.Dense(2)]
+        return keras.Sequential([keras.Input((3,)), *layers])
+
+    with pytest.raises(KeyboardInterrupt):
+        decayed(tmp_path / "a", network(), is_interrupted=True)
+    resumed = decayed(tmp_path / "a", Progress.load(tmp_path / "a").backbone(), is_interrupted=False)
+    for received, expected in zip(resumed, decayed(tmp_path / "b", network(), False), strict=True):
+        np.testing.assert_array_equal(received, expected)
+
+
+def test_a_rise_leaves_a_step_to_fall():
+    for epochs, steps in ((1, 4), (2, 10), (1, 1)):
+        rates = Phase(epochs, 0.5, learning_rate_end=0.1, warm_up=0.99).rates(steps)
+        assert float(rates(epochs * steps)) == pytest.approx(0.05)
+
+
+def test_twins_of_heads_of_events_and_of_wrappers_are_in_float32():
+    with in_precision("mixed_bfloat16"):
+        head = event_head(conv2d((40, 20, 1), 2))
+        wrapped = keras.Sequential(
+            [keras.Input((4, 3)), keras.layers.Bidirectional(keras.layers.LSTM(2)), keras.layers.Dense(2)]
+        )
+    np.testing.assert_allclose(
+        in_float32(head)(np.ones((1, 40, 20, 1))), head(np.ones((1, 40, 20, 1))), atol=0.05
+    )
+    inner = in_float32(wrapped).layers[0]._flatten_layers()
+    assert {layer.compute_dtype for layer in inner} == {"float32"}

@@ -25,9 +25,9 @@ class BackgroundNoise(NoiseLayer):
     """Adds recordings from a folder, such as rain, traffic or voices: to each signal a random part of one.
 
     The recordings are decoded to one channel and resampled when a signal is changed for the first time, and
-    then kept in memory. Of more than `max_seconds` of recordings equal shares are kept, no share under ten
-    seconds: of very many recordings a random choice, the same every time. What is saved is the folder's path,
-    not the recordings, and a model that is loaded to predict never looks for them.
+    then kept in memory: of each at most an equal share of `max_seconds`, no share under ten seconds; of very
+    many recordings a random choice, the same every time. What is saved is the folder's path, not the
+    recordings, and a model that is loaded to predict never looks for them.
 
     Args:
         folder: where the recordings are, in subfolders too; of any kind that libsndfile reads.

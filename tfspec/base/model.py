@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
+from tfspec.base.errors import UserError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -68,6 +70,32 @@ class EventModel(Model, Protocol):
 
     def frame_probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Say what is heard in the frames of (batch, *signal_shape) signals: (batch, frames, classes)."""
+
+
+def checked_signals(signal: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return signals in float32, where a model takes signals of this shape.
+
+    Args:
+        signal: (batch, *shape) numbers.
+        shape: that of one signal.
+
+    Raises:
+        UserError: they have another shape.
+
+    Example:
+        >>> import numpy as np
+        >>> checked_signals(np.zeros([2, 100], np.int16), (100,)).dtype
+        dtype('float32')
+    """
+    import numpy as np
+
+    signals = np.asarray(signal, np.float32)
+    if signals.shape[1:] != shape or not signals.ndim:
+        raise UserError(
+            f"This model takes signals of shape {shape}, in a batch. "
+            f"Received: an array of shape {signals.shape}"
+        )
+    return signals
 
 
 def hears_frames(model: Any) -> TypeGuard[EventModel]:

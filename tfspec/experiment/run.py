@@ -62,7 +62,12 @@ class Run:
         Args:
             folder: where it is to be.
             config: `pipeline`, its name; `options`; and whatever else is worth knowing, ready for JSON.
+
+        Raises:
+            UserError: it is a run already: another training has been faster.
         """
+        if (folder / "config.json").exists():
+            raise UserError(f"Another training has begun in {folder} meanwhile. Give another --out.")
         clear_temporaries(folder, of_all_processes=True)
         with written_beside(folder / "config.json") as temporary:
             temporary.write_text(json.dumps({"tfspec": __version__, **config}, indent=2))

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tfspec.base.boundary import in_one_line
 from tfspec.base.files import plainly_named
 from tfspec.base.frames import EventRule, Frames, event_facts, read_event_facts
-from tfspec.base.model import NOT_OURS, Labels, Takes, usually_takes
+from tfspec.base.model import NOT_OURS, Labels, Takes, checked_signals, usually_takes
 from tfspec.models import Classifier
 from tfspec.models.events import of_frames, of_signal
 
@@ -110,11 +110,14 @@ class SavedModelClassifier:
 
     def probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Classify (batch, *signal_shape) float32 signals: (batch, classes)."""
-        return self._serve(signal=tf.constant(signal))["probabilities"].numpy()
+        return self._run(signal, "probabilities")
 
     def frame_probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Say of each frame what is heard in it, where `frames` is not None: (batch, frames, classes)."""
-        return self._serve(signal=tf.constant(signal))["frame_probabilities"].numpy()
+        return self._run(signal, "frame_probabilities")
+
+    def _run(self, signal: np.ndarray, output: str) -> np.ndarray:
+        return self._serve(signal=tf.constant(checked_signals(signal, self.signal_shape)))[output].numpy()
 
 
 def weights_of(*layers: keras.Layer) -> tf.Module:

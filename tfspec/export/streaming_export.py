@@ -40,7 +40,8 @@ def write_streaming(
     Args:
         classifier: the model; its layers must stream.
         folder: where to.
-        signals: batches (batch, *signal_shape); one after the other they are the stream.
+        signals: batches (batch, *signal_shape), at least one signal; one after the other, and from the first
+            one again where they are too short, they are the stream.
         quantize: "none" or "int8".
         calibration: batches for "int8".
 
@@ -96,7 +97,9 @@ def _compare(
     streaming: StreamingClassifier, file: StreamingFile, signals: Iterable[np.ndarray], quantize: Quantize
 ) -> dict[str, Any]:
     """Compare a file with the Keras model, which sees each clip whole where no beginning matters."""
-    stream = np.concatenate([signal for batch in signals for signal in batch])
+    signal = np.concatenate([signal for batch in signals for signal in batch])
+    shortest = (streaming.warm_up_hops + 1) * streaming.hop_samples
+    stream = np.resize(signal, (max(len(signal), shortest), *signal.shape[1:]))
     seconds, received = [], []
     for hop in hops_of([stream], file.hop_samples):
         start = time.perf_counter()

@@ -13,7 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.frames import Frames
-from tfspec.base.model import NOT_OURS, usually_takes
+from tfspec.base.model import NOT_OURS, checked_signals, usually_takes
 from tfspec.base.quiet import hushed
 from tfspec.export.metadata import metadata_of, read_model
 
@@ -76,12 +76,7 @@ class TFLiteClassifier:
         return self._run(signal, "frame_probabilities", (self.frames.num_frames, len(self.class_names)))
 
     def _run(self, signal: np.ndarray, output: str, shape: tuple[int, ...]) -> np.ndarray:
-        signal = np.asarray(signal, np.float32)
-        if signal.shape[1:] != self.signal_shape or not signal.ndim:
-            raise UserError(
-                f"This model takes signals of shape {self.signal_shape}, in a batch. "
-                f"Received: an array of shape {signal.shape}"
-            )
+        signal = checked_signals(signal, self.signal_shape)
         scores = np.empty((len(signal), *shape), np.float32)
         with self._runner() as runner:
             for row, one in zip(scores, signal, strict=True):

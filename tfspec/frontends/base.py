@@ -80,10 +80,9 @@ class FrontEnd(FloatLayer):
     GPU_BLOCK_SAMPLES: ClassVar[int] = 2**26
     """The same where a GPU is seen, which wants large pieces."""
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {
-        "librosa": {"frame_length": 2048, "frame_step": 512, "center": True, "window_place": "center"},
+        "librosa": {"frame_length": 2048, "center": True, "window_place": "center"},
         "torchaudio": {
             "frame_length": 400,
-            "frame_step": 200,
             "center": True,
             "pad_mode": "reflect",
             "window_place": "center",
@@ -135,7 +134,7 @@ class FrontEnd(FloatLayer):
 
     @classmethod
     def preset(cls, name: str, **options) -> FrontEnd:
-        """Make the layer in a library's convention and with its defaults.
+        """Make the layer in a library's convention and with its defaults, also those that follow from others.
 
         Args:
             name: "librosa", "torchaudio" or "tf" (tf.signal, with the parameters of its documentation's
@@ -155,8 +154,11 @@ class FrontEnd(FloatLayer):
         """
         arguments.one_of("name", name, tuple(cls.PRESETS))
         options = {**cls.PRESETS[name], **options}
+        length = options["frame_length"]
         if name == "tf":  # whose windows of odd length are symmetric
-            options.setdefault("periodic", options["frame_length"] % 2 == 0)
+            options.setdefault("periodic", length % 2 == 0)
+            options.setdefault("fft_length", 1 << (length - 1).bit_length())
+        options.setdefault("frame_step", length // (2 if name == "torchaudio" else 4))
         return cls(**options)
 
     @property

@@ -61,7 +61,7 @@ class MelSpectrogram(FrontEnd):
     """
 
     PRESETS: ClassVar = {
-        "librosa": FrontEnd.PRESETS["librosa"],
+        "librosa": {**FrontEnd.PRESETS["librosa"], "frame_step": 512},
         "torchaudio": {
             **FrontEnd.PRESETS["torchaudio"],
             "sample_rate": 16000,

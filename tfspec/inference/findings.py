@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,14 @@ class Finding:
         seconds: its length.
         recorded_at: when it began, None where nothing tells it.
         events: as from `find_events`.
+        written: what else was written of it, from `Outputs.written`.
     """
 
     file: str
     seconds: float
     recorded_at: datetime | None
     events: pd.DataFrame
+    written: list[list] = field(default_factory=list)
 
 
 class Findings:
@@ -87,6 +89,7 @@ class Findings:
             "seconds": finding.seconds,
             "recorded_at": began and began.isoformat(),
             "events": finding.events[EVENT_COLUMNS].to_numpy(object).tolist(),
+            "written": finding.written,
         }
         with written_beside(self._path(finding.file)) as temporary:
             temporary.write_text(json.dumps(document), "utf-8")
@@ -104,7 +107,8 @@ class Findings:
             events = pd.DataFrame(document["events"], columns=EVENT_COLUMNS)
             began = document["recorded_at"]
             times = events.astype({"start": float, "end": float, "score": float})
-            return Finding(file, document["seconds"], began and datetime.fromisoformat(began), times)
+            began = began and datetime.fromisoformat(began)
+            return Finding(file, document["seconds"], began, times, document["written"])
         except (OSError, ValueError, KeyError, TypeError):  # missing, or not what was written
             return None
 

@@ -144,7 +144,8 @@ def detect(
 
     Returns:
         One row a second, or a frame: `start` and `end` in seconds, `p_<class>` for each class. The last
-        one ends with the recording.
+        one ends with the recording, or with the last window where that is less than a hundredth of a window
+        earlier.
 
     Raises:
         UserError: as in `window_probabilities`, or the hop would leave gaps.
@@ -192,7 +193,8 @@ def _frame_scores(
     frames, rule = model.frames, model.event_rule
     length = model.signal_shape[0] / recordings_rate(model)
     score = model.frame_probabilities
-    starts, probabilities, end = _scored(model, score, path, hop_seconds, batch_size, stopped)
+    starts, probabilities, recording_end = _scored(model, score, path, hop_seconds, batch_size, stopped)
+    end = min(starts[-1] + length, recording_end)
     scores = join_windows(starts, probabilities, frames, length, end)
     begins = np.arange(len(scores)) * frames.step
     ends = np.minimum(begins + frames.step, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
@@ -48,13 +49,28 @@ class Outputs:
         """Say whether there are any."""
         return bool(self._files)
 
-    def are_there(self, below: Path) -> bool:
-        """Say whether all files of a recording are there.
+    def written(self, below: Path) -> list[list]:
+        """Tell the files of a recording from those that another command has written in their places.
 
         Args:
             below: the recording, below the folder that was named.
+
+        Returns:
+            Path, size and time of change of each file that is there.
         """
-        return all(self._path(folder, below, suffix).exists() for folder, suffix, _ in self._files)
+        paths = [self._path(folder, below, suffix) for folder, suffix, _ in self._files]
+        there = [(path, path.stat()) for path in paths if path.exists()]
+        return [[os.path.realpath(path), status.st_size, status.st_mtime_ns] for path, status in there]
+
+    def are_there(self, below: Path, finding: Finding) -> bool:
+        """Say whether all files of a recording are there, as they were written with what was found.
+
+        Args:
+            below: as in `written`.
+            finding: what was found.
+        """
+        written = self.written(below)
+        return len(written) == len(self._files) and all(each in finding.written for each in written)
 
     def write(self, seconds: pd.DataFrame, events: pd.DataFrame, below: Path) -> None:
         """Write all files of a recording.
@@ -62,7 +78,7 @@ class Outputs:
         Args:
             seconds: from `detect`.
             events: from `find_events`.
-            below: as in `are_there`.
+            below: as in `written`.
         """
         for folder, suffix, write in self._files:
             write(seconds, events, self._path(folder, below, suffix))
@@ -104,7 +120,7 @@ def detect_files(
         if problem := inputs.problems.get(file) or file_problem(file):
             return problem
         below = inputs.files[file]
-        if findings.load(file) and outputs.are_there(below):
+        if (done := findings.load(file)) and outputs.are_there(below, done):
             return None
         source = findings.source_of(file)
         try:
@@ -113,7 +129,8 @@ def detect_files(
             return error.problem
         events = find_events(seconds, thresholds)
         outputs.write(seconds, events, below)
-        findings.save(Finding(file, float(seconds["end"].iloc[-1]), recorded_at(file), events), source)
+        end, written = float(seconds["end"].iloc[-1]), outputs.written(below)
+        findings.save(Finding(file, end, recorded_at(file), events, written), source)
         return None
 
     try:

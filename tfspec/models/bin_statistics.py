@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from tfspec.dsp import spectral
+
 HIDDEN = (512, 256)
 """Units of the two hidden layers."""
 INPUT_DROPOUT = 0.2
@@ -74,7 +76,7 @@ class FrameStatistics(layers.Layer):
         mean = tf.reduce_mean(features, axis=1)
         variance = tf.reduce_mean(tf.square(features - mean[:, tf.newaxis]), axis=1)
         ends = [tf.reduce_min(features, axis=1), tf.reduce_max(features, axis=1)]
-        return tf.stack([mean, tf.sqrt(variance), *ends], axis=1)
+        return tf.stack([mean, spectral.raised(variance, 1), *ends], axis=1)
 
     def compute_output_shape(self, input_shape):
         """Return (batch, 4, bins, channels)."""

@@ -204,10 +204,11 @@ def frames_of(
         raise ValueError("Events need signals that are sampled in time. Received: sample_rate=None")
     features = front_end.compute_output_shape((None, *signal_shape))
     count = _num_frames(backbone, features)
-    stride = features[1] / count
-    if backbone.input_shape[1] is None:
-        longer = (None, features[1] + LONGER, *features[2:])
-        stride = LONGER / (_num_frames(backbone, longer) - count)
+    of_any_length = backbone
+    if backbone.input_shape[1] is not None:
+        of_any_length = keras.models.clone_model(backbone, keras.Input((None, *features[2:])))
+    longer = (None, features[1] + LONGER, *features[2:])
+    stride = LONGER / (_num_frames(of_any_length, longer) - count)
     first, step = _feature_times(front_end, features[1], signal_shape, sample_rate)
     before = (features[1] - 1 - (count - 1) * stride) / 2
     return Frames(round(first + before * step, 9), round(stride * step, 9), count)

@@ -208,7 +208,8 @@ def _confusion(answers: Answers) -> Matrix:
         for column, other in enumerate(names):
             inside = np.flatnonzero(is_row & (place[predicted] == column))
             said = f"true {name}, predicted {other}"
-            cells.append(_cell(inside, int(is_row.sum()), said, sureness, row == column))
+            is_right = row == column and not answers.is_wrong[inside].any()  # others may be mixed up, too
+            cells.append(_cell(inside, int(is_row.sum()), said, sureness, is_right))
         rows.append((name, cells))
     note = f"{number_of(more, 'class', 'classes')} mixed up less: joined as “{OTHERS}”." if more else ""
     return Matrix("true ↓ predicted →", names, rows, note)

@@ -100,7 +100,8 @@ def score_members(
         scores["members"] = {}
         for name, probabilities in members.items():
             its = ~np.isnan(probabilities[:, 0])
-            scores["members"][name] = _brief(shares[its], probabilities[its])
+            if its.any():
+                scores["members"][name] = _brief(shares[its], probabilities[its])
     if len(each) > 1 and not np.isnan(each).any() and (fitted is None or "weighted" in fitted):
         weights = (
             fitted["weighted"]["weights"]

@@ -13,6 +13,8 @@ from tfspec.base.frames import EventRule, Frames
 
 LEAST_WEIGHT = 1e-3
 """What the end of a window weighs, in units of its middle."""
+EXACT = 1e-9
+"""Frames by which the length of a filter may be off."""
 
 
 class RecordingFrames(NamedTuple):
@@ -76,7 +78,8 @@ def median_filtered(probabilities: np.ndarray, step: float, median_seconds: Sequ
     """Take away what is shorter than half a filter, or missing for so short a time.
 
     Args:
-        probabilities: (frames, classes).
+        probabilities: (frames, classes); frames of NaN, of which nothing is known, stay, and those on both
+            sides of them do not see one another.
         step: seconds of a frame.
         median_seconds: (classes,) length of each class's filter, rounded to an odd number of frames; 0 for
             none.
@@ -91,10 +94,13 @@ def median_filtered(probabilities: np.ndarray, step: float, median_seconds: Sequ
     from scipy.ndimage import median_filter
 
     filtered = probabilities.copy()
-    for place, seconds in enumerate(median_seconds):
-        if size := round(seconds / step / 2):
-            column = probabilities[:, place]
-            filtered[:, place] = median_filter(column, 2 * size + 1, mode="nearest")
+    is_known = ~np.isnan(probabilities).any(axis=1)
+    ends = np.flatnonzero(np.diff(is_known, prepend=False, append=False))
+    for begin, end in ends.reshape(-1, 2):
+        for place, seconds in enumerate(median_seconds):
+            if size := int(seconds / step / 2 + EXACT):
+                column = probabilities[begin:end, place]
+                filtered[begin:end, place] = median_filter(column, 2 * size + 1, mode="nearest")
     return filtered
 
 

@@ -74,5 +74,5 @@ class Taught(keras.Model):
         of_teacher = self.teacher.loss(x, y_pred)
         if sample_weight is not None:
             of_teacher *= tf.cast(sample_weight, of_teacher.dtype)
-        share = self.teacher.share
-        return (1 - share) * of_labels + share * tf.reduce_mean(of_teacher)
+        share, penalties = self.teacher.share, sum(tf.reduce_sum(each) for each in self.losses)
+        return (1 - share) * of_labels + share * (tf.reduce_mean(of_teacher) + penalties)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -62,3 +64,34 @@ class CoupledSGD(keras.optimizers.SGD):
         for fixed in ("nesterov", "weight_decay"):
             del config[fixed]
         return {**config, "decay": self.decay}
+
+
+@keras.saving.register_keras_serializable("tfspec")
+class SelectiveAdamW(keras.optimizers.AdamW):
+    """Keras's AdamW, which remembers in its config what it does not decay.
+
+    `keras.optimizers.AdamW` forgets `exclude_from_weight_decay` when it is saved, and a training that is
+    resumed would decay everything.
+
+    Args:
+        learning_rate: a number or a schedule.
+        not_decayed: words; variables in whose names one of them is are left as large as they are.
+        **kwargs: as of `keras.optimizers.AdamW`.
+
+    Example:
+        >>> optimizer = SelectiveAdamW(0.1, not_decayed=["bias"], weight_decay=0.5)
+        >>> kernel, bias = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
+        >>> again = SelectiveAdamW.from_config(optimizer.get_config())
+        >>> again.apply([ops.array([0.0])] * 2, [kernel, bias])
+        >>> round(float(kernel[0]), 2), float(bias[0])
+        (0.95, 1.0)
+    """
+
+    def __init__(self, learning_rate=0.001, not_decayed: Sequence[str] = (), **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.not_decayed = list(not_decayed)
+        self.exclude_from_weight_decay(var_names=self.not_decayed)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "not_decayed": self.not_decayed}

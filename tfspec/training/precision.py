@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
@@ -51,8 +51,20 @@ def in_float32(backbone: keras.Model) -> keras.Model:
         return backbone
 
     def twin(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+        config = layer.get_config()
+        if isinstance(layer, keras.Layer):  # and not an operation of keras.ops, which has no type
+            config = {**_in_float32(config), "dtype": "float32"}
+        return type(layer).from_config(config)
 
     made = keras.models.clone_model(backbone, clone_function=twin, recursive=True)
     made.set_weights(backbone.get_weights())
     return made
+
+
+def _in_float32(config: Any) -> Any:
+    """Return a layer's config in which layers that it wraps compute in float32, too."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":
+            return "float32"
+        return {name: _in_float32(value) for name, value in config.items()}
+    return [*map(_in_float32, config)] if isinstance(config, list) else config

@@ -44,7 +44,7 @@ class Phase:
             [0.5, 0.275, 0.05]
         """
         steps = self.epochs * steps_per_epoch
-        if not (rising := round(self.warm_up * steps)):
+        if not (rising := min(round(self.warm_up * steps), steps - 1)):
             return keras.optimizers.schedules.CosineDecay(
                 self.learning_rate, steps, alpha=self.learning_rate_end
             )
