@@ -85,7 +85,7 @@ class OwnRecordings(SelfTaught, Recordings):
     review: Path | None = None
     """Table of `tfspec detect --review`, with answers, that trains too: of its recordings, which may lie
     anywhere, what was accepted is heard, what was rejected is not, and nothing else is known."""
-    pooling: Pooling = "attention"
+    pooling: Pooling = "max"
     """How, with events, what is in a clip comes from what is heard in its frames."""
 
     def check_length(self):
