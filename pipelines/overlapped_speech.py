@@ -13,7 +13,13 @@ from tfspec import augment
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Count, Dropout, Range, Rate, Ratio, check_seeds
-from tfspec.data.sources.mixtures import SUBMISSION, class_columns, list_mixture_folder, write_predictions
+from tfspec.data.sources.mixtures import (
+    SUBMISSION,
+    check_all_there,
+    class_columns,
+    list_mixture_folder,
+    write_predictions,
+)
 from tfspec.data.splits import UNANSWERED
 from tfspec.data.store import Dtype
 from tfspec.frontends import Decibel, FrequencyRamp, MultiResolutionMel, Standardize
@@ -24,6 +30,8 @@ from tfspec.training.optimizers import CoupledSGD
 
 SUB_RESULTS = {"average": "Avg", "max": "Max"}
 """What the files of the single models begin with."""
+ASKED = ("test", UNANSWERED)
+"""Parts that submission.csv may ask for."""
 
 
 @dataclass(kw_only=True)
@@ -99,6 +107,9 @@ class OverlappedSpeech(Recordings):
 
     def split(self, manifest):
         """Draw the clips that validate, at least one where any are to."""
+        if (table := self.data / SUBMISSION).exists():
+            asked = manifest[manifest["part"].isin(ASKED)]
+            check_all_there(table, asked["path"])
         train = np.flatnonzero(manifest["part"] == "train")
         if len(train) < 2:
             raise UserError(f"{self.data} has no train_answer.csv with at least two clips to train on.")
@@ -153,7 +164,7 @@ class OverlappedSpeech(Recordings):
         table = self.data / SUBMISSION
         if not table.exists():
             return
-        rows, names = run.split[run.split["part"].isin(["test", UNANSWERED])], self.class_names(run.split)
+        rows, names = run.split[run.split["part"].isin(ASKED)], self.class_names(run.split)
         members = predict(rows)
         filled = {"PredictionFinal.csv": np.mean(list(members.values()), axis=0)}
         for pooling, short in SUB_RESULTS.items():

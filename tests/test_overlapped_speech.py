@@ -104,6 +104,14 @@ def test_the_submission_is_filled_in_by_the_mean_of_all_models(run, overlaps):
     np.testing.assert_allclose(final[NAMES], run.predict(files)[[f"p_{name}" for name in NAMES]], atol=1e-5)
 
 
+def test_a_submission_that_asks_for_what_is_lost_is_refused_before_training(overlaps, tmp_path):
+    data = tmp_path / "overlaps"
+    shutil.copytree(overlaps, data)
+    (data / "test" / "test_3.wav").unlink()
+    with pytest.raises(UserError, match=r"asks for 1 recording that cannot be used: 'test_3'\. Mend"):
+        checked_split(OverlappedSpeech(data=data, on_bad_file="skip"))
+
+
 @pytest.mark.slow
 def test_a_submission_without_answers_is_filled_in_and_not_scored(tmp_path):
     data = write_overlaps(tmp_path / "overlaps", train=8, test=3, answered=False)

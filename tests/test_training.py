@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import special
 from sklearn import metrics
 
+from tfspec.base.errors import UserError
 from tfspec.data import Epochs
 from tfspec.models import Classifier, conv2d, event_head, mac
 from tfspec.pipelines.regularised import Regularised
@@ -246,3 +247,20 @@ def test_twins_of_heads_of_events_and_of_wrappers_are_in_float32():
     )
     inner = in_float32(wrapped).layers[0]._flatten_layers()
     assert {layer.compute_dtype for layer in inner} == {"float32"}
+
+
+def test_a_training_whose_last_epoch_counts_and_is_not_finite_is_not_finished(tmp_path):
+    numbers = np.ones((8, 1), np.float32)
+    data = tf.data.Dataset.from_tensor_slices((numbers, np.zeros(8, np.int32))).batch(8)
+    backbone = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    classifier = Classifier(keras.layers.Identity(), backbone, ["minus", "plus"], (1,), None)
+
+    class Growing(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return tf.where(steps.assign_add(1.0) > 2, np.nan, 1.0) + 0 * tf.reduce_sum(y_pred, 1)
+
+    steps = tf.Variable(0.0)
+    recipe = Training([Phase(4, 0.1)], loss=Growing(), keep="last")
+    with pytest.raises(UserError, match="not finite in the last epoch, which counts"):
+        fit(backbone, classifier, Batches(data, None, Epochs(0)), recipe, Progress(tmp_path), 0)
+    assert not Progress.load(tmp_path).finished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import subprocess
 import time
@@ -246,4 +247,6 @@ def _source(steps: Steps, features: Reader | None) -> tuple[Reader, keras.Layer 
 def _service(address: str | None, run_folder: Path, name: str, part: str) -> Service | None:
     if address is None:
         return None
-    return Service(address, json.dumps([str(run_folder.resolve()), name, part]))
+    files = b"".join((run_folder / file).read_bytes() for file in ("config.json", "split.csv"))
+    digest = hashlib.sha256(files).hexdigest()  # a worker may have opened another run of this name
+    return Service(address, json.dumps([str(run_folder.resolve()), name, part, digest]))

@@ -129,14 +129,14 @@ def pipeline_of(run: Run, pipeline: str | None = None) -> Pipeline:
         pipeline: name or Python file; None for what the run remembers.
 
     Returns:
-        The pipeline.
+        The pipeline, whose `out` is where the run is now.
 
     Raises:
         UserError: its file has moved or changed, its name is not known, or the options are not its own.
     """
     found = find_pipeline(pipeline or _remembered(run))
     try:
-        return found(**{**found.earlier, **_options(run)})
+        return found(**{**found.earlier, **_options(run), "out": run.folder})
     except (TypeError, UserError) as error:
         config = run.folder / "config.json"
         raise UserError(

@@ -18,13 +18,13 @@ def open_examples(source: str, pipeline: str | None = None) -> Examples:
     """Open the examples of which a worker makes batches.
 
     Args:
-        source: JSON of a run folder, the name of a member, and a part, as a training tells it.
+        source: JSON of a run folder, the name of a member, a part and the run's digest, as trainings tell it.
         pipeline: name or Python file of the run's pipeline; None for what the run remembers.
 
     Raises:
         UserError: it is not a run folder, or that of a pipeline that this process cannot find.
     """
-    folder, name, part = json.loads(source)
+    folder, name, part, _ = json.loads(source)
     run = Run(folder)
     member = members_of(pipeline_of(run, pipeline), run.split)[name]
     rows, class_names = member.part(part), member.steps.class_names(member.split)

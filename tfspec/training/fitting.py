@@ -112,9 +112,10 @@ def _length(data: Data) -> int:
 
 
 def _finish(recipe: Training, progress: Progress) -> None:
-    if progress.lowest() is None:
+    if progress.lowest() is None or (recipe.keep == "last" and not progress.ends_finite):
         rates = ", ".join(f"{phase.learning_rate:g}" for phase in recipe.phases)
-        raise UserError(f"The loss was not finite in any epoch. Lower the learning rate. Received: {rates}")
+        when = "any epoch" if progress.lowest() is None else "the last epoch, which counts"
+        raise UserError(f"The loss was not finite in {when}. Lower the learning rate. Received: {rates}")
     if recipe.keep == "last":
         with written_beside(progress.folder / "best.keras") as temporary:
             shutil.copyfile(progress.folder / "last.keras", temporary)

@@ -8,6 +8,7 @@ one rename, names it. The state before is removed only then.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -136,6 +137,11 @@ class Progress:
         losses = {row["epoch"]: _loss(row) for row in self.history if row["epoch"] >= first_epoch}
         finite = {epoch: loss for epoch, loss in losses.items() if loss == loss}
         return int(min(finite, key=finite.__getitem__)) if finite else None
+
+    @property
+    def ends_finite(self) -> bool:
+        """Whether the last epoch has a loss that is a number."""
+        return bool(self.history) and math.isfinite(_loss(self.history[-1]))
 
     def is_over(self, phase: Phase, patience: int | None) -> bool:
         """Say whether the phase has had its epochs, or none of lower validation loss for too long."""

@@ -13,7 +13,7 @@ from tfspec.audio.inspection import format_problems
 from tfspec.audio.recordings import recording_names
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
-from tfspec.base.text import excerpt, normalized, shown
+from tfspec.base.text import excerpt, normalized, number_of, shown
 from tfspec.data.label_targets import ROUNDING
 from tfspec.data.problems import with_problems
 from tfspec.data.splits import UNANSWERED
@@ -143,6 +143,35 @@ def class_columns(manifest: pd.DataFrame) -> list[str]:
     return [name for name in manifest if name not in RESERVED]
 
 
+def check_all_there(submission: str | os.PathLike, files: Sequence[str]) -> None:
+    r"""Refuse a table to fill in that asks for recordings which will have no prediction.
+
+    Args:
+        submission: as in `write_predictions`.
+        files: as in `write_predictions`.
+
+    Raises:
+        UserError: it cannot be read, or names others.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "submission.csv").write_text("file_name,yes,no\nb,0,0\na,0,0\n")
+        ...     check_all_there(Path(folder, "submission.csv"), ["a.wav", "b.wav", "c.wav"])
+    """
+    _places_asked(Path(submission), _read_table(Path(submission))[0], files)
+
+
+def _places_asked(submission: Path, ids: pd.Series, files: Sequence[str]) -> np.ndarray:
+    places = _places(ids, [name.replace("\\", "/").rsplit("/", 1)[-1] for name in files])
+    if missing := [repr(excerpt(name)) for name in ids[places < 0]]:
+        raise UserError(
+            f"{shown(submission)} asks for {number_of(len(missing), 'recording')} that cannot be used: "
+            f"{listed(missing)}. Mend them, or take their rows out of it."
+        )
+    return places
+
+
 def write_predictions(
     path: str | os.PathLike,
     submission: str | os.PathLike,
@@ -177,9 +206,7 @@ def write_predictions(
         raise UserError(
             f"{shown(submission)} has not the model's classes. They differ in: {listed(differing)}."
         )
-    places = _places(ids, [name.replace("\\", "/").rsplit("/", 1)[-1] for name in files])
-    if missing := [repr(excerpt(name)) for name in ids[places < 0]]:
-        raise UserError(f"There is no prediction for {len(missing)} rows of {submission}: {listed(missing)}.")
+    places = _places_asked(Path(submission), ids, files)
     filled = pd.DataFrame(np.asarray(probabilities)[places], columns=names)[spelt].set_axis(
         list(shares), axis=1
     )
