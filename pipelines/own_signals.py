@@ -13,7 +13,7 @@ from tfspec.base.model import Labels
 from tfspec.base.options import AnyCount, Expression, Fraction, Name, Range
 from tfspec.base.progress import say
 from tfspec.base.text import excerpt, number_of
-from tfspec.data.groups import Proposal, groups_of, proposals
+from tfspec.data.groups import Proposal, groups_of, joined_by_copies, proposals
 from tfspec.data.label_targets import labels_of
 from tfspec.data.splits import folds, group_names, split_by_group, strata, with_only_trained
 from tfspec.experiment.export import export_run
@@ -123,8 +123,7 @@ class OwnSignals(Pipeline):
         if len(manifest) > MANY:
             return 0
         commonest = strata(manifest, self.class_names(manifest)).value_counts().max()
-        groups = manifest["group"] if split_by == "group" else _copies(manifest)
-        return max(2, min(MOST_FOLDS, groups.nunique(), commonest))
+        return max(2, min(MOST_FOLDS, _kept_together(manifest, split_by).nunique(), commonest))
 
     def split(self, manifest):
         """Keep the parts that the data name; otherwise make folds, or draw a part that validates."""
@@ -132,7 +131,7 @@ class OwnSignals(Pipeline):
         others = manifest.drop(index=split.index)
         if others.empty:
             return split
-        kept_together = self._kept_together(manifest)
+        kept_together = _kept_together(manifest, self.split_by)
         split, others = (rows.assign(kept_together=kept_together) for rows in (split, others))
         return with_only_trained(split, others, "kept_together").drop(columns="kept_together")
 
@@ -141,7 +140,7 @@ class OwnSignals(Pipeline):
         train, others = manifest[part == "train"], manifest[part != "train"]
         if (part == "validation").any():
             return manifest
-        kept_together = self._kept_together(train)
+        kept_together = _kept_together(train, self.split_by)
         strata_of = strata(train, self.class_names(train))
         if "label" not in train:  # of several classes at once, one may stand for too few to be spread
             strata_of = strata_of.where(strata_of.map(strata_of.value_counts()) >= (self.folds or 2), "")
@@ -151,9 +150,6 @@ class OwnSignals(Pipeline):
             return pd.concat([train.assign(part="train", fold=made["fold"]), others.assign(fold=-1)])
         made = split_by_group(balanced, self.validation_fraction, self.seed)
         return pd.concat([train.assign(part=made["part"]), others])
-
-    def _kept_together(self, manifest: pd.DataFrame) -> pd.Series:
-        return manifest["group"] if self.split_by == "group" else _copies(manifest)
 
     def write_results(self, run, predict):
         """Export the model, on request."""
@@ -192,6 +188,15 @@ def scored(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest[~manifest["only_trains"].astype(bool)] if "only_trains" in manifest else manifest
 
 
+def _kept_together(manifest: pd.DataFrame, split_by: str | None) -> pd.Series:
+    """Name what is on one side of a split: groups, and those that hold copies of one file; or else files."""
+    if split_by != "group":
+        return _copies(manifest)
+    if "digest" not in manifest:
+        return manifest["group"]
+    return joined_by_copies(manifest["group"], manifest["digest"].mask(manifest["silent"].astype(bool), ""))
+
+
 def _copies(manifest: pd.DataFrame) -> pd.Series:
     """Name each file, copies of one alike: they are not to be on both sides of a split."""
     names = manifest["path"] if "path" in manifest else manifest.index.to_series().astype(str)
@@ -208,3 +213,6 @@ def _say_groups(task: OwnSignals, manifest: pd.DataFrame, split_by: str) -> None
         proposal = _used_proposal(task, scored(manifest))
         how = f", as {proposal} (--groups '{proposal.pattern}')" if proposal else ""
         say(f"Groups, each on one side of the split: {len(groups)}{how}")
+        left = _kept_together(manifest[manifest["group"] != ""], "group").nunique()
+        if left < len(groups):
+            say(f"Groups that hold copies of one file stay together: {left} are left to be split.")

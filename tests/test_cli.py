@@ -477,7 +477,7 @@ def test_detect_writes_scores_and_events_for_other_programs(run, folder, capsys)
     (found,) = json.loads(capsys.readouterr().out).values()
     assert {event["label"] for event in found} == {"[red]high", "low"}
     names = sorted(path.name for path in (folder / "found").iterdir())
-    assert names == [
+    assert names == [".findings"] + [
         f"{recording.stem}.{kind}" for kind in ("audacity.txt", "events.csv", "raven.txt", "seconds.csv")
     ]
     cli.main(["detect", str(run), str(recording), "--out", str(folder / "found"), "--threshold", "0"])

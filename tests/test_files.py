@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tfspec.base.files import clear_temporaries, file_problem, walk_files, written_beside
+from tfspec.base.errors import UserError
+from tfspec.base.files import clear_temporaries, file_problem, held, walk_files, written_beside
 from tfspec.base.text import shown, text_problem
 
 
@@ -220,3 +221,21 @@ def test_what_is_not_written_leaves_no_empty_folders(tmp_path, others):
         raise ValueError("refused")
     assert [path.name for path in (tmp_path / "runs").glob("*")] == others
     assert (tmp_path / "runs").exists() == bool(others)
+
+
+def test_runs_among_data_are_passed_over(tmp_path):
+    for name in ("a/1.wav", "run/figures/1.png", "own/config.json", "own/split.csv", "own/2.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "run" / "config.json").write_text('{"tfspec": "0.2.0"}')
+    (tmp_path / "run" / "split.csv").write_text("path,part\n")
+    found = [path.relative_to(tmp_path).as_posix() for path in walk_files(tmp_path)]
+    assert found == ["a/1.wav", "own/2.wav", "own/config.json", "own/split.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_a_folder_is_held_by_one_process(tmp_path):
+    with held(tmp_path), pytest.raises(UserError, match="Another process works on"), held(tmp_path):
+        pass
+    with held(tmp_path):
+        pass

@@ -148,6 +148,36 @@ def test_files_that_another_command_has_written_are_written_again(folder, model)
     assert events.read_bytes() == before and len(before.splitlines()) > 1
 
 
+def test_what_somebody_has_corrected_is_not_overwritten(folder, model, capsys):
+    (folder.parent / "model").write_bytes(b"1")
+    options = ("--out", folder.parent / "out")
+    assert detect(folder, *options) == 1
+    track = next((folder.parent / "out").rglob(f"{Path(NAMES[0]).stem}.audacity.txt"))
+    track.write_text("1.0\t2.0\towl\n")
+    capsys.readouterr()
+    assert detect(folder, *options, "--threshold", 0.9) == 1
+    assert "audacity.txt has been edited since detect wrote it: move it" in capsys.readouterr().err
+    assert track.read_text() == "1.0\t2.0\towl\n"
+
+
+def test_results_are_not_written_among_recordings_nor_over_one_another(folder, model, capsys):
+    (folder.parent / "model").write_bytes(b"1")
+    for place in (folder, folder / "deep"):
+        assert detect(folder, "--out", place) == 2
+        assert "annotations the results would be taken for" in capsys.readouterr().err
+    assert detect(folder, "--out", folder.parent / "a.csv", "--review", folder.parent / "a.csv") == 2
+    assert "--out and --review are one file" in capsys.readouterr().err
+
+
+def test_a_name_that_is_too_long_is_told_and_others_are_done(folder, model, capsys):
+    (folder.parent / "model").write_bytes(b"1")
+    long = folder / f"{'a' * 240}.wav"
+    soundfile.write(long, np.zeros(4 * RATE), RATE)
+    assert detect(folder, "--out", folder.parent / "out") == 1
+    assert "its name is too long for files that are named after it" in capsys.readouterr().err
+    assert next((folder.parent / "out").rglob(f"{Path(NAMES[0]).stem}.events.csv"))
+
+
 def test_tables_for_raven_and_audacity_beside_a_table_of_all(folder, model, capsys):
     (folder.parent / "model").write_bytes(b"1")
     places = {"--raven": folder.parent / "raven", "--audacity": folder.parent / "labels"}

@@ -145,6 +145,29 @@ def test_without_groups_copies_of_a_file_stay_together(tmp_path, capsys):
     assert split["digest"].nunique() == 10
 
 
+def test_groups_that_share_a_file_stay_together(tmp_path, capsys):
+    folder = write_tones(tmp_path / "a", {"high": 2000, "low": 300}, speakers=6)
+    for name in ("high", "low"):
+        files = sorted((folder / name).glob("*.wav"))
+        speakers = sorted({file.name.split("_")[0] for file in files})
+        first = next(file for file in files if file.name.startswith(speakers[0]))
+        shutil.copy(first, first.with_name(first.name.replace(speakers[0], speakers[1])))
+    _, split, _ = checked_split(OwnRecordings(data=folder, groups="^([^_]+)"))
+    assert "copies of one file stay together: 5 are left" in capsys.readouterr().out
+    folds = split.groupby("group")["fold"].first()
+    assert folds[speakers[0]] == folds[speakers[1]]
+    assert (split.groupby("digest")["fold"].nunique() == 1).all()
+
+
+def test_copies_in_a_table_stay_together(tmp_path):
+    for i in range(20):
+        soundfile.write(tmp_path / f"{i}.wav", tone(300 + 100 * (i // 2)), RATE)
+    rows = pd.DataFrame({"file": [f"{i}.wav" for i in range(20)], "label": [*"aabb"] * 5})
+    rows.to_csv(tmp_path / "t.csv", index=False)
+    _, split, _ = checked_split(OwnRecordings(data=tmp_path / "t.csv"))
+    assert (split.groupby("digest")["fold"].nunique() == 1).all() and split["digest"].nunique() == 10
+
+
 def test_long_recordings_are_cut_into_windows_and_scored_whole(tmp_path, capsys):
     for i in range(4):
         for name, hertz in {"high": 2000, "low": 300}.items():
@@ -158,8 +181,8 @@ def test_long_recordings_are_cut_into_windows_and_scored_whole(tmp_path, capsys)
 
 def test_a_file_that_is_missing_is_told_where_others_are_cut_into_windows(tmp_path):
     names = [f"{name}{i}.wav" for name in "ab" for i in range(3)]
-    for name in names:
-        soundfile.write(tmp_path / name, tone(500, seconds=12), RATE)
+    for i, name in enumerate(names):
+        soundfile.write(tmp_path / name, tone(500 + i, seconds=12), RATE)
     rows = pd.DataFrame({"file": [*names, "missing.wav"], "label": [*"aaabbb", "a"]})
     rows.to_csv(tmp_path / "table.csv", index=False)
     with pytest.raises(UserError, match=r"missing.wav@0.00 \(row 7: no such file"):

@@ -20,6 +20,7 @@ from tfspec.cli.main import main
 from tfspec.export.saved_model import write_saved_model
 from tfspec.frontends import Spectrogram
 from tfspec.inference import embed_files, find_inputs, load_model, predict_files, predict_stream
+from tfspec.inference.outputs import table_writer
 from tfspec.models import Classifier, at_temperature, conv2d, ensemble
 
 RATE, LENGTH = 1000, 500
@@ -377,3 +378,10 @@ def test_a_saved_model_knows_what_it_takes(folder, saved, tmp_path):
     assert load_model(tmp_path / "saved [1]").sample_rate is None
     with pytest.raises(UserError, match=r"Give the run or its \.keras file"):
         embed_files(loaded, [folder])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".json"])
+def test_bytes_of_names_that_are_no_utf8_are_spelt_out(suffix, tmp_path):
+    table_writer(tmp_path / f"a{suffix}")(pd.DataFrame({"file": [os.fsdecode(b"bad\xff.wav"), "gut\n.wav"]}))
+    text = (tmp_path / f"a{suffix}").read_text("utf-8")
+    assert "bad\\" in text and "udcff.wav" in text

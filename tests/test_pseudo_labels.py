@@ -90,7 +90,7 @@ def test_class_folders_learn_clips_of_one_class(tmp_path, monkeypatch):
         (data / label).mkdir(parents=True)
         for who in ("ann", "ben", "eve"):
             for take in range(3):
-                noise = np.random.default_rng(ord(who[0]) + take).normal(0, 0.1, 2 * RATE)
+                noise = np.random.default_rng(10 * ord(who[0]) + take).normal(0, 0.1, 2 * RATE)
                 soundfile.write(data / label / f"{who}_{label}{take}.wav", noise, RATE)
     others.mkdir()
     write(others, [0.95, 0.95, 0.5, 0.5, 0.02, 0.02]).rename(others / "ben_x.wav")

@@ -10,12 +10,14 @@ import socket
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 from tfspec.base.errors import UserError
 
 HIDDEN_PREFIXES = (".", "__MACOSX")
+RUN_FILES = {"config.json", "split.csv"}
+"""What every run folder has."""
 KINDS = {
     stat.S_IFDIR: "a folder, not a file",
     stat.S_IFIFO: "a pipe, not a file",
@@ -89,6 +91,39 @@ def plainly_named() -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="tfspec-") as folder:
         yield Path(folder, "saved_model")
+
+
+@contextlib.contextmanager
+def held(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep other processes from holding a folder, as far as its file system can; a kill lets it go.
+
+    Args:
+        folder: that is there.
+
+    Raises:
+        UserError: another process holds it.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, held(folder):
+        ...     pass
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has none
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"Another process works on {folder}. Wait until it ends, or end it.") from None
+        except OSError:  # a file system without locks, such as a mounted drive
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def clear_temporaries(folder: str | os.PathLike, of_all_processes: bool = False) -> list[Path]:
@@ -215,10 +250,18 @@ def seen_from(folder: str | os.PathLike, file: str | os.PathLike) -> str:
         return Path(file).absolute().as_posix()
 
 
+def _is_run(folder: str, files: Sequence[str]) -> bool:
+    """Whether a folder is that of a training, whose figures are not to be taken for data."""
+    if not RUN_FILES.issubset(files):
+        return False
+    with Path(folder, "config.json").open("rb") as config:
+        return b'"tfspec":' in config.read(100)
+
+
 def walk_files(folder: str | os.PathLike) -> Iterator[Path]:
     """Find what stands in a folder and the folders below it, linked ones too, but each folder once.
 
-    Hidden names, and macOS's `__MACOSX`, are passed over.
+    Hidden names, macOS's `__MACOSX`, and run folders of trainings are passed over.
 
     Args:
         folder: where to look.
@@ -237,7 +280,7 @@ def walk_files(folder: str | os.PathLike) -> Iterator[Path]:
     seen = set()
     for parent, folders, files in os.walk(os.fspath(folder), followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith(HIDDEN_PREFIXES))
-        if (real := os.path.realpath(parent)) in seen:
+        if (real := os.path.realpath(parent)) in seen or _is_run(parent, files):
             folders.clear()
             continue
         seen.add(real)

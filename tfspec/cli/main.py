@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MemoryError as error:
         _fail(f"Not enough memory. {error}")
     except UnicodeEncodeError as error:
-        _fail(f"{error.object!r} cannot be written as {error.encoding}. Set PYTHONUTF8=1, or rename it.")
+        way = "Rename it" if error.encoding == "utf-8" else "Set PYTHONUTF8=1, or rename it"
+        _fail(f"{error.object!r} cannot be written as {error.encoding}. {way}.")
     except KeyboardInterrupt:
         _fail("Interrupted.", code=130)
     except Exception as error:

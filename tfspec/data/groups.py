@@ -144,3 +144,30 @@ def _counts(groups: pd.Series) -> bool:
     else:
         return False
     return bool(2 * len(numbers) > numbers.max() - numbers.min())
+
+
+def joined_by_copies(groups: pd.Series, copies: pd.Series) -> pd.Series:
+    """Join the groups that hold copies of one file.
+
+    Args:
+        groups: (files,) names of groups.
+        copies: (files,) text that is the same for copies; "" for what is no copy of anything.
+
+    Returns:
+        (files,) for each the first name of the groups that its own is joined with.
+
+    Example:
+        >>> groups = pd.Series(["ann", "bob", "cat", "bob"])
+        >>> joined_by_copies(groups, pd.Series(["1", "1", "2", ""])).tolist()
+        ['ann', 'ann', 'cat', 'ann']
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    of_group, names = pd.factorize(groups, use_na_sentinel=False)
+    is_known = (copies != "").to_numpy()
+    of_copy, contents = pd.factorize(copies[is_known])
+    size, pairs = len(names) + len(contents), (of_group[is_known], len(names) + of_copy)
+    _, joined = connected_components(coo_array((np.ones(len(of_copy)), pairs), (size, size)), directed=False)
+    firsts = pd.Series(names).groupby(joined[: len(names)]).transform("first").to_numpy()
+    return pd.Series(firsts[of_group], groups.index)

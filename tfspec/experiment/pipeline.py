@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from tfspec.base.environment import environment
 from tfspec.base.errors import UserError
-from tfspec.base.files import TEMPORARY, clear_temporaries, written_beside
+from tfspec.base.files import TEMPORARY, clear_temporaries, held, written_beside
 from tfspec.base.modules import refuse_while_loading
 from tfspec.base.options import Quantize
 from tfspec.base.progress import say, silenced
@@ -139,7 +139,7 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
     strategy = open_devices(steps)
     if not devices.is_chief(strategy):
         run, verbose = _copied(run), 0
-    with silenced(verbose == 0):
+    with silenced(verbose == 0), held(run.folder):
         clear_temporaries(run.folder, of_all_processes=True)
         if not (run.folder / "split.csv").exists():  # killed before it was written
             _, split, bad = checked_split(steps)

@@ -94,6 +94,17 @@ class Findings:
         with written_beside(self._path(finding.file)) as temporary:
             temporary.write_text(json.dumps(document), "utf-8")
 
+    def written(self, file: str) -> list[list]:
+        """Return what was written of a recording the last time, by whatever model and settings.
+
+        Args:
+            file: the recording.
+        """
+        try:
+            return json.loads(self._path(file).read_text("utf-8"))["written"]
+        except (OSError, ValueError, KeyError, TypeError):  # missing, or of an earlier version
+            return []
+
     def load(self, file: str) -> Finding | None:
         """Return what was found in a recording, None where it has to be searched.
 

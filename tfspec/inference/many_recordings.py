@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -13,12 +14,15 @@ from tfspec.audio.opening import RecordingError
 from tfspec.audio.recorded_at import recorded_at
 from tfspec.base.files import file_problem
 from tfspec.base.model import Model
+from tfspec.base.text import shown
 from tfspec.base.threads import ahead
 from tfspec.inference.events import find_events, write_audacity, write_csv, write_raven
 from tfspec.inference.findings import Finding, Findings
 from tfspec.inference.inputs import Inputs
 from tfspec.inference.long_recordings import detect
 
+FOR_PEOPLE = (".audacity.txt", ".raven.txt")
+"""How the files end that other programs open, and people correct in them."""
 Write = Callable[[pd.DataFrame, pd.DataFrame, Path], None]
 """Writes a recording's seconds and events to a path."""
 
@@ -72,6 +76,23 @@ class Outputs:
         written = self.written(below)
         return len(written) == len(self._files) and all(each in finding.written for each in written)
 
+    def edited(self, below: Path, known: list[list]) -> Path | None:
+        """Find a file for people that somebody has changed since `detect` wrote it, as far as this is known.
+
+        Args:
+            below: as in `written`.
+            known: `Finding.written` of the last time, whatever was searched for.
+        """
+        by_path = {path: rest for path, *rest in known}
+        return next(
+            (
+                Path(path)
+                for path, *rest in self.written(below)
+                if path.endswith(FOR_PEOPLE) and by_path.get(path, rest) != rest
+            ),
+            None,
+        )
+
     def write(self, seconds: pd.DataFrame, events: pd.DataFrame, below: Path) -> None:
         """Write all files of a recording.
 
@@ -120,6 +141,8 @@ def detect_files(
         if problem := inputs.problems.get(file) or file_problem(file):
             return problem
         below = inputs.files[file]
+        if edited := outputs.edited(below, findings.written(file)):
+            return f"{shown(edited)} has been edited since detect wrote it: move it, or give another --out"
         if (done := findings.load(file)) and outputs.are_there(below, done):
             return None
         source = findings.source_of(file)
@@ -128,7 +151,12 @@ def detect_files(
         except RecordingError as error:
             return error.problem
         events = find_events(seconds, thresholds)
-        outputs.write(seconds, events, below)
+        try:
+            outputs.write(seconds, events, below)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return "its name is too long for files that are named after it: rename it"
         end, written = float(seconds["end"].iloc[-1]), outputs.written(below)
         findings.save(Finding(file, end, recorded_at(file), events, written), source)
         return None

@@ -7,6 +7,7 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,10 +45,17 @@ def table_writer(
     suffix = _known_suffix(path, suffixes)
 
     def write(table: pd.DataFrame) -> None:
+        texts = table.select_dtypes(exclude=["number", "bool", "datetime"])
+        table = table.assign(**{name: texts[name].map(_encodable) for name in texts})
         with written_beside(path) as temporary:
             WRITERS[suffix](table, temporary)
 
     return write
+
+
+def _encodable(cell: Any) -> Any:
+    """Spell bytes of a file's name out that are no UTF-8."""
+    return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
 
 
 def _known_suffix(path: Path, suffixes: Iterable[str]) -> str:

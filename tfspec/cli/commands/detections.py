@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import shlex
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +73,11 @@ def detect(
     inputs = find_inputs(files, "recording")
     table = out if out.suffix.lower() in TABLES and not out.is_dir() else None
     folder = out if table is None else None
+    if review and table and os.path.realpath(review) == os.path.realpath(table):
+        raise UserError(f"--out and --review are one file: {shown(review)}. Give the review another name.")
     if folder or raven or audacity:
         _check_names(inputs)
+        _check_places([Path(each) for each in files], [each for each in (folder, raven, audacity) if each])
     inputs.tell()
     from tfspec.cli.printing import fail_for_bad, print_json
     from tfspec.inference import event_thresholds, load_model
@@ -92,7 +96,7 @@ def detect(
     page = _page(table.with_suffix(".html") if table else out / "summary.html", loaded) if is_whole else None
     document: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        findings = Findings(stack.enter_context(_kept(out, table, is_whole)), made_by)
+        findings = Findings(stack.enter_context(_kept(out, table)), made_by)
         bad = _search(loaded, inputs, findings, outputs, thresholds, hop_seconds)
         takers = [each.add for each in (page, doubtful) if each]
         if growing:
@@ -123,6 +127,16 @@ def _check_names(inputs: Inputs) -> None:
         raise UserError("Recordings of the same name would overwrite each other's results. Give them apart.")
 
 
+def _check_places(searched: list[Path], places: list[Path]) -> None:
+    """Refuse to write label tracks among recordings, whose annotations they would be taken for."""
+    for folder, place in itertools.product(searched, places):
+        if folder.is_dir() and place.resolve().is_relative_to(folder.resolve()):
+            raise UserError(
+                f"{shown(place)} is in {shown(folder)}, whose annotations the results would be taken for. "
+                "Give another --out, or a table: --out events.csv"
+            )
+
+
 def _page(path: Path, model: Model) -> Heard:
     from tfspec.experiment.heard import Heard
 
@@ -130,12 +144,8 @@ def _page(path: Path, model: Model) -> Heard:
 
 
 @contextlib.contextmanager
-def _kept(out: Path, table: Path | None, is_whole: bool) -> Iterator[Path]:
-    """Yield where findings are: beside what is written, or of a single recording nowhere for long."""
-    if not is_whole:
-        with tempfile.TemporaryDirectory(prefix="tfspec-") as passing:
-            yield Path(passing)
-        return
+def _kept(out: Path, table: Path | None) -> Iterator[Path]:
+    """Yield where findings are: beside what is written."""
     folder = table.with_name(f".{table.name}.findings") if table else out / ".findings"
     clear_temporaries(out if table is None else folder)
     yield folder

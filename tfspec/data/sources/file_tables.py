@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from tfspec.audio.inspection import inspect_all
+from tfspec.audio.inspection import Inspection, inspect_all
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import file_problem, walk_files
 from tfspec.base.progress import Tracker, untracked
@@ -66,11 +66,11 @@ def inspect_file_table(
     names = name_problems(manifest)
     faults.add(names.notna(), names.__getitem__)
     _check_repeated(manifest, faults)
-    seconds = _decode(manifest, folder, faults, progress)
+    found = _decoded(manifest, folder, faults, progress)
     if "end" in manifest:
-        _check_ends(manifest, seconds, faults)
-        manifest["end"] = manifest["end"].fillna(seconds)
-    return faults.told_in(manifest)
+        _check_ends(manifest, found["seconds"], faults)
+        manifest["end"] = manifest["end"].fillna(found["seconds"])
+    return faults.told_in(manifest.join(found[["silent", "clipped", "digest"]]))
 
 
 def _paths(cells: pd.Series, folder: Path, faults: Faults) -> pd.DataFrame:
@@ -144,14 +144,23 @@ def _check_repeated(manifest: pd.DataFrame, faults: Faults) -> None:
     faults.add(repeated, "several rows are of this stretch; keep one, with all its labels joined by ;")
 
 
-def _decode(manifest: pd.DataFrame, folder: Path, faults: Faults, progress: Tracker) -> pd.Series:
-    """Decode the recordings of rows without a fault, and return how long each row's is."""
+def _decoded(manifest: pd.DataFrame, folder: Path, faults: Faults, progress: Tracker) -> pd.DataFrame:
+    """Decode the recordings of rows without a fault, and return what each row's is like."""
     paths = manifest["path"]
     files = [*paths[faults.good].unique()]
-    found = inspect_all([folder / file for file in files], lambda each: progress(each, len(files)))
-    problem = paths.map({file: each.problem for file, each in zip(files, found, strict=True)})
+    inspections = inspect_all([folder / file for file in files], lambda each: progress(each, len(files)))
+    found = dict(zip(files, inspections, strict=True))
+    problem = paths.map({file: each.problem for file, each in found.items()})
     faults.add(problem.notna(), problem.__getitem__)
-    return paths.map({file: each.seconds for file, each in zip(files, found, strict=True)}).astype(float)
+    each = [found.get(path, Inspection("")) for path in paths]
+    return pd.DataFrame(
+        {
+            "seconds": paths.map({file: each.seconds for file, each in found.items()}).astype(float),
+            "silent": [one.is_silent for one in each],
+            "clipped": [one.is_clipped for one in each],
+            "digest": [one.digest for one in each],
+        }
+    )
 
 
 def _check_ends(manifest: pd.DataFrame, seconds: pd.Series, faults: Faults) -> None:
