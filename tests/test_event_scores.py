@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import median_filter
 
 from tfspec.base.frames import EventRule, Frames
-from tfspec.scores.event_rules import choose_event_rule
+from tfspec.scores.event_rules import choose_event_rule, cross_fitted_rules
 from tfspec.scores.events import event_scores, segment_scores
 from tfspec.scores.frames import RecordingFrames, frame_events, join_windows, median_filtered
 from tfspec.scores.psds import Tolerance, psds
@@ -134,3 +134,19 @@ def test_rules_are_chosen_class_by_class(rng):
     assert rule.median_seconds[0] > 0 == rule.median_seconds[1]
     made = frame_events(found, ["low", "high", "never"], rule)
     assert event_scores(truth, made, ["a"], ["low", "high"])["f1"] >= 0.9
+
+
+def test_no_recording_chooses_the_rule_that_it_is_held_to(rng):
+    names = [*"abcdefgh"]
+    probabilities = {name: rng.random((300, 2)) for name in names}
+    truth = pd.DataFrame({"path": names * 3, "start": rng.uniform(0, 20, 24), "label": [*"xy"] * 12})
+    truth = truth.assign(end=truth["start"] + 2)
+    groups = pd.Series([*"11223344"], names)
+
+    def rules(changed):
+        found = RecordingFrames(dict.fromkeys(names, 30.0), {**probabilities, **changed}, 0.1)
+        return cross_fitted_rules(found, truth, ["x", "y"], groups)
+
+    before, after = rules({}), rules({name: rng.random((300, 2)) ** 3 for name in "ab"})
+    assert before["a"] == before["b"] == after["a"] == after["b"]
+    assert any(before[name] != after[name] for name in names[2:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.models import Classifier
 from tfspec.models.events import of_frames
-from tfspec.scores.event_rules import COLLARS, choose_event_rule
+from tfspec.scores.event_rules import COLLARS, choose_event_rule, cross_fitted_rules
 from tfspec.scores.events import event_scores, segment_scores
 from tfspec.scores.frames import RecordingFrames, frame_events, join_windows
 from tfspec.scores.psds import CONFUSED, LOCATED, psds
@@ -89,7 +89,11 @@ def _frame_means(models: Sequence[Classifier], batch: np.ndarray) -> np.ndarray:
 
 
 def score_events(
-    found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str], rule: EventRule
+    found: RecordingFrames,
+    truth: pd.DataFrame,
+    class_names: Sequence[str],
+    rule: EventRule,
+    rules: Mapping[str, EventRule],
 ) -> EventScores:
     """Score what is heard in recordings against what is known to be there.
 
@@ -97,19 +101,22 @@ def score_events(
         found: of `hear`.
         truth: of `known_events`.
         class_names: the classes.
-        rule: by which frames become events.
+        rule: by which frames become events in other recordings.
+        rules: by which they do in these, by their names.
 
     Returns:
         `rule`; `event_based`, as of `event_scores`, a list with a collar each; `segment_based`, as of
         `segment_scores`; and `psds_located` and `psds_confused`, score and interval of DCASE's two scenarios,
-        with 49 thresholds and the rule's filters.
+        with 49 thresholds and the rules' filters.
     """
-    recordings = [*found.seconds]
-    made = frame_events(found, class_names, rule)
-    points = [
-        frame_events(found, class_names, EventRule((threshold,) * len(class_names), rule.median_seconds))
-        for threshold in OPERATING_POINTS
-    ]
+    recordings, count = [*found.seconds], len(class_names)
+    made = _made(found, class_names, rules)
+    points = []
+    for threshold in OPERATING_POINTS:
+        at_threshold = {
+            path: EventRule((threshold,) * count, each.median_seconds) for path, each in rules.items()
+        }
+        points.append(_made(found, class_names, at_threshold))
     return {
         "rule": {"thresholds": list(rule.thresholds), "median_seconds": list(rule.median_seconds)},
         "event_based": [event_scores(truth, made, recordings, class_names, collar) for collar in COLLARS],
@@ -117,6 +124,15 @@ def score_events(
         "psds_located": psds(truth, points, found.seconds, class_names, LOCATED),
         "psds_confused": psds(truth, points, found.seconds, class_names, CONFUSED),
     }
+
+
+def _made(found: RecordingFrames, class_names: Sequence[str], rules: Mapping[str, EventRule]) -> pd.DataFrame:
+    """Make events of each recording by its own rule."""
+    tables = []
+    for rule in dict.fromkeys(rules.values()):
+        own = {path: values for path, values in found.probabilities.items() if rules[path] == rule}
+        tables.append(frame_events(found._replace(probabilities=own), class_names, rule))
+    return pd.concat(tables).sort_values(["path", "start", "label"], ignore_index=True)
 
 
 def evaluate_events(
@@ -129,7 +145,8 @@ def evaluate_events(
         run: the run.
         asked: members, and rows that they predict.
         rows: all of them.
-        choose: the rule by which frames become events, on these rows; else the model's own counts.
+        choose: the rule by which frames become events, on these rows, each fifth of which is held to the rule
+            of the others; else the model's own counts.
 
     Returns:
         What `score_events` does, and the rule; None where there is nothing to score.
@@ -139,5 +156,8 @@ def evaluate_events(
         return None
     found = hear(steps, run, asked)
     names = classifier.class_names
-    rule = choose_event_rule(found, truth, names) if choose else classifier.event_rule
-    return score_events(found, truth, names, rule), rule
+    rule, rules = classifier.event_rule, dict.fromkeys(found.probabilities, classifier.event_rule)
+    if choose:
+        rule = choose_event_rule(found, truth, names)
+        rules = cross_fitted_rules(found, truth, names, rows.groupby("path")["group"].first())
+    return score_events(found, truth, names, rule, rules), rule

@@ -11,9 +11,15 @@ from tfspec.base.frames import EventRule
 from tfspec.base.model import HALF
 from tfspec.scores.events import OFFSET_SHARE, coded, event_counts
 from tfspec.scores.frames import RecordingFrames, frame_events
+from tfspec.scores.thresholds import fifths_of
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 1, 0.05), 2).tolist())
 MEDIAN_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0)
+SETTINGS = sorted(
+    ((threshold, median) for median in MEDIAN_SECONDS for threshold in THRESHOLDS),
+    key=lambda each: (abs(each[0] - HALF), each[1]),
+)
+"""Of equally good ones the first counts."""
 COLLARS = (0.2, 1.0)
 """Seconds; the F1 of events is averaged over both, so that a rule is good at where events are even where a
 model is not good at when they begin."""
@@ -40,18 +46,60 @@ def choose_event_rule(found: RecordingFrames, truth: pd.DataFrame, class_names: 
         >>> choose_event_rule(found, truth, ["owl"])
         EventRule(thresholds=(0.3,), median_seconds=(0.0,))
     """
+    tried = _tried(found, truth, class_names)
+    return _best(tried.sum(axis=1))
+
+
+def cross_fitted_rules(
+    found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str], groups: pd.Series
+) -> dict[str, EventRule]:
+    """Choose for each recording the rule that is best on recordings of other groups.
+
+    What it finds is honest: no recording helps to choose the rule that it is held to.
+
+    Args:
+        found: as in `choose_event_rule`.
+        truth: as in `choose_event_rule`.
+        class_names: the classes.
+        groups: of each recording, by its name.
+
+    Returns:
+        A rule for each recording, by its name: that of the other four fifths of the groups.
+
+    Example:
+        >>> seconds, heard = {"a": 0.8, "b": 0.8}, np.array([[0.1], [0.3], [0.3], [0.1]])
+        >>> found = RecordingFrames(seconds, {"a": heard, "b": 2 * heard}, 0.2)
+        >>> truth = pd.DataFrame({"path": ["a", "b"], "start": 0.2, "end": 0.6, "label": "owl"})
+        >>> rules = cross_fitted_rules(found, truth, ["owl"], pd.Series({"a": "site 1", "b": "site 2"}))
+        >>> rules["a"].thresholds, rules["b"].thresholds
+        ((0.5,), (0.3,))
+    """
+    tried, recordings = _tried(found, truth, class_names), [*found.probabilities]
+    fold = fifths_of(groups.loc[recordings])
+    rules = {number: _best(tried[:, fold != number].sum(axis=1)) for number in np.unique(fold)}
+    return {recording: rules[number] for recording, number in zip(recordings, fold, strict=True)}
+
+
+def _tried(found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
+    """Count for each setting what is found: (settings, recordings, classes, collars, counts)."""
     recordings, count = [*found.probabilities], len(class_names)
-    known = coded(truth, recordings, class_names)
-    settings = [(threshold, median) for median in MEDIAN_SECONDS for threshold in THRESHOLDS]
-    settings.sort(key=lambda each: (abs(each[0] - HALF), each[1]))
-    scores = np.zeros((len(settings), count))
-    for place, (threshold, median) in enumerate(settings):
+    known, tried = coded(truth, recordings, class_names), []
+    for threshold, median in SETTINGS:
         events = frame_events(found, class_names, EventRule((threshold,) * count, (median,) * count))
         made = coded(events, recordings, class_names)
-        for collar in COLLARS:
-            counts = event_counts(known, made, len(recordings), count, collar, OFFSET_SHARE).sum(axis=0)
-            scores[place] += 2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1)
-    best = scores.argmax(axis=0)
-    is_there = np.bincount(known.label, minlength=count) > 0
-    chosen = [settings[place] if there else (HALF, 0.0) for place, there in zip(best, is_there, strict=True)]
+        of_collars = [
+            event_counts(known, made, len(recordings), count, collar, OFFSET_SHARE) for collar in COLLARS
+        ]
+        tried.append(np.stack(of_collars, axis=2))
+    return np.stack(tried)
+
+
+def _best(tried: np.ndarray) -> EventRule:
+    """Choose by (settings, classes, collars, 3): events matched, there, and found."""
+    scores = (2 * tried[..., 0] / np.maximum(tried[..., 1] + tried[..., 2], 1)).sum(axis=2)
+    is_there = tried[0, :, 0, 1] > 0
+    chosen = [
+        SETTINGS[place] if there else (HALF, 0.0)
+        for place, there in zip(scores.argmax(axis=0), is_there, strict=True)
+    ]
     return EventRule(*map(tuple, zip(*chosen, strict=True)))

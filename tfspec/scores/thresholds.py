@@ -67,14 +67,31 @@ def cross_fitted_thresholds(
         >>> cross_fitted_thresholds(truth, probabilities, pd.Series(["x", "y"])).round(2).tolist()
         [[0.5, 0.35], [0.4, 0.5]]
     """
-    names = np.arange(len(groups)) if (groups == "").any() else groups.to_numpy()
-    group = np.unique(names, return_inverse=True)[1]
-    fold = (np.random.default_rng(seed).permutation(group.max(initial=0) + 1) % FOLDS)[group]
+    fold = fifths_of(groups, seed)
     chosen = np.empty(truth.shape)
     for number in np.unique(fold):
         others = fold != number
         chosen[~others] = choose_thresholds(truth[others], probabilities[others])
     return chosen
+
+
+def fifths_of(groups: pd.Series, seed: int = 0) -> np.ndarray:
+    """Deal groups into fifths.
+
+    Args:
+        groups: (examples,) names; each example is a group of its own where not all are known.
+        seed: same seed, same fifths.
+
+    Returns:
+        (examples,) numbers from 0 to 4.
+
+    Example:
+        >>> fifths_of(pd.Series(["x", "y", "x"])).tolist()
+        [0, 1, 0]
+    """
+    names = np.arange(len(groups)) if (groups == "").any() else groups.to_numpy()
+    group = np.unique(names, return_inverse=True)[1]
+    return (np.random.default_rng(seed).permutation(group.max(initial=0) + 1) % FOLDS)[group]
 
 
 def thresholds_of(scores: Mapping[str, Any], class_names: Sequence[str]) -> np.ndarray:
