@@ -25,6 +25,7 @@ def tone(num_samples=8000, hertz=777, sample_rate=16000):
 
 def test_good_folder_has_no_problems(tone_folder):
     assert check_folder(tone_folder) == {
+        "examples": 12,
         "recordings": 12,
         "speakers": 3,
         "without_speaker": 0,
@@ -137,6 +138,7 @@ def test_folder_in_which_nothing_can_be_read(tmp_path):
     (tmp_path / "yes" / "a.wav").write_bytes(b"")
     found = check_folder(tmp_path)
     assert json.loads(json.dumps(found, allow_nan=False)) == {
+        "examples": 1,
         "recordings": 1,
         "speakers": 1,
         "without_speaker": 0,
@@ -171,6 +173,7 @@ def test_any_manifest_is_counted_and_what_cannot_be_used_named():
     )
     found = check_manifest(windows)
     assert found == {
+        "examples": 2,
         "recordings": 2,
         "speakers": 1,
         "without_speaker": 1,

@@ -144,7 +144,8 @@ def print_check(result: dict[str, Any]) -> None:
     """List what `tfspec check` found."""
     classes = ", ".join(f"{name} {count:g}" for name, count in result["classes"].items())
     sound = f", {result['seconds']:.0f} s, {result['sample_rate']} Hz" if "seconds" in result else ""
-    counts = f"{result['recordings']} recordings, {result['speakers']} speakers{sound}"
+    several = f"{result['examples']} examples of " if result["examples"] != result["recordings"] else ""
+    counts = f"{several}{result['recordings']} recordings, {result['speakers']} speakers{sound}"
     console.print(escape(f"{counts}\nclasses: {classes}"))
     if without := result["without_speaker"]:
         console.print(f"without speaker: {without}")

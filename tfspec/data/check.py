@@ -91,9 +91,9 @@ def check_manifest(manifest: pd.DataFrame) -> dict[str, Any]:
         manifest: column `problem`, as every source adds it; `group`; `label`, or a column of shares a class.
 
     Returns:
-        `recordings` (rows), `speakers` (groups), `without_speaker` (rows without a group), `classes` (name to
-        count, or to the sum of its shares), and `problems`: `unreadable`, with the reason, which may be a
-        row's name.
+        `examples` (rows), `recordings` (files, or rows where there are none), `speakers` (groups),
+        `without_speaker` (rows without a group), `classes` (name to count, or to the sum of its shares), and
+        `problems`: `unreadable`, with the reason, which may be a row's name.
 
     Example:
         >>> rows = {"label": ["a", "b"], "group": ["x", ""], "problem": [None, "holds NaN or infinity"]}
@@ -107,7 +107,8 @@ def check_manifest(manifest: pd.DataFrame) -> dict[str, Any]:
         classes = manifest[class_columns(manifest)].sum().round(3).rename(shown)
     bad = manifest["problem"].dropna()
     return {
-        "recordings": len(manifest),
+        "examples": len(manifest),
+        "recordings": manifest["path"].nunique() if "path" in manifest else len(manifest),
         "speakers": len(group_names(manifest)),
         "without_speaker": int((manifest["group"] == "").sum()),
         "classes": dict(sorted(classes.to_dict().items())),
