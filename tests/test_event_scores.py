@@ -145,7 +145,9 @@ def test_no_recording_chooses_the_rule_that_it_is_held_to(rng):
 
     def rules(changed):
         found = RecordingFrames(dict.fromkeys(names, 30.0), {**probabilities, **changed}, 0.1)
-        return cross_fitted_rules(found, truth, ["x", "y"], groups)
+        rule, own = cross_fitted_rules(found, truth, ["x", "y"], groups)
+        assert rule == choose_event_rule(found, truth, ["x", "y"])
+        return own
 
     before, after = rules({}), rules({name: rng.random((300, 2)) ** 3 for name in "ab"})
     assert before["a"] == before["b"] == after["a"] == after["b"]

@@ -15,7 +15,7 @@ from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.models import Classifier
 from tfspec.models.events import of_frames
-from tfspec.scores.event_rules import COLLARS, choose_event_rule, cross_fitted_rules
+from tfspec.scores.event_rules import COLLARS, cross_fitted_rules
 from tfspec.scores.events import event_scores, segment_scores
 from tfspec.scores.frames import RecordingFrames, frame_events, join_windows
 from tfspec.scores.psds import CONFUSED, LOCATED, psds
@@ -158,6 +158,6 @@ def evaluate_events(
     names = classifier.class_names
     rule, rules = classifier.event_rule, dict.fromkeys(found.probabilities, classifier.event_rule)
     if choose:
-        rule = choose_event_rule(found, truth, names)
-        rules = cross_fitted_rules(found, truth, names, rows.groupby("path")["group"].first())
+        groups = rows.groupby("path")["group"].first()
+        rule, rules = cross_fitted_rules(found, truth, names, groups)
     return score_events(found, truth, names, rule, rules), rule

@@ -46,16 +46,15 @@ def choose_event_rule(found: RecordingFrames, truth: pd.DataFrame, class_names: 
         >>> choose_event_rule(found, truth, ["owl"])
         EventRule(thresholds=(0.3,), median_seconds=(0.0,))
     """
-    tried = _tried(found, truth, class_names)
-    return _best(tried.sum(axis=1))
+    return _best(_tried(found, truth, class_names).sum(axis=1))
 
 
 def cross_fitted_rules(
     found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str], groups: pd.Series
-) -> dict[str, EventRule]:
-    """Choose for each recording the rule that is best on recordings of other groups.
+) -> tuple[EventRule, dict[str, EventRule]]:
+    """Choose a rule on all recordings, and for each of them the one that is best on those of other groups.
 
-    What it finds is honest: no recording helps to choose the rule that it is held to.
+    What the latter find is honest: no recording helps to choose the rule that it is held to.
 
     Args:
         found: as in `choose_event_rule`.
@@ -64,20 +63,22 @@ def cross_fitted_rules(
         groups: of each recording, by its name.
 
     Returns:
-        A rule for each recording, by its name: that of the other four fifths of the groups.
+        What `choose_event_rule` does; and a rule for each recording, by its name: that of the other fifths of
+        the groups.
 
     Example:
         >>> seconds, heard = {"a": 0.8, "b": 0.8}, np.array([[0.1], [0.3], [0.3], [0.1]])
         >>> found = RecordingFrames(seconds, {"a": heard, "b": 2 * heard}, 0.2)
         >>> truth = pd.DataFrame({"path": ["a", "b"], "start": 0.2, "end": 0.6, "label": "owl"})
-        >>> rules = cross_fitted_rules(found, truth, ["owl"], pd.Series({"a": "site 1", "b": "site 2"}))
+        >>> _, rules = cross_fitted_rules(found, truth, ["owl"], pd.Series({"a": "site 1", "b": "site 2"}))
         >>> rules["a"].thresholds, rules["b"].thresholds
         ((0.5,), (0.3,))
     """
     tried, recordings = _tried(found, truth, class_names), [*found.probabilities]
     fold = fifths_of(groups.loc[recordings])
     rules = {number: _best(tried[:, fold != number].sum(axis=1)) for number in np.unique(fold)}
-    return {recording: rules[number] for recording, number in zip(recordings, fold, strict=True)}
+    own = {recording: rules[number] for recording, number in zip(recordings, fold, strict=True)}
+    return _best(tried.sum(axis=1)), own
 
 
 def _tried(found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
