@@ -46,7 +46,8 @@ def choose_event_rule(found: RecordingFrames, truth: pd.DataFrame, class_names: 
         >>> choose_event_rule(found, truth, ["owl"])
         EventRule(thresholds=(0.3,), median_seconds=(0.0,))
     """
-    return _best(_tried(found, truth, class_names).sum(axis=1))
+    together = np.zeros(len(found.probabilities), int)
+    return _best(_tried(found, truth, class_names, together)[:, 0])
 
 
 def cross_fitted_rules(
@@ -74,29 +75,35 @@ def cross_fitted_rules(
         >>> rules["a"].thresholds, rules["b"].thresholds
         ((0.5,), (0.3,))
     """
-    tried, recordings = _tried(found, truth, class_names), [*found.probabilities]
-    fold = fifths_of(groups.loc[recordings])
-    rules = {number: _best(tried[:, fold != number].sum(axis=1)) for number in np.unique(fold)}
-    own = {recording: rules[number] for recording, number in zip(recordings, fold, strict=True)}
-    return _best(tried.sum(axis=1)), own
+    fold = fifths_of(groups.loc[[*found.probabilities]])
+    tried = _tried(found, truth, class_names, fold)
+    whole = tried.sum(axis=1)
+    rules = [_best(whole - tried[:, number]) for number in range(tried.shape[1])]
+    return _best(whole), {path: rules[number] for path, number in zip(found.probabilities, fold, strict=True)}
 
 
-def _tried(found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str]) -> np.ndarray:
-    """Count for each setting what is found: (settings, recordings, classes, collars, counts)."""
+def _tried(
+    found: RecordingFrames, truth: pd.DataFrame, class_names: Sequence[str], fold: np.ndarray
+) -> np.ndarray:
+    """Count for each setting what is found in each fold of the recordings.
+
+    Returns:
+        (settings, folds, classes, collars, 3): events matched, there, and found.
+    """
     recordings, count = [*found.probabilities], len(class_names)
     known, tried = coded(truth, recordings, class_names), []
     for threshold, median in SETTINGS:
         events = frame_events(found, class_names, EventRule((threshold,) * count, (median,) * count))
         made = coded(events, recordings, class_names)
-        of_collars = [
-            event_counts(known, made, len(recordings), count, collar, OFFSET_SHARE) for collar in COLLARS
-        ]
-        tried.append(np.stack(of_collars, axis=2))
-    return np.stack(tried)
+        counts = np.stack(
+            [event_counts(known, made, len(recordings), count, collar, OFFSET_SHARE) for collar in COLLARS], 2
+        )
+        tried.append([counts[fold == number].sum(axis=0) for number in range(fold.max(initial=0) + 1)])
+    return np.array(tried)
 
 
 def _best(tried: np.ndarray) -> EventRule:
-    """Choose by (settings, classes, collars, 3): events matched, there, and found."""
+    """Choose by (settings, classes, collars, 3) counts."""
     scores = (2 * tried[..., 0] / np.maximum(tried[..., 1] + tried[..., 2], 1)).sum(axis=2)
     is_there = tried[0, :, 0, 1] > 0
     chosen = [
