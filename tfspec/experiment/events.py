@@ -131,7 +131,7 @@ def _made(found: RecordingFrames, class_names: Sequence[str], rules: Mapping[str
     tables = []
     for rule in dict.fromkeys(rules.values()):
         own = {path: values for path, values in found.probabilities.items() if rules[path] == rule}
-        tables.append(frame_events(found._replace(probabilities=own), class_names, rule))
+        tables.append(frame_events(RecordingFrames(found.seconds, own, found.step), class_names, rule))
     return pd.concat(tables).sort_values(["path", "start", "label"], ignore_index=True)
 
 
