@@ -245,6 +245,7 @@ def test_what_a_stream_is_not_made_with(tmp_path):
     assert not (tmp_path / "export").exists()
 
 
+@pytest.mark.slow
 def test_one_clip_is_enough_to_compare_on(tmp_path):
     classifier = _classifier(seconds=1.00625)  # not a whole number of hops
     parity = export(classifier, tmp_path, [_sound(16_100)[np.newaxis]], streaming=True)["streaming"]
