@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,28 @@ def with_inspections(
     return manifest.assign(
         sample_rate=[inspection.sample_rate for inspection in each],
         seconds=[inspection.seconds for inspection in each],
-        silent=[inspection.is_silent for inspection in each],
-        clipped=[inspection.is_clipped for inspection in each],
-        digest=[inspection.digest for inspection in each],
+        **sound_columns(each),
     )
+
+
+def sound_columns(inspections: Sequence[Inspection]) -> dict[str, list]:
+    """Gather what recordings sound like, as columns of a manifest.
+
+    Args:
+        inspections: of the recordings, in the manifest's order; `Inspection("")` of what was not decoded.
+
+    Returns:
+        `silent`, `clipped` and `digest`, as `Inspection` has them.
+
+    Example:
+        >>> sound_columns([Inspection("")])
+        {'silent': [True], 'clipped': [False], 'digest': ['']}
+    """
+    return {
+        "silent": [each.is_silent for each in inspections],
+        "clipped": [each.is_clipped for each in inspections],
+        "digest": [each.digest for each in inspections],
+    }
 
 
 def check_manifest(manifest: pd.DataFrame) -> dict[str, Any]:

@@ -141,10 +141,10 @@ def detect_files(
         if problem := inputs.problems.get(file) or file_problem(file):
             return problem
         below = inputs.files[file]
-        if edited := outputs.edited(below, findings.written(file)):
-            return f"{shown(edited)} has been edited since detect wrote it: move it, or give another --out"
         if (done := findings.load(file)) and outputs.are_there(below, done):
             return None
+        if edited := outputs.edited(below, findings.written(file)):
+            return f"{shown(edited)} has been edited since detect wrote it: move it, or give another --out"
         source = findings.source_of(file)
         try:
             seconds = detect(model, file, hop_seconds, stopped=stopped)

@@ -15,6 +15,7 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import file_problem, walk_files
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.check import sound_columns
 from tfspec.data.problems import Faults, name_problems
 from tfspec.data.sources.annotations import ROUNDING_SECONDS
 from tfspec.data.sources.columns import PARTS, Columns, simplified
@@ -152,15 +153,9 @@ def _decoded(manifest: pd.DataFrame, folder: Path, faults: Faults, progress: Tra
     found = dict(zip(files, inspections, strict=True))
     problem = paths.map({file: each.problem for file, each in found.items()})
     faults.add(problem.notna(), problem.__getitem__)
-    each = [found.get(path, Inspection("")) for path in paths]
-    return pd.DataFrame(
-        {
-            "seconds": paths.map({file: each.seconds for file, each in found.items()}).astype(float),
-            "silent": [one.is_silent for one in each],
-            "clipped": [one.is_clipped for one in each],
-            "digest": [one.digest for one in each],
-        }
-    )
+    seconds = paths.map({file: each.seconds for file, each in found.items()}).astype(float)
+    sound = sound_columns([found.get(path, Inspection("")) for path in paths])
+    return pd.DataFrame({"seconds": seconds, **sound})
 
 
 def _check_ends(manifest: pd.DataFrame, seconds: pd.Series, faults: Faults) -> None:
