@@ -21,7 +21,7 @@ from tfspec.augment import (
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Rate, Ratio
 from tfspec.base.progress import say
-from tfspec.base.text import excerpt
+from tfspec.base.text import excerpt, shown
 from tfspec.inference.loading import load_model
 from tfspec.models import Classifier, continued, residual, transfer
 from tfspec.pipelines.own_signals import OwnSignals
@@ -119,5 +119,6 @@ class SmallData(Pretrained, Regularised, OwnSignals):
 
 def _network_of(path: Path) -> keras.Model:
     model = load_model(path)
-    assert isinstance(model, Classifier)
+    if not isinstance(model, Classifier):
+        raise UserError(f"{shown(path)} holds no network that could learn: give its run, or a .keras file.")
     return model.backbone

@@ -77,12 +77,18 @@ def test_several_labels_or_shares_are_columns(tmp_path):
     assert named["label"].tolist() == ["cat", "owl"]
 
 
+def test_names_say_what_true_and_false_are(tmp_path):
+    named = list_arrays(save(tmp_path, "savez", X=X[:2], y=[True, False], names=["owl", "cat"]))
+    assert named["label"].tolist() == ["cat", "owl"]
+
+
 def test_windows_that_are_no_numbers_are_told(tmp_path):
-    bad = X.copy()
-    bad[1, 2, 1], bad[4, 0, 0] = np.nan, np.inf
+    bad = X.astype(np.float64)
+    bad[0, 0, 0] = 3e38  # float32 has it, and not what follows
+    bad[1, 2, 1], bad[2, 0, 0], bad[4, 0, 0] = np.nan, 1e39, np.inf
     for kind in ("savez", "savez_compressed", "folder"):
         problem = inspect_arrays(save(tmp_path, kind, X=bad, y=Y), tmp_path / "kept")["problem"]
-        assert problem.dropna().to_dict() == dict.fromkeys([1, 4], "holds NaN or infinity")
+        assert problem.dropna().to_dict() == dict.fromkeys([1, 2, 4], "holds NaN or infinity")
 
 
 def test_what_was_unpacked_is_used_until_the_archive_changes(tmp_path):
@@ -130,6 +136,7 @@ def test_the_layout_of_capture24_is_read_by_its_dictionary():
         ({"X": X, "y": np.arange(6) / 2}, "numbers that are not whole"),
         ({"X": X, "y": np.full((6, 2), 1.5)}, "numbers from 0 to 1, or NaN. It does not in row 0"),
         ({"X": X, "y": np.ones((6, 2)), "names": ["a"]}, "has 2 classes, and there are names of 1"),
+        ({"X": X, "y": np.ones((6, 2)), "names": ["a", "a"]}, "different names. Received twice: a"),
         ({"X": X, "y": np.ones((6, 2)), "names": ["start", "b"]}, "No class may be called .*'start'"),
         ({"X": X, "y": Y, "groups": np.ones(6) / 3}, "groups.npy in a.npz must hold text or whole numbers"),
         ({"X": X, "y": Y, "t": np.full(6, np.nan)}, "t.npy in a.npz has no time for 6 windows"),

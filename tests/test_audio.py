@@ -229,7 +229,8 @@ def test_slice_equals_librosa_s(tmp_path, name, channels):
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg"])
 @pytest.mark.parametrize(
-    "rates", [(44100, 16000), (48000, 22050), (16000, 22050), (22050, 48000), (8000, 7919)]
+    "rates",
+    [(44100, 16000), (48000, 22050), (16000, 22050), (22050, 48000), (8000, 7919), (48000, 500), (500, 4000)],
 )
 def test_slice_is_resampled_as_in_the_whole(tmp_path, rng, suffix, rates):
     native, rate = rates

@@ -129,6 +129,15 @@ def test_what_does_not_go_together_is_one_line(folder, name, output, changes, sa
     assert "\n" not in str(caught.value)
 
 
+def test_all_axes_before_the_last_are_frames(rng):
+    signal = keras.Input((WINDOW,))
+    picture = keras.layers.Reshape((5, 4, 5))(signal)
+    front_end = Embedding(keras.Model(signal, picture), WINDOW)
+    signals = rng.uniform(-1, 1, (2, 2 * WINDOW)).astype(np.float32)
+    np.testing.assert_array_equal(front_end(signals)[..., 0], signals.reshape(2, 40, 5))
+    assert front_end.compute_output_shape((None, 2 * WINDOW)) == (None, 40, 5, 1)
+
+
 def test_what_is_missing_is_named(folder, tmp_path):
     with pytest.raises(UserError, match=r"none\.keras cannot be read: no such file"):
         load_embedding(tmp_path / "none.keras")

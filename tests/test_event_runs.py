@@ -19,7 +19,7 @@ from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.own_recordings import inspect_own_recordings
 from tfspec.data.splits import shared_groups
 from tfspec.experiment.calibrated import calibrated_model
-from tfspec.experiment.events import known_events
+from tfspec.experiment.events import known_events, without_unknown
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.reporting import page_of
 from tfspec.experiment.run import Run
@@ -30,6 +30,7 @@ from tfspec.models import event_head
 from tfspec.pipelines import OwnRecordings
 from tfspec.report.event_pictures import WIDTH
 from tfspec.scores.events import event_scores
+from tfspec.scores.frames import RecordingFrames, events_above
 
 RATE, SECONDS = 8000, 12
 TONES = {"high": 2500, "low": 600}
@@ -308,6 +309,32 @@ def test_events_do_not_go_with_all_else(heard):
         replace(steps, labels="one").settled(manifest)
     with pytest.raises(UserError, match="--head clip"):
         replace(steps, start_from=run.folder).settled(manifest)
+
+
+def test_an_event_that_windows_tell_of_is_one_event(tmp_path):
+    """Times on a grid of 8 kHz, whose fifth decimals are 5."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(60 * RATE), RATE)
+    begins = np.arange(1, 58, 0.5) + 3 / 8000
+    pd.DataFrame([begins, begins + 0.25, ["owl"] * len(begins)]).T.to_csv(
+        tmp_path / "a.txt", sep="\t", header=False, index=False
+    )
+    rows = inspect_own_recordings(tmp_path, Columns(), 4.0, with_events=True)
+    known = known_events(rows)
+    np.testing.assert_allclose(known["start"].astype(float), begins, atol=1e-6)
+
+
+def test_what_nobody_knows_is_not_scored(tmp_path):
+    """An annotation without a label is at 10 s; what is found there is neither right nor wrong."""
+    soundfile.write(tmp_path / "a.wav", np.zeros(20 * RATE), RATE)
+    (tmp_path / "a.txt").write_text("2\t3\towl\n10\t12.5\t\n11\t12\twren\n")
+    rows = inspect_own_recordings(tmp_path, Columns(), 4.0, with_events=True)
+    rows = rows[rows["problem"].isna()]
+    found = RecordingFrames({"a.wav": 20.0}, {"a.wav": np.zeros((200, 2))}, 0.1)
+    for begin, end in ((20, 30), (100, 125)):
+        found.probabilities["a.wav"][begin:end] = 1
+    left = without_unknown(found, rows, known_events(rows), ["owl", "wren"])
+    made = events_above(left, ["owl", "wren"], (0.5, 0.5))
+    assert made[["start", "label"]].values.tolist() == [[2.0, "owl"], [2.0, "wren"], [11.0, "wren"]]
 
 
 def test_of_what_was_looked_for_alone_nothing_else_is_known(tmp_path):

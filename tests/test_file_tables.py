@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from tfspec.audio import inspection
 from tfspec.base.errors import UserError
+from tfspec.data.problems import Faults
 from tfspec.data.readers import AudioReader
 from tfspec.data.sources.columns import Columns, found_columns
 from tfspec.data.sources.file_tables import inspect_file_table
+from tfspec.data.sources.labels import read_labels
 from tfspec.data.tables import read_any_table
 
 RATE = 4000
@@ -95,6 +97,18 @@ def test_classes_are_columns_of_0_and_1_or_shares():
     assert found_columns(words).classes == ("go", "stop")
 
 
+@pytest.mark.parametrize("odd", ["?", "true", "0,5"])
+def test_an_odd_cell_does_not_take_a_class_away(odd):
+    cells = ["0", "1"] * 15
+    table = pd.DataFrame({"file": ["a.wav"] * 31, "owl": [*cells, "0"], "cat": [*cells, odd]})
+    columns, faults = found_columns(table, Columns()), Faults(31)
+    assert columns.classes == ("owl", "cat")
+    told = faults.told_in(read_labels(table, columns, faults))["problem"]
+    assert told[:30].isna().all() and "in column cat is not 0 to 1" in told[30]
+    few = found_columns(pd.DataFrame({"file": ["a"] * 4, "owl": [*"0101"], "calls": [*"0123"]}), Columns())
+    assert few.classes == ("owl",)
+
+
 def test_a_row_is_an_example(folder):
     manifest = inspected(folder, "file,word,speaker,split\na.wav,yes,ann,train\nb.wav, no ,,val\n")
     assert not manifest[["silent", "clipped"]].any().any() and manifest["digest"].nunique() == 2
@@ -119,6 +133,11 @@ def test_labels_that_hold_at_once_become_columns(folder):
     assert "label" not in manifest
     assert manifest["problem"].isna().all()
     assert inspected(folder, "fname,label\na,slow; steady|dog\nb,dog\n")["slow"].tolist() == [1, 0]
+
+
+def test_one_column_may_use_both_signs_between_labels(folder):
+    rows = "file,label\na.wav,owl|cat\nb.wav,owl;cat\naudio/c.flac,owl\n"
+    assert inspected(folder, rows)[["cat", "owl"]].values.tolist() == [[1, 1], [1, 1], [0, 1]]
 
 
 def test_a_comma_in_a_single_label_is_part_of_it(folder):

@@ -231,6 +231,14 @@ def test_what_windows_cannot_do_without_rate_or_times_is_told(options, said, tmp
         checked_split(OwnWindows(data=path, **options))
 
 
+def test_shares_of_windows_are_learnt(tmp_path):
+    path, rng = tmp_path / "a.npz", np.random.default_rng(0)
+    first = rng.uniform(size=24)
+    np.savez(path, X=rng.normal(size=(24, 60)), y=np.stack([first, 1 - first], 1), groups=np.arange(24) // 4)
+    scores = OwnWindows(data=path, out=tmp_path / "run", epochs=1, folds=0, exported=False).train().metrics()
+    assert scores["labels"] == "one" and np.isfinite(scores["kl"])
+
+
 def test_rare_ones_of_several_labels_can_count_more(tmp_path):
     several = np.array([[1, 0], [1, 0], [1, 1], [np.nan, 1]] * 6)
     path = tmp_path / "a.npz"
@@ -285,6 +293,13 @@ def test_a_last_layer_learns_on_a_network_of_other_peoples(tmp_path):
     features = steps.front_end()(steps.reader()(split[:2]))
     assert features.shape == (2, 5, 3, 1)  # half a second has five windows
     assert steps.backbone(features.shape[1:], 2)(features).shape == (2, 2)
+
+
+def test_a_file_without_a_network_is_nothing_to_begin_with(monkeypatch):
+    monkeypatch.setattr(small_data, "load_model", lambda path: f"the TFLite file {path}")
+    steps = OwnRecordings(start_from=Path("model.tflite"))
+    with pytest.raises(UserError, match="holds no network that could learn"):
+        steps.backbone((10, 40, 1), 2)
 
 
 def test_only_what_has_weights_can_begin_with_them_or_be_frozen():

@@ -16,6 +16,7 @@ import soundfile
 from endless import Silence
 
 from tfspec.base.errors import UserError
+from tfspec.cli.commands.recordings import _predictions
 from tfspec.cli.main import main
 from tfspec.export.saved_model import write_saved_model
 from tfspec.frontends import Spectrogram
@@ -94,7 +95,7 @@ def test_folders_and_patterns_stand_for_each_file_once(folder):
 
 
 def test_folders_of_windows_and_pictures(tmp_path):
-    for name in ("X.npy", "Y.npy", "T.npy", "pid.npy", "other/Y.npy", "a.png", "b.PNG", "c.wav"):
+    for name in ("X.npy", "Y.npy", "groups.npy", "Time.npy", "other/Y.npy", "a.png", "b.PNG", "c.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     assert [*map(str, find_inputs([tmp_path], "windows").files.values())] == ["X.npy", "other/Y.npy"]
@@ -130,6 +131,26 @@ def test_an_array_that_cannot_be_used_does_not_end_the_others(tmp_path):
     assert [type(number) for number in table["window"][1:3]] == [int, int]
     assert table["problem"].notna().tolist() == [True, False, False, True]
     assert [*table] == ["file", "window", "predicted", "p_mean", "p_least", "problem"]
+
+
+def test_windows_of_an_array_are_good_or_say_why(tmp_path, capsys):
+    windows = NOISE[:90].reshape(3, 10, 3).copy()
+    windows[1, 0, 0] = np.nan
+    np.save(tmp_path / "a.npy", windows)
+    table = predict_files(WindowModel(), [tmp_path / "a.npy"])
+    assert table["problem"].tolist() == [None, "holds NaN or infinity", None]
+    rows = _predictions(table, WindowModel.class_names)
+    assert [row["probabilities"] is None for row in rows] == [False, True, False]
+
+
+def test_times_of_several_arrays_are_written_as_text(tmp_path):
+    for name, times in (("a", np.array(["2020-01-01T10"] * 2, "datetime64[s]")), ("b", np.arange(2))):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "X.npy", NOISE[:60].reshape(2, 10, 3))
+        np.save(tmp_path / name / "times.npy", times)
+    table = predict_files(WindowModel(), [tmp_path])
+    rows = json.loads(json.dumps(_predictions(table, WindowModel.class_names)))
+    assert [row["time"] for row in rows] == [*["2020-01-01 10:00:00"] * 2, "0", "1"]
 
 
 def test_memory_stays_flat_however_many_the_files(tmp_path):

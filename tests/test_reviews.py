@@ -23,10 +23,11 @@ def test_what_a_person_answers_comes_back(tmp_path):
     )
     table.to_csv(tmp_path / "review.csv", index=False)
     back = read_review(tmp_path / "review.csv")
-    assert back["label"].tolist() == ["wren", "owl, great", "ä"]
-    assert back["is_absent"].tolist() == [False, True, False]
+    assert back["label"].tolist() == ["wren", "owl, great", 'ta"b', "ä"]
+    assert back["is_absent"].tolist() == [False, True, False, False]
+    assert back["is_answered"].tolist() == [True, True, False, True]
     assert (back["path"] == "in/a b.wav").all() and back["problem"].isna().all()
-    assert back[["start", "end"]].values.tolist() == [[0, 1], [1, 2], [3, 4]]
+    assert back[["start", "end"]].values.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4]]
 
 
 def write_review(folder, rows):
@@ -60,6 +61,15 @@ def test_of_what_was_judged_nothing_else_is_known(tmp_path):
             np.testing.assert_array_equal(made[np.array([row])][0, 1:, place], expected)
     whole = windows.set_index("start")
     assert whole.loc[4.0, "owl"] == 1 and whole.loc[4.0, "wren"] == 0 and np.isnan(whole.loc[2.0, "wren"])
+
+
+def test_a_window_is_not_without_a_class_that_may_be_in_it(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(20 * 8000), 8000)
+    judged = [("a.wav", 1, 2, "owl", "no"), ("a.wav", 5, 6, "owl", "no"), ("a.wav", 7, 7.5, "wren", "no")]
+    path = write_review(tmp_path, [*judged, ("a.wav", 6.5, 7.5, "owl", "")])
+    whole = windows_of_review(path, tmp_path, 4.0, ["owl", "wren"]).set_index("start")
+    assert whole["owl"].dropna().to_dict() == {0.0: 0, 2.0: 0}  # not answered in those from 4 and 6 s
+    assert whole["wren"].dropna().to_dict() == {4.0: 0, 6.0: 0}
 
 
 def test_a_review_without_an_answer_to_learn_from_is_refused(tmp_path):

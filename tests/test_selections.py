@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
-from tfspec.data.sources.selections import list_events
+from tfspec.data.sources.selections import annotation_files, list_events
 from tfspec.inference.events import write_audacity, write_raven
 
 RAVEN = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
@@ -72,6 +72,52 @@ def test_a_table_of_several_recordings_says_which_and_where(folder):
     (folder / "all.selections.txt").write_text(without)
     with pytest.raises(UserError, match=r"all\.selections\.txt is of several .*column File Offset"):
         list_events(folder)
+
+
+def test_one_selection_in_two_recordings_or_with_two_labels_is_no_view_of_the_other(folder):
+    header = "Selection\tView\tBegin Time (s)\tEnd Time (s)\tBegin Path\tFile Offset (s)\tSpecies\n"
+    rows = "1\tS\t1\t2\td\\dawn.wav\t1\towl\n1\tS\t1\t2\td\\dusk.flac\t1\towl\n"
+    (folder / "all.txt").write_text(header + rows + rows.splitlines()[0].replace("owl", "wren"))
+    told = [(path, label) for path, *_, label in events(folder)]
+    assert told == [("dawn.wav", "owl"), ("dusk.flac", "owl"), ("dawn.wav", "wren")]
+    (folder / "all.txt").write_text((header + rows).replace("File Offset (s)", "Notes"))
+    with pytest.raises(UserError, match="is of several"):
+        list_events(folder)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_annotations_may_be_in_any_unicode(folder, encoding):
+    (folder / "dusk.txt").write_text("\n1e-05\t1.25\tmönch\n", encoding)
+    (folder / "dawn.Table.1.selections.txt").write_text(BOTH.replace("owl", "mönch"), encoding)
+    assert [(path, label) for path, *_, label in events(folder)] == [
+        ("dawn.wav", "robin"), ("dawn.wav", "mönch"), ("dusk.flac", "mönch"),
+    ]  # fmt: skip
+    assert annotation_files(folder)[1] == []
+
+
+def test_names_differ_by_capitals_only_where_both_are_there(folder):
+    (folder / "DUSK.txt").write_text("1\t2\towl\n")
+    assert events(folder)[0][0] == "dusk.flac"
+    (folder / "Dusk.wav").write_bytes(b"")
+    (folder / "dusk.txt").write_text("1\t2\twren\n")
+    assert [(path, label) for path, *_, label in events(folder)] == [("dusk.flac", "wren")]
+    assert [path.name for path in annotation_files(folder)[1]] == ["DUSK.txt"]
+
+
+def test_texts_that_are_not_read_are_named(folder):
+    (folder / "dusk.txt").write_text("1\t2\towl\n")
+    (folder / "dawn.txt").write_text("1\t2\tmönch\n", "latin-1")
+    (folder / "lost.txt").write_text("1\t2\towl\n")
+    (folder / "notes.txt").write_text("It rained.\n")
+    assert [path.name for path in annotation_files(folder)[1]] == ["dawn.txt", "lost.txt"]
+
+
+def test_an_empty_track_of_audacity_says_that_nothing_is_heard(folder):
+    (folder / "dusk.txt").write_text("1\t2\towl\n")
+    (folder / "night" / "2.5.2024.txt").write_text("")
+    found = list_events(folder)
+    assert found["path"].tolist() == ["dusk.flac", "night/2.5.2024.wav"]
+    assert found["label"].tolist() == ["owl", ""] and found["problem"].isna().all()
 
 
 def test_labels_of_audacity_with_and_without_frequencies(folder):

@@ -16,7 +16,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.text import shown
 
 # Read beyond the cut, so that the resampling filter sees what it would see in the whole recording.
-RESAMPLING_MARGIN_SECONDS = 0.05
+RESAMPLING_MARGIN_SECONDS, RESAMPLING_MARGIN_SAMPLES = 0.05, 100
+"""Whichever is longer; samples of the lower rate."""
 MOST_SAMPLES = 1 << 28
 """So many samples, 1 GB, are decoded into one array; longer recordings are read by slices or windows."""
 LEAST_REST = 0.01
@@ -113,7 +114,8 @@ def read_slice(
     """
     path, native_rate = recording.path, recording.sample_rate
     first = round(start * rate)
-    margin = 0 if rate == native_rate else math.ceil(RESAMPLING_MARGIN_SECONDS * native_rate)
+    margin_seconds = max(RESAMPLING_MARGIN_SECONDS, RESAMPLING_MARGIN_SAMPLES / min(rate, native_rate))
+    margin = 0 if rate == native_rate else math.ceil(margin_seconds * native_rate)
     # where a sample of the one rate falls on a sample of the other
     together = native_rate // math.gcd(native_rate, rate)
     begin = max(0, first * native_rate // rate - margin) // together * together

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import itertools
 import os
@@ -27,7 +28,7 @@ DELIMITERS = (",", "\t", ";")
 
 
 def read_csv(path: str | os.PathLike, delimiter: str | None = ",") -> pd.DataFrame:
-    r"""Read a CSV table in UTF-8, every cell as the text that it is.
+    r"""Read a CSV table in UTF-8 or UTF-16, every cell as the text that it is.
 
     Args:
         path: the table. Its first line names the columns; lines that end early are filled with "".
@@ -81,7 +82,7 @@ def read_cells(path: str | os.PathLike, delimiter: str | None = None) -> pd.Data
     with open_table(path) as file:
         try:
             lines = bounded_lines(file, path)
-            first = next(lines, "")
+            first = next(filter(str.strip, lines), "")
             delimiter = delimiter or max(DELIMITERS, key=first.count)
             quotes = None if delimiter == "\t" else '"'
             every = itertools.chain([first], lines)
@@ -162,24 +163,26 @@ def _cell(value: object) -> str:
     return "" if pd.isna(value) else str(value)
 
 
-def open_table(path: Path) -> TextIO:
-    """Open a table in UTF-8, with or without a byte order mark; a UserError says why it is no file."""
-    if problem := file_problem(path):
+def open_table(path: Path, may_be_empty: bool = False) -> TextIO:
+    """Open a table in UTF-8, or in UTF-16 with a byte order mark; a UserError says why it is no file."""
+    if (problem := file_problem(path)) and not (may_be_empty and path.is_file()):
         raise UserError(f"{shown(path)} cannot be read: {problem}.")
     try:
-        return path.open(newline="", encoding="utf-8-sig")
+        with path.open("rb") as file:
+            is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        return path.open(newline="", encoding="utf-16" if is_utf16 else "utf-8-sig")
     except OSError as error:
         raise UserError(f"{shown(path)} cannot be read: {error.strerror}.") from None
 
 
 def first_line(path: Path) -> str:
-    """Return the first line of what may be a table.
+    """Return the first line of what may be a table, that is not blank.
 
     Args:
         path: any file.
 
     Returns:
-        The line; "" of what is no text in UTF-8, or cannot be read.
+        The line; "" of what has none, is no text in UTF-8, or cannot be read.
 
     Example:
         >>> first_line(Path("missing.csv"))
@@ -187,7 +190,7 @@ def first_line(path: Path) -> str:
     """
     try:
         with open_table(path) as file:
-            return next(bounded_lines(file, path), "")
+            return next(filter(str.strip, bounded_lines(file, path)), "")
     except (UserError, UnicodeDecodeError, OSError):
         return ""
 

@@ -17,12 +17,13 @@ from tfspec.models import Classifier
 from tfspec.models.events import of_frames
 from tfspec.scores.event_rules import COLLARS, cross_fitted_rules
 from tfspec.scores.events import event_scores, segment_scores
-from tfspec.scores.frames import RecordingFrames, frame_events, join_windows
+from tfspec.scores.frames import RecordingFrames, events_above, join_windows, median_filtered
 from tfspec.scores.psds import CONFUSED, LOCATED, psds
 from tfspec.scores.types import EventScores
 
 OPERATING_POINTS = tuple((np.arange(1, 50) / 50).tolist())
-TIME_DIGITS = 4
+SAME_SECONDS = 1e-3
+"""Two windows tell begin and end of an event less than this apart."""
 
 
 def known_events(rows: pd.DataFrame) -> pd.DataFrame | None:
@@ -43,17 +44,62 @@ def known_events(rows: pd.DataFrame) -> pd.DataFrame | None:
     """
     if COLUMN not in rows or not {"path", "start"} <= {*rows}:
         return None
-    events = []
-    for path, begin, cell in zip(rows["path"], rows["start"], rows[COLUMN], strict=True):
-        told = json.loads(cell) if cell else []
-        if not any(name is None and value == 0 for *_, name, value in told):
+    for cell in rows[COLUMN]:
+        if not any(name is None and value == 0 for *_, name, value in _statements(cell)):
             return None
-        found = [(start + begin, end + begin, name) for start, end, name, value in told if value == 1]
-        events += [
-            (path, round(start, TIME_DIGITS), round(end, TIME_DIGITS), name) for start, end, name in found
-        ]
-    table = pd.DataFrame(events, columns=["path", "start", "end", "label"])
-    return table.drop_duplicates().sort_values(["path", "start", "label"], ignore_index=True)
+    return _stretches(rows, 1)
+
+
+def _statements(cell: str) -> list[list]:
+    return json.loads(cell) if cell else []
+
+
+def _stretches(rows: pd.DataFrame, value: int | None) -> pd.DataFrame:
+    """Gather stretches of recordings of which windows tell a value; of those that several tell, one."""
+    told = [
+        (path, start + begin, end + begin, name or "")
+        for path, begin, cell in zip(rows["path"], rows["start"], rows[COLUMN], strict=True)
+        for start, end, name, each in _statements(cell)
+        if each == value
+    ]
+    keys = ["path", "label", "start", "end"]
+    table = pd.DataFrame(told, columns=["path", "start", "end", "label"]).sort_values(keys)
+    is_same = (table[["path", "label"]] == table[["path", "label"]].shift()).all(axis=1)
+    is_same &= (table[["start", "end"]].diff().abs() < SAME_SECONDS).all(
+        axis=1
+    )  # each rounded from its window
+    return table[~is_same].sort_values(["path", "start", "label"], ignore_index=True)
+
+
+def without_unknown(
+    found: RecordingFrames, rows: pd.DataFrame, truth: pd.DataFrame, class_names: Sequence[str]
+) -> RecordingFrames:
+    """Leave out the frames of which nobody knows what sounds, but for the classes whose events are there.
+
+    Args:
+        found: of `hear`.
+        rows: of a manifest, that tell what is known.
+        truth: of `known_events` of them.
+        class_names: the classes.
+
+    Returns:
+        The frames, NaN where nothing is known.
+    """
+    unknown, kept = _stretches(rows, None), dict(found.probabilities)
+    for path, stretches in unknown.groupby("path"):
+        kept[str(path)] = values = kept[str(path)].copy()
+        middles = (np.arange(len(values)) + 0.5) * found.step
+        hides = np.tile(_inside(middles, stretches)[:, np.newaxis], len(class_names))
+        for label, events in truth[truth["path"] == path].groupby("label"):
+            hides[_inside(middles, events), class_names.index(label)] = False
+        values[hides] = np.nan
+    return RecordingFrames(found.seconds, kept, found.step)
+
+
+def _inside(times: np.ndarray, stretches: pd.DataFrame) -> np.ndarray:
+    """Tell which times are in any of some stretches."""
+    begin, end = (stretches[name].to_numpy(float)[:, np.newaxis] for name in ("start", "end"))
+    return ((begin <= times) & (times <= end)).any(axis=0)
 
 
 def hear(steps: Steps, run: Run, asked: Asked) -> RecordingFrames:
@@ -110,13 +156,9 @@ def score_events(
         with 49 thresholds and the rules' filters.
     """
     recordings, count = [*found.seconds], len(class_names)
-    made = _made(found, class_names, rules)
-    points = []
-    for threshold in OPERATING_POINTS:
-        at_threshold = {
-            path: EventRule((threshold,) * count, each.median_seconds) for path, each in rules.items()
-        }
-        points.append(_made(found, class_names, at_threshold))
+    filtered = _filtered(found, rules)
+    made = _made(filtered, class_names, rules)
+    points = [events_above(filtered, class_names, (threshold,) * count) for threshold in OPERATING_POINTS]
     return {
         "rule": {"thresholds": list(rule.thresholds), "median_seconds": list(rule.median_seconds)},
         "event_based": [event_scores(truth, made, recordings, class_names, collar) for collar in COLLARS],
@@ -126,12 +168,23 @@ def score_events(
     }
 
 
+def _filtered(found: RecordingFrames, rules: Mapping[str, EventRule]) -> RecordingFrames:
+    """Filter each recording's frames by its own rule."""
+    filtered = {
+        path: median_filtered(values, found.step, rules[path].median_seconds)
+        for path, values in found.probabilities.items()
+    }
+    return RecordingFrames(found.seconds, filtered, found.step)
+
+
 def _made(found: RecordingFrames, class_names: Sequence[str], rules: Mapping[str, EventRule]) -> pd.DataFrame:
-    """Make events of each recording by its own rule."""
+    """Make events of each recording's filtered frames by its own rule."""
     tables = []
     for rule in dict.fromkeys(rules.values()):
         own = {path: values for path, values in found.probabilities.items() if rules[path] == rule}
-        tables.append(frame_events(RecordingFrames(found.seconds, own, found.step), class_names, rule))
+        tables.append(
+            events_above(RecordingFrames(found.seconds, own, found.step), class_names, rule.thresholds)
+        )
     return pd.concat(tables).sort_values(["path", "start", "label"], ignore_index=True)
 
 
@@ -149,13 +202,14 @@ def evaluate_events(
             of the others; else the model's own counts.
 
     Returns:
-        What `score_events` does, and the rule; None where there is nothing to score.
+        What `score_events` does, and the rule; None where there is nothing to score. Where nobody knows what
+        sounds, nothing is scored.
     """
     classifier = run.classifier
     if classifier.frames is None or classifier.event_rule is None or (truth := known_events(rows)) is None:
         return None
-    found = hear(steps, run, asked)
     names = classifier.class_names
+    found = without_unknown(hear(steps, run, asked), rows, truth, names)
     rule, rules = classifier.event_rule, dict.fromkeys(found.probabilities, classifier.event_rule)
     if choose:
         groups = rows.groupby("path")["group"].first()

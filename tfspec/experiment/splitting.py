@@ -122,7 +122,7 @@ def example_names(manifest: pd.DataFrame) -> pd.Series:
         return pd.Series(manifest.index, manifest.index, name=manifest.index.name or "example")
     if "start" not in manifest:
         return manifest["path"].rename("file")
-    return manifest["path"] + manifest["start"].map("@{:.2f}".format)
+    return (manifest["path"] + manifest["start"].map("@{:.2f}".format)).rename("file")
 
 
 def folds_of(split: pd.DataFrame) -> dict[int | None, pd.DataFrame]:

@@ -146,7 +146,8 @@ class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
     def training(self, examples: pd.DataFrame, class_names: Sequence[str]) -> Training:
         """Say how the backbone learns: by Adam, from cross-entropy, until the validation loss stops falling.
 
-        The cross-entropy is that of a softmax, or of several labels the mean of that of their sigmoids.
+        The cross-entropy is that of a softmax, with classes or with shares of them; of several labels it is
+        the mean of that of their sigmoids.
 
         Args:
             examples: rows of the manifest that train.
@@ -158,6 +159,8 @@ class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
         measured: dict[str, Any] = {}
         if self.labels == "several":
             measured = {"loss": KnownLabelsLoss(), "metrics": (MeanAveragePrecision(len(class_names)),)}
+        elif "label" not in examples:
+            measured = {"loss": keras.losses.CategoricalCrossentropy(from_logits=True)}
         return Training(
             phases=[Phase(self.epochs, self.learning_rate, self.learning_rate_end)],
             optimizer=lambda rate: keras.optimizers.Adam(rate, clipnorm=self.clip_norm),

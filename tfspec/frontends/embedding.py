@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -33,7 +35,8 @@ class Embedding(FloatLayer):
     with the layer.
 
     Args:
-        network: Keras model from (batch, window_samples) to (batch, size), or (batch, frames, size).
+        network: Keras model from (batch, window_samples) to (batch, size), or (batch, frames, size);
+            several axes of frames count as one.
         window_samples: of a window.
 
     Input shape:
@@ -71,10 +74,10 @@ class Embedding(FloatLayer):
         return tf.cast(tf.reshape(embeddings, [-1, *shape[1:]]), tf.float32)
 
     def compute_output_shape(self, input_shape):
-        """Return (batch, windows, size, 1)."""
+        """Return (batch, windows, size, 1); all axes between the windows and the last one are frames."""
         _, *frames, size = self.network.compute_output_shape((None, self.window_samples))
         windows = len(window_starts(input_shape[1], self.window_samples))
-        return (input_shape[0], windows * (frames[0] if frames else 1), size, 1)
+        return (input_shape[0], windows * math.prod(frames), size, 1)
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)

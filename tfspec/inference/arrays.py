@@ -12,7 +12,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.model import Model
 from tfspec.base.progress import bar
 from tfspec.base.text import shown
-from tfspec.data.sources.windows import WindowReader, unlabelled_windows
+from tfspec.data.sources.arrays import unlabelled_arrays
+from tfspec.data.sources.windows import NOT_FINITE, WindowReader
 from tfspec.scores.predictions import predictions_table
 
 BATCH = 1024
@@ -24,8 +25,8 @@ def predict_windows(model: Model, path: str | os.PathLike) -> pd.DataFrame:
 
     Args:
         model: from `load_model`.
-        path: .npy file, (windows, *signal_shape) of floating-point numbers at the model's sample rate. Beside
-            an X.npy, pid.npy and T.npy name the windows.
+        path: .npy file, (windows, *signal_shape) of numbers at the model's sample rate. Beside an X.npy, or
+            what else signals are called, pid.npy and T.npy name the windows.
 
     Returns:
         One row a window: `file`, `window`, its place in the array, `group` and `time` if they are known,
@@ -36,7 +37,7 @@ def predict_windows(model: Model, path: str | os.PathLike) -> pd.DataFrame:
         UserError: the array cannot be used, or its windows are not those of the model.
     """
     path = Path(path)
-    rows = unlabelled_windows(path)
+    rows = unlabelled_arrays(path)
     reader = WindowReader(path)
     if reader.signal_shape != tuple(model.signal_shape):
         rate = f" at {model.sample_rate} Hz" if model.sample_rate else ""
@@ -54,7 +55,7 @@ def predict_windows(model: Model, path: str | os.PathLike) -> pd.DataFrame:
     table = predictions_table(rows.index.to_series(), scores, model.class_names, None, model.thresholds)
     finite = np.isfinite(scores).all(axis=1)
     table["predicted"] = table["predicted"].astype(object).where(finite, None)
-    table["problem"] = [None if good else "holds NaN or infinity" for good in finite]
+    table["problem"] = pd.Series([None if good else NOT_FINITE for good in finite], dtype=object)
     table.insert(0, "file", os.fspath(path))
     for place, name in enumerate(rows, 2):
         table.insert(place, name, rows[name].to_numpy())

@@ -50,7 +50,7 @@ def predict_files(
     inputs.tell()
     if inputs.problems.keys() == inputs.files.keys():
         raise unusable("files", inputs.problems.items(), len(inputs.files), most=len(inputs.files))
-    if model.takes == "windows" and any(file.endswith(".npy") for file in inputs.files):
+    if model.takes == "windows" and any(file.lower().endswith(".npy") for file in inputs.files):
         return _array_rows(model, inputs)
     results = _beginnings(model, inputs) if hop_seconds is None else _windows(model, inputs, hop_seconds)
     names, starts, probabilities, problems = [], [], [], []
@@ -102,6 +102,8 @@ def _array_rows(model: Model, inputs: Inputs) -> pd.DataFrame:
         row = {"file": file, "predicted": None, "problem": str(refused)}
         tables[file] = pd.DataFrame([row], columns=columns)
     table = pd.concat([tables[file] for file in inputs.files], ignore_index=True)
+    if "time" in table and table["time"].dtype == object:  # dates, and what is none
+        table["time"] = table["time"].map(str, na_action="ignore")
     whole = table["window"].astype("Int64").astype(object)  # not the floats that a missing one would make
     return table.assign(window=whole.where(table["window"].notna(), None)) if errors else table
 

@@ -12,9 +12,10 @@ from tfspec.audio.recordings import count_suffixes, counted, is_recording
 from tfspec.base.files import walk_files
 from tfspec.base.model import Takes
 from tfspec.base.progress import remark
+from tfspec.data.sources.npy import is_called
 
-COMPANIONS = ("Y.npy", "T.npy", "pid.npy")
-"""What stands beside an X.npy and holds no windows."""
+COMPANIONS = ("y", "groups", "times", "names")
+"""Kinds of arrays that stand beside windows and hold none."""
 PLURALS = {"recording": "recordings", "windows": "arrays", "picture": "pictures"}
 """What folders are searched for."""
 
@@ -102,13 +103,17 @@ def _add_problem(inputs: Inputs, name: str, problem: str) -> None:
     inputs.problems[name] = problem
 
 
+def _is_companion(path: Path) -> bool:
+    """Tell whether an array has something to say of the windows in another one beside it."""
+    return is_called(path, *COMPANIONS) and any(is_called(each, "X") for each in path.parent.glob("*.npy"))
+
+
 def _is_taken(path: Path, takes: Takes) -> bool:
     """Tell whether a file in a folder is of the kind that a model takes."""
     if takes == "recording":
         return is_recording(path)
     if takes == "windows":
-        is_companion = path.name in COMPANIONS and path.with_name("X.npy").exists()
-        return path.suffix.lower() == ".npy" and not is_companion
+        return path.suffix.lower() == ".npy" and not _is_companion(path)
     from tfspec.data.sources.picture_files import is_picture
 
     return is_picture(path)

@@ -10,7 +10,7 @@ import pandas as pd
 from tfspec.base.frames import EventRule
 from tfspec.base.model import HALF
 from tfspec.scores.events import OFFSET_SHARE, coded, event_counts
-from tfspec.scores.frames import RecordingFrames, frame_events
+from tfspec.scores.frames import RecordingFrames, events_above, filtered_frames
 from tfspec.scores.thresholds import fifths_of
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 1, 0.05), 2).tolist())
@@ -92,8 +92,9 @@ def _tried(
     """
     recordings, count = [*found.probabilities], len(class_names)
     known, tried = coded(truth, recordings, class_names), []
+    filtered = {median: filtered_frames(found, (median,) * count) for median in MEDIAN_SECONDS}
     for threshold, median in SETTINGS:
-        events = frame_events(found, class_names, EventRule((threshold,) * count, (median,) * count))
+        events = events_above(filtered[median], class_names, (threshold,) * count)
         made = coded(events, recordings, class_names)
         counts = np.stack(
             [event_counts(known, made, len(recordings), count, collar, OFFSET_SHARE) for collar in COLLARS], 2

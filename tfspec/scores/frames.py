@@ -120,10 +120,36 @@ def frame_events(found: RecordingFrames, class_names: Sequence[str], rule: Event
         >>> frame_events(found, ["owl"], EventRule.usual(1)).round(3).values.tolist()
         [['a', 0.1, 0.3, 'owl']]
     """
+    return events_above(filtered_frames(found, rule.median_seconds), class_names, rule.thresholds)
+
+
+def filtered_frames(found: RecordingFrames, median_seconds: Sequence[float]) -> RecordingFrames:
+    """Filter the frames of recordings as `frame_events` does.
+
+    Args:
+        found: probabilities of frames.
+        median_seconds: (classes,) lengths of the median filters.
+    """
+    filtered = {
+        path: median_filtered(values, found.step, median_seconds)
+        for path, values in found.probabilities.items()
+    }
+    return RecordingFrames(found.seconds, filtered, found.step)
+
+
+def events_above(
+    found: RecordingFrames, class_names: Sequence[str], thresholds: Sequence[float]
+) -> pd.DataFrame:
+    """Make events of frames as `frame_events` does, without a filter.
+
+    Args:
+        found: probabilities of frames.
+        class_names: of the classes, in order.
+        thresholds: (classes,).
+    """
     tables = [pd.DataFrame({"path": [], "start": [], "end": [], "label": []})]
     for path, values in found.probabilities.items():
-        filtered = median_filtered(values, found.step, rule.median_seconds)
-        is_heard = np.pad(filtered >= np.array(rule.thresholds), ((1, 1), (0, 0))).astype(np.int8)
+        is_heard = np.pad(values >= np.array(thresholds), ((1, 1), (0, 0))).astype(np.int8)
         change = np.diff(is_heard, axis=0).T
         label, begin = np.nonzero(change == 1)
         behind = np.nonzero(change == -1)[1]

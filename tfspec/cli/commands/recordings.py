@@ -175,9 +175,11 @@ def _print_predictions(table: pd.DataFrame, model: Model, with_start: bool) -> N
 
 def _named(row: dict[Any, Any], model: Model) -> list[str]:
     """Return the most probable classes where these were asked for; otherwise what is predicted."""
-    from tfspec.scores.predictions import SEPARATOR
+    import numpy as np
+
+    from tfspec.scores.predictions import predicted_places
 
     if most_probable := [row[name] for name in row if re.fullmatch(r"top_\d+", name)]:
         return most_probable
-    predicted = row["predicted"]
-    return [predicted] if model.labels == "one" else [*filter(None, predicted.split(SEPARATOR))]
+    scores = np.array([row[f"p_{name}"] for name in model.class_names])
+    return [model.class_names[place] for place in predicted_places(scores, model.thresholds)]

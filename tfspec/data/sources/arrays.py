@@ -16,7 +16,7 @@ from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, shown
 from tfspec.data.problems import with_problems
 from tfspec.data.sources.labels import check_class_names
-from tfspec.data.sources.npy import Stored, stored_arrays
+from tfspec.data.sources.npy import Stored, is_called, stored_arrays
 from tfspec.data.sources.windows import (
     NOT_FINITE,
     TEXT_BYTES,
@@ -72,6 +72,39 @@ def list_arrays(path: str | os.PathLike, label_column: str | None = None) -> pd.
     if "times" in arrays:
         table["time"] = _times(arrays["times"], stored["times"].name)
     return table.set_axis(pd.RangeIndex(count, name="window"))
+
+
+def unlabelled_arrays(path: str | os.PathLike) -> pd.DataFrame:
+    """List the windows of an array, labelled or not, with groups and times if they are known.
+
+    Args:
+        path: a .npy file as X in `list_arrays`. Beside one that is called as signals are, groups and times
+            are read if they are there.
+
+    Returns:
+        Columns `group` and `time`, each if known; dates stay dates. Its index, called "window", is the
+        window's place in the array.
+
+    Raises:
+        UserError: an array is damaged, or they do not match.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/X.npy", np.zeros([2, 600, 3]))
+        ...     np.save(f"{folder}/pid.npy", ["P1", "P2"])
+        ...     unlabelled_arrays(f"{folder}/X.npy")["group"].tolist()
+        ['P1', 'P2']
+    """
+    path = Path(path)
+    count = _check_signals(Stored(path))
+    beside = stored_arrays(path) if is_called(path, "X") else {}
+    columns = {}
+    if "groups" in beside:
+        columns["group"] = _texts(_checked(beside["groups"], count), beside["groups"].name)
+    if "times" in beside:
+        columns["time"] = np.array(_checked(beside["times"], count))
+    return pd.DataFrame(columns, index=pd.RangeIndex(count, name="window"))
 
 
 def inspect_arrays(
@@ -206,6 +239,8 @@ def _labels(array: np.ndarray, name: str, names: np.ndarray | None) -> pd.DataFr
         return _class_columns(array, name, names)
     if array.ndim == 1 and array.dtype.kind == "f":
         return pd.DataFrame({"label": _named(_whole(array, name), names)}, dtype=object)
+    if array.dtype.kind == "b" and names is not None:
+        array = array.astype(np.uint8)
     return pd.DataFrame({"label": _named(_texts(array, name), names)}, dtype=object)
 
 

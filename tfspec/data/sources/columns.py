@@ -14,6 +14,8 @@ from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.sources.mixtures import RESERVED, ROUNDING
 from tfspec.data.tables import to_numbers
 
+MOST = 0.9
+"""Of a class's cells, that must be what they are to be for a column to be one; the others are told."""
 SEVERAL = ("labels", "tags", "classes", "categories", "species_list", "annotations", "event_labels")
 """Columns whose cells hold several labels, also between commas."""
 USUAL = {
@@ -199,14 +201,16 @@ def _class_columns(table: pd.DataFrame, taken: Collection[str | None]) -> tuple[
     shares = np.column_stack([*numbers.values()]) if numbers else np.zeros((len(table), 0))
     if shares.shape[1] > 1 and (np.abs(shares.sum(1) - 1) <= ROUNDING).all():
         return tuple(numbers)
-    return tuple(name for name, column in numbers.items() if column.dropna().isin((0, 1)).all())
+    return tuple(name for name, column in numbers.items() if _is_most(column.dropna().isin((0, 1))))
 
 
 def _is_class(cells: pd.Series) -> bool:
-    """Whether all that is known is a number from 0 to 1, and something is."""
-    different = pd.Series(cells.unique(), dtype=object).str.strip()
-    known = different[~different.isin(UNKNOWN)]
-    return bool(len(known) and to_numbers(known).between(0, 1).all())
+    """Whether what is known is a number from 0 to 1, but for a few cells, which are told later."""
+    return _is_most(to_numbers(cells[~cells.str.strip().isin(UNKNOWN)]).between(0, 1))
+
+
+def _is_most(holds: pd.Series) -> bool:
+    return bool(len(holds) and holds.mean() >= MOST)
 
 
 def known_numbers(cells: pd.Series) -> pd.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -157,8 +157,7 @@ def windows_of_events(
     check_class_names(classes, len(windows))
     heard = np.zeros((len(windows), len(classes)), np.float32)
     heard[_overlapping(windows, unknown, EXACT)[0]] = np.nan
-    rows, labels = _overlapping(windows, good[good["label"] != ""], min_overlap)
-    heard[rows, pd.Index(classes, dtype=object).get_indexer(labels)] = 1
+    heard[_cells(windows, good, min_overlap, classes)] = 1
     windows[classes] = heard
     bad = events.loc[~is_good, ["path", "start", "end", "problem"]]
     bad["group"] = bad["path"]
@@ -166,7 +165,10 @@ def windows_of_events(
 
 
 def with_statements(
-    windows: pd.DataFrame, events: pd.DataFrame, absent: pd.DataFrame | None = None
+    windows: pd.DataFrame,
+    events: pd.DataFrame,
+    absent: pd.DataFrame | None = None,
+    open_questions: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Tell of each window when what is heard in it, for `FrameTargets`.
 
@@ -175,11 +177,12 @@ def with_statements(
         events: from `inspect_events`, all that sound in their recordings; or, with `absent`, only those that
             somebody looked for: then nothing is known of all other time, nor of other classes.
         absent: rows like those of events, where a class was looked for and is not heard.
+        open_questions: with `absent`, rows like those of events, where a class may be heard or not.
 
     Returns:
         The windows with a column `events`. With `absent`, of the classes of a window only those are known
-        that are heard in it, or are absent from a stretch that shares half of the shorter of the two; windows
-        of which nothing is known are left out.
+        that are heard in it; or that are absent from a stretch that shares half of the shorter of the two,
+        and are in no open question. Windows of which nothing is known are left out.
 
     Example:
         >>> events = pd.DataFrame(
@@ -209,19 +212,20 @@ def with_statements(
             start, end = (round(float(each), 6) for each in times[event] - begins[row])
             statements[row].append([start, end, labels[event], value])
     windows = windows.assign(**{COLUMN: [statement_text(each) if each else "" for each in statements]})
-    return windows if absent is None else _known_windows(windows, told[-2][0])
+    return windows if absent is None else _known_windows(windows, told[-2][0], open_questions)
 
 
-def _known_windows(windows: pd.DataFrame, absent: pd.DataFrame) -> pd.DataFrame:
+def _known_windows(
+    windows: pd.DataFrame, absent: pd.DataFrame, open_questions: pd.DataFrame | None
+) -> pd.DataFrame:
     """Let only those classes of windows be known that are heard in them, or absent from enough of them."""
     classes = class_columns(windows)
-    known = windows[classes].where(windows[classes] == 1)
-    rows, labels = _overlapping(windows, absent, HALF)
-    places = pd.Index(classes, dtype=object).get_indexer(labels)
-    values = known.to_numpy(np.float32, copy=True)
-    is_there = places >= 0
-    rows, places = rows[is_there], places[is_there]
-    values[rows, places] = np.where(values[rows, places] == 1, 1, 0)
+    is_heard = windows[classes].to_numpy(np.float32) == 1
+    values = np.full(is_heard.shape, np.nan, np.float32)
+    values[_cells(windows, absent, HALF, classes)] = 0
+    if open_questions is not None:
+        values[_cells(windows, open_questions, EXACT, classes)] = np.nan
+    values[is_heard] = 1
     windows[classes] = values
     return windows[~np.isnan(values).all(axis=1) | windows["problem"].notna()].reset_index(drop=True)
 
@@ -258,6 +262,15 @@ def _windows(
     path = np.repeat(np.array(paths, object), [*map(len, starts)])
     start = np.concatenate(starts)
     return pd.DataFrame({"path": path, "start": start, "end": start + window_seconds, "group": path})
+
+
+def _cells(
+    windows: pd.DataFrame, events: pd.DataFrame, min_overlap: float, classes: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find rows of windows, and places of classes, that share enough with an event of the class."""
+    rows, labels = _overlapping(windows, events, min_overlap)
+    places = pd.Index(classes, dtype=object).get_indexer(labels)
+    return rows[places >= 0], places[places >= 0]
 
 
 def _overlapping(

@@ -19,10 +19,11 @@ LABELS = (
 """What the column of labels of a selection table is commonly called."""
 RAVEN = {"begin_time", "end_time"}
 """What every selection table has, simplified."""
-SELECTION = ("selection", "begin_time", "end_time", "begin_file")
+SELECTION = ("selection", "begin_time", "end_time", "begin_file", "begin_path")
 """What is the same in the rows of a selection, one for each of its views."""
 ROW_COLUMNS = ["name", "start", "end", "low_hz", "high_hz", "label"]
-AUDACITY = re.compile(r"-?\d+([.,]\d+)?\t-?\d+([.,]\d+)?(\t.*)?\s*")
+NUMBER = r"-?\d+([.,]\d+)?(e[-+]?\d+)?"
+AUDACITY = re.compile(rf"{NUMBER}\t{NUMBER}(\t.*)?\s*", re.IGNORECASE)
 
 
 def is_raven(path: Path) -> bool:
@@ -80,9 +81,10 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
     rows = rows.loc[:, ~rows.columns.duplicated()]
     blank = pd.Series("", rows.index)
     file = rows.get("begin_file", blank)
+    name = file.where(file != "", rows.get("begin_path", blank).map(_file_name))
     begin, offset = to_numbers(rows["begin_time"]), to_numbers(rows.get("file_offset", blank))
     if "file_offset" not in rows:
-        if file.nunique() > 1:
+        if name.nunique() > 1:
             raise UserError(
                 f"{shown(path)} is of several recordings, and does not say where in its own a selection is: "
                 "save it with Raven's column File Offset (s)."
@@ -90,13 +92,13 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
         offset = begin
     return pd.DataFrame(
         {
-            "name": file.where(file != "", rows.get("begin_path", blank).map(_file_name)),
+            "name": name,
             "start": offset,
             "end": to_numbers(rows["end_time"]) + (offset - begin),
             "low_hz": to_numbers(rows.get("low_freq", blank)),
             "high_hz": to_numbers(rows.get("high_freq", blank)),
             "label": label,
-            "is_view": _is_view(rows),
+            "is_view": _is_view(rows, label),
         }
     )
 
@@ -105,14 +107,13 @@ def _file_name(path: str) -> str:
     return PureWindowsPath(path).name
 
 
-def _is_view(rows: pd.DataFrame) -> pd.Series:
+def _is_view(rows: pd.DataFrame, label: pd.Series) -> pd.Series:
     """Say which rows are further views of a selection; that of the spectrogram counts, if there is one."""
     if "selection" not in rows or "view" not in rows:
         return pd.Series(False, rows.index)
-    spectrograms_first = rows.sort_values(
-        "view", key=lambda view: ~view.str.startswith("Spec"), kind="stable"
-    )
-    return spectrograms_first.duplicated([name for name in SELECTION if name in rows]).sort_index()
+    same = rows[[name for name in SELECTION if name in rows]].assign(label=label)
+    is_first = rows["view"].str.startswith("Spec").sort_values(ascending=False, kind="stable").index
+    return same.loc[is_first].duplicated().sort_index()
 
 
 def _label_column(path: Path, names: list[str], given: str | None) -> str:
@@ -136,7 +137,8 @@ def read_audacity(path: Path) -> pd.DataFrame:
     r"""Read a file of labels of Audacity's.
 
     Args:
-        path: the file. A line that begins with a backslash has the frequencies of the one before it.
+        path: the file, which is empty where nothing is heard. A line that begins with a backslash has the
+            frequencies of the one before it.
 
     Returns:
         The columns of `read_raven`.
@@ -154,7 +156,7 @@ def read_audacity(path: Path) -> pd.DataFrame:
     """
     rows: list[list] = []
     try:
-        with open_table(path) as file:
+        with open_table(path, may_be_empty=True) as file:
             for line in bounded_lines(file, path):
                 cells = line.rstrip("\r\n").split("\t")
                 if cells[0] == "\\" and rows:

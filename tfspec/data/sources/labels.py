@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,9 +74,9 @@ def _is_known(cells: pd.Series) -> dict[str, bool]:
 
 def _label_lists(cells: pd.Series, with_commas: bool) -> list[list[str]]:
     """Part the labels in each cell, each once."""
-    sign = next((sign for sign in ";|" if cells.str.contains(sign, regex=False).any()), None)
-    sign = "," if sign is None and with_commas else sign
-    parted = {cell: cell.split(sign) if sign else [cell] for cell in cells.unique()}
+    has_signs = cells.str.contains("[;|]").any()
+    signs = "[;|]" if has_signs else "," if with_commas else None
+    parted = {cell: re.split(signs, cell) if signs else [cell] for cell in cells.unique()}
     labels = {cell: [*dict.fromkeys(filter(None, map(_name, each)))] for cell, each in parted.items()}
     return [labels[cell] for cell in cells]
 
@@ -112,8 +114,8 @@ def check_class_names(names: Sequence[str], rows: int) -> None:
         rows: how many the manifest has.
 
     Raises:
-        UserError: a class has no name, one that cannot be printed or one that a manifest's own columns have;
-            or there are too many for the memory.
+        UserError: a class has no name, one that cannot be printed or one that a manifest's own columns have,
+            or two have the same; or there are too many for the memory.
 
     Example:
         >>> check_class_names(["owl", "start"], rows=2)
@@ -122,6 +124,8 @@ def check_class_names(names: Sequence[str], rows: int) -> None:
     """
     if bad := [excerpt(name) for name in names if text_problem(name)]:
         raise UserError(f"Labels cannot be printed; rename them. Received: {listed(bad)}")
+    if twice := [excerpt(name) for name, count in Counter(names).items() if count > 1]:
+        raise UserError(f"Classes must have different names. Received twice: {listed(twice)}")
     if wrong := sorted({*names} & {*RESERVED, ""}):
         raise UserError(
             f"No class may be called as one of a manifest's columns, {', '.join(RESERVED)}. "

@@ -111,6 +111,20 @@ def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise UserError(f"{shown(path)} is no .npz archive, or damaged: {excerpt(error, 200)}") from None
 
 
+def is_called(path: Path, *kinds: str) -> bool:
+    """Tell whether an array has one of the usual names of some kinds.
+
+    Args:
+        path: a .npy file.
+        kinds: keys of `USUAL`.
+
+    Example:
+        >>> is_called(Path("Subject-ID.npy"), "groups"), is_called(Path("night.npy"), *USUAL)
+        (True, False)
+    """
+    return any(simplified(path.stem) in USUAL[kind] for kind in kinds)
+
+
 def stored_arrays(path: str | os.PathLike) -> dict[str, Stored]:
     """Find arrays by their usual names.
 

@@ -183,7 +183,8 @@ def _class_folders(folder: Path, files: list[Path]) -> dict[str, int]:
 
 def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised | None:
     """Tell recordings that are annotated; not where these are a few of class folders."""
-    if not (files := annotation_files(data)):
+    files, unread = annotation_files(data)
+    if not files:
         return None
     events = list_events(data, given.label)
     annotated = events["path"].nunique()
@@ -194,6 +195,9 @@ def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised
     said += f", {number_of(len(heard), 'event')} of {_classes(heard.nunique())}"
     without = 0 if "competition" in files else len(recordings) - annotated
     said += f"; {number_of(without, 'recording')} without" if without > 0 else ""
+    if unread:
+        names = listed([shown(path.relative_to(data)) for path in unread], 5)
+        said += f". Not read, as no labels in UTF-8 of one recording: {names}"
     return Recognised("annotated recordings", said, data)
 
 

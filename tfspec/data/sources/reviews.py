@@ -27,11 +27,11 @@ def read_review(path: str | os.PathLike) -> pd.DataFrame:
     Args:
         path: the table, .csv or .tsv, with the columns path, as seen from the table's folder, start, end,
             label and accepted, and any others. Answers are yes, y, true or 1, and no, n, false or 0, in small
-            letters or capitals; without one, a row is left out.
+            letters or capitals.
 
     Returns:
-        One row an answer: `path` in the table's folder; `start` and `end` in seconds; `label`; `is_absent`,
-        True where the class is known not to be heard there; and `problem`, None for a good row.
+        The rows: `path` in the table's folder; `start` and `end` in seconds; `label`; `is_answered`;
+        `is_absent`, True where the class is known not to be heard there; and `problem`, None for a good row.
 
     Raises:
         UserError: it cannot be read, or lacks a column.
@@ -41,25 +41,27 @@ def read_review(path: str | os.PathLike) -> pd.DataFrame:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "review.csv")
         ...     _ = path.write_text("path,start,end,label,accepted\na.wav,1,2.5,owl,no\na.wav,5,6,owl,\n")
-        ...     read_review(path)[["path", "start", "end", "label", "is_absent"]].values.tolist()
-        [['a.wav', 1.0, 2.5, 'owl', True]]
+        ...     read_review(path)[["start", "end", "label", "is_answered", "is_absent"]].values.tolist()
+        [[1.0, 2.5, 'owl', True, True], [5.0, 6.0, 'owl', False, False]]
     """
     path = Path(path)
     rows = read_cells(path, "\t" if path.suffix.lower() == ".tsv" else ",")
     check_has(rows, COLUMNS, path, "`tfspec detect … --review FILE` writes a review.")
     answers = rows["accepted"].str.strip().str.lower()
-    rows, answers = rows[answers != ""].reset_index(drop=True), answers[answers != ""].reset_index(drop=True)
     events = pd.DataFrame(
         {
             "path": rows["path"],
             "start": to_numbers(rows["start"]),
             "end": to_numbers(rows["end"]),
             "label": rows["label"].str.strip().map(normalized),
+            "is_answered": answers != "",
             "is_absent": answers.isin(NO),
         }
     )
     faults = Faults(len(events))
-    faults.add(~answers.isin((*YES, *NO)), lambda row: f"accepted is {excerpt(answers[row])!r}: yes or no")
+    faults.add(
+        ~answers.isin((*YES, *NO, "")), lambda row: f"accepted is {excerpt(answers[row])!r}: yes or no"
+    )
     faults.add(~np.isfinite(events[["start", "end"]]).all(axis=1), "start and end are not two numbers")
     faults.add(events["start"] < 0, "begins before the recording")
     faults.add(events["end"] < events["start"], "ends before it begins")
@@ -77,8 +79,8 @@ def windows_of_review(
 ) -> pd.DataFrame:
     r"""List windows of which a review tells something: what was accepted is heard, what was rejected is not.
 
-    Of all else in them nobody knows what is heard, so they have no part in a score: of what a model has
-    proposed, it would be too good.
+    Of all else in them, also where there is no answer, nobody knows what is heard. So they have no part in a
+    score: of what a model has proposed, it would be too good.
 
     Args:
         path: as of `read_review`.
@@ -107,7 +109,7 @@ def windows_of_review(
         >>> windows[["start", "owl"]].values.tolist()
         [[0.0, 0.0], [6.0, 1.0]]
     """
-    answers = _answers(Path(path), Path(folder), {*annotated})
+    answers, open_questions = _answers(Path(path), Path(folder), {*annotated})
     if other := sorted({*answers["label"]} - {"", *class_names}):
         named = listed([*map(excerpt, other)])
         raise UserError(f"{shown(path)} judges classes that the annotations do not have: {named}.")
@@ -120,17 +122,18 @@ def windows_of_review(
     is_window = windows["problem"].isna()
     for name in {*answers["label"]} - {*windows, ""}:  # rejected only
         windows[name] = np.where(is_window, 0.0, np.nan).astype(np.float32)
-    known = with_statements(windows, answers[~is_absent], answers[is_absent])
+    known = with_statements(windows, answers[~is_absent], answers[is_absent], open_questions)
     return known.assign(only_trains=True)
 
 
-def _answers(review: Path, folder: Path, annotated: set[str]) -> pd.DataFrame:
-    """Read the answers, their paths as the folder's manifest has them, and leave out what is known anyway."""
-    answers = read_review(review)
+def _answers(review: Path, folder: Path, annotated: set[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the answers, and what has none, with the manifest's paths, and leave out what is known anyway."""
+    rows = read_review(review)
     known = {(folder / path).resolve(): path for path in annotated}
-    files = {path: (review.parent / path).resolve() for path in answers["path"].unique()}
+    files = {path: (review.parent / path).resolve() for path in rows["path"].unique()}
     seen = {path: known.get(file) or seen_from(folder.resolve(), file) for path, file in files.items()}
-    answers = answers.assign(path=answers["path"].map(seen))
+    rows = rows.assign(path=rows["path"].map(seen))
+    answers, unanswered = rows[rows["is_answered"]], rows[~rows["is_answered"]]
     is_known = answers["path"].isin(annotated)
     yes = int((~answers["is_absent"] & ~is_known).sum())
     left_out = f"; {is_known.sum()} left out, of recordings that are annotated" if is_known.any() else ""
@@ -139,4 +142,4 @@ def _answers(review: Path, folder: Path, annotated: set[str]) -> pd.DataFrame:
         raise UserError(
             f"{shown(review)} has no answer to learn from: write yes or no in its column `accepted`."
         )
-    return answers[~is_known].reset_index(drop=True)
+    return answers[~is_known].reset_index(drop=True), unanswered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import defaultdict
 from pathlib import Path, PurePath
@@ -12,7 +13,6 @@ import pandas as pd
 
 from tfspec.audio.recordings import list_recordings
 from tfspec.base.errors import UserError
-from tfspec.base.files import file_problem
 from tfspec.base.text import normalized, shown
 from tfspec.data.problems import Faults, name_problems
 from tfspec.data.sources.annotations import list_annotations
@@ -64,8 +64,8 @@ def list_events(folder: str | os.PathLike, label_column: str | None = None) -> p
     if there := [part for part, table in BOXES.items() if (folder / table).exists()]:
         return pd.concat([_boxes(folder, BOXES[part], part) for part in there], ignore_index=True)
     recordings = _Recordings(folder)
-    tables = {file: read_raven(file, label_column) for file in recordings.tables_of("Raven")}
-    tables |= {file: read_audacity(file) for file in recordings.tables_of("Audacity")}
+    tables = {file: read_raven(file, label_column) for file in recordings.tables["Raven"]}
+    tables |= {file: read_audacity(file) for file in recordings.tables["Audacity"]}
     if not tables:
         raise UserError(
             f"{shown(folder)} holds no annotations of its {len(recordings.paths)} recordings. Looked for "
@@ -74,29 +74,28 @@ def list_events(folder: str | os.PathLike, label_column: str | None = None) -> p
     return pd.concat([_events(*each, recordings) for each in tables.items()], ignore_index=True)
 
 
-def annotation_files(folder: str | os.PathLike) -> dict[Program, list[Path]]:
+def annotation_files(folder: str | os.PathLike) -> tuple[dict[Program, list[Path]], list[Path]]:
     """Find the files that `list_events` would read, for all but their first lines unread.
 
     Args:
         folder: as there.
 
     Returns:
-        The files of each program, the competition among them; none of those that have none.
+        The files of each program, the competition among them; none of those that have none. And texts that
+        might be expected among them and are not, as they are called as a recording, or hold labels.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = Path(folder, "train_tp.csv").write_text("")
-        ...     [*annotation_files(folder)]
+        ...     [*annotation_files(folder)[0]]
         ['competition']
     """
     folder = Path(folder)
     if boxes := [folder / table for table in BOXES.values() if (folder / table).exists()]:
-        return {"competition": boxes}
+        return {"competition": boxes}, []
     recordings = _Recordings(folder)
-    programs: tuple[Program, ...] = ("Raven", "Audacity")
-    found = {program: recordings.tables_of(program) for program in programs}
-    return {program: files for program, files in found.items() if files}
+    return {program: files for program, files in recordings.tables.items() if files}, recordings.unread
 
 
 def list_absent(folder: str | os.PathLike) -> pd.DataFrame | None:
@@ -136,19 +135,37 @@ class _Recordings:
         self.paths = [path.relative_to(folder).as_posix() for path in recordings]
         self._places: dict[str, list[PurePath]] = defaultdict(list)
         for path in map(PurePath, self.paths):
-            for name in {normalized(path.name), normalized(path.stem)}:
+            for name in {name.casefold() for name in _names(path)}:
                 self._places[name].append(path)
 
-    def tables_of(self, program: Program) -> list[Path]:
-        """List the files that a program has written; of Audacity's, those that are called as a recording."""
-        texts = [path for path in self.others if path.suffix.lower() in TEXTS and file_problem(path) is None]
-        if program == "Raven":
-            return [path for path in texts if is_raven(path)]
-        return [path for path in texts if is_audacity(path) and self.of(path)]
+    @functools.cached_property
+    def tables(self) -> dict[Program, list[Path]]:
+        """The files that each program has written; Audacity's are called as recordings."""
+        named = [path for path in self._texts if self.of(path)]
+        labels = [path for path in named if is_audacity(path)]
+        if labels:  # a track without a label is an empty file
+            labels += [path for path in named if not path.stat().st_size]
+        return {"Raven": [path for path in self._texts if is_raven(path)], "Audacity": labels}
+
+    @property
+    def unread(self) -> list[Path]:
+        """Texts that are called as a recording, or hold labels, and are no annotations of one."""
+        read = {file for files in self.tables.values() for file in files}
+        others = [path for path in self._texts if path not in read]
+        return [path for path in others if self.of(path) or is_audacity(path)]
+
+    @functools.cached_property
+    def _texts(self) -> list[Path]:
+        return [path for path in self.others if path.suffix.lower() in TEXTS and path.is_file()]
 
     def find(self, name: str, beside: Path) -> str:
-        """Find a recording by its name, with or without suffix; "" if there is none, or several."""
-        found = self._places.get(normalized(name), [])
+        """Find a recording by its name, with or without suffix; "" if there is none, or several.
+
+        Small letters and capitals are the same where no recording has the name as it is.
+        """
+        name = normalized(name)
+        called = self._places.get(name.casefold(), [])
+        found = [path for path in called if name in _names(path)] or called
         inside = beside.parent.relative_to(self.folder)
         near = [path for path in found if path.parent == inside] or found
         return near[0].as_posix() if len(near) == 1 else ""
@@ -158,6 +175,10 @@ class _Recordings:
         parts = table.name.split(".")
         names = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
         return next((path for path in (self.find(name, table) for name in names) if path), "")
+
+
+def _names(path: PurePath) -> set[str]:
+    return {normalized(path.name), normalized(path.stem)}
 
 
 def _events(table: Path, rows: pd.DataFrame, recordings: _Recordings) -> pd.DataFrame:

@@ -103,43 +103,6 @@ def list_windows(folder: str | os.PathLike, label_column: str) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.RangeIndex(len(there["X"]), name="window"))
 
 
-def unlabelled_windows(path: str | os.PathLike) -> pd.DataFrame:
-    """List the windows of an array, labelled or not, with people and times if they are known.
-
-    Args:
-        path: an array as in X.npy. Beside a file of that name, pid.npy and T.npy are read if they are there.
-
-    Returns:
-        Columns `group`, the person, and `time`, each if known. Its index, called "window", is the window's
-        place in the array.
-
-    Raises:
-        UserError: a file is damaged, or they do not match.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     np.save(f"{folder}/X.npy", np.zeros([2, 600, 3]))
-        ...     np.save(f"{folder}/pid.npy", ["P1", "P2"])
-        ...     unlabelled_windows(f"{folder}/X.npy")["group"].tolist()
-        ['P1', 'P2']
-    """
-    path = Path(path)
-    beside = [
-        name for name in ("pid", "T") if path.name == "X.npy" and path.with_name(f"{name}.npy").exists()
-    ]
-    try:
-        there = {"X": _open_array(path, "X")}
-        there |= {name: _open_array(path.with_name(f"{name}.npy"), name) for name in beside}
-        _check_lengths(there)
-        columns = {"group": _people(there["pid"])} if "pid" in there else {}
-    except UserError as error:
-        raise UserError(f"{shown(path)} cannot be used: {error}") from None
-    if "T" in there:
-        columns["time"] = np.array(there["T"])
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(there["X"]), name="window"))
-
-
 def inspect_windows(
     folder: str | os.PathLike,
     manifest: pd.DataFrame,
@@ -167,7 +130,7 @@ def inspect_windows(
 
 
 def finite_windows(reader: WindowReader, progress: Tracker = untracked) -> np.ndarray:
-    """Read all windows to find those that are no numbers.
+    """Read all windows to find those that are no numbers, or none that float32 has.
 
     Args:
         reader: reads them.
@@ -187,7 +150,9 @@ def finite_windows(reader: WindowReader, progress: Tracker = untracked) -> np.nd
     for start in progress(range(0, len(finite), CHUNK), -(-len(finite) // CHUNK)):
         # Mapped anew, or all that was ever read would stay in memory
         chunk = mapped(reader.path, reader.begin)[start : start + CHUNK]
-        finite[start : start + CHUNK] = np.isfinite(chunk).reshape(len(chunk), -1).all(1)
+        with np.errstate(over="ignore"):  # what is too large to be read is infinite
+            read = chunk.astype(np.float32)
+        finite[start : start + CHUNK] = np.isfinite(read).reshape(len(chunk), -1).all(1)
     return finite
 
 
