@@ -9,6 +9,9 @@ from typing import Literal
 from tfspec.models import freeze, unfreeze
 from tfspec.training import Phase, Training
 
+HEAD_EPOCHS = 5
+"""Epochs in which only the head of a network with weights trains."""
+
 
 @dataclass(kw_only=True)
 class Pretrained:
@@ -22,16 +25,14 @@ class Pretrained:
         """What `tfspec.models.transfer` takes."""
         return None if self.weights == "none" else str(self.weights)
 
-    def head_first(self, training: Training, epochs: int, rate: float) -> Training:
-        """Have the head of a network with weights train before everything does; without, leave the training.
+    def head_first(self, training: Training, rate: float, epochs: int = HEAD_EPOCHS) -> Training:
+        """Have the head of a network that has learnt before train alone, before everything does.
 
         Args:
             training: of one phase, in which everything trains.
+            rate: at which everything trains behind the head.
             epochs: in which only the head trains, at the rate of that phase.
-            rate: at which everything trains then.
         """
-        if self.first_weights is None:
-            return training
         (whole,) = training.phases
         head = Phase(epochs, whole.learning_rate, prepare=freeze)
         return replace(training, phases=[head, replace(whole, learning_rate=rate, prepare=unfreeze)])

@@ -138,4 +138,6 @@ class Rainforest(Pretrained, AnnotatedRecordings):
         elif self.balance == "sampling":
             drawn = functools.partial(balanced_order, labels, count, len(examples))
             training = replace(training, order=drawn)
-        return self.head_first(training, self.head_epochs, self.fine_tuning_rate)
+        if self.first_weights is None:
+            return training
+        return self.head_first(training, self.fine_tuning_rate, self.head_epochs)

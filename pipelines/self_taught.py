@@ -98,7 +98,7 @@ class SelfTaught(Embedded):
         if not unlabelled.is_dir():
             raise UserError(f"No such folder: {shown(unlabelled)}. Give one that holds recordings.")
         files = [path for path in list_recordings(unlabelled)[0] if path.resolve() not in known]
-        inspections = inspect_all(files, lambda each: bar("Checking unlabelled files")(each, len(files)))
+        inspections = inspect_all(files, bar("Checking unlabelled files"))
         paths = [seen_from(folder.resolve(), path.resolve()) for path in files]
         recordings = pd.DataFrame(
             {

@@ -33,8 +33,6 @@ BATCHES = 2000
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 120
 SHORT_FRAMES, SHORT_SHIFT, LONG_SHIFT = 125, 0.1, 0.3
 """What has up to so many frames is shifted in time by up to the first share of them, others by the second."""
-HEAD_EPOCHS = 5
-"""Epochs in which only the head of a network with weights trains."""
 
 
 @dataclass(kw_only=True)
@@ -114,7 +112,7 @@ class SmallData(Pretrained, Regularised, OwnSignals):
         )
         if not self.knows_something:
             return training
-        return self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)
+        return self.head_first(training, self.learning_rate / 10)
 
 
 def _network_of(path: Path) -> keras.Model:

@@ -26,7 +26,6 @@ from tfspec.pipelines.word_features import WordFeatures
 Small = Literal["lstm", "conv2d", "ds_cnn", "tc_resnet", "ds_tc_resnet", "matchboxnet", "bc_resnet"]
 """Networks of `tfspec.models` that begin with random weights."""
 SMALL = get_args(Small)
-HEAD_EPOCHS = 5
 """Epochs in which only the head of a network with weights trains."""
 
 RECURRENT: dict[str, Any] = {
@@ -168,6 +167,6 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, Taught, S
         """Learn; a network with weights trains its head first, then everything at a tenth of the rate."""
         training = self.regularised(super().training(examples, class_names), self.clip_norm, self.labels)
         training = self.taught(training)
-        if self.model in SMALL:
+        if self.model in SMALL or self.first_weights is None:
             return training
-        return self.head_first(training, HEAD_EPOCHS, self.learning_rate / 10)
+        return self.head_first(training, self.learning_rate / 10)

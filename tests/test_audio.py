@@ -521,9 +521,11 @@ def test_digest_is_of_the_samples_not_of_the_file(tmp_path, rng):
 def test_inspect_all_keeps_the_order_and_counts_its_progress(tmp_path):
     paths = [record(tmp_path / f"{i}.wav", seconds=0.1 * (6 - i)) for i in range(5)] + [tmp_path / "none.wav"]
     seen = []
-    inspections = inspect_all(paths, lambda results: (seen.append(r.path) or r for r in results))
+    inspections = inspect_all(
+        paths, lambda results, count: (seen.append((r.path, count)) or r for r in results)
+    )
     assert inspections == [inspect_audio(path) for path in paths]
-    assert [i.path for i in inspections] == seen == [str(path) for path in paths]
+    assert [(i.path, 6) for i in inspections] == seen == [(str(path), 6) for path in paths]
     assert [i.problem for i in inspections] == [None] * 5 + ["no such file"]
 
 

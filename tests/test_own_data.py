@@ -302,6 +302,13 @@ def test_a_file_without_a_network_is_nothing_to_begin_with(monkeypatch):
         steps.backbone((10, 40, 1), 2)
 
 
+def test_a_new_head_on_another_runs_network_trains_first():
+    examples = pd.DataFrame({"label": ["a", "b"]})
+    for weights in ("imagenet", "none"):
+        steps = OwnRecordings(start_from=Path("run"), weights=weights, labels="one", epochs=3)
+        assert len(steps.training(examples, ["a", "b"]).phases) == 2
+
+
 def test_only_what_has_weights_can_begin_with_them_or_be_frozen():
     with pytest.raises(UserError, match="Only a network with weights"):
         OwnRecordings(frozen=True)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tfspec.base.errors import UserError
@@ -230,7 +231,7 @@ def test_the_pipeline_of_the_page_is_one(tmp_path):
     features = pipeline.front_end().compute_output_shape((None, pipeline.num_samples))
     assert features[2] == 32
     assert pipeline.backbone(features[1:], 3).output_shape == (None, 3)
-    assert pipeline.training(None, ["a", "b", "c"]).patience == 5
+    assert pipeline.training(pd.DataFrame({"label": []}), ["a", "b", "c"]).patience == 5
     assert reference_to(pipeline)["file"] == str(tmp_path / "loud_words.py")
 
 

@@ -5,6 +5,7 @@ import json
 import keras
 import librosa
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from tones import write_tones
@@ -28,7 +29,7 @@ def features(pipeline):
 
 def test_the_published_recipe():
     pipeline = published()
-    learnt = pipeline.training(None, ["no", "yes"])
+    learnt = pipeline.training(pd.DataFrame({"label": []}), ["no", "yes"])
     (phase,) = learnt.phases
     assert (phase.epochs, phase.learning_rate, phase.learning_rate_end) == (20, 1e-3, 1.0)
     assert (learnt.patience, learnt.keep) == (2, "last")
@@ -77,8 +78,8 @@ def test_networks_see_mel_pictures_from_0_to_1_and_train_their_head_first():
     assert picture.shape == (128, 138)
     assert (picture.min(), picture.max()) == (0, 1)
     assert pipeline.backbone((138, 128, 1), 8).name == "mobilenet_v2"
-    assert len(pipeline.training(None, []).phases) == 1
-    head, whole = published(model="mobilenet_v2").training(None, []).phases
+    assert len(pipeline.training(pd.DataFrame({"label": []}), []).phases) == 1
+    head, whole = published(model="mobilenet_v2").training(pd.DataFrame({"label": []}), []).phases
     assert (head.learning_rate, whole.learning_rate, whole.epochs) == (1e-3, 1e-4, 20)
 
 
@@ -163,6 +164,6 @@ def test_a_run_of_an_earlier_version_keeps_what_was_the_default_then(tmp_path):
     assert (earlier.num_samples, earlier.epochs) == (17640, 7)
     changes = earlier.augmentation().signals.layers
     assert [type(layer).__name__ for layer in changes] == ["PitchShift", "TimeShift"]
-    learnt = earlier.training(None, ["no", "yes"])
+    learnt = earlier.training(pd.DataFrame({"label": []}), ["no", "yes"])
     assert type(learnt.optimizer(1e-3)) is keras.optimizers.Adam
     assert learnt.phases[0].warm_up == 0

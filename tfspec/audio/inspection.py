@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from tfspec.audio.opening import RecordingError, opened
+from tfspec.base.progress import Tracker, untracked
 from tfspec.base.threads import threads
 
 SILENT_PEAK = 1e-4  # −80 dB of full scale
@@ -92,14 +93,12 @@ def inspect_audio(path: str | os.PathLike) -> Inspection:
     )
 
 
-def inspect_all(
-    paths: Iterable[str | os.PathLike], progress: Callable[[Iterable], Iterable] = iter
-) -> list[Inspection]:
+def inspect_all(paths: Iterable[str | os.PathLike], progress: Tracker = untracked) -> list[Inspection]:
     """Inspect recordings in parallel.
 
     Args:
         paths: the files.
-        progress: wraps the iteration, to draw a bar.
+        progress: wraps the iteration over so many files, to draw a bar.
 
     Returns:
         One inspection a path, in order.
@@ -108,7 +107,8 @@ def inspect_all(
         >>> [i.problem for i in inspect_all(["missing.wav"])]
         ['no such file']
     """
-    return list(progress(threads().map(inspect_audio, paths)))
+    paths = list(paths)
+    return list(progress(threads().map(inspect_audio, paths), len(paths)))
 
 
 class Format(NamedTuple):

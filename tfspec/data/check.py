@@ -70,7 +70,7 @@ def with_inspections(
 
     def problems(rows: pd.DataFrame) -> list[str | None]:
         paths = [Path(folder, path) for path in rows["path"]]
-        found = inspect_all(paths, lambda results: progress(results, len(paths)))
+        found = inspect_all(paths, progress)
         inspections.update(zip(rows.index, found, strict=True))
         return [inspection.problem for inspection in found]
 

@@ -11,6 +11,7 @@ import pandas as pd
 from tfspec.augment.augmentation import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.frames import Frames
+from tfspec.base.ranges import joined_ranges
 from tfspec.data.label_targets import targets
 
 COLUMN = "events"
@@ -76,13 +77,16 @@ class FrameTargets:
         """Make the targets of the rows at these positions: (rows, 1 + frames, classes) float32."""
         _, _, num_classes = self.shape
         made = np.full((len(rows), self._frames.num_frames, num_classes), np.nan, np.float32)
-        told = _ranges(self._firsts[rows], self._counts[rows])
+        told = joined_ranges(self._firsts[rows], self._counts[rows])
         row = np.repeat(np.arange(len(rows)), self._counts[rows])
         of_every = self._class[told] == EVERY_CLASS
         width = np.where(of_every, num_classes, 1)
         size = (self._end - self._begin)[told] * width
         # Each cell that a statement sets, its frame and class; of two that set one the later counts
-        statement, place = np.repeat(np.arange(len(told)), size), _ranges(np.zeros(len(told), np.int64), size)
+        statement, place = (
+            np.repeat(np.arange(len(told)), size),
+            joined_ranges(np.zeros(len(told), np.int64), size),
+        )
         frame = self._begin[told][statement] + place // width[statement]
         of_class = np.where(of_every, 0, self._class[told])[statement] + place % width[statement]
         made[row[statement], frame, of_class] = self._value[told][statement]
@@ -149,8 +153,3 @@ def _statements(cell: str, places: dict[str | None, int]) -> list[tuple]:
         for *times, name, value in told
         if name in places
     ]
-
-
-def _ranges(first: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return first, first + 1 … of each, so many of them, one after the other."""
-    return np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())

@@ -19,7 +19,7 @@ from tfspec.data.splits import UNANSWERED
 from tfspec.experiment.drawing import examples_of
 from tfspec.experiment.events import evaluate_events
 from tfspec.experiment.members import check_finished, members_of
-from tfspec.experiment.predicting import Asked, asked_of, predict_rows
+from tfspec.experiment.predicting import Asked, asked_of, predict_rows, rows_of
 from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.splitting import example_names, usable
 from tfspec.experiment.steps import Steps
@@ -67,7 +67,7 @@ def evaluate(
     else:
         steps, rows, bad = _other_data(steps, run, Path(data), on_bad_file)
         asked = [(list(members), rows)]
-    rows = pd.concat([rows for _, rows in asked])
+    rows = rows_of(asked)
     if rows.empty:
         raise UserError(f"{run.folder} has no {part} part.")
     is_held_out = data is None and part == "validation"
@@ -142,7 +142,7 @@ def _prior(run: Run) -> np.ndarray:
 
 def _held_out(steps: Steps, run: Run) -> pd.DataFrame:
     """Return the rows of the validation part, and what was predicted of them."""
-    rows = pd.concat([rows for _, rows in asked_of(members_of(steps, run.split), "validation")])
+    rows = rows_of(asked_of(members_of(steps, run.split), "validation"))
     return rows.assign(predicted=list(run.predictions["predicted"]))
 
 

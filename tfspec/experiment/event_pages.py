@@ -13,7 +13,7 @@ from tfspec.base.text import excerpt
 from tfspec.experiment.clips import why_none
 from tfspec.experiment.events import hear, known_events
 from tfspec.experiment.members import members_of
-from tfspec.experiment.predicting import Asked, asked_of, read_signals
+from tfspec.experiment.predicting import Asked, asked_of, read_signals, rows_of
 from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.steps import Steps
 from tfspec.report.event_pictures import EventPicture, event_picture
@@ -59,7 +59,7 @@ def events_of(
 def _pictures(steps: Steps, run: Run, asked: Asked, rule: EventRule) -> list[EventPicture]:
     """Draw the recordings in whose beginnings there are most events."""
     early = [(members, rows[rows["start"].astype(float) < LONGEST_SECONDS]) for members, rows in asked]
-    truth = known_events(pd.concat([rows for _, rows in early]))
+    truth = known_events(rows_of(early))
     assert truth is not None  # or there were no scores
     chosen = truth["path"][truth["start"] < LONGEST_SECONDS].value_counts(sort=True).index[:RECORDINGS]
     return [_picture(steps, run, early, str(path), truth[truth["path"] == path], rule) for path in chosen]
@@ -75,7 +75,7 @@ def _picture(
     seconds = min(heard.seconds[path], LONGEST_SECONDS)
     values = median_filtered(heard.probabilities[path], heard.step, rule.median_seconds)
     middles = (np.arange(len(values)) + 0.5) * heard.step
-    samples = _signal(steps, pd.concat([rows for _, rows in own]), rate, round(seconds * rate))
+    samples = _signal(steps, rows_of(own), rate, round(seconds * rate))
     found = frame_events(heard, names, rule)
     return event_picture(
         excerpt(path),

@@ -41,6 +41,15 @@ def asked_of(members: Mapping[str, Member], part: Scored) -> Asked:
     return list(folds.values())
 
 
+def rows_of(asked: Asked) -> pd.DataFrame:
+    """Join the rows of all that are asked.
+
+    Args:
+        asked: members, and the rows that they predict.
+    """
+    return pd.concat([rows for _, rows in asked])
+
+
 def predict_rows(steps: Steps, run: Run, asked: Asked) -> dict[str, np.ndarray]:
     """Predict rows by members.
 

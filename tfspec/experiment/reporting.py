@@ -19,7 +19,7 @@ from tfspec.data.splits import group_names
 from tfspec.experiment.clips import clips_of, why_none
 from tfspec.experiment.event_pages import events_of
 from tfspec.experiment.members import check_finished, members_of
-from tfspec.experiment.predicting import asked_of
+from tfspec.experiment.predicting import asked_of, rows_of
 from tfspec.experiment.repeating import option_table, repeating_command
 from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.splitting import described, folds_of
@@ -194,7 +194,7 @@ def _clips(
     wrong = answers.surest_mistakes(MISTAKES)
     places = [*wrong, *answers.most_doubtful(DOUBTFUL, without=wrong)]
     try:
-        rows = pd.concat([rows for _, rows in asked_of(members_of(steps, run.split), part)])
+        rows = rows_of(asked_of(members_of(steps, run.split), part))
         clips = clips_of(steps, run, rows, answers, places, data)
     except Exception as error:  # whatever a user's own pipeline or a decoder comes to
         say(note := why_none(error))

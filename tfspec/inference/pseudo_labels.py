@@ -26,7 +26,7 @@ class Sure(NamedTuple):
     Args:
         windows: `start` and `end` in seconds, and what is in them: `label`; or a column a class, 1 heard, 0
             not, NaN unsure, and of a model that hears frames, `events`, as `FrameTargets` reads it.
-        seconds: of the recording, that are in none of them.
+        unused: seconds of the recording that are in none of them.
     """
 
     windows: pd.DataFrame

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from tfspec.base.float_layer import FloatLayer
 from tfspec.dsp import spectral
 
 HIDDEN = (512, 256)
@@ -52,7 +53,7 @@ def bin_statistics(
 
 
 @keras.saving.register_keras_serializable("tfspec")
-class FrameStatistics(layers.Layer):
+class FrameStatistics(FloatLayer):
     """Mean, standard deviation, least and greatest value over all frames.
 
     Input shape:
@@ -65,10 +66,6 @@ class FrameStatistics(layers.Layer):
         >>> FrameStatistics()(tf.reshape([1.0, 3.0], [1, 2, 1, 1])).numpy().ravel().tolist()
         [2.0, 1.0, 1.0, 3.0]
     """
-
-    def __init__(self, **kwargs):
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(autocast=False, **kwargs)
 
     def call(self, features):
         """Summarise (batch, frames, bins, channels) features."""

@@ -10,6 +10,7 @@ import pandas as pd
 import scipy.sparse
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
+from tfspec.base.ranges import joined_ranges
 from tfspec.scores.groups import draw_anew, intervals_of
 
 COLLAR_SECONDS = 0.2
@@ -83,7 +84,7 @@ def event_counts(
     first = np.searchsorted(keys[1], keys[0] - collar - SLACK)
     counts = np.searchsorted(keys[1], keys[0] + collar + SLACK, "right") - first
     one = np.repeat(np.arange(len(keys[0])), counts)
-    other = np.arange(len(one)) + np.repeat(first - np.cumsum(counts) + counts, counts)
+    other = joined_ranges(first, counts)
     tolerance = np.maximum(collar, offset_share * (truth.end - truth.start))[one]
     fits = (groups[0][one] == groups[1][other]) & (np.abs(truth.start[one] - found.start[other]) <= collar)
     fits &= np.abs(truth.end[one] - found.end[other]) <= tolerance
@@ -180,7 +181,7 @@ def _cells(events: Coded, segment_seconds: float, longest: int, num_classes: int
     first = np.floor(events.start / segment_seconds).astype(np.int64)
     counts = np.ceil(events.end / segment_seconds).astype(np.int64) - first
     event = np.repeat(np.arange(len(first)), counts)
-    segment = np.arange(len(event)) + np.repeat(first - np.cumsum(counts) + counts, counts)
+    segment = joined_ranges(first, counts)
     return np.unique((events.recording[event] * longest + segment) * num_classes + events.label[event])
 
 

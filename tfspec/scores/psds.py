@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tfspec.base.ranges import joined_ranges
 from tfspec.scores.events import Coded, coded
 from tfspec.scores.groups import draw_anew, intervals_of
 
@@ -154,7 +155,7 @@ def _intersections(found: Coded, truth: Coded) -> tuple[np.ndarray, np.ndarray, 
     first = np.searchsorted(at, found.recording * longest + found.start - reach)
     counts = np.maximum(np.searchsorted(at, found.recording * longest + found.end) - first, 0)
     one = np.repeat(np.arange(len(counts)), counts)
-    other = np.arange(len(one)) + np.repeat(first - np.cumsum(counts) + counts, counts)
+    other = joined_ranges(first, counts)
     shared = np.minimum(found.end[one], truth.end[other]) - np.maximum(found.start[one], truth.start[other])
     overlaps = (found.recording[one] == truth.recording[other]) & (shared > 0)
     return one[overlaps], other[overlaps], shared[overlaps]

@@ -181,7 +181,7 @@ def inspect_listed(
     def problems(rows: pd.DataFrame) -> pd.Series:
         paths = rows["path"].unique()
         recordings = [Path(folder, path) for path in paths]
-        found = inspect_all(recordings, lambda results: progress(results, len(paths)))
+        found = inspect_all(recordings, progress)
         problem = {path: each.problem for path, each in zip(paths, found, strict=True)}
         return rows["path"].map(problem)
 

@@ -13,6 +13,7 @@ from tfspec.audio.inspection import inspect_all
 from tfspec.base.errors import UserError
 from tfspec.base.model import HALF
 from tfspec.base.progress import Tracker, untracked
+from tfspec.base.ranges import joined_ranges
 from tfspec.data.frame_targets import COLUMN, statement_text
 from tfspec.data.sources.annotations import ROUNDING_SECONDS, slice_starts
 from tfspec.data.sources.labels import check_class_names
@@ -94,7 +95,7 @@ def inspect_events(
         (['missing.wav: no such file'], {})
     """
     paths = [*events["path"][events["problem"].isna()].unique()]
-    found = inspect_all([Path(folder, path) for path in paths], lambda each: progress(each, len(paths)))
+    found = inspect_all([Path(folder, path) for path in paths], progress)
     inspections = dict(zip(paths, found, strict=True))
     lengths = {path: each.seconds for path, each in inspections.items() if each.problem is None}
 
@@ -309,4 +310,4 @@ def _touching(windows: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.n
     last = np.searchsorted(windows[:, 0], events[:, 1] + EXACT, "right")
     counts = np.maximum(last - first, 0)  # of what ends before it begins, none
     event = np.repeat(np.arange(len(events)), counts)
-    return np.arange(len(event)) + np.repeat(first - np.cumsum(counts) + counts, counts), event
+    return joined_ranges(first, counts), event

@@ -149,7 +149,7 @@ def _decoded(manifest: pd.DataFrame, folder: Path, faults: Faults, progress: Tra
     """Decode the recordings of rows without a fault, and return what each row's is like."""
     paths = manifest["path"]
     files = [*paths[faults.good].unique()]
-    inspections = inspect_all([folder / file for file in files], lambda each: progress(each, len(files)))
+    inspections = inspect_all([folder / file for file in files], progress)
     found = dict(zip(files, inspections, strict=True))
     problem = paths.map({file: each.problem for file, each in found.items()})
     faults.add(problem.notna(), problem.__getitem__)

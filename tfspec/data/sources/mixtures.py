@@ -128,10 +128,10 @@ def _list_part(folder: Path, part: str, sample_rate: int, num_samples: int) -> p
 
 
 def class_columns(manifest: pd.DataFrame) -> list[str]:
-    """Name the classes of a manifest of mixtures: the columns that are none of a manifest's own.
+    """Name the classes of a manifest with a column each: the columns that are none of a manifest's own.
 
     Args:
-        manifest: as `list_mixtures` gives it, or with columns that splitting adds.
+        manifest: without a column `label`.
 
     Returns:
         Their names, in the manifest's order.
