@@ -66,8 +66,9 @@ class Progress:
         for path, state in ((folder / FILE, None), (folder / "state" / FILE, OLD_STATE)):
             if path.is_file():
                 return cls._read(path, {"folder": folder, "state": state})
-        # Earlier versions had no such file for a finished training
-        return cls(folder, finished=(folder / "best.keras").is_file())
+        # Earlier versions had no such file for a finished training, but a state for one that was not
+        has_state = any(folder.glob(STATES)) or (folder / OLD_STATE).exists()
+        return cls(folder, finished=(folder / "best.keras").is_file() and not has_state)
 
     @classmethod
     def _read(cls, path: Path, known: dict) -> Progress:
@@ -80,11 +81,9 @@ class Progress:
                 and all(progress._is_row(number, row) for number, row in enumerate(progress.history))
             )
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise UserError(
-                f"{path} is damaged: {error}. Remove its folder to train this model anew."
-            ) from None
+            raise UserError(f"{path} is damaged: {error}; {_anew(known['folder'])}") from None
         if not is_sound:
-            raise UserError(f"{path} is damaged. Remove its folder to train this model anew.")
+            raise UserError(f"{path} is damaged; {_anew(progress.folder)}")
         return progress
 
     @staticmethod
@@ -129,7 +128,7 @@ class Progress:
         if self.state is None:
             return None
         path = self.folder / self.state
-        with in_one_line(f"{path} cannot be loaded", f"remove {self.folder / FILE} to train this model anew"):
+        with in_one_line(f"{path} cannot be loaded", _anew(self.folder)):
             return keras.saving.load_model(path, safe_mode=True)
 
     def lowest(self, first_epoch: int = 0) -> int | None:
@@ -152,6 +151,12 @@ class Progress:
             return False
         lowest = self.lowest(self.first_epoch)
         return done - 1 - (self.first_epoch if lowest is None else lowest) >= patience
+
+
+def _anew(folder: Path) -> str:
+    """Say what to remove of a training such that it begins with the first epoch."""
+    files = (folder / FILE, folder / "state" / FILE, folder / "best.keras")
+    return f"remove {' and '.join(str(path) for path in files if path.exists())} to train this model anew"
 
 
 def _loss(row: dict[str, float]) -> float:
