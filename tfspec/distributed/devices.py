@@ -14,11 +14,13 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
+from tfspec.base.boundary import first_line, in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.options import Strategy
 from tfspec.data.slices import BatchSlice
 
 Jit = Literal["auto", "on", "off"]
+TF_CONFIG = '{"cluster": {"worker": ["HOST:PORT", …]}, "task": {"type": "worker", "index": NUMBER}}'
 LOST = "Collective ops is aborted|CompleteInstance|heartbeat|coordination service"
 KINDS = {
     "mirrored": tf.distribute.MirroredStrategy,
@@ -41,7 +43,8 @@ def open_strategy(name: Strategy) -> tf.distribute.Strategy:
         machines.
 
     Raises:
-        UserError: there is no such cluster or TPU, or TensorFlow was used before the machines were joined.
+        UserError: there is no such cluster or TPU, TF_CONFIG names none, or TensorFlow was used before the
+            machines were joined.
 
     Example:
         >>> open_strategy("none").num_replicas_in_sync
@@ -70,8 +73,9 @@ def _open(name: Strategy) -> tf.distribute.Strategy:
 
 def _cluster_size() -> int:
     """Count the machines that TF_CONFIG names."""
-    cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
-    return sum(len(addresses) for addresses in cluster.values())
+    with in_one_line("TF_CONFIG cannot be read", f"it is to be {TF_CONFIG}"):
+        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+        return sum(len(addresses) for addresses in cluster.values())
 
 
 def _multi_worker() -> tf.distribute.Strategy:
@@ -88,6 +92,9 @@ def _multi_worker() -> tf.distribute.Strategy:
         raise UserError(
             f"The machines must be joined before TensorFlow does anything else: {error}"
         ) from None
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+        given = "what Slurm says of them" if resolver else f"TF_CONFIG, which is to be {TF_CONFIG}"
+        raise UserError(f"The machines cannot be joined: {first_line(error)}; look at {given}") from None
 
 
 def _slurm_resolver(num_tasks: int) -> tf.distribute.cluster_resolver.ClusterResolver:
