@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 
@@ -145,3 +146,12 @@ def test_wrong_addresses_are_refused(address, capsys):
     with pytest.raises(SystemExit):
         main(["data-server", "worker", "--dispatcher", address])
     assert "grpc://host:port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("role", [["dispatcher"], ["worker", "--dispatcher", "grpc://localhost:1"]])
+def test_a_port_that_is_taken_is_named(role, capsys):
+    with socket.create_server(("", 0)) as taken, pytest.raises(SystemExit) as stop:
+        port = taken.getsockname()[1]
+        main(["data-server", *role, "--port", str(port)])
+    assert stop.value.code == 2
+    assert f"tfspec: Port {port} cannot be listened on: " in capsys.readouterr().err

@@ -7,10 +7,11 @@ is told in the graph what to read from.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -96,13 +97,16 @@ def start_dispatcher(port: int) -> tf.data.experimental.service.DispatchServer:
     Returns:
         The server, its `target` an address as that of a `Service`.
 
+    Raises:
+        UserError: the port is taken, or not to be had.
+
     Example:
         >>> start_dispatcher(0).target.startswith("grpc://")
         True
     """
-    return tf.data.experimental.service.DispatchServer(
-        tf.data.experimental.service.DispatcherConfig(port=port)
-    )
+    service = tf.data.experimental.service
+    with _listening_on(port):
+        return service.DispatchServer(service.DispatcherConfig(port=port))
 
 
 def start_worker(
@@ -117,7 +121,7 @@ def start_worker(
         open_source: makes what reads from a `Service.source`.
 
     Raises:
-        UserError: the dispatcher's address is none.
+        UserError: the dispatcher's address is none, or the port is taken or not to be had.
     """
     opened, lock = functools.lru_cache(maxsize=8)(open_source), threading.Lock()
 
@@ -133,7 +137,17 @@ def start_worker(
         port=port,
         heartbeat_interval_ms=1000 * HEARTBEAT_SECONDS,
     )
-    return tf.data.experimental.service.WorkerServer(config)
+    with _listening_on(port):
+        return tf.data.experimental.service.WorkerServer(config)
+
+
+@contextlib.contextmanager
+def _listening_on(port: int) -> Iterator[None]:
+    """Tell which port it is that a server cannot listen on; TensorFlow does not."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise UserError(f"Port {port} cannot be listened on: {error}. Give another --port.") from None
 
 
 def check_address(address: str) -> str:
