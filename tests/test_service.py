@@ -155,3 +155,28 @@ def test_a_port_that_is_taken_is_named(role, capsys):
         main(["data-server", *role, "--port", str(port)])
     assert stop.value.code == 2
     assert f"tfspec: Port {port} cannot be listened on: " in capsys.readouterr().err
+
+
+def free_port() -> int:
+    with socket.create_server(("localhost", 0)) as opened:
+        return opened.getsockname()[1]
+
+
+def test_training_does_not_wait_where_nobody_listens(tmp_path):
+    pipeline = SpeechCommands(
+        data=tmp_path / "nowhere", out=tmp_path / "run", data_service=f"grpc://localhost:{free_port()}"
+    )
+    with pytest.raises(UserError, match=r"Nobody listens at grpc://localhost:\d+: start `tfspec data-server"):
+        pipeline.train()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_worker_that_starts_first_says_that_it_waits(capsys, monkeypatch):
+    def waits(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tfspec.distributed.service.start_worker", waits)
+    address = f"grpc://localhost:{free_port()}"
+    with pytest.raises(SystemExit):
+        main(["data-server", "worker", "--dispatcher", address])
+    assert capsys.readouterr().out == f"Waiting for the dispatcher at {address}\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from tfspec.borrowed import name_function
 
 TAKE = "tfspec.take"
 HEARTBEAT_SECONDS = 1
+CONNECT_SECONDS = 5
 
 
 class Rows(Protocol):
@@ -168,3 +170,42 @@ def check_address(address: str) -> str:
         received = repr(excerpt(address, 200))
         raise UserError(f"The address of a data service is grpc://host:port. Received: {received}")
     return address
+
+
+def is_listened_on(address: str) -> bool:
+    """Try whether anybody listens at an address; TensorFlow waits for ever where nobody does.
+
+    Args:
+        address: grpc://host:port.
+
+    Example:
+        >>> dispatcher = start_dispatcher(0)
+        >>> is_listened_on(dispatcher.target)
+        True
+    """
+    host, _, port = check_address(address).removeprefix("grpc://").rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS):
+            return True
+    except OSError:  # among them that the host is not known
+        return False
+
+
+def check_listened_on(address: str) -> None:
+    """Refuse an address where nobody listens.
+
+    Args:
+        address: grpc://host:port.
+
+    Raises:
+        UserError: nobody does.
+
+    Example:
+        >>> check_listened_on("grpc://localhost:1")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: Nobody listens at grpc://localhost:1: start `tfspec data-server ...
+    """
+    if not is_listened_on(address):
+        port = address.rpartition(":")[2]
+        remedy = f"start `tfspec data-server dispatcher --port {port}` there, or name another --data-service"
+        raise UserError(f"Nobody listens at {address}: {remedy}.")

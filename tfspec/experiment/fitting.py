@@ -22,7 +22,7 @@ from tfspec.data import Epochs, SignalSequence, make_dataset
 from tfspec.data.readers import Reader, RememberingReader
 from tfspec.distributed.devices import open_strategy
 from tfspec.distributed.replicated import Data, distribute
-from tfspec.distributed.service import Service
+from tfspec.distributed.service import Service, check_listened_on
 from tfspec.experiment.features import BYTES_IN_MEMORY, kept_features
 from tfspec.experiment.members import Member, members_of
 from tfspec.experiment.reference import source_of
@@ -48,13 +48,16 @@ def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
         verbose: as of `Pipeline.train`.
 
     Raises:
-        UserError: the data cannot be used, the disk is full, or a model cannot be trained.
+        UserError: the data cannot be used, nobody listens at the data service's address, the disk is full, or
+            a model cannot be trained.
     """
     members = members_of(steps, run.split)
     progress = {name: Progress.load(run.folder / name) for name in members}
     unfinished = [name for name in members if not progress[name].finished]
     for each in progress.values():
         each.clear()  # a kill may have come between the end of a training and that
+    if unfinished and steps.data_service is not None:
+        check_listened_on(steps.data_service)
     features = kept_features(steps, run.split, run.folder) if unfinished else None
     if steps.processes > 1 and len(unfinished) > 1:
         del features  # each process reads them from the store

@@ -22,6 +22,7 @@ from tfspec.base.progress import say, silenced
 from tfspec.data.kept import keep_signals
 from tfspec.data.store import FeatureStore
 from tfspec.distributed import devices
+from tfspec.distributed.service import check_listened_on
 from tfspec.experiment.drawing import in_training, view
 from tfspec.experiment.evaluate import evaluate
 from tfspec.experiment.export import export_micro, export_run
@@ -60,6 +61,8 @@ class Pipeline(Steps):
         """
         refuse_while_loading()
         with silenced(verbose == 0):
+            if self.data_service is not None:
+                check_listened_on(self.data_service)
             strategy = open_devices(self)
             folder = _new_folder(self) if devices.is_chief(strategy) else devices.elsewhere()
             check_front_end(self)

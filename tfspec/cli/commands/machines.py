@@ -37,13 +37,15 @@ def data_server(
     if (role == "worker") != (dispatcher is not None):
         raise UserError("A worker, and only a worker, needs --dispatcher grpc://host:port.")
     from tfspec.borrowed import port_of
-    from tfspec.distributed.service import start_dispatcher, start_worker
+    from tfspec.distributed.service import is_listened_on, start_dispatcher, start_worker
 
     if dispatcher is None:
         server: Any = start_dispatcher(port)
     else:
         from tfspec.experiment.serving import open_examples
 
+        if not is_listened_on(dispatcher):
+            print(f"Waiting for the dispatcher at {dispatcher}", flush=True)
         server = start_worker(dispatcher, host, port, functools.partial(open_examples, pipeline=pipeline))
     print(f"The {role} listens at grpc://{host}:{port_of(server)}", flush=True)
     threading.Event().wait()  # the server's own `join` is deaf to interrupts
