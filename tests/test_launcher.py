@@ -67,6 +67,37 @@ def test_an_interrupted_launcher_leaves_no_worker(number, tmp_path):
             os.kill(int(path.name), 0)
 
 
+WRITES_MUCH = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for number in range(20_000):
+    print(number, flush=True)
+open({ended!r}, "w").close()
+"""
+
+
+def test_workers_stop_quietly_once_nobody_reads_what_they_write(tmp_path):
+    """Also one that ends in its own time, which its output does not keep from doing so."""
+    ended = tmp_path / "ended"
+    script = (
+        "import sys; from tfspec.cli import main; from tfspec.distributed.launcher import launch\n"
+        "main._run = lambda command: launch(command, workers=1)\n"
+        f"main.main([sys.executable, '-c', {WRITES_MUCH.format(ended=str(ended))!r}])"
+    )
+    with (tmp_path / "errors").open("w+") as errors:
+        launcher = subprocess.Popen(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        assert launcher.stdout.readline() == "[0] 0\n"
+        launcher.stdout.close()
+        try:
+            assert launcher.wait(30) == 128 + signal.SIGPIPE
+        finally:
+            launcher.kill()
+        assert errors.seek(0) == 0 and errors.read() == ""
+    assert ended.exists()
+
+
 @pytest.mark.parametrize(
     "arguments", [["--workers", "0", "--", "train"], ["--workers", "2"], ["--", "train"], ["--workers", "x"]]
 )

@@ -21,8 +21,8 @@ def launch(command: Sequence[str], workers: int, gpus: Sequence[int] = ()) -> in
     """Start a command several times, as the workers of one cluster, and wait until all have ended.
 
     Each has the cluster in its environment as `TF_CONFIG`, on free ports of this machine, and its part of the
-    GPUs. Their output is passed on line by line, behind the worker's number. When one fails, or this process
-    is interrupted, all others are stopped.
+    GPUs. Their output is passed on line by line, behind the worker's number. When one fails, this process is
+    interrupted, or nobody takes the output any more, all others are stopped.
 
     Args:
         command: what to start, such as ["tfspec", "train", …].
@@ -33,11 +33,15 @@ def launch(command: Sequence[str], workers: int, gpus: Sequence[int] = ()) -> in
         0 if all workers gave that; otherwise the exit code of the first that failed, 128 and the signal's
         number if it was killed.
 
+    Raises:
+        OSError: the output could not be written.
+
     Example:
         >>> launch([sys.executable, "-c", "raise SystemExit(3)"], workers=2)
         3
     """
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)]
+    unwritten: list[OSError] = []
     with _stopped_at_the_end() as started:
         for number in range(workers):
             config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
@@ -51,9 +55,11 @@ def launch(command: Sequence[str], workers: int, gpus: Sequence[int] = ()) -> in
                 text=True,
                 errors="replace",
             )
-            started[worker] = threading.Thread(target=_pass_on, args=(number, worker.stdout))
+            started[worker] = threading.Thread(target=_pass_on, args=(number, worker.stdout, unwritten))
             started[worker].start()
         while True:
+            if unwritten:
+                raise unwritten[0]
             codes = [worker.poll() for worker in started]
             if failed := [code for code in codes if code]:
                 return failed[0] if failed[0] > 0 else 128 - failed[0]
@@ -93,6 +99,11 @@ def _stopped_at_the_end() -> Iterator[dict[subprocess.Popen, threading.Thread]]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _pass_on(number: int, output: IO[str]) -> None:
+def _pass_on(number: int, output: IO[str], unwritten: list[OSError]) -> None:
+    """Print a worker's lines; once that fails, take them all the same, or it would wait for that."""
     for line in output:
-        print(f"[{number}] {line}", end="", flush=True)
+        if not unwritten:
+            try:
+                print(f"[{number}] {line}", end="", flush=True)
+            except OSError as error:
+                unwritten.append(error)
