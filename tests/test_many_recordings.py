@@ -160,6 +160,26 @@ def test_what_somebody_has_corrected_is_not_overwritten(folder, model, capsys):
     assert track.read_text() == "1.0\t2.0\towl\n"
 
 
+def test_what_was_interrupted_while_its_files_were_written_is_done_anew(folder, model, capsys, monkeypatch):
+    (folder.parent / "model").write_bytes(b"1")
+    options = ("--out", folder.parent / "out")
+    assert detect(folder, *options) == 1
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Findings, "save", interrupted)
+        assert detect(folder, *options, "--threshold", 0.9) == 130
+    (track,) = (folder.parent / "out").rglob("none.audacity.txt")
+    capsys.readouterr()
+    assert detect(folder, *options, "--threshold", 0.7) == 1
+    assert "edited" not in capsys.readouterr().err
+    track.write_text("1.0\t2.0\towl\n")
+    assert detect(folder, *options) == 1
+    assert "none.audacity.txt has been edited" in capsys.readouterr().err
+
+
 def test_results_are_not_written_among_recordings_nor_over_one_another(folder, model, capsys):
     (folder.parent / "model").write_bytes(b"1")
     for place in (folder, folder / "deep"):

@@ -94,6 +94,15 @@ class Findings:
         with written_beside(self._path(finding.file)) as temporary:
             temporary.write_text(json.dumps(document), "utf-8")
 
+    def begin(self, file: str) -> None:
+        """Say that the files of a recording are being written: half of them may be, if that is interrupted.
+
+        Args:
+            file: the recording.
+        """
+        with written_beside(self._path(file)) as temporary:
+            temporary.write_text(json.dumps({"written": []}), "utf-8")
+
     def written(self, file: str) -> list[list]:
         """Return what was written of a recording the last time, by whatever model and settings.
 
@@ -120,7 +129,7 @@ class Findings:
             times = events.astype({"start": float, "end": float, "score": float})
             began = began and datetime.fromisoformat(began)
             return Finding(file, document["seconds"], began, times, document["written"])
-        except (OSError, ValueError, KeyError, TypeError):  # missing, or not what was written
+        except (OSError, ValueError, KeyError, TypeError):  # missing, begun, or not what was written
             return None
 
     def _path(self, file: str) -> Path:

@@ -151,6 +151,8 @@ def detect_files(
         except RecordingError as error:
             return error.problem
         events = find_events(seconds, thresholds)
+        if outputs:
+            findings.begin(file)
         try:
             outputs.write(seconds, events, below)
         except OSError as error:
