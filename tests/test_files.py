@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import subprocess
@@ -89,6 +90,13 @@ def test_failing_block_leaves_no_trace_of_a_folder(tmp_path, old):
         raise ValueError
     assert contents(tmp_path) == ({"model/a": "old"} if old else {})
     assert len(list(tmp_path.iterdir())) == old
+
+
+def test_an_error_that_names_no_file_names_it(tmp_path):
+    """Such as of what writes archives, whose own files are open already."""
+    with pytest.raises(OSError, match="No space left") as error, written_beside(tmp_path / "a.npz"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert error.value.filename == str(tmp_path / "a.npz")
 
 
 def test_block_that_writes_nothing_is_an_error_and_keeps_the_old(tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import io
 import json
 import shutil
@@ -560,6 +561,19 @@ def test_features_that_nobody_reads_are_not_computed(tones, tmp_path, monkeypatc
     for name, augment in (("augmented", ("shift",)), ("plain", ())):
         SpeechCommands(data=tones, out=tmp_path / name, augment=augment, **OPTIONS).train(verbose=0)
     assert [sorted(parts) for parts in computed] == [["validation"] * 4, ["train"] * 8 + ["validation"] * 4]
+
+
+def test_a_full_disk_is_told_with_how_the_run_goes_on(run, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    monkeypatch.setattr("pandas.DataFrame.to_csv", full)
+    with pytest.raises(UserError) as error:
+        pipeline_of(opened := Run(folder)).resume(opened, verbose=0)
+    file = folder / "predictions.csv"
+    remedy = f"Make room, and `tfspec resume {folder}` goes on."
+    assert str(error.value) == f"{file}: No space left on device. {remedy}"
 
 
 def test_what_is_not_finished_says_so(tones, run, tmp_path):

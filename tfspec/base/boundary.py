@@ -1,13 +1,15 @@
-"""Where other libraries read files from outside: whatever they raise becomes one line."""
+"""Where other libraries read and write files: whatever they raise becomes one line."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 from tfspec.base.errors import UserError
 from tfspec.base.text import shown
 
+NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
 LONGEST = 200
 """Characters of another library's message; some print whole configurations."""
 
@@ -35,6 +37,34 @@ def in_one_line(problem: str, remedy: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise UserError(f"{problem}: {first_line(error)}; {remedy}") from error
+
+
+@contextlib.contextmanager
+def disk_errors_told(remedy: str) -> Iterator[None]:
+    """Turn what a disk that takes no more raises, in Python or in TensorFlow, into a `UserError`.
+
+    Args:
+        remedy: what to do, a sentence.
+
+    Raises:
+        UserError: the block could not write a file.
+
+    Example:
+        >>> with disk_errors_told("Make room."):
+        ...     raise OSError(28, "No space left on device", "a.csv")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: a.csv: No space left on device. Make room.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not re.search(NOT_ON_DISK, str(error)):
+            raise
+        file = getattr(error, "filename", None)
+        said = f"{file}: {error.strerror}" if file else first_line(error)  # type: ignore[attr-defined]
+        raise UserError(f"{said}. {remedy}") from error
 
 
 def first_line(error: BaseException) -> str:

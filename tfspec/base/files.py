@@ -46,7 +46,8 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
         The path to write to, with the same suffix. Its folder exists.
 
     Raises:
-        OSError: the file cannot be written or renamed.
+        OSError: the file cannot be written or renamed; what writes archives does not name the file, so it is
+            named here.
 
     Example:
         >>> import tempfile
@@ -68,6 +69,10 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
         if temporary.is_dir() and path.is_dir():  # a folder cannot be renamed over a filled one
             path.replace(old)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
     finally:
         if old.is_dir() and not path.exists():
             old.replace(path)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from tfspec import __version__
+from tfspec.base.boundary import NOT_ON_DISK
 from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.plugins import known_pipelines
 from tfspec.base.progress import at_volume
@@ -20,8 +21,6 @@ from tfspec.base.suggestions import remedy
 from tfspec.base.text import shown
 from tfspec.cli.commands import COMMANDS, NESTING, PIPELINE_COMMANDS
 from tfspec.cli.parsing import given_columns, parse, parse_call, split_off_preset, split_off_volume
-
-NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
 
 PIPELINE_USAGE = """usage: tfspec {command} DATA|NAME|FILE.py [--preset PRESET] [--show] [options]
 

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from tfspec.base.boundary import disk_errors_told
 from tfspec.base.errors import UserError
 from tfspec.base.progress import at_volume
 from tfspec.base.text import shown
@@ -28,7 +29,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        with at_volume(order["volume"]):
+        with at_volume(order["volume"]), disk_errors_told("Make room."):  # who ordered it says how it goes on
             train(order)
     except UserError as error:
         sys.exit(f"tfspec: {order['member']}: {shown(error)}")

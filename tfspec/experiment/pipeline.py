@@ -13,6 +13,7 @@ import pandas as pd
 import tensorflow as tf
 from matplotlib.figure import Figure
 
+from tfspec.base.boundary import disk_errors_told
 from tfspec.base.environment import environment
 from tfspec.base.errors import UserError
 from tfspec.base.files import TEMPORARY, clear_temporaries, held, written_beside
@@ -136,13 +137,14 @@ def finish(steps: Steps, run: Run, verbose: int | str = "auto") -> Run:
         The run; on a worker that is not the chief, one in a folder of its own that goes with the process.
 
     Raises:
-        UserError: the data or an option cannot be used, or a model cannot be trained.
+        UserError: the data or an option cannot be used, a model cannot be trained, or the disk is full.
     """
     refuse_while_loading()
     strategy = open_devices(steps)
     if not devices.is_chief(strategy):
         run, verbose = _copied(run), 0
-    with silenced(verbose == 0), held(run.folder):
+    goes_on = disk_errors_told(f"Make room, and `tfspec resume {run.folder}` goes on.")
+    with silenced(verbose == 0), held(run.folder), goes_on:
         clear_temporaries(run.folder, of_all_processes=True)
         if not (run.folder / "split.csv").exists():  # killed before it was written
             _, split, bad = checked_split(steps)
