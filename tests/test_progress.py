@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tfspec.base.errors import UserError
+from tfspec.experiment.members import Member, check_finished
+from tfspec.experiment.run import Run
 from tfspec.training import Progress
 
 HISTORY = [{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 0.5}]
@@ -22,7 +24,7 @@ def interrupted(folder: Path, state: str, progress: str) -> Path:
 
 def removed_as_told(message: str):
     """Remove what a message says that is to be removed."""
-    (told,) = re.findall(r"; remove (.*) to train this model anew$", message)
+    (told,) = re.findall(r"remove (.*) to train this model anew$", message)
     for path in told.split(" and "):
         Path(path).unlink()
 
@@ -49,3 +51,21 @@ def test_a_state_without_what_names_it_is_no_finished_training(tmp_path):
     assert Progress.load(tmp_path).finished  # of an earlier version
     (tmp_path / "state-1.keras").touch()
     assert not Progress.load(tmp_path).finished
+
+
+def test_a_finished_training_whose_best_model_is_gone_says_what_to_do(tmp_path):
+    Progress(tmp_path).save(finished=True)
+    with pytest.raises(UserError, match=r"best\.keras is gone: put it back, or remove") as error:
+        Progress.load(tmp_path)
+    removed_as_told(str(error.value))
+    assert Progress.load(tmp_path) == Progress(tmp_path)
+
+
+def test_models_that_were_not_joined_or_are_no_longer_are_not_finished(tmp_path):
+    run, members = Run.create(tmp_path, {"pipeline": "", "options": {}}), {"seed_0": Member(None, 0, None)}
+    (tmp_path / "seed_0").mkdir()
+    for folder in (tmp_path / "seed_0", tmp_path):
+        with pytest.raises(UserError, match="is not finished: `tfspec resume"):
+            check_finished(run, members)
+        (folder / "best.keras").touch()
+    check_finished(run, members)

@@ -69,7 +69,8 @@ def check_finished(run: Run, members: dict[str, Member]) -> None:
         members: of `members_of`.
 
     Raises:
-        UserError: not all models are trained to their end.
+        UserError: not all models are trained to their end, or they have not been joined.
     """
-    if not all(Progress.load(run.folder / name).finished for name in members):
+    is_finished = [Progress.load(run.folder / name).finished for name in members]
+    if not all(is_finished) or not (run.folder / "best.keras").exists():
         raise UserError(f"{run.folder} is not finished: `tfspec resume {run.folder}` goes on with it.")

@@ -56,7 +56,7 @@ class Progress:
             folder: of the training; nothing is begun where it is empty or missing.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: the file is damaged, or the training is finished and its best model gone.
 
         Example:
             >>> Progress.load("nowhere").finished
@@ -84,6 +84,8 @@ class Progress:
             raise UserError(f"{path} is damaged: {error}; {_anew(known['folder'])}") from None
         if not is_sound:
             raise UserError(f"{path} is damaged; {_anew(progress.folder)}")
+        if progress.finished and not (best := progress.folder / "best.keras").exists():
+            raise UserError(f"{best} is gone: put it back, or {_anew(progress.folder)}")
         return progress
 
     @staticmethod
