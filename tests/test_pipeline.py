@@ -563,6 +563,16 @@ def test_features_that_nobody_reads_are_not_computed(tones, tmp_path, monkeypatc
     assert [sorted(parts) for parts in computed] == [["validation"] * 4, ["train"] * 8 + ["validation"] * 4]
 
 
+def test_a_worker_copies_a_run_that_the_chief_puts_in_order_meanwhile(tmp_path):
+    folder = Run.create(tmp_path / "run", {"pipeline": "", "options": {}}).folder
+    (folder / ".best.0123abcd-12.part.keras").mkdir()
+    (folder / "state-1.keras").symlink_to(
+        tmp_path / "gone"
+    )  # there when it is listed, and not when it is read
+    copied = pipeline_module._copied(Run(folder))
+    assert [path.name for path in copied.folder.iterdir()] == ["config.json"]
+
+
 def test_a_full_disk_is_told_with_how_the_run_goes_on(run, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")

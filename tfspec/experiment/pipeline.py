@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -214,10 +215,21 @@ def _tell_split(run: Run, split: pd.DataFrame, bad: pd.DataFrame) -> None:
 
 
 def _copied(run: Run) -> Run:
-    """Copy a run to where a worker writes that is not the chief."""
+    """Copy a run to where a worker writes that is not the chief, who puts the run in order meanwhile."""
     mine = devices.elsewhere()
-    shutil.copytree(run.folder, mine, dirs_exist_ok=True)
+    shutil.copytree(
+        run.folder, mine, ignore=_temporaries_among, copy_function=_copy_if_there, dirs_exist_ok=True
+    )
     return Run(mine)
+
+
+def _temporaries_among(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if TEMPORARY.fullmatch(name)]
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def _draw_example(steps: Steps, run: Run) -> None:
