@@ -573,6 +573,22 @@ def test_a_worker_copies_a_run_that_the_chief_puts_in_order_meanwhile(tmp_path):
     assert [path.name for path in copied.folder.iterdir()] == ["config.json"]
 
 
+def test_an_evaluation_takes_the_place_of_an_earlier_one_or_there_is_none(tmp_path):
+    run, table = Run.create(tmp_path, {"pipeline": "", "options": {}}), pd.DataFrame({"a": [1]})
+
+    class Full(pd.DataFrame):
+        def to_csv(self, *_, **__):
+            raise OSError
+
+    run.write_evaluation(tmp_path, {"accuracy": 1.0}, {"predictions": table, "groups": table}, {})
+    run.write_evaluation(tmp_path, {"accuracy": 0.5}, {"predictions": table}, {})
+    assert run.metrics()["accuracy"] == 0.5 and not (tmp_path / "groups.csv").exists()
+    with pytest.raises(OSError):
+        run.write_evaluation(tmp_path, {"accuracy": 0.0}, {"predictions": Full(table)}, {})
+    with pytest.raises(UserError, match="was not scored: `tfspec evaluate"):
+        run.check_scored("validation")
+
+
 def test_a_full_disk_is_told_with_how_the_run_goes_on(run, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -34,6 +34,8 @@ Scored = Literal["validation", "test"]
 INDEX_NAMES = ("example", "window", "index")
 """What the first column of split.csv may be called where it is the rows' index."""
 KEPT_SIGNALS = "signals.npz"
+NOT_ALWAYS = ("groups", "recordings")
+"""Tables that an evaluation writes of some data and not of others."""
 
 
 class Run:
@@ -93,7 +95,9 @@ class Run:
         tables: Mapping[str, pd.DataFrame],
         figures: Mapping[str, Figure],
     ) -> None:
-        """Write what an evaluation found, the scores first.
+        """Write what an evaluation found instead of what an earlier one did.
+
+        The scores go first and come last: where this is interrupted, the part was not scored.
 
         Args:
             folder: of `evaluation_folder`.
@@ -101,13 +105,15 @@ class Run:
             tables: by name, for NAME.csv.
             figures: by name, for figures/NAME.png.
         """
-        with written_beside(folder / "metrics.json") as temporary:
-            temporary.write_text(json.dumps(scores, indent=2))
+        for file in ("metrics.json", *(f"{name}.csv" for name in NOT_ALWAYS if name not in tables)):
+            (folder / file).unlink(missing_ok=True)
         for name, table in tables.items():
             _write_table(folder / f"{name}.csv", table)
         for name, figure in figures.items():
             with written_beside(folder / "figures" / f"{name}.png") as temporary:
                 figure.savefig(temporary)
+        with written_beside(folder / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(scores, indent=2))
 
     def write_thresholds(self, thresholds: Sequence[float]) -> None:
         """Write into best.keras from which probabilities on its classes hold, if it says something else.
