@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
-from rich.markup import escape
+from rich.table import Table
 from tones import write_tones
 
 from tfspec.audio.opening import Recording
@@ -384,11 +384,20 @@ def _written(monkeypatch, encoding: str, call) -> str:
 def test_what_is_printed_does_no_harm_in_any_encoding(monkeypatch, encoding):
     row = dict.fromkeys(("precision", "recall", "f1"), 0.5) | {"examples": 3}
     table = report.score_table({"per_class": {EVIL: row}})
-    text = _written(monkeypatch, encoding, lambda: console.print(escape(f"a {EVIL}\n[b]"), table, EVIL))
+    text = _written(monkeypatch, encoding, lambda: console.print(f"a {EVIL}\n[b]", table, EVIL))
     assert text.startswith("a robin\\x1b")
     assert "\n[b]" in text
     assert "0.500" in text
     assert ("Zaunkönig" in text) == (encoding != "ascii")
+
+
+def test_what_is_printed_stands_there_as_it_is(monkeypatch):
+    """Also in tables; nothing is taken for a style, a picture or what keeps it from being one."""
+    name = r"a:bell:[b]b[/b]\[c]" + "\\"
+    table = Table("class")
+    table.add_row(name)
+    text = _written(monkeypatch, "utf-8", lambda: console.print(name, table))
+    assert text.startswith(f"{name}\n") and f"│ {name} │\n" in text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])

@@ -23,7 +23,7 @@ class _Plain(Console):
         super().print(*plain, **options)
 
 
-console = _Plain(soft_wrap=True)
+console = _Plain(soft_wrap=True, markup=False, emoji=False)
 
 
 def name_bad(problems: Iterable[tuple[str, str]]) -> int:

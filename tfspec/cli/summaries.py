@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from tfspec.base.text import number_of
 from tfspec.cli.printing import console
 from tfspec.data.check import FATAL
@@ -38,7 +36,7 @@ def print_options(pipeline: Steps) -> None:
     for field in dataclasses.fields(pipeline):
         value = getattr(pipeline, field.name)
         default = "" if value == field.default else f"  (default: {field.default})"
-        console.print(escape(f"{field.name:24} {value}{default}"), highlight=False)
+        console.print(f"{field.name:24} {value}{default}", highlight=False)
 
 
 def print_scores(scores: AnyScores, folder: Path) -> None:
@@ -50,7 +48,7 @@ def print_scores(scores: AnyScores, folder: Path) -> None:
         _print_several(scores)
     if trained_on := scores.get("groups_trained_on"):
         console.print(f"{len(trained_on)} of its groups were trained on: the score is too good.")
-    console.print(escape(f"Predictions and figures: {folder}"))
+    console.print(f"Predictions and figures: {folder}")
 
 
 def _print_one(scores: Scores) -> None:
@@ -125,7 +123,7 @@ def print_parity(parity: dict[str, Any], folder: Path) -> None:
             title, one = ("Streaming TFLite", "hop") if "hops" in result else ("TFLite", "signal")
             size, time = f"{result['bytes'] / 1000:.0f} kB", f"{result['milliseconds']:.2g} ms"
             console.print(f"{title}: {size}, {time} a {one} on one core")
-    console.print(escape(f"Exported to {folder / 'export'}"))
+    console.print(f"Exported to {folder / 'export'}")
 
 
 def print_micro(facts: dict[str, Any], folder: Path) -> None:
@@ -137,7 +135,7 @@ def print_micro(facts: dict[str, Any], folder: Path) -> None:
         console.print(f"On a Cortex-M4F: {size / 1000:.0f} kB of flash, {memory / 1000:.0f} kB of memory")
     if instructions is not None:
         console.print(f"{instructions / 1e6:.1f} million instructions a second")
-    console.print(escape(f"C, network and test: {folder / 'micro'}; `make` there builds a listener"))
+    console.print(f"C, network and test: {folder / 'micro'}; `make` there builds a listener")
 
 
 def print_check(result: dict[str, Any]) -> None:
@@ -146,11 +144,11 @@ def print_check(result: dict[str, Any]) -> None:
     sound = f", {result['seconds']:.0f} s, {result['sample_rate']} Hz" if "seconds" in result else ""
     several = f"{result['examples']} examples of " if result["examples"] != result["recordings"] else ""
     counts = f"{several}{result['recordings']} recordings, {result['speakers']} speakers{sound}"
-    console.print(escape(f"{counts}\nclasses: {classes}"))
+    console.print(f"{counts}\nclasses: {classes}")
     if without := result["without_speaker"]:
         console.print(f"without speaker: {without}")
     for name, found in result["problems"].items():
         kind = "" if name in FATAL or not found else ", which training takes as they are"
         console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}{kind}")
         for entry in found:
-            console.print(escape(f"  {entry}"))
+            console.print(f"  {entry}")

@@ -216,23 +216,19 @@ class _Rows:
 
 
 def _print_events(finding: Finding) -> None:
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
 
     for event in finding.events.itertuples():
         times = f"{event.start:.1f}–{event.end:.1f} s"
-        console.print(escape(shown(f"{finding.file} {times}: {event.label} ({event.score:.1%})")))
+        console.print(shown(f"{finding.file} {times}: {event.label} ({event.score:.1%})"))
 
 
 def _print_places(out: Path, page: Path | None, review: Path | None) -> None:
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
 
     for name, path in {"Scores and events": out, "Page": page, "Review": review}.items():
         if path:
-            console.print(escape(shown(f"{name}: {path}")))
+            console.print(shown(f"{name}: {path}"))
 
 
 def _said(thresholds: Mapping[str, float]) -> str:

@@ -30,15 +30,13 @@ def train(pipeline: Pipeline) -> None:
 
 def prepare(pipeline: Pipeline) -> None:
     """Compute a pipeline's features and keep them, for `tfspec train` with the same options to find."""
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
 
     store = pipeline.prepare()
     megabytes = sum(path.stat().st_size for path in store.shards) / 1e6
     shape = " × ".join(map(str, store.signal_shape))
     made = f"Features of {store.num_rows} examples, {shape} {store.dtype}, {megabytes:.1f} MB"
-    console.print(escape(f"{made}: {store.folder}"))
+    console.print(f"{made}: {store.folder}")
 
 
 def evaluate(
@@ -113,8 +111,6 @@ def view(
     if out and out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UserError(f"The picture must be a png, pdf or svg file. Received: {out}")
     check_run_folder(run)
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
     from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.run import Run
@@ -124,7 +120,7 @@ def view(
     path = out or trained.evaluation_folder(part=part) / "figures" / f"view_{example}.png"
     with written_beside(path) as temporary:
         figure.savefig(temporary)
-    console.print(escape(f"Drawn: {path}"))
+    console.print(f"Drawn: {path}")
 
 
 def export(
@@ -214,7 +210,7 @@ def check(
     if json:
         print_json(result)
     elif stop := result["training"]["stops"]:
-        console.print(f"Training would stop: {stop}", markup=False)
+        console.print(f"Training would stop: {stop}")
     if result["training"]["stops"] or any(result["problems"][name] for name in FATAL):
         sys.exit(1)
 

@@ -68,7 +68,7 @@ def predict(
     if json:
         print_json(_predictions(table, loaded.class_names))
     elif out:
-        console.print(f"{len(table)} predictions: {out}", markup=False)
+        console.print(f"{len(table)} predictions: {out}")
     else:
         _print_predictions(table, loaded, with_start=hop_seconds is not None)
     fail_for_bad(_problems(table[table["problem"].notna()]))
@@ -134,7 +134,7 @@ def embed(
     table = embed_files(load_model(model), files, hop_seconds)
     write(table)
     size = sum(name.startswith("e_") for name in table)
-    console.print(f"{len(table)} embeddings of {size} numbers: {out}", markup=False)
+    console.print(f"{len(table)} embeddings of {size} numbers: {out}")
     fail_for_bad(_problems(table[table["problem"].notna()]))
 
 
@@ -161,8 +161,6 @@ def _predictions(table: pd.DataFrame, class_names: Sequence[str]) -> list[dict[s
 
 
 def _print_predictions(table: pd.DataFrame, model: Model, with_start: bool) -> None:
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
 
     for row in table.to_dict("records"):
@@ -170,7 +168,7 @@ def _print_predictions(table: pd.DataFrame, model: Model, with_start: bool) -> N
             start = f" at {row['start']:.2f} s" if with_start and "start" in row else ""
             place = f" window {row['window']}" if "window" in row else start
             said = ", ".join(f"{name} ({row[f'p_{name}']:.1%})" for name in _named(row, model)) or "none"
-            console.print(escape(shown(f"{row['file']}{place}: {said}")))
+            console.print(shown(f"{row['file']}{place}: {said}"))
 
 
 def _named(row: dict[Any, Any], model: Model) -> list[str]:

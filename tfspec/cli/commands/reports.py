@@ -31,8 +31,6 @@ def report(
         pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
     check_run_folder(run)
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
     from tfspec.experiment.registry import pipeline_of
     from tfspec.experiment.reporting import write_report
@@ -45,8 +43,8 @@ def report(
         if pipeline is not None or data is not None:
             raise
         made_by = None
-        console.print(escape(f"{error} The page shows no examples."))
-    console.print(escape(f"A page to look at: {write_report(trained, made_by, part, data)}"))
+        console.print(f"{error} The page shows no examples.")
+    console.print(f"A page to look at: {write_report(trained, made_by, part, data)}")
 
 
 def compare(
@@ -63,8 +61,6 @@ def compare(
     """
     if out and out.suffix.lower() != ".html":
         raise UserError(f"The page must be an html file. Received: {out}")
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
     from tfspec.experiment.comparing import compare as side_by_side
     from tfspec.report.comparison import written
@@ -73,16 +69,15 @@ def compare(
     for table in (found.scores, found.paired, found.options):
         if table is not None:
             _print_table(table)
-    console.print(escape("\n".join(found.notes)))
+    console.print("\n".join(found.notes))
     if out:
         with written_beside(out) as temporary:
             temporary.write_text(written(found), "utf-8")
-        console.print(escape(f"A page to look at: {out}"))
+        console.print(f"A page to look at: {out}")
 
 
 def _print_table(table: Table) -> None:
     """Print a table of a page in the terminal."""
-    from rich.markup import escape
     from rich.table import Table as RichTable
 
     from tfspec.cli.printing import console
@@ -90,9 +85,9 @@ def _print_table(table: Table) -> None:
     if table.rows:
         drawn = RichTable()
         for name in table.header:
-            drawn.add_column(escape(shown(name)), overflow="fold")
+            drawn.add_column(shown(name), overflow="fold")
         for row in table.rows:
-            drawn.add_row(*(escape(shown(cell)) for cell in row))
+            drawn.add_row(*(shown(cell) for cell in row))
         console.print(drawn)
     if table.note:
-        console.print(escape(table.note))
+        console.print(table.note)

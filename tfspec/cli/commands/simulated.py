@@ -237,11 +237,9 @@ def _wrist(
 
 
 def _tell(text: str) -> None:
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
 
-    console.print(escape(text))
+    console.print(text)
 
 
 KINDS: dict[str, Callable[..., None]] = {

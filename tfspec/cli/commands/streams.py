@@ -223,8 +223,6 @@ def _write_scores(out: Path, document: dict[str, Any], tables: dict[str, pd.Data
 
 
 def _print_scores(scores: StreamScores, settings: DetectorSettings, out: Path) -> None:
-    from rich.markup import escape
-
     from tfspec.cli.printing import console
 
     thresholds = settings.thresholds([*scores["per_class"]])
@@ -237,7 +235,7 @@ def _print_scores(scores: StreamScores, settings: DetectorSettings, out: Path) -
     if scores["after_end_median"] is not None:
         late = f"{scores['after_end_median']:.2f} s, nine tenths within {scores['after_end_90']:.2f} s"
         lines.append(f"Found after an event's end: median {late}")
-    console.print(escape("\n".join([*lines, f"Thresholds and detections: {out}"])))
+    console.print("\n".join([*lines, f"Thresholds and detections: {out}"]))
 
 
 def _with_interval(scores: StreamScores, value: str, stem: str) -> str:
@@ -265,14 +263,12 @@ def _blocks(model: Listener, source: Path | None, input_format: SampleFormat) ->
 
 
 def _print_event(event: Heard, json: bool) -> None:
-    from rich.markup import escape
-
     from tfspec.cli.printing import console, print_json
 
     if json:
         print_json(dataclasses.asdict(event), indent=None)
     else:
-        console.print(escape(shown(f"{event.time:.2f} s: {event.label} ({event.score:.1%})")))
+        console.print(shown(f"{event.time:.2f} s: {event.label} ({event.score:.1%})"))
     sys.stdout.flush()
 
 

@@ -47,5 +47,5 @@ def windows(
     console.print(
         f"{len(table) - len(bad)} recordings: {table['windows'].sum():,} windows; left out: {left_out}"
     )
-    console.print(f"Windows: {out}", markup=False)
+    console.print(f"Windows: {out}")
     fail_for_bad(zip(bad["file"], bad["problem"], strict=True))
