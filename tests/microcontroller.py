@@ -143,9 +143,12 @@ def compiled_front_end(front_end, lead_samples, hop_samples, folder):
         hops = np.ascontiguousarray(samples[: len(samples) // hop_samples * hop_samples]).reshape(
             -1, hop_samples
         )
-        features = np.zeros((len(hops), count, frames.bins), np.float32)
+        size = len(hops) * count * frames.bins
+        room = np.full(size + frames.fft_length, np.nan, np.float32)
+        features = room[:size].reshape(len(hops), count, frames.bins)
         for hop, computed in zip(hops, features, strict=True):
             library.tfspec_front_end(pointer(hop), pointer(computed))
+        assert np.isnan(room[size:]).all(), "something was written behind the features"
         return features.reshape(-1, frames.bins)
 
     return compute

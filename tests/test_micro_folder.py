@@ -9,8 +9,9 @@ import subprocess
 import keras
 import numpy as np
 import pytest
+from keras import layers
 from microcontroller import SOURCE, STRICT, needs_gcc, pointer, random_bytes, residual_network, shared_library
-from test_micro_front_end import LEAD, RATE, signals, word_features
+from test_micro_front_end import LEAD, MEL, RATE, signals, word_features
 
 from tfspec import UserError
 from tfspec.export.micro import interpreter
@@ -19,6 +20,7 @@ from tfspec.export.micro.front_end import streamed_features
 from tfspec.export.micro.graph import read_graph
 from tfspec.export.micro.micro_model import MicroModel
 from tfspec.export.micro.model_code import model_files
+from tfspec.frontends import Log, MelSpectrogram
 
 pytestmark = needs_gcc
 HOP = 320
@@ -87,6 +89,13 @@ def test_passes_its_own_test(flags, folder, tmp_path):
 def assert_passed(said):
     assert "50 hops" in said and "passed" in said
     assert "logits by 0 steps" in said or not interpreter.is_there()
+
+
+def test_stays_in_its_buffers_when_bands_are_averaged(tmp_path):
+    mel = MelSpectrogram(**{**MEL, "num_mel_bins": 80}, allow_empty_bands=True)
+    front_end = keras.Sequential([mel, Log(offset=1e-6), layers.AveragePooling2D((1, 2))])
+    write_micro(tmp_path / "micro", model(front_end=front_end), voice())
+    assert_passed(made(tmp_path / "micro", "test", *SANITIZED))
 
 
 @needs_arm

@@ -47,6 +47,7 @@ class Frames(NamedTuple):
 class _Step(NamedTuple):
     """A call; `{x}` is where values are, and `{y}` where they go if that is another place.
 
+    What makes of them another number of values puts these in another place.
     `{memory}` is where as many numbers as are `remembered` stay from frame to frame; they are 1 at first.
     """
 
@@ -193,7 +194,8 @@ def _step(layer: keras.Layer, values: int) -> _Step:
             raise _missing(
                 f"{name}{tuple(layer.pool_size)}", "train with neighbouring bins together, without padding"
             )
-        return _Step(f"tfspec_mean_together({{x}}, {values // together}, {together})", values // together)
+        means = values // together
+        return _Step(f"tfspec_mean_together({{x}}, {{y}}, {means}, {together})", means)
     raise _missing(name, "train with Log, Decibel, PCEN, Rescaling or none after the spectrum")
 
 
@@ -227,15 +229,14 @@ def _missing(what: str, remedy: str) -> UserError:
 def _function(steps: list[_Step]) -> str:
     """Let the last values that move go to the features, and those before behind what they are made of."""
     moving = [i for i, step in enumerate(steps) if step.moves]
-    size, place, calls, memories = 0, "scratch", [], []
+    size, place, calls, memories = steps[0].values, "scratch", [], []
     for i, step in enumerate(steps):
-        target = "features" if moving and i == moving[-1] else f"scratch + {steps[i - 1].values}"
+        target = "features" if moving and i == moving[-1] else f"scratch + {size}"
         memory = f"remembered_{i}"
         calls.append(step.call.format(x=place, y=target, memory=memory))
         memories += [(memory, step.remembered)] if step.remembered else []
         if step.moves:
-            if target != "features":
-                size = max(size, steps[i - 1].values + step.values)
+            size += step.values if target != "features" else 0
             place = target
     if not moving:
         calls.append(f"memcpy(features, scratch, {steps[-1].values} * sizeof *features)")

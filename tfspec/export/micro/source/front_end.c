@@ -143,13 +143,13 @@ void tfspec_multiply(const float *x, int32_t width, float *y, int32_t count, con
     }
 }
 
-void tfspec_mean_together(float *x, int32_t count, int32_t together) {
+void tfspec_mean_together(const float *x, float *y, int32_t count, int32_t together) {
     for (int32_t i = 0; i < count; i++) {
         float sum = 0.0f;
         for (int32_t j = 0; j < together; j++) {
             sum += x[i * together + j];
         }
-        x[i] = sum / (float)together;
+        y[i] = sum / (float)together;
     }
 }
 

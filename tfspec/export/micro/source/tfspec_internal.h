@@ -44,7 +44,7 @@ void tfspec_gather(const float *x, float *y, int32_t count, const uint16_t *firs
 void tfspec_multiply(const float *x, int32_t width, float *y, int32_t count, const float *weights);
 
 /* Means of neighbours, so many together. */
-void tfspec_mean_together(float *x, int32_t count, int32_t together);
+void tfspec_mean_together(const float *x, float *y, int32_t count, int32_t together);
 
 /* factor * log(max(x + offset, floor)) + addend */
 void tfspec_level(float *x, int32_t count, float offset, float floor, float factor, float addend);
