@@ -154,6 +154,14 @@ def compiled_front_end(front_end, lead_samples, hop_samples, folder):
     return compute
 
 
+def streamed_features(front_end, samples, lead_samples):
+    """Compute (frames, bins) with Keras at once: those of int16 samples after so many of silence."""
+    step = front_end.layers[0].frame_step
+    padded = np.pad(samples.astype(np.float32) / 2**15, (lead_samples, 0))
+    (features,) = np.asarray(front_end(padded[np.newaxis]))
+    return features[: len(samples) // step, :, 0]
+
+
 def with_biases(layer):
     keras.utils.set_random_seed(3)
     layer.bias_initializer = keras.initializers.RandomNormal(stddev=0.5)

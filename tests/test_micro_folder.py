@@ -10,17 +10,26 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from microcontroller import SOURCE, STRICT, needs_gcc, pointer, random_bytes, residual_network, shared_library
-from test_micro_front_end import LEAD, MEL, RATE, signals, word_features
+from microcontroller import (
+    SOURCE,
+    STRICT,
+    needs_gcc,
+    pointer,
+    random_bytes,
+    residual_network,
+    shared_library,
+    streamed_features,
+)
+from test_micro_front_end import LEAD, MEL, RATE, SAMPLES, signals, word_features
 
 from tfspec import UserError
 from tfspec.export.micro import interpreter
 from tfspec.export.micro.folder import LITERT_TOLERANCE, probabilities, quantized, write_micro
-from tfspec.export.micro.front_end import streamed_features
 from tfspec.export.micro.graph import read_graph
 from tfspec.export.micro.micro_model import MicroModel
 from tfspec.export.micro.model_code import model_files
-from tfspec.frontends import Log, MelSpectrogram
+from tfspec.export.streamed import Streamed, rates_of
+from tfspec.frontends import PCEN, Log, MelSpectrogram
 
 pytestmark = needs_gcc
 HOP = 320
@@ -35,12 +44,13 @@ SANITIZED = [*STRICT, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recov
 WARM_UP = 3
 
 
-def model(**changes):
+def model(features=None, clip=SAMPLES + LEAD, hop=HOP, **changes):
+    front_end = keras.Sequential([keras.Input((clip,)), *(features or word_features())])
     given = {
-        "front_end": keras.Sequential(word_features()),
+        "front_end": front_end,
+        "streamed": Streamed(front_end, rates_of(front_end, clip), clip, hop),
         "network": residual_network(),
-        "lead_samples": LEAD,
-        "hop_samples": HOP,
+        "hop_samples": hop,
         "sample_rate": RATE,
         "class_names": NAMES,
         "several_at_once": False,
@@ -93,9 +103,34 @@ def assert_passed(said):
 
 def test_stays_in_its_buffers_when_bands_are_averaged(tmp_path):
     mel = MelSpectrogram(**{**MEL, "num_mel_bins": 80}, allow_empty_bands=True)
-    front_end = keras.Sequential([mel, Log(offset=1e-6), layers.AveragePooling2D((1, 2))])
-    write_micro(tmp_path / "micro", model(front_end=front_end), voice())
+    features = [mel, Log(offset=1e-6), layers.AveragePooling2D((1, 2))]
+    write_micro(tmp_path / "micro", model(features), voice())
     assert_passed(made(tmp_path / "micro", "test", *SANITIZED))
+
+
+@pytest.mark.parametrize(
+    ("compression", "clip", "lead"),
+    [(PCEN(RATE, 320), 8000, 0), (Log(1e-6), 7990, -10), (Log(1e-6), 8064, 64)],
+)
+def test_frames_may_lie_apart(compression, clip, lead, tmp_path):
+    """A memory of the mean is none of samples, and the first frame may begin after its hop does."""
+    mel = MelSpectrogram(**{**MEL, "frame_length": 256, "frame_step": 320, "fft_length": 256})
+    apart = model([mel, compression], clip, 640)
+    assert apart.streamed.lead == lead
+    write_micro(tmp_path / "micro", apart, voice())
+    assert "passed" in made(tmp_path / "micro", "test", *SANITIZED)
+    received = received_features(compiled_library(apart, tmp_path), 640)
+    clip_ends = np.pad(voice() / np.float32(2**15), (max(0, lead), 0))[max(0, -lead) :]
+    expected = np.asarray(apart.front_end(clip_ends[np.newaxis]))[0, :, :, 0]
+    np.testing.assert_allclose(received, expected[: len(received)], rtol=0, atol=2e-5)
+
+
+def received_features(library, hop):
+    library.tfspec_reset()
+    features = np.zeros((SAMPLES // hop, 2, 40), np.float32)
+    for samples, computed in zip(voice().reshape(-1, hop), features, strict=True):
+        library.tfspec_front_end(pointer(np.ascontiguousarray(samples)), pointer(computed))
+    return features.reshape(-1, 40)
 
 
 @needs_arm
@@ -268,6 +303,7 @@ def test_names_that_cannot_be_printed_are_refused():
 
 def test_parts_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ValueError, match="does not fit"):
-        write_micro(tmp_path / "micro", model(hop_samples=160), voice())
+        write_micro(tmp_path / "micro", model(hop=160), voice())
     with pytest.raises(ValueError, match="too short"):
-        write_micro(tmp_path / "micro", model(lead_samples=100), voice())
+        shorter = MelSpectrogram(**{**MEL, "frame_length": 160, "fft_length": 256}, allow_empty_bands=True)
+        write_micro(tmp_path / "micro", model(streamed=model([shorter]).streamed), voice())

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from microcontroller import compiled_front_end, needs_gcc
+from microcontroller import compiled_front_end, needs_gcc, streamed_features
 
 from tfspec import UserError
 from tfspec.audio.decoding import hops_of
 from tfspec.dsp import spectral
-from tfspec.export.micro.front_end import frame_function, streamed_features
+from tfspec.export.micro.front_end import frame_function
 from tfspec.export.micro.source_text import Source
 from tfspec.export.streaming import StreamingClassifier
 from tfspec.frontends import MFCC, PCEN, Decibel, Log, MelSpectrogram, MultiResolutionMel, Spectrogram

@@ -129,6 +129,19 @@ def test_clips_of_any_length(samples, phase, padding):
     assert_streams(_classifier(padding=padding, seconds=samples / RATE), phase)
 
 
+@pytest.mark.parametrize("compression", [PCEN(RATE, 320), Log(offset=1e-6)])
+def test_nothing_leads_a_stream_where_frames_lie_apart(compression):
+    """The first state is then what PCEN remembers, or none; a lead of no samples changes nothing."""
+    keras.utils.set_random_seed(1)
+    front_end = keras.Sequential([_mel(frame_length=256, frame_step=320, fft_length=256), compression])
+    backbone = ds_tc_resnet((None, 40, 1), 2, BLOCKS, padding="valid")
+    streaming = StreamingClassifier(Classifier(front_end, backbone, ["a", "b"], (RATE,), RATE))
+    assert streaming.lead_samples == 0
+    sound = _sound(RATE)
+    led = list(streaming.steps(sound, lead=np.zeros((1, 0), np.float32)))
+    np.testing.assert_array_equal(led, list(streaming.steps(sound)))
+
+
 def test_several_channels_and_a_front_end_of_one_layer():
     keras.utils.set_random_seed(0)
     backbone = ds_tc_resnet((None, 33, 3), 2, BLOCKS, padding="valid")

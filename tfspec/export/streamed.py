@@ -9,7 +9,7 @@ signal: with s frames from one to the next, the frames given less s times the fr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -92,6 +92,16 @@ class Streamed:
         self._places = [place for place, each in enumerate(variables) if each.name == MEMORY]
         self.first_states = [variables[place].numpy() for place in self._places]
         """What it remembers before the stream begins, each with a batch of one."""
+
+    @property
+    def lead(self) -> int:
+        """How much of a stream before a piece the piece's first frame begins with.
+
+        Below 0 frames do not overlap, and the first one begins so much later than the piece.
+        """
+        given = len(self.model.input.shape)  # features have more axes than a signal
+        looking = (layer for layer in _all_layers(self.model) if isinstance(layer, LookingBack))
+        return next((layer.frames for layer in looking if len(layer.input.shape) == given), 0)
 
     def step(self, piece: tf.Tensor, states: Sequence[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Go on by a hop.
@@ -283,6 +293,12 @@ def _cloned(
             out = call(make(layer), out)
         return keras.Model(given, out, name=model.name)
     return keras.models.clone_model(model, input_tensors=given, clone_function=make, call_function=call)
+
+
+def _all_layers(model: keras.Model) -> Iterator[keras.Layer]:
+    """Yield a model's layers, and those of the models in it in their places."""
+    for layer in model.layers:
+        yield from _all_layers(layer) if _is_model(layer) else (layer,)
 
 
 def _is_model(layer: keras.Layer) -> bool:

@@ -71,8 +71,8 @@ class StreamingClassifier:
 
     @property
     def lead_samples(self) -> int:
-        """Samples that the first state holds: those before the first hop, which a clip begins with."""
-        return self.front_end.first_states[0].shape[1] if self.front_end.first_states else 0
+        """Samples that the first state holds: those before the first hop, with which a clip begins."""
+        return max(0, self.front_end.lead)
 
     def first_states(self, lead: np.ndarray | None = None) -> list[np.ndarray]:
         """Return what is remembered before the first hop.
@@ -84,7 +84,9 @@ class StreamingClassifier:
             The states, in the order in which `step` takes them.
         """
         states = [*self.front_end.first_states, *self.network.first_states]
-        return states if lead is None else [np.asarray(lead, np.float32), *states[1:]]
+        if lead is None or not self.lead_samples:
+            return states
+        return [np.asarray(lead, np.float32), *states[1:]]
 
     def step(self, samples: np.ndarray, states: Sequence[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """Go on by a hop.

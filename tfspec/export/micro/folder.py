@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.export.micro import interpreter
-from tfspec.export.micro.front_end import streamed_features
+from tfspec.export.micro.front_end import FULL_SCALE
 from tfspec.export.micro.graph import Tensor, read_graph
 from tfspec.export.micro.measuring import on_cortex_m4f
 from tfspec.export.micro.micro_model import MicroModel
@@ -113,8 +114,7 @@ def probabilities(logits: np.ndarray, tensor: Tensor, several_at_once: bool) -> 
 def _vectors(model: MicroModel, samples: np.ndarray) -> str:
     """Write what Keras and an interpreter say of some hops."""
     graph = read_graph(model.network)
-    features = streamed_features(model.front_end, samples, model.lead_samples)
-    by_hop = features.reshape(len(samples) // model.hop_samples, -1)
+    by_hop = _features(model, samples)
     logits = interpreter.run(model.network, quantized(by_hop, graph.features))
     expected = probabilities(logits, graph.logits, model.several_at_once)
     definitions = {
@@ -138,6 +138,15 @@ def _vectors(model: MicroModel, samples: np.ndarray) -> str:
     lines += [f"#define TEST_{name} {value}" for name, value in definitions.items()]
     lines += [f"static const {name}{array(name.split()[0], values)}" for name, values in tables.items()]
     return "\n".join([*lines, ""])
+
+
+def _features(model: MicroModel, samples: np.ndarray) -> np.ndarray:
+    """Compute (hops, features) float32 with Keras, hop by hop."""
+    states, features = model.streamed.first_states, []
+    for hop in hops_of([samples.astype(np.float32) / FULL_SCALE], model.hop_samples):
+        given, states = model.streamed.step(hop[np.newaxis], states)
+        features.append(np.ravel(given))
+    return np.stack(features)
 
 
 def _network_array(network: bytes) -> str:

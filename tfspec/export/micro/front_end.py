@@ -95,27 +95,6 @@ def frame_function(front_end: keras.Layer, source: Source) -> Frames:
     )
 
 
-def streamed_features(front_end: keras.Layer, samples: np.ndarray, lead_samples: int) -> np.ndarray:
-    """Compute with Keras what the library computes hop by hop, from its beginning on.
-
-    Args:
-        front_end: as for `frame_function`.
-        samples: (samples,) int16.
-        lead_samples: samples of silence before them, with which the first frame begins.
-
-    Returns:
-        (frames, bins) float32, a frame for each step of the samples.
-
-    Example:
-        >>> streamed_features(Spectrogram(4, 2), np.zeros(8, np.int16), lead_samples=2).shape
-        (4, 3)
-    """
-    first, *_ = _layers_in(front_end)
-    padded = np.pad(samples.astype(np.float32) / FULL_SCALE, (lead_samples, 0))
-    (features,) = np.asarray(front_end(padded[np.newaxis]))
-    return features[: len(samples) // first.frame_step, :, 0]
-
-
 def _layers_in(front_end: keras.Layer) -> list[keras.Layer]:
     if isinstance(front_end, keras.Sequential):
         return [inner for layer in front_end.layers for inner in _layers_in(layer)]

@@ -11,6 +11,7 @@ import numpy as np
 from tfspec.base.errors import UserError
 from tfspec.base.text import shown, text_problem
 from tfspec.export.micro.front_end import FULL_SCALE
+from tfspec.export.streamed import Streamed
 from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import DetectorSettings
 from tfspec.export.streaming_tflite import StreamingNetwork
@@ -23,7 +24,7 @@ class MicroModel:
     Args:
         front_end: a layer from signals to features, or a `keras.Sequential` of some.
         network: a TFLite file, see `read_graph`.
-        lead_samples: samples before a hop with which its first frame begins.
+        streamed: the same, which is given a stream hop by hop.
         hop_samples: samples from one call of the network to the next.
         sample_rate: samples per second.
         class_names: in the order of the logits.
@@ -39,7 +40,7 @@ class MicroModel:
 
     front_end: keras.Layer
     network: bytes
-    lead_samples: int
+    streamed: Streamed
     hop_samples: int
     sample_rate: int
     class_names: Sequence[str]
@@ -81,7 +82,7 @@ def micro_model_of(
     return MicroModel(
         front_end=classifier.front_end,
         network=network.model,
-        lead_samples=streaming.lead_samples,
+        streamed=streaming.front_end,
         hop_samples=streaming.hop_samples,
         sample_rate=streaming.sample_rate,
         class_names=classifier.class_names,

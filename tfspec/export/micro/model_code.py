@@ -46,10 +46,9 @@ def model_files(model: MicroModel) -> dict[str, str]:
 def _constants(model: MicroModel, frames: Frames, graph: Graph) -> dict[str, object]:
     count = model.hop_samples // frames.frame_step
     sizes = (count * frames.frame_step, count * frames.bins, len(model.class_names))
-    if model.lead_samples + frames.frame_step < frames.seen:
-        raise ValueError(
-            f"A frame is made of {frames.seen} samples: a lead of {model.lead_samples} is too short"
-        )
+    lead = model.streamed.lead
+    if lead + frames.frame_step < frames.seen:
+        raise ValueError(f"A frame is made of {frames.seen} samples: a lead of {lead} is too short")
     if sizes != (model.hop_samples, graph.features.size, graph.logits.size):
         raise ValueError(
             f"A hop of {count} frames of {frames.bins} bins does not fit {model.hop_samples} samples, or "
@@ -68,8 +67,8 @@ def _constants(model: MicroModel, frames: Frames, graph: Graph) -> dict[str, obj
         "FRAME_LENGTH": frames.frame_length,
         "FRAME_STEP": frames.frame_step,
         "FFT_LENGTH": frames.fft_length,
-        "SKIPPED_SAMPLES": frames.skipped,
-        "LEAD_SAMPLES": model.lead_samples,
+        "SKIPPED_SAMPLES": frames.skipped + max(0, -lead),
+        "LEAD_SAMPLES": max(0, lead),
         "FEATURE_SCALE": number(graph.features.scale),
         "FEATURE_ZERO": f"({graph.features.zero})",
         "LOGIT_SCALE": number(graph.logits.scale),
