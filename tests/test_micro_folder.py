@@ -29,7 +29,7 @@ from tfspec.export.micro.graph import read_graph
 from tfspec.export.micro.micro_model import MicroModel
 from tfspec.export.micro.model_code import model_files
 from tfspec.export.streamed import Streamed, rates_of
-from tfspec.frontends import PCEN, Log, MelSpectrogram
+from tfspec.frontends import PCEN, Decibel, Log, MelSpectrogram
 
 pytestmark = needs_gcc
 HOP = 320
@@ -108,6 +108,14 @@ def test_stays_in_its_buffers_when_bands_are_averaged(tmp_path):
     assert_passed(made(tmp_path / "micro", "test", *SANITIZED))
 
 
+def test_rounding_of_what_is_nearly_silent_is_no_fault(tmp_path):
+    """In decibels, bands beside a tone differ by more than 1e-3: rounding is at the level of the tone."""
+    tone = 3000 * np.sin(2 * np.pi * 1000 * np.arange(SAMPLES) / RATE) + np.rint(signals()["faint noise"])
+    decibels = model([MelSpectrogram(**MEL), Decibel(dynamic_range_db=None)])
+    write_micro(tmp_path / "micro", decibels, np.rint(tone).astype(np.int16))
+    assert_passed(made(tmp_path / "micro", "test"))
+
+
 @pytest.mark.parametrize(
     ("compression", "clip", "lead"),
     [(PCEN(RATE, 320), 8000, 0), (Log(1e-6), 7990, -10), (Log(1e-6), 8064, 64)],
@@ -142,6 +150,8 @@ def test_passes_its_own_test_on_a_microcontroller(folder, tmp_path):
     ("file", "right", "wrong"),
     [
         ("kernels.c", "(1 << 30)", "(1 << 29)"),
+        ("front_end.c", "0.5f * (b[0] - a[0])", "0.5f * (a[0] - b[0])"),
+        ("front_end.c", "x[i] * factor + addend;", "x[i] * factor * 1.01f + addend;"),
         ("front_end.c", "x[i] = x[i] * factor + addend;", "x[i] = (factor + addend) * NAN;"),
     ],
 )

@@ -26,7 +26,10 @@ from tfspec.export.micro.source_text import array, number
 SOURCE = files("tfspec.export.micro") / "source"
 TESTED_HOPS = 50
 """Most hops that the folder's test looks at: each is about 4 kB of text."""
-FEATURE_TOLERANCE, PROBABILITY_TOLERANCE = 1e-4, 1e-6
+FEATURE_TOLERANCE = 0.05
+"""Root mean square, in steps of the network's input, by which C may differ from Keras, which both compute in
+single precision. Rounding to whole steps is 0.29 off."""
+PROBABILITY_TOLERANCE = 1e-6
 LITERT_TOLERANCE = 8
 """Steps of a logit by which LiteRT's kernels, which round once, may differ after all hops."""
 
