@@ -424,6 +424,13 @@ def test_quantised_files_are_small_and_have_builtin_operators_only():
     assert sizes["int8"] == pytest.approx(sizes["dynamic"], rel=0.1)
 
 
+def test_a_stream_of_a_network_with_a_loop_is_not_in_int8(tmp_path, rng):
+    signals = _signals(rng)
+    with pytest.raises(UserError, match=r"loop, such as an lstm.*quantize none\. Received: int8"):
+        export(_classifier("mfcc", "lstm"), tmp_path / "export", [signals], "int8", [signals], streaming=True)
+    assert not (tmp_path / "export").exists()
+
+
 @pytest.mark.slow
 def test_parts_with_loops_of_their_own_are_chained(tmp_path, rng):
     keras.utils.set_random_seed(0)

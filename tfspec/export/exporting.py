@@ -62,7 +62,8 @@ def export(
         quantised. For `streaming` what `write_streaming` returns.
 
     Raises:
-        UserError: the folder cannot be written, for lack of space or of permission; what was there stays.
+        UserError: the folder cannot be written, for lack of space or of permission; or "int8" is asked for a
+            stream of a network with a loop. What was there stays.
         ParityError: a file predicts what Keras does on a smaller part of the signals than `SAME_PREDICTION`
             asks for. It is a RuntimeError.
         ValueError: there is no such mode, or "int8" without signals to calibrate on.
@@ -80,6 +81,11 @@ def export(
     """
     folder = Path(folder)
     if quantize == "int8" and has_loop(classifier):
+        if streaming:
+            raise UserError(
+                "TensorFlow cannot calibrate a network with a loop, such as an lstm, of which there is no "
+                "streaming export in int8: export with quantize none. Received: int8"
+            )
         quantize = "dynamic"
     if os.path.lexists(folder) and not folder.is_dir():
         raise UserError(f"{folder} cannot be written: it is there and is no folder; remove or rename it")
