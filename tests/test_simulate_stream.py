@@ -65,6 +65,15 @@ def test_words_are_where_the_table_says(folder, tmp_path):
     assert {*counts.index} == {"go", "stop", "_unknown_"}
 
 
+def test_a_stream_is_as_long_as_was_asked(folder, tmp_path):
+    sound, events = _write(folder, tmp_path / "out", minutes=0.5, word_seconds=8.0)
+    assert len(sound) == 30 * RATE and len(events) == 3 and events["end"].max() < 24
+    assert np.std(sound[24 * RATE :]) == pytest.approx(10 ** (-36 / 20), rel=0.1)
+    with pytest.raises(UserError, match=r"room for a word.* Received: 0\.5 minutes and 40 seconds"):
+        _write(folder, tmp_path / "none", minutes=0.5, word_seconds=40.0)
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("snr_db", [0.0, 10.0, 30.0])
 def test_words_are_as_much_louder_as_was_asked(folder, tmp_path, snr_db):
     sound, events = _write(folder, tmp_path / "out", minutes=1, snr_db=snr_db, share=1)
@@ -149,7 +158,8 @@ def test_a_longer_stream_begins_as_a_shorter_one(tmp_path):
     write_stream(tmp_path / "short", minutes=0.2)
     write_stream(tmp_path / "long", minutes=0.5)
     short, long = (soundfile.read(tmp_path / name / "stream.wav")[0] for name in ("short", "long"))
-    np.testing.assert_array_equal(short, long[: len(short)])
+    words = 10 * RATE  # after two there is no room for another one in the shorter stream
+    np.testing.assert_array_equal(short[:words], long[:words])
 
 
 def test_memory_stays_flat(tmp_path):

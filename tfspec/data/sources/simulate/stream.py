@@ -63,7 +63,7 @@ def write_stream(
 
     Args:
         out: folder to write; nothing is there yet, or an empty folder.
-        minutes: length of the stream.
+        minutes: length of the stream; what is left at its end and shorter than `word_seconds` has no word.
         classes: the words that are listened for.
         words: folder of class folders of real words; what is in the others is not listened for, and what is
             called `_silence_` or the like is left out. Without it, speech is made up.
@@ -75,12 +75,12 @@ def write_stream(
         split: split.csv of a run, of whose part the speakers are and of no other; all speakers if None.
         part: "train", "validation" or "test", of `split`.
         group_pattern: as in `data.list_class_folders`, whose groups are the speakers.
-        seed: same seed, same bytes; the same beginning whatever the length.
+        seed: same seed, same bytes; the same words in the same noise at the beginning, whatever the length.
         progress: wraps the iteration over so many words, to draw a bar.
 
     Raises:
-        UserError: an option is out of its range, something is there already, or there are no words of one
-            kind, no noise or none that sounds.
+        UserError: an option is out of its range, the stream is shorter than `word_seconds`, something is there
+            already, or there are no words of one kind, no noise or none that sounds.
         OSError: the files cannot be written.
 
     Example:
@@ -94,18 +94,26 @@ def write_stream(
     draw = _words(words, classes, group_pattern, split, part, seed)
     noise = made_up_noise(seed) if background is None else recorded_noise(Path(background), seed)
     slot = round(word_seconds * SAMPLE_RATE)
-    count = max(1, round(minutes * 60 * SAMPLE_RATE / slot))
-    numbers = progress(range(count), count)
+    length = round(minutes * 60 * SAMPLE_RATE)
+    count = length // slot
+    if not count:
+        raise UserError(
+            "A stream has room for a word: give more minutes, or fewer seconds from one word to the next. "
+            f"Received: {minutes:g} minutes and {word_seconds:g} seconds"
+        )
+    stretches = hops_of(noise, slot)
+    volume = 10 ** ((WORD_DB - snr_db) / 20)
     with new_folder(out) as folder, wave.open(str(folder / FILE), "wb") as file:
         file.setparams((1, 2, SAMPLE_RATE, 0, "NONE", ""))
         rows = []
-        for number, stretch in zip(numbers, hops_of(noise, slot), strict=False):
+        for number in progress(range(count), count):
             rng = simulation_generator(seed, Simulation.STREAM, number)
             sound, label = draw(rng.random() < share, rng)
-            samples = 10 ** ((WORD_DB - snr_db) / 20) * stretch
+            samples = volume * next(stretches)
             start, end = (number * slot + place for place in _add_word(samples, sound, rng))
             rows.append((FILE, start / SAMPLE_RATE, end / SAMPLE_RATE, label))
-            file.writeframesraw(np.round(np.clip(samples, -1, 1) * (2**15 - 1)).astype("<i2").tobytes())
+            file.writeframesraw(_as_bytes(samples))
+        file.writeframesraw(_as_bytes(volume * next(stretches)[: length - count * slot]))
         table = pd.DataFrame(rows, columns=["file", "start", "end", "label"])
         table.round(4).to_csv(folder / "events.csv", index=False)
 
@@ -126,6 +134,10 @@ def _words(
     if split is not None:
         raise UserError("split is for real words: give their folder, too.")
     return made_up_words(classes, seed)
+
+
+def _as_bytes(samples: np.ndarray) -> bytes:
+    return np.round(np.clip(samples, -1, 1) * (2**15 - 1)).astype("<i2").tobytes()
 
 
 def _add_word(samples: np.ndarray, sound: np.ndarray, rng: np.random.Generator) -> tuple[int, int]:
