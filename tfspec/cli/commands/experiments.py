@@ -148,6 +148,10 @@ def export(
             library with its signal operators.
         pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
+    if target == "micro" and (streaming or quantize != "none"):
+        raise UserError("--target micro always streams, in int8: leave out --streaming and --quantize.")
+    if target != "micro" and signal_ops:
+        raise UserError("--signal-ops is for --target micro.")
     check_run_folder(run)
     from tfspec.cli.printing import console
     from tfspec.cli.summaries import print_micro, print_parity
@@ -156,8 +160,6 @@ def export(
 
     trained = Run(run)
     made_by = pipeline_of(trained, pipeline)
-    if signal_ops and target != "micro":
-        raise UserError("--signal-ops is for --target micro.")
     if target == "micro":
         print_micro(made_by.export_micro(trained, calibrated, signal_ops), run)
         return
