@@ -1,5 +1,6 @@
 """Scores of streams: matching against scipy's, intervals against their definitions, and the command."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -287,6 +288,12 @@ def test_a_table_may_be_empty_and_one_recording_needs_no_name(tmp_path):
     assert read_events(tmp_path / "events.csv", ["a.wav"]).empty
 
 
+def test_a_recording_is_the_same_however_its_name_is_composed(tmp_path):
+    (tmp_path / "events.csv").write_text("file,start,end,label\nk\u00f6ln.wav,1,2,up\n", "utf-8")
+    decomposed = "ko\u0308ln.wav"
+    assert read_events(tmp_path / "events.csv", [decomposed, "b.wav"])["file"].tolist() == [decomposed]
+
+
 # The command
 
 
@@ -353,6 +360,19 @@ def test_user_errors_are_one_line(folder, tmp_path, capsys, options, said):
     assert (stop.value.code, captured.out, captured.err.count("\n")) == (2, "", 1)
     assert said in captured.err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_event_behind_the_end_of_its_recording_is_refused(folder, tmp_path, capsys):
+    (tmp_path / "sounds").symlink_to(folder / "sounds")
+    (tmp_path / "model").symlink_to(folder / "model")
+    events = tmp_path / "events.csv"
+    for start, refused in ((29.9, False), (1000, True)):
+        events.write_text(f"file,start,end,label\na.wav,1,1.5,up\nb.wav,{start},{start},up\n")
+        with pytest.raises(SystemExit) if refused else contextlib.nullcontext():
+            _run(tmp_path, tmp_path / "out", "--json")
+        assert (
+            "event 2: begins at 1000 s, but b.wav is at most 30.05 s long" in capsys.readouterr().err
+        ) == refused
 
 
 def test_only_a_streaming_model_can_keep_a_threshold(tmp_path, capsys):

@@ -132,7 +132,7 @@ def evaluate_stream(
     if threshold is not None and false_accepts_per_hour is not None:
         raise UserError("Give one of --threshold and --false-accepts-per-hour. Received: both")
     from tfspec.cli.printing import print_json
-    from tfspec.data.sources.stream_events import read_events
+    from tfspec.data.sources.stream_events import check_within, read_events
     from tfspec.inference.hard_negatives import hard_negatives
     from tfspec.inference.listening import load_listener
     from tfspec.inference.threshold_curve import choose_class_thresholds, hear_streams, threshold_curve
@@ -146,6 +146,7 @@ def evaluate_stream(
     )
     _tell_ignored(truth, settings.thresholds(loaded.class_names))
     streams = hear_streams(loaded, files, settings)
+    check_within(truth, streams.ends, events)
     curve = threshold_curve(streams, truth, tolerance_seconds)
     if false_accepts_per_hour is not None:
         chosen = choose_class_thresholds(streams, truth, false_accepts_per_hour, tolerance_seconds)
