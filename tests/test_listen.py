@@ -288,6 +288,33 @@ def test_an_empty_pipe_is_told(folder, monkeypatch, capsys):
     assert "No samples came" in _fails(capsys, "listen", folder, "-")
 
 
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG"])
+def test_a_file_that_comes_through_a_pipe_is_told(kind, folder, monkeypatch, capsys):
+    soundfile.write(file := io.BytesIO(), np.zeros(1000), 8000, format=kind)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.getvalue())))
+    said = _fails(capsys, "listen", folder, "-")
+    assert "raw samples, but a" in said and "file came: give its name instead of -" in said
+
+
+def test_a_stream_shorter_than_a_hop_is_told(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(2 * HOP - 2))))
+    assert "shorter than the model's hop of 0.05 s" in _fails(capsys, "listen", folder, "-")
+    soundfile.write(tmp_path / "short.wav", np.zeros(HOP - 1), RATE)
+    assert "shorter than the model's hop" in _fails(capsys, "listen", folder, tmp_path / "short.wav")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_table_is_written_where_nobody_reads_the_lines(options, folder, tmp_path):
+    """As of `tfspec listen … | head -1`: what has been heard until then is kept."""
+    program = [sys.executable, "-c", "from tfspec.cli.main import main; main()"]
+    command = [*program, "listen", folder, folder / "a.wav", "--out", tmp_path / "events.csv", *options]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as lines:  # noqa: PTH123
+        subprocess.run([*map(str, command)], stdout=lines, check=False)
+    assert (tmp_path / "events.csv").read_text().splitlines()[1].startswith("0.85,up")
+
+
 def test_bad_samples_of_a_pipe_are_told(folder, monkeypatch, capsys):
     samples = np.full(1000, 0.75, "<f4")
     samples[:5] = np.nan

@@ -121,7 +121,7 @@ def listen(
         Each event as soon as it is found.
 
     Raises:
-        UserError: no class is listened for, or one that is not there.
+        UserError: no class is listened for, or one that is not there; or the stream is shorter than a hop.
 
     Example:
         >>> from tfspec.frontends import Spectrogram
@@ -131,13 +131,17 @@ def listen(
         >>> [(each.time, each.label) for each in heard]
         [(1.0, 'yes'), (2.25, 'yes')]
     """
-    detector = Detector(model.class_names, model.hop_samples / model.sample_rate, settings or model.detector)
+    hop_seconds, hops = model.hop_samples / model.sample_rate, 0
+    detector = Detector(model.class_names, hop_seconds, settings or model.detector)
     model.reset()
-    for hop, samples in enumerate(hops_of(blocks, model.hop_samples)):
+    for samples in hops_of(blocks, model.hop_samples):
+        hops += 1
         probabilities = model.step(samples)
-        found = detector.step(probabilities) if hop >= model.warm_up_hops else None
+        found = detector.step(probabilities) if hops > model.warm_up_hops else None
         if found:
-            yield Heard((hop + 1) * model.hop_samples / model.sample_rate, found.label, found.score)
+            yield Heard(hops * model.hop_samples / model.sample_rate, found.label, found.score)
+    if not hops:
+        raise UserError(f"What was heard is shorter than the model's hop of {hop_seconds:g} s.")
 
 
 def stream_probabilities(model: Listener, blocks: Iterable[np.ndarray]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -23,6 +24,8 @@ FORMATS: dict[str, tuple[np.dtype, float]] = {
     "f32le": (np.dtype("<f4"), 1.0),
 }
 """How a sample is stored, and what it is worth."""
+CONTAINERS = {b"RIFF": "a WAV", b"fLaC": "a FLAC", b"OggS": "an Ogg"}
+"""What files begin with that are no raw samples."""
 BLOCK = 1 << 16
 """Samples between two windows that are read at once."""
 
@@ -45,7 +48,8 @@ def predict_stream(
         For each window, as soon as it is there, the row that `predict_files` has for one of a file.
 
     Raises:
-        UserError: the model does not take recordings, the hop is not positive, or nothing comes.
+        UserError: the model does not take recordings, the hop is not positive, nothing comes, or what comes
+            are no raw samples.
 
     Example:
         >>> import io
@@ -73,9 +77,7 @@ def _windows(
     stream: BinaryIO, sample_format: SampleFormat, num_samples: int, hop: int
 ) -> Iterator[np.ndarray]:
     """Cut a stream into (num_samples,) windows, reading no sample before it is needed."""
-    window = read_samples(stream, sample_format, num_samples)
-    if not len(window):
-        raise UserError("No samples came on standard input.")
+    window = _first_samples(stream, sample_format, num_samples)
     yield fit_length(window, num_samples)
     while len(window) == num_samples:
         window = window[hop:]
@@ -98,19 +100,31 @@ def stream_blocks(stream: BinaryIO, sample_format: SampleFormat, num_samples: in
         (num_samples,) float32; what is left at the end, and shorter, is left out.
 
     Raises:
-        UserError: nothing comes.
+        UserError: nothing comes, or what comes are no raw samples.
 
     Example:
         >>> import io
         >>> [block.tolist() for block in stream_blocks(io.BytesIO(bytes(10)), "s16le", 2)]
         [[0.0, 0.0], [0.0, 0.0]]
     """
-    block = read_samples(stream, sample_format, num_samples)
-    if not len(block):
-        raise UserError("No samples came on standard input.")
+    block = _first_samples(stream, sample_format, num_samples)
     while len(block) == num_samples:
         yield block
         block = read_samples(stream, sample_format, num_samples)
+
+
+def _first_samples(stream: BinaryIO, sample_format: SampleFormat, count: int) -> np.ndarray:
+    """Read as `read_samples` does, from a stream's beginning; refuse a file with a header, and nothing."""
+    content = stream.read(count * FORMATS[sample_format][0].itemsize)
+    if file := CONTAINERS.get(content[:4]):
+        raise UserError(
+            f"Standard input takes raw samples, but {file} file came: give its name instead of -, or raw "
+            "samples, such as those of arecord -t raw."
+        )
+    samples = read_samples(io.BytesIO(content), sample_format, count)
+    if not len(samples):
+        raise UserError("No samples came on standard input.")
+    return samples
 
 
 def read_samples(stream: BinaryIO, sample_format: SampleFormat, count: int) -> np.ndarray:

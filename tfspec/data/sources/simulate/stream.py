@@ -79,8 +79,8 @@ def write_stream(
         progress: wraps the iteration over so many words, to draw a bar.
 
     Raises:
-        UserError: an option is out of its range, the stream is shorter than `word_seconds`, something is there
-            already, or there are no words of one kind, no noise or none that sounds.
+        UserError: an option is out of its range, the stream is shorter than `word_seconds`, something is
+            there already, or there are no words of one kind, no noise or none that sounds.
         OSError: the files cannot be written.
 
     Example:
