@@ -24,6 +24,7 @@ from machine import give_table
 from tfspec.audio.decoding import load_audio
 from tfspec.base.files import written_beside
 from tfspec.base.frames import EventRule
+from tfspec.data.frame_targets import COLUMN
 from tfspec.experiment.events import OPERATING_POINTS, hear
 from tfspec.experiment.run import Run
 from tfspec.inference import detect
@@ -45,12 +46,14 @@ MODELS = {
     "attention": {"head": "events", "pooling": "attention"},
     "max": {"head": "events", "pooling": "max"},
     "linear": {"head": "events", "pooling": "linear"},
+    "untimed": {"head": "events", "pooling": "max", "tells_when": False},
 }
 
 PAGE = {
     "slices": "windows, one answer each",
     "attention": "frames, attention",
     "max": "frames, the loudest",
+    "untimed": "the same, taught what, but not when",
 }
 """The columns of docs/events.md, and how they are called there."""
 PAGE_SCORES = {
@@ -71,9 +74,15 @@ PAGE_SCORES = {
 class Soundscapes(OwnRecordings):
     """Annotated recordings whose folders name their parts."""
 
+    tells_when: bool = True
+    """Teach when events begin and end, and not only in which windows they are."""
+
     def manifest(self):
         rows = super().manifest()
-        return rows.assign(part=rows["path"].str.split("/").str[0])
+        rows["part"] = rows["path"].str.split("/").str[-2]
+        if not self.tells_when:
+            rows.loc[rows["part"] == "train", COLUMN] = ""
+        return rows
 
 
 def sounding(sound, rng):
@@ -129,18 +138,22 @@ def write_scene(path, clips, backgrounds, levels_db, rng):
 
 def write_soundscapes(data, folder):
     for number, (part, count) in enumerate(SCENES.items()):
-        read = {
-            each.name: [load_audio(clip, RATE, 5 * RATE) for clip in sources(each, part)]
-            for each in sorted((data / "esc10").iterdir())
-        }
-        backgrounds = [clip for name in BACKGROUNDS for clip in read.pop(name)]
-        (folder / part).mkdir(parents=True)
-        for scene in range(count):
-            level = LEVELS_DB[scene % len(LEVELS_DB)]
-            levels = [level] if part == "test" else np.linspace(LEVELS_DB[-1], LEVELS_DB[0], 26)
-            name = f"{scene:03}_{level}dB" if part == "test" else f"{scene:03}"
-            rng = np.random.default_rng([number, scene])
-            write_scene(folder / part / f"{name}.flac", read, backgrounds, levels, rng)
+        clips = {each.name: sources(each, part) for each in sorted((data / "esc10").iterdir())}
+        write_scenes(folder / part, clips, number, count)
+
+
+def write_scenes(folder, clips, number, count):
+    """Mix scenes of each class's clips; those of the test have one level each, which their names tell."""
+    read = {name: [load_audio(clip, RATE, 5 * RATE) for clip in own] for name, own in clips.items()}
+    backgrounds = [clip for name in BACKGROUNDS for clip in read.pop(name)]
+    folder.mkdir(parents=True)
+    is_test = folder.name == "test"
+    for scene in range(count):
+        level = LEVELS_DB[scene % len(LEVELS_DB)]
+        levels = [level] if is_test else np.linspace(LEVELS_DB[-1], LEVELS_DB[0], 26)
+        name = f"{scene:03}_{level}dB" if is_test else f"{scene:03}"
+        rng = np.random.default_rng([number, scene])
+        write_scene(folder / f"{name}.flac", read, backgrounds, levels, rng)
 
 
 def in_frames(steps, run, rows):
@@ -178,7 +191,7 @@ def lwlrap(found, truth, class_names):
     return float(np.sum(sums) / np.sum(counts)), interval
 
 
-def measure(folder, out, name, seed):
+def measure(folder, out, name, seed, **options):
     """Train a model, or take the one that is trained, and score it on the test."""
     run_folder = out / f"{name}-{seed}"
     steps = Soundscapes(
@@ -188,12 +201,12 @@ def measure(folder, out, name, seed):
         folds=0,
         exported=False,
         sample_rate=RATE,
-        **MODELS[name],
+        **options,
     )
     run = Run(run_folder) if (run_folder / "metrics.json").exists() else steps.train()
     settled = Soundscapes(**run.config["options"])
     names = list(run.classifier.class_names)
-    truth_of = {part: annotated(folder, part) for part in ("validation", "test")}
+    truth_of = {part: annotated(folder, run.part(part)) for part in ("validation", "test")}
     rule = choose_event_rule(in_frames(settled, run, run.part("validation")), truth_of["validation"], names)
     found, truth = in_frames(settled, run, run.part("test")), truth_of["test"]
     made = frame_events(found, names, rule)
@@ -222,10 +235,11 @@ def measure(folder, out, name, seed):
     print(json.dumps(result))
 
 
-def annotated(folder, part):
+def annotated(folder, rows):
+    names = ["start", "end", "label"]
     tables = [
-        pd.read_csv(path, sep="\t", names=["start", "end", "label"]).assign(path=f"{part}/{path.stem}.flac")
-        for path in sorted((folder / part).glob("*.txt"))
+        pd.read_csv((folder / path).with_suffix(".txt"), sep="\t", names=names).assign(path=path)
+        for path in sorted(rows["path"].unique())
     ]
     return pd.concat(tables, ignore_index=True)
 
@@ -240,7 +254,7 @@ def main(data, out, names, seeds):
         write_soundscapes(data, folder)
     for name in names:
         for seed in seeds:
-            measure(folder, out, name, seed)
+            measure(folder, out, name, seed, **MODELS[name])
     if set(PAGE) <= set(names):
         found = [[json.loads((out / f"{name}-{seed}.json").read_text()) for seed in seeds] for name in PAGE]
         rows = [

@@ -3,21 +3,25 @@
 python tests/benchmarks/measure_forest.py RUN…    # finished runs of `tfspec train DATA`, cross-validated
 
 Recordings are mean, deviation, least and greatest value of 40 of librosa's MFCC, below the clip's peak;
-windows the same of each channel, and the logarithms of its spectrum.
+windows the same of each channel, and the logarithms of its spectrum. Of soundscapes, measure_own_signals.py
+asks what is heard in each second, by the same statistics of it.
 """
 
+import math
 import sys
 import warnings
 
 import librosa
 import numpy as np
+import soundfile
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, f1_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tfspec.data.sources.selections import list_events
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
 
@@ -83,6 +87,35 @@ def scores_of_peers(folder):
             predicted[held_out] = predict(features[held_out])
         found[name] = average_precision_score(truth, predicted) if is_several else (predicted == truth).mean()
     return found
+
+
+def segments_of_peers(train, test):
+    """Score each peer by what it hears in each second of the recordings of a folder: F1 of all classes."""
+    names = sorted(list_events(train)["label"].dropna().unique())
+    (features, truth), (test_features, test_truth) = (seconds_of(each, names) for each in (train, test))
+    return {
+        name: f1_score(
+            test_truth,
+            OneVsRestClassifier(peer).fit(features, truth).predict(test_features),
+            average="micro",
+        )
+        for name, peer in PEERS.items()
+    }
+
+
+def seconds_of(folder, class_names):
+    """Return statistics of each second of a folder's recordings, and which classes' events reach into it."""
+    events = list_events(folder).dropna(subset="label")
+    features, truth = [], []
+    for path in sorted(folder.glob("*.flac")):
+        signal, rate = soundfile.read(path)
+        seconds = len(signal) // rate
+        features += [of_recording(each, rate) for each in signal[: seconds * rate].reshape(seconds, rate)]
+        heard = np.zeros([seconds, len(class_names)], int)
+        for event in events[events["path"] == path.name].itertuples():
+            heard[int(event.start) : math.ceil(event.end), class_names.index(event.label)] = 1
+        truth.append(heard)
+    return np.stack(features), np.concatenate(truth)
 
 
 if __name__ == "__main__":

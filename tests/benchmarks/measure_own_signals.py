@@ -8,11 +8,13 @@ run goes to a folder of OUT; one that is finished is not made again. Beside it s
 two peers of measure_forest.py on the same folds. An accuracy, or a mean average precision where several
 labels hold at once, is one of examples each of which was scored by a model that has not trained on its
 group, with a 95% interval over groups. Processor time is that of the whole command. Clips of several
-labels are mixed here, of one to three of ESC-10's classes, all of one fold.
+labels are mixed here, of one to three of ESC-10's classes, all of one fold. Soundscapes are those of
+measure_events.py: two hours with Raven's tables train, and an hour of sounds of another fold tests.
 """
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -23,12 +25,14 @@ import numpy as np
 import pandas as pd
 import soundfile
 from machine import give_table
-from measure_forest import scores_of_peers
+from measure_events import write_soundscapes
+from measure_forest import scores_of_peers, segments_of_peers
 
 from tfspec.audio.decoding import load_audio
 from tfspec.experiment.run import Run
 
 WEIGHTS = "mobilenet_v2_1.0_imagenet_notop.weights.h5"
+RAVEN = ".Table.1.selections.txt"
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
 COLUMNS = ("data", "command", "accuracy", "ten lines of scikit-learn", "CPU time")
 RATE, MIXED_OF_FOLD = 22050, 120
@@ -39,6 +43,7 @@ def main(data: Path, out: Path) -> None:
     """Run the commands and print the table."""
     pretrained = ["--network", "mobilenet_v2", "--weights", str(data / "weights" / WEIGHTS), "--frozen"]
     mixed = write_mixed(data / "esc10", out / "mixed")
+    annotated = write_annotated(data, out / "soundscapes")
     esc10, mobilenet, digits, words, twelve, wrists, several = (
         trained(data / folder, out / name, options)
         for folder, name, options in (
@@ -76,7 +81,10 @@ def main(data: Path, out: Path) -> None:
             several,
         ),
     ]
-    give_table("own_signals_1", COLUMNS, [row(*each) for each in rows])
+    scenes = trained(annotated / "train", out / "scenes", [])
+    said, command = "soundscapes: {} recordings of a minute, {} of their events", "tfspec train soundscapes"
+    made = [*(row(*each) for each in rows), row_of_scenes(said, command, scenes, annotated)]
+    give_table("own_signals_1", COLUMNS, made)
 
 
 def write_mixed(esc10: Path, out: Path) -> Path:
@@ -107,6 +115,19 @@ def write_mixed(esc10: Path, out: Path) -> Path:
     return table
 
 
+def write_annotated(data: Path, out: Path) -> Path:
+    """Mix soundscapes, and write what is heard in them as Raven does."""
+    if not out.exists():
+        write_soundscapes(data, out)
+    for labels in out.glob("*/*.txt"):
+        if not labels.name.endswith(RAVEN):
+            table = pd.read_csv(labels, sep="\t", names=["Begin Time (s)", "End Time (s)", "Annotation"])
+            table.insert(0, "Selection", range(1, len(table) + 1))
+            table.to_csv(labels.with_name(labels.stem + RAVEN), sep="\t", index=False)
+            labels.unlink()
+    return out
+
+
 def trained(data: Path, folder: Path, options: list[str]) -> Path:
     """Run the command, unless it has been run; keep the minutes of processor time beside its folder."""
     minutes = folder.with_suffix(".minutes")
@@ -132,6 +153,23 @@ def row(said: str, command: str, folder: Path) -> list[str]:
         f"`{command}`",
         f"{before}**{scores[name]:.3f}** ({low:.3f}–{high:.3f})",
         f"{max(scores_of_peers(folder).values()):.2f}",
+        f"{folder.with_suffix('.minutes').read_text()} min",
+    ]
+
+
+def row_of_scenes(said: str, command: str, folder: Path, annotated: Path) -> list[str]:
+    """Say what a run comes to in the soundscapes of sounds that it has not heard."""
+    test = annotated / "test"
+    tfspec = [str(Path(sys.executable).with_name("tfspec")), "evaluate", str(folder), "--json"]
+    told = subprocess.run([*tfspec, "--data", str(test.resolve())], check=True, stdout=subprocess.PIPE)
+    scores = json.loads(told.stdout)["events"]["segment_based"]
+    low, high = scores["intervals"]["f1"]
+    split = Run(folder).split
+    return [
+        said.format(split["path"].nunique(), len(split)),
+        f"`{command}`",
+        f"F1 of segments of a second **{scores['f1']:.3f}** ({low:.3f}–{high:.3f})",
+        f"{max(segments_of_peers(annotated / 'train', test).values()):.2f}",
         f"{folder.with_suffix('.minutes').read_text()} min",
     ]
 
