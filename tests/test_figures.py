@@ -1,6 +1,8 @@
 """Pictures: they can be drawn whatever the labels are called, and show what they were given."""
 
 import io
+import itertools
+import warnings
 
 import librosa
 import numpy as np
@@ -18,6 +20,8 @@ from tfspec.scores.calibration import score_distributions
 from tfspec.scores.classes import score_classes
 from tfspec.scores.several import score_several
 
+WARBLER = "Setophaga_coronata_yellow-rumped_warbler"
+LONG = [WARBLER, f"{WARBLER}_song", "owl"]
 NAMES = ["$\\frac$", "<script>alert(1)</script>", "[red]x[/red]"]
 
 
@@ -37,7 +41,7 @@ def test_confusion_matrix_shows_counts_and_untrusted_names(scores):
     assert _png(figure).startswith(b"\x89PNG")
     texts = sorted(text.get_text() for text in figure.axes[0].texts)
     assert texts == ["1", "1", "1", "1"]
-    assert figure.axes[0].get_yticklabels()[1].get_text() == NAMES[1]
+    assert figure.axes[0].get_yticklabels()[1].get_text() == f"{NAMES[1][:24]}…"
 
 
 def test_calibration_shows_every_tenth():
@@ -137,7 +141,7 @@ def test_classes_that_hold_at_once_have_two_bars_each_and_their_examples():
     axes = report.classes_figure(scores).axes[0]
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([1, 0, 0, 1, 2 / 3, 0])
     names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == [r"\$\frac\$ (1)", "<script>alert(1)</script> (2)", "[red]x[/red] (0)"]
+    assert names == [r"\$\frac\$ (1)", "<script>alert(1)</script… (2)", "[red]x[/red] (0)"]
 
 
 def test_several_examples_are_a_row_a_class_in_one_scale():
@@ -169,3 +173,34 @@ def test_a_clip_is_drawn_as_waveform_spectrogram_and_mel_spectrogram():
         assert axes.get_ylim() == pytest.approx((0, 8000), abs=150)  # half a band
     assert waveform.get_xlim()[1] == pytest.approx(1, abs=0.06)
     assert len(_png(figure)) > 1000
+
+
+def _texts_of_long_names():
+    """Figures that write long names, and the texts that do."""
+    right, picture = np.arange(3), Picture(np.zeros((4, 5)))
+    several = score_several(np.eye(3), np.eye(3), np.eye(3) > 0, LONG)
+    matrix = report.confusion_matrix_figure(score_classes(right, right, LONG))
+    yield matrix, matrix.axes[0].get_yticklabels()
+    yield matrix, matrix.axes[0].get_xticklabels()
+    classes = report.classes_figure(several)
+    yield classes, classes.axes[0].get_yticklabels()
+    titled = report.examples_figure({name: [picture] for name in LONG})
+    yield titled, [axes.title for axes in titled.axes[:3]]
+    rows = report.examples_figure({name: [picture] * 2 for name in LONG})
+    yield rows, [axes.yaxis.label for axes in rows.axes[::2]]
+    path = f"{WARBLER}/{WARBLER}_2021-03-05.wav"
+    view = report.view_figure(picture, path, dict.fromkeys(LONG, 1 / 3), LONG[:1], LONG[1:])
+    yield view, [view.axes[0].title, *view.axes[1].get_yticklabels(), view.axes[1]._left_title]
+
+
+def test_long_names_are_within_the_figure_told_apart_and_not_over_each_other():
+    for figure, texts in _texts_of_long_names():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in texts]
+        assert all(figure.bbox.padded(1).containsx(x) for box in boxes for x in box.intervalx)
+        assert all(figure.bbox.padded(1).containsy(y) for box in boxes for y in box.intervaly)
+        assert len({text.get_text() for text in texts}) == len(texts)
+        if not texts[0].get_rotation() % 90:
+            assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))

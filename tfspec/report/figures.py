@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.text import shown
-from tfspec.report.fonts import drawable, with_fonts
+from tfspec.report.fonts import with_fonts
+from tfspec.report.labels import labels, room_for, titled
 from tfspec.scores.streams import StreamScores
 from tfspec.scores.types import DistributionScores, LabelScores, SeveralScores
 
@@ -86,11 +87,11 @@ def confusion_matrix_figure(scores: LabelScores) -> Figure:
     Returns:
         The figure.
     """
-    names = [_plain(name) for name in scores["per_class"]]
+    names = labels(scores["per_class"])
     counts = np.array(scores["confusion_matrix"])
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    size = 2.2 + 0.5 * len(names)
-    figure = _figure(size + 1, size)
+    size, room = 1.6 + 0.5 * len(names), room_for(names)
+    figure = _figure(size + room + 1, size + room)
     axes = figure.add_subplot()
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
@@ -113,15 +114,15 @@ def classes_figure(scores: SeveralScores) -> Figure:
     Returns:
         The figure: two bars a class, none where it holds in no example, and how many it holds in.
     """
-    rows = [(_plain(name), row) for name, row in scores["per_class"].items()]
-    figure = _figure(6, 1.4 + 0.4 * len(rows))
+    names, rows = labels(scores["per_class"]), scores["per_class"].values()
+    figure = _figure(5.4 + room_for(names), 1.4 + 0.4 * len(rows))
     axes = figure.add_subplot()
     places = np.arange(len(rows))
     bars = ((-0.2, "average_precision", "average precision", BLUE), (0.2, "f1", "F1", ORANGE))
     for shift, key, label, colour in bars:
-        values = [row[key] or 0.0 for _, row in rows]  # type: ignore[literal-required]
+        values = [row[key] or 0.0 for row in rows]  # type: ignore[literal-required]
         axes.barh(places + shift, values, 0.4, label=label, color=colour)
-    axes.set_yticks(places, [f"{name} ({row['examples']})" for name, row in rows])
+    axes.set_yticks(places, [f"{name} ({row['examples']})" for name, row in zip(names, rows, strict=True)])
     axes.set(xlim=(0, 1), xlabel="score", title=_means_title(scores))
     axes.invert_yaxis()
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -243,7 +244,7 @@ def waveform_figure(samples: np.ndarray, sample_rate: float, title: str = "") ->
     figure = _figure(8, 2.5)
     axes = figure.add_subplot()
     axes.plot(np.arange(len(samples)) / sample_rate, samples, color=BLUE, linewidth=0.5)
-    axes.set(xlabel="time in s", ylabel="amplitude", title=_plain(title))
+    axes.set(xlabel="time in s", ylabel="amplitude", title=titled(title, 90))
     axes.margins(x=0)
     return with_fonts(figure)
 
@@ -265,7 +266,7 @@ def spectrogram_figure(
     figure = _figure(8, 3.5)
     axes = figure.add_subplot()
     mesh = axes.pcolormesh(times, frequencies, np.asarray(spectrogram).T, shading="nearest", rasterized=True)
-    axes.set(xlabel="time in s", ylabel="frequency in Hz", title=_plain(title))
+    axes.set(xlabel="time in s", ylabel="frequency in Hz", title=titled(title, 90))
     figure.colorbar(mesh, label="dB")
     return with_fonts(figure)
 
@@ -294,7 +295,7 @@ def _titled_examples(pictures: dict[str, Sequence[Picture]]) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes, (name, (picture,)) in zip(grid.flat, pictures.items(), strict=False):
         _draw(axes, picture)
-        axes.set_title(_plain(name), fontsize=10)
+        axes.set_title(titled(name, 34), fontsize=10)
     for axes in grid.flat[len(pictures) :]:
         axes.axis("off")
     return figure
@@ -303,12 +304,13 @@ def _titled_examples(pictures: dict[str, Sequence[Picture]]) -> Figure:
 def _rows_of_examples(pictures: dict[str, Sequence[Picture]], columns: int) -> Figure:
     values = [np.ravel(picture.image) for examples in pictures.values() for picture in examples]
     low, high = np.percentile(np.concatenate(values), [1, 99])
-    figure = _figure(1.1 * columns + 1, 1.1 * len(pictures) + 0.5)
+    names = labels(pictures)
+    figure = _figure(1.1 * columns + 0.4 + room_for(names), 1.1 * len(pictures) + 0.5)
     grid = figure.subplots(len(pictures), columns, squeeze=False)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[], frame_on=False)
-    for row, (name, examples) in zip(grid, pictures.items(), strict=True):
-        row[0].set_ylabel(_plain(name), rotation="horizontal", ha="right", va="center")
+    for row, name, examples in zip(grid, names, pictures.values(), strict=True):
+        row[0].set_ylabel(name, rotation="horizontal", ha="right", va="center")
         for axes, picture in zip(row, examples, strict=False):
             _draw(axes, picture, vmin=low, vmax=high)
             axes.label_outer(remove_inner_ticks=True)
@@ -334,30 +336,31 @@ def view_figure(
     Returns:
         The figure.
     """
-    figure = _figure(9, max(3.2, 0.3 * len(probabilities)))
+    names = labels(probabilities)
+    figure = _figure(8.4 + room_for(names), max(3.2, 0.3 * len(names)))
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw(left, picture)
-    left.set(xlabel=picture.xlabel, ylabel=picture.ylabel, title=_plain(title))
+    left.set(xlabel=picture.xlabel, ylabel=picture.ylabel, title=titled(title, 40))
     if predicted is None:
         predicted = [max(probabilities, key=lambda name: probabilities[name])]
     found = dict.fromkeys(predicted, BLUE if true is None else ORANGE)
     colours = {**found, **dict.fromkeys(true or (), GREEN)}
     bars = right.barh(
-        [_plain(name) for name in probabilities],
+        names,
         list(probabilities.values()),
         color=[colours.get(name, "lightgrey") for name in probabilities],
     )
     right.bar_label(bars, [f"{value:.0%}" for value in probabilities.values()], padding=3)
     right.set(xlim=(0, 1.15), xticks=[0, 0.5, 1], xlabel="probability")
     right.invert_yaxis()
-    lines = {"true": true, "predicted": predicted}
-    said = [f"{what}: {_listed(names)}" for what, names in lines.items() if names is not None]
+    answers = {"true": true, "predicted": predicted}
+    said = [titled(f"{what}: {_listed(its)}", 32) for what, its in answers.items() if its is not None]
     right.set_title("\n".join(said), loc="left", fontsize=11)
     return with_fonts(figure)
 
 
 def _listed(names: Collection[str]) -> str:
-    return ", ".join(map(_plain, names)) or "none"
+    return ", ".join(names) or "none"
 
 
 def _draw(axes: Axes, picture: Picture, vmin: float | None = None, vmax: float | None = None) -> None:
@@ -375,8 +378,3 @@ def _figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained", dpi=100)
-
-
-def _plain(text: str) -> str:
-    """Keep matplotlib from reading a label as a formula, and from what no font has."""
-    return drawable(shown(text)).replace("$", r"\$")
