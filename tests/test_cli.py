@@ -317,7 +317,9 @@ def test_check_finds_nothing_or_exits_with_1(capsys, folder, tmp_path):
         shutil.copytree(folder / "data", tmp_path / "data") / "low" / "x.wav", np.ones(8000), 16000
     )
     cli.main(["check", str(tmp_path / "data")])
-    assert "clipped: 1, which training takes as they are\n  low/x.wav\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "13 recordings, 4 groups, " in said
+    assert "clipped: 1, which training takes as they are\n  low/x.wav\n" in said
     _text_file(tmp_path / "data" / "low" / "y.wav")
     _exits(1, "check", tmp_path / "data")
     assert "unreadable: 1\n  low/y.wav: Format not recognised" in capsys.readouterr().out

@@ -264,7 +264,7 @@ def test_split_by_file_keeps_the_share_of_a_rare_class():
 
 
 def test_too_few_speakers():
-    with pytest.raises(UserError, match=r"needs at least 5 speakers\. Received: 4\."):
+    with pytest.raises(UserError, match=r"needs at least 5 groups\. Received: 4\."):
         split_by_group(balanced(4), 0.2, seed=0)
     assert (split_by_group(balanced(4), 0.25, seed=0)["part"] == "validation").mean() == 0.25
 
@@ -293,9 +293,7 @@ def test_pattern_that_takes_the_class_for_the_speaker_leaves_a_class_without_tra
     """The default pattern on the Free Spoken Digit Dataset's names."""
     make_files(tmp_path, *(f"{i // 6}/{i // 6}_george_{i % 6}.wav" for i in range(60)))
     manifest = from_class_folders(tmp_path)
-    with pytest.raises(
-        UserError, match=r"Every speaker of \d, \d is in the validation part.*speaker pattern"
-    ):
+    with pytest.raises(UserError, match=r"All groups .* of \d, \d are in the validation part.*told apart"):
         split_by_group(manifest, 0.2, seed=0)
 
 

@@ -143,10 +143,10 @@ def print_check(result: dict[str, Any]) -> None:
     classes = ", ".join(f"{name} {count:g}" for name, count in result["classes"].items())
     sound = f", {result['seconds']:.0f} s, {result['sample_rate']} Hz" if "seconds" in result else ""
     several = f"{result['examples']} examples of " if result["examples"] != result["recordings"] else ""
-    counts = f"{several}{result['recordings']} recordings, {result['speakers']} speakers{sound}"
-    console.print(f"{counts}\nclasses: {classes}")
+    recordings, groups = number_of(result["recordings"], "recording"), number_of(result["speakers"], "group")
+    console.print(f"{several}{recordings}, {groups}{sound}\nclasses: {classes}")
     if without := result["without_speaker"]:
-        console.print(f"without speaker: {without}")
+        console.print(f"without group: {without}")
     for name, found in result["problems"].items():
         kind = "" if name in FATAL or not found else ", which training takes as they are"
         console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}{kind}")

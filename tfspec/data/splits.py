@@ -18,7 +18,7 @@ UNANSWERED = "unanswered"
 LISTED = 50
 """Groups that an error names."""
 
-# The finest that a validation part is made of; more parts would need more speakers.
+# The finest that a validation part is made of; more parts would need more groups.
 MAX_PARTS = 20
 
 
@@ -61,12 +61,12 @@ def check_groups(manifest: pd.DataFrame, pattern: str | None = None) -> None:
         )
     raise UserError(
         f"The group pattern {pattern!r} finds no group in the file name {example}, nor in {len(without) - 1} "
-        "more. It needs one pair of parentheses round the part that names the speaker; or split by file."
+        "more. It needs one pair of parentheses round the part that names the group; or split by file."
     )
 
 
 def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int) -> pd.DataFrame:
-    """Put whole groups (speakers) into training or validation, classes balanced as well as that allows.
+    """Put whole groups (people, places) into training or validation, classes balanced as well as that allows.
 
     scikit-learn's StratifiedGroupKFold makes the parts, of which the first one validates, or the first few:
     two of five for a validation part of 0.4.
@@ -95,8 +95,9 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
     groups = manifest["group"].nunique()
     if groups < needed:
         raise UserError(
-            f"A split by speaker with a validation part of {validation_fraction} needs at least {needed} "
-            f"speakers. Received: {groups}. Check the speaker pattern, or split by file."
+            f"A split by groups (people, places) with a validation part of {validation_fraction} needs at "
+            f"least {needed} groups. Received: {groups}. Check by what they are told apart; a larger "
+            "validation part needs fewer, and a split by file none."
         )
     largest = manifest["label"].value_counts().max()
     if largest < needed:
@@ -326,8 +327,9 @@ def _with_part(manifest: pd.DataFrame, folds: list[np.ndarray], fraction: Fracti
     untrained = set(manifest["label"]) - set(manifest["label"][part == "train"])
     if untrained:
         raise UserError(
-            f"Every speaker of {', '.join(sorted(untrained))} is in the validation part: none is left "
-            "to train on. Check the speaker pattern, leave out the class, or split by file."
+            f"All groups (people, places) of {', '.join(sorted(untrained))} are in the validation part: "
+            "none is left to train on. Check by what they are told apart, leave out the class, or split by "
+            "file."
         )
     return manifest.assign(part=part)
 
