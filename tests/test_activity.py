@@ -77,6 +77,13 @@ def test_the_interval_is_that_of_scipy_s_bootstrap_over_recordings():
     np.testing.assert_allclose(activity.hourly().low[0, 12], found.low[0, 0])
 
 
+def test_what_was_never_heard_has_no_interval():
+    activity = Activity(["owl", "wren"])
+    for _ in range(3):
+        activity.add(events((1, "owl")), 3600, NOON)
+    assert np.isfinite(activity.total().low[:, 0]).tolist() == [True, False]
+
+
 def test_the_same_seed_draws_the_same():
     ends = []
     for seed in (0, 0, 1):

@@ -245,8 +245,51 @@ def test_a_page_of_many_stays_small(tmp_path):
     heard.write([("b.wav", "gone")] * 500, "", "tfspec detect")
     text = (tmp_path / "page.html").read_text("utf-8")
     assert 1e6 < len(text) < 5e6
-    assert "hours are counted from the beginning of each" in text and "300 more files are left out" in text
-    assert "events an hour</text>" not in text  # of a single hour nothing is drawn
+    assert "300 more files are left out" in text
+
+
+def page_of(folder: Path, findings, names=("owl", "wren")) -> str:
+    """The page of some recordings; each is told by its seconds, when it began, and its events."""
+    soundfile.write(folder / "a.wav", np.full(4 * RATE, 0.5), RATE)
+    heard = Heard(names, RATE, folder / "page.html")
+    for seconds, began, rows in findings:
+        events = pd.DataFrame(rows, columns=["start", "end", "label", "score"])
+        heard.add(Finding(str(folder / "a.wav"), seconds, began, events))
+    heard.write([], "Searched.", "tfspec detect")
+    return (folder / "page.html").read_text("utf-8")
+
+
+def test_the_grid_has_the_hours_that_were_recorded_and_none_of_a_single_one(tmp_path):
+    owl, began = [(1.0, 2.0, "owl", 0.9)], datetime(2021, 3, 5, 6)
+    one = page_of(tmp_path, [(10.0, None, owl)])
+    assert "Numbers are events" not in one and "events an hour</text>" not in one
+    three = page_of(tmp_path, [(5000.0, None, owl), (9000.0, None, owl)])
+    assert three.count('<th scope="col">2</th>') == 1 and '<th scope="col">3</th>' not in three
+    assert "counted from the beginning of each." in three
+    assert '<th scope="col">23</th>' in page_of(tmp_path, [(10.0, began, owl)])
+    assert "last one for all that follow" in page_of(tmp_path, [(30 * 3600.0, None, owl)])
+
+
+def test_nothing_that_was_heard_has_no_interval_and_lengths_and_rates_are_easy_to_read(tmp_path):
+    owls = [(second, second + 0.5, "owl", 0.9) for second in (0.0, 1.0, 2.0)]
+    text = page_of(tmp_path, [(4.0, None, owls), (4.0, None, owls)])
+    assert "6 events of 1 class in 8.0 seconds of recordings." in text
+    assert "<td>2,700</td><td>2,700 – 2,700</td>" in text and "e+0" not in text
+    assert '<th scope="row">wren</th><td>0</td><td>0</td><td></td>' in text
+    assert "A class that was never heard has none either" in text
+    silent = page_of(tmp_path, [(90.0, None, []), (6000.0, None, [])])
+    assert (
+        "No events in 1.69 hours" in silent and "Searched.</p>\n<p>A lower --threshold finds more." in silent
+    )
+
+
+def test_an_example_ends_where_its_recording_does(tmp_path, monkeypatch):
+    lengths = []
+    monkeypatch.setattr(
+        "tfspec.report.heard.levels_of", lambda samples, rate: lengths.append(len(samples)) or np.eye(3)
+    )
+    text = page_of(tmp_path, [(4.0, None, [(3.0, 5.0, "owl", 0.9)])])
+    assert lengths == [1.5 * RATE] and "time in s after second 2.5" in text
 
 
 def test_an_iteration_that_ends_early_leaves_recordings_off(folder, tmp_path):

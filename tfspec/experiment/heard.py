@@ -20,13 +20,13 @@ from tfspec.base.text import excerpt, number_of, shown
 from tfspec.inference.findings import Finding
 from tfspec.report import heard
 from tfspec.report.page import Table
-from tfspec.scores.activity import Activity
+from tfspec.scores.activity import HOUR_SECONDS, HOURS, Activity
 
 EXAMPLES = 3
 """Of a class, each of another recording."""
 MOST_SHOWN = 30
 """Classes of which there are examples."""
-LONGEST_SECONDS, MARGIN_SECONDS = 6.0, 0.5
+LONGEST_SECONDS, SHORTEST_SECONDS, MARGIN_SECONDS = 6.0, 0.1, 0.5
 LISTED_FILES, LISTED_BAD = 1000, 200
 
 
@@ -39,6 +39,7 @@ class Best(NamedTuple):
         file: its recording.
         start: seconds.
         end: seconds.
+        length: seconds of the recording.
     """
 
     score: float
@@ -46,6 +47,7 @@ class Best(NamedTuple):
     file: str
     start: float
     end: float
+    length: float
 
 
 class Heard:
@@ -79,7 +81,7 @@ class Heard:
         self._reached += np.isin(self._names, events["label"].unique())
         for label, own in events.groupby("label"):
             row = own.loc[own["score"].idxmax()]
-            best = Best(row["score"], order, finding.file, row["start"], row["end"])
+            best = Best(row["score"], order, finding.file, row["start"], row["end"], finding.seconds)
             _keep(self._best[str(label)], best, EXAMPLES)
         _keep(self._files, (len(events), order, self._listed(finding)), LISTED_FILES)
 
@@ -98,14 +100,16 @@ class Heard:
     def _page(self, bad: Sequence[tuple[str, str]], settings: str, command: str) -> heard.HeardPage:
         has_clock = self._of_day.recordings > 0
         activity = self._of_day if has_clock else self._of_recording
+        hours = range(HOURS if has_clock else np.count_nonzero(activity.recorded))
         return heard.HeardPage(
             title=f"What was heard in {number_of(self._of_recording.recordings, 'recording')}",
-            sentences=[*self._sentences(len(bad)), settings],
-            hours_are=self._hours_are(),
+            sentences=self._sentences(len(bad), settings),
+            hours=hours,
+            hours_are=self._hours_are(hours),
             classes=heard.class_table(self._names, self._of_recording, self._reached),
-            grid=heard.hour_grid(self._names, activity),
+            grid=heard.hour_grid(self._names, activity, hours),
             charts=heard.hour_charts(
-                self._names, activity, "hour of the day" if has_clock else "hour of the recording"
+                self._names, activity, hours, "hour of the day" if has_clock else "hour of the recording"
             ),
             examples=(examples := heard.fitting(self._examples())),
             examples_note=self._examples_note(examples),
@@ -119,21 +123,24 @@ class Heard:
             command=command,
         )
 
-    def _sentences(self, num_bad: int) -> list[str]:
+    def _sentences(self, num_bad: int, settings: str) -> list[str]:
         count = int(self._of_recording.counts.sum())
         classes = int((self._reached > 0).sum())
-        said = f"{number_of(count, 'event')} of {number_of(classes, 'class', 'classes')}"
+        found = f"{number_of(count, 'event')} of {number_of(classes, 'class', 'classes')}"
         return [
-            f"{said} in {self._seconds / 3600:,.2f} hours of recordings.",
+            f"{found if count else 'No events'} in {_duration(self._seconds)} of recordings.",
             *([f"{number_of(num_bad, 'file')} cannot be used."] if num_bad else []),
+            settings,
+            *([] if count else ["A lower --threshold finds more."]),
         ]
 
-    def _hours_are(self) -> str:
+    def _hours_are(self, hours: range) -> str:
         unknown = self._of_recording.recordings - self._of_day.recordings
         if not self._of_day.recordings:
+            last = ", the last one for all that follow" if len(hours) == HOURS else ""
             return (
                 "No recording says when it began, in its name (20210305_174500.wav) or in itself: hours are "
-                "counted from the beginning of each, the last one for all that follow."
+                f"counted from the beginning of each{last}."
             )
         said = "Hours are those of the day, by the recorders' own clocks."
         return f"{said} {number_of(unknown, 'recording')} without a time left out." if unknown else said
@@ -149,13 +156,14 @@ class Heard:
 
     def _drawn(self, best: Best) -> heard.Example | None:
         start = max(0.0, best.start - MARGIN_SECONDS)
-        seconds = min(best.end - start + MARGIN_SECONDS, LONGEST_SECONDS)
+        end = min(best.end + MARGIN_SECONDS, best.length, start + LONGEST_SECONDS)
+        seconds = max(end - start, SHORTEST_SECONDS)
         try:
             samples = load_audio(best.file, self._rate, round(seconds * self._rate), start, "silence")
         except UserError:  # it has changed meanwhile
             return None
         place = f"{excerpt(Path(best.file).name)}, {best.start:,.1f} – {best.end:,.1f} s"
-        return heard.example_of(place, f"score {best.score:.3f}", samples, self._rate)
+        return heard.example_of(place, f"score {best.score:.3f}", samples, self._rate, start)
 
     def _examples_note(self, examples: Mapping[str, Sequence[heard.Example]]) -> str:
         left_out = sum(bool(best) for best in self._best.values()) - len(examples)
@@ -171,6 +179,13 @@ class Heard:
             f"{finding.seconds / 60:,.1f}",
             len(finding.events),
         )
+
+
+def _duration(seconds: float) -> str:
+    """Say how long something is, in the unit that fits."""
+    if seconds < 60:
+        return f"{seconds:.1f} seconds"
+    return f"{seconds / 60:.1f} minutes" if seconds < HOUR_SECONDS else f"{seconds / HOUR_SECONDS:,.2f} hours"
 
 
 def _keep(heap: list, item: tuple, most: int) -> None:

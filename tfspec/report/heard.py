@@ -13,11 +13,12 @@ from tfspec.report.answers import short
 from tfspec.report.charts import Chart, Points, Tick, line_chart, ticks
 from tfspec.report.media import MP3_RATES, levels_of, picture_address, sound_address
 from tfspec.report.page import Table, write_template
-from tfspec.scores.activity import HOURS, Activity, Rates
+from tfspec.scores.activity import Activity, Rates
 
 MOST_CHARTS = 12
 MOST_CLASSES = 100
 """Of the tables: those with most events."""
+NEVER_HEARD = "A class that was never heard has none either: drawn anew, nothing stays nothing."
 MEDIA_BYTES = 3_500_000
 """Of all pictures and sounds together."""
 SHADES = 10
@@ -50,6 +51,8 @@ class Example:
         sound: address of its sound.
         xticks: seconds.
         yticks: kilohertz.
+        xlabel: what the seconds are counted from.
+        ylabel: what runs up.
     """
 
     name: str
@@ -58,7 +61,7 @@ class Example:
     sound: str
     xticks: Sequence[Tick]
     yticks: Sequence[Tick]
-    xlabel: str = "time in s"
+    xlabel: str
     ylabel: str = "frequency in kHz"
 
 
@@ -87,9 +90,10 @@ class HeardPage:
     Args:
         title: of the page.
         sentences: what was searched, and what was found.
+        hours: numbers of those that the grid has.
         hours_are: what the hours of grid and charts are counted from, a sentence.
         classes: one row a class.
-        grid: the cells of each class, the classes with most events first.
+        grid: the cells of each class, one an hour, the classes with most events first; none of a single hour.
         charts: of the commonest classes.
         examples: of each class.
         examples_note: what was left out.
@@ -101,6 +105,7 @@ class HeardPage:
 
     title: str
     sentences: Sequence[str]
+    hours: range
     hours_are: str
     classes: Table
     grid: Sequence[tuple[str, Sequence[Cell]]]
@@ -124,11 +129,11 @@ def written(page: HeardPage) -> str:
 
     Example:
         >>> nothing = Table([""], [])
-        >>> page = HeardPage("<b>", [], "", nothing, [], [], {}, "", [], "", nothing, "tfspec detect")
+        >>> page = HeardPage("<b>", [], range(1), "", nothing, [], [], {}, "", [], "", nothing, "tfspec")
         >>> "<h1>&lt;b&gt;</h1>" in written(page)
         True
     """
-    return write_template("heard.html", page=page, hours=range(HOURS))
+    return write_template("heard.html", page=page)
 
 
 def class_table(class_names: Sequence[str], activity: Activity, reached: np.ndarray) -> Table:
@@ -152,30 +157,38 @@ def class_table(class_names: Sequence[str], activity: Activity, reached: np.ndar
         else "One recording says nothing of others: there is no interval."
     )
     left_out = len(class_names) - MOST_CLASSES
-    note = f"{interval} {left_out} rarer classes are left out." if left_out > 0 else interval
-    return Table(["class", "events", "events an hour", "95% interval", "recordings"], rows, note)
+    notes = [
+        interval,
+        *([NEVER_HEARD] if activity.recordings > 1 and not reached.all() else []),
+        *([f"{left_out} rarer classes are left out."] if left_out > 0 else []),
+    ]
+    return Table(["class", "events", "events an hour", "95% interval", "recordings"], rows, " ".join(notes))
 
 
-def hour_grid(class_names: Sequence[str], activity: Activity) -> list[tuple[str, list[Cell]]]:
-    """Say how often each class that was heard is heard in each hour.
+def hour_grid(class_names: Sequence[str], activity: Activity, hours: range) -> list[tuple[str, list[Cell]]]:
+    """Say how often each class that was heard is heard in each hour; nothing of one hour.
 
     Args:
         class_names: of the activity.
         activity: hours of it.
+        hours: those that are shown.
     """
+    if len(hours) < 2:
+        return []
     rates = activity.hourly()
     return [
-        (short(class_names[i]), [_cell(class_names[i], rates, i, hour) for hour in range(HOURS)])
+        (short(class_names[i]), [_cell(class_names[i], rates, i, hour) for hour in hours])
         for i in _commonest(activity)[:MOST_CLASSES]
     ]
 
 
-def hour_charts(class_names: Sequence[str], activity: Activity, xlabel: str) -> list[Chart]:
+def hour_charts(class_names: Sequence[str], activity: Activity, hours: range, xlabel: str) -> list[Chart]:
     """Draw how often the commonest classes are heard in each hour, and the intervals; nothing of one hour.
 
     Args:
         class_names: of the activity.
         activity: hours of it.
+        hours: those that are shown.
         xlabel: what the hours are.
     """
     rates = activity.hourly()
@@ -186,8 +199,8 @@ def hour_charts(class_names: Sequence[str], activity: Activity, xlabel: str) -> 
         lines = {"events an hour": _stretches(rates.rates[i])}
         if np.isfinite(rates.low[i]).any():
             lines["95% interval"] = _stretches(rates.low[i]) + _stretches(rates.high[i])
-        said = "; ".join(_cell(class_names[i], rates, i, hour).said for hour in range(HOURS))
-        ranges = (0.0, HOURS - 1.0), (0.0, float(np.nanmax([rates.rates[i], rates.high[i]])))
+        said = "; ".join(_cell(class_names[i], rates, i, hour).said for hour in hours)
+        ranges = (0.0, hours[-1]), (0.0, float(np.nanmax([rates.rates[i], rates.high[i]])))
         charts.append(line_chart(short(class_names[i]), xlabel, "events an hour", lines, said, ranges=ranges))
     return charts
 
@@ -199,7 +212,7 @@ def _stretches(values: np.ndarray) -> list[Points]:
     return [(part, values[part]) for part in parts if len(part)]
 
 
-def example_of(name: str, said: str, samples: np.ndarray, sample_rate: int) -> Example:
+def example_of(name: str, said: str, samples: np.ndarray, sample_rate: int, start: float = 0.0) -> Example:
     """Draw an event and make it heard.
 
     Args:
@@ -207,10 +220,12 @@ def example_of(name: str, said: str, samples: np.ndarray, sample_rate: int) -> E
         said: as in `Example`.
         samples: (samples,), at least 0.1 seconds.
         sample_rate: samples per second.
+        start: second of the recording at which the samples begin.
 
     Example:
-        >>> example_of("a.wav", "0.9", np.zeros(8000), 8000).xticks[-1]
-        (1.0, '1')
+        >>> example = example_of("a.wav", "0.9", np.zeros(8000), 8000, start=2.5)
+        >>> example.xticks[-1], example.xlabel
+        ((1.0, '1'), 'time in s after second 2.5')
     """
     import soxr
 
@@ -223,6 +238,7 @@ def example_of(name: str, said: str, samples: np.ndarray, sample_rate: int) -> E
         sound_address(sound, min(sample_rate, heard)),
         ticks(0, len(samples) / sample_rate),
         ticks(0, sample_rate / 2000),
+        f"time in s after second {start:,.1f}" if start else "time in s",
     )
 
 
@@ -262,5 +278,10 @@ def _cell(name: str, rates: Rates, i: int, hour: int) -> Cell:
 
 def _with_interval(rates: Rates, i: int, hour: int) -> tuple[str, str]:
     low, high = rates.low[i, hour], rates.high[i, hour]
-    interval = f"{low:.3g} – {high:.3g}" if np.isfinite(low) else ""
-    return f"{rates.rates[i, hour]:.3g}", interval
+    interval = f"{_rate(low)} – {_rate(high)}" if np.isfinite(low) else ""
+    return _rate(rates.rates[i, hour]), interval
+
+
+def _rate(value: float) -> str:
+    """Write three digits, and all of a larger number."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -18,7 +18,8 @@ class Rates(NamedTuple):
 
     Args:
         rates: (classes, hours) events an hour.
-        low: (classes, hours) lower end of the interval; NaN where fewer than two recordings reach.
+        low: (classes, hours) lower end of the interval; NaN where fewer than two recordings reach, and where
+            nothing was heard: drawn anew, nothing stays nothing.
         high: (classes, hours) upper end.
     """
 
@@ -98,6 +99,11 @@ class Activity:
         return self._rates(counts, hours, drawn, drawn_hours, np.array([self.recordings >= 2]))
 
     @property
+    def recorded(self) -> np.ndarray:
+        """(24,) hours of recording."""
+        return self._hours
+
+    @property
     def counts(self) -> np.ndarray:
         """(classes, 24) events."""
         return self._counts
@@ -110,6 +116,7 @@ class Activity:
         for row, drawn in enumerate(drawn_counts if has_interval.any() else ()):
             found = np.nanpercentile(_divided(drawn[:, has_interval], drawn_hours), ends, axis=0)
             low[row, has_interval], high[row, has_interval] = found
+        low[counts == 0] = high[counts == 0] = np.nan
         return Rates(rates, low, high)
 
 
