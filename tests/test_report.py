@@ -17,6 +17,7 @@ from PIL import Image
 from reported import KINDS, WORDS, one, several, with_clips, write_parity, write_run
 
 from tfspec.base.errors import UserError
+from tfspec.cli import main as cli
 from tfspec.cli.parsing import parse
 from tfspec.experiment.comparing import compare
 from tfspec.experiment.reference import reference_to
@@ -306,6 +307,15 @@ def test_shares_are_shown_as_shares(tmp_path):
     assert whole.true_of(0) == f"{largest} 100.0%"
     assert all(re.fullmatch(r"\d+\.\d", count) for row in page.classes.rows for count in row[1:3])
     assert not any("Kullback" in each for each in page_of(KINDS["one"](tmp_path / "other")).sentences)
+
+
+def test_numbers_of_many_runs_are_whole_in_a_narrow_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tfspec.cli.printing.console._width", 80)
+    runs = [KINDS["several"](tmp_path / f"recordings_of_night_{number}").folder for number in range(5)]
+    cli.main(["compare", *map(str, runs)])
+    said = capsys.readouterr().out
+    assert len(re.findall(r"\(0\.\d{3}–[01]\.\d{3}\)", said)) == 5 * 4
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_what_cannot_be_shown_or_compared_is_said(tmp_path):

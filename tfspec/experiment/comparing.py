@@ -53,7 +53,9 @@ def compare(folders: Sequence[str | os.PathLike], part: Scored = "validation") -
 def _notes(same_examples: bool, part: Scored) -> list[str]:
     if same_examples:
         return [f"All were scored on the same examples, those of the {part} part."]
-    return [f"They were scored on different examples of a {part} part: part of what differs is of these."]
+    return [
+        f"They were scored on different examples of a {part} part, so part of the difference comes from that."
+    ]
 
 
 def _named(runs: Sequence[Run]) -> dict[str, Run]:

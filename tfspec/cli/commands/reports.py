@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +16,9 @@ from tfspec.base.text import shown
 
 if TYPE_CHECKING:
     from tfspec.report.page import Table
+
+SIDE_BY_SIDE = 3
+"""Runs whose scores fit into 80 columns."""
 
 
 def report(
@@ -66,7 +71,7 @@ def compare(
     from tfspec.report.comparison import written
 
     found = side_by_side(runs, part)
-    for table in (found.scores, found.paired, found.options):
+    for table in (*_turned(found.scores), found.paired, found.options):
         if table is not None:
             _print_table(table)
     console.print("\n".join(found.notes))
@@ -74,6 +79,14 @@ def compare(
         with written_beside(out) as temporary:
             temporary.write_text(written(found), "utf-8")
         console.print(f"A page to look at: {out}")
+
+
+def _turned(table: Table) -> Iterator[Table]:
+    """Put measures in rows and runs in columns, so few that a terminal need not break their numbers."""
+    for first in range(0, len(table.rows), SIDE_BY_SIDE):
+        runs = table.rows[first : first + SIDE_BY_SIDE]
+        header, *rows = map(list, zip(["", *table.header[1:]], *runs, strict=True))
+        yield replace(table, header=header, rows=rows)
 
 
 def _print_table(table: Table) -> None:
