@@ -9,7 +9,7 @@ import numpy as np
 
 WIDTH, HEIGHT = 300, 190
 """Of the area within the axes."""
-COUNTED = ("epoch", "group")
+COUNTED = ("epoch", "group", "hour")
 """With which the name of an axis begins that has whole numbers only."""
 MOST_POINTS = 100
 """Of a line; one that has more is thinned out."""
