@@ -310,6 +310,13 @@ def test_the_command_says_that_a_loop_has_no_int8_activations(run, capsys, monke
     assert "no int8 activations" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["", "train", "prepare", "simulate"])
+def test_help_is_no_wider_than_the_terminal(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    cli.main([*command.split(), "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
 def test_check_finds_nothing_or_exits_with_1(capsys, folder, tmp_path):
     cli.main(["check", str(folder / "data"), "--json"])
     assert json.loads(capsys.readouterr().out)["recordings"] == 12

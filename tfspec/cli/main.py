@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import re
 import signal
@@ -20,19 +19,27 @@ from tfspec.base.quiet import LEVEL, hush_tensorflow
 from tfspec.base.suggestions import remedy
 from tfspec.base.text import shown
 from tfspec.cli.commands import COMMANDS, NESTING, PIPELINE_COMMANDS
+from tfspec.cli.help import filled, summaries
 from tfspec.cli.parsing import given_columns, parse, parse_call, split_off_preset, split_off_volume
 
 PIPELINE_USAGE = """usage: tfspec {command} DATA|NAME|FILE.py [--preset PRESET] [--show] [options]
 
 DATA is your own: a folder with a folder of recordings, or pictures, per class; a table of files and labels;
 a folder of recordings with Raven's or Audacity's annotations; or arrays, X and y. `tfspec check DATA` says
-what is wrong with it. NAME is one of {names}.
-FILE.py defines a Pipeline of your own. `tfspec {command} DATA --help` lists the options that most people
-give, --help-all all of them.
+what is wrong with it.
+
+NAME is one of {names}.
+
+FILE.py defines a Pipeline of your own.
+
 PRESET is a named set of options, such as published; options that are given go before its own.
---show prints all options, those that are chosen from DATA too, and does nothing else."""
+
+--show prints all options, those that are chosen from DATA too, and does nothing else.
+
+`tfspec {command} DATA --help` lists the options that most people give, --help-all all of them."""
 
 VOLUMES = """--quiet, with any command: tell nothing on the way, only results and errors.
+
 --verbose: Keras's own table and bars, and what TensorFlow has to say. Otherwise there are progress bars in a
 terminal, and where the output goes to a file, a line an epoch."""
 
@@ -126,7 +133,7 @@ def _run_command(command: str, *options: str) -> None:
 
 def _run_pipeline(command: str, arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(PIPELINE_USAGE.format(command=command, names=", ".join(known_pipelines())))
+        print(filled(PIPELINE_USAGE.format(command=command, names=", ".join(known_pipelines()))))
         return
     from tfspec.data.sources.recognise import looking_once
 
@@ -151,11 +158,8 @@ def _run_with_data(command: str, name: str, *given_options: str) -> None:
 
 
 def _usage() -> str:
-    lines = [
-        f"  {name:15} {(inspect.getdoc(call) or '').splitlines()[0]}"
-        for name, call in sorted({**COMMANDS, **PIPELINE_COMMANDS, **NESTING}.items())
-    ]
-    return "\n".join(["usage: tfspec COMMAND …, tfspec COMMAND --help", "", *lines, "", VOLUMES])
+    calls = dict(sorted({**COMMANDS, **PIPELINE_COMMANDS, **NESTING}.items()))
+    return "\n\n".join(["usage: tfspec COMMAND …, tfspec COMMAND --help", summaries(calls), filled(VOLUMES)])
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:

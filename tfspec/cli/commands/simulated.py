@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Name, Range, Ratio, Seed, Share
 from tfspec.base.progress import bar, track
 from tfspec.base.suggestions import remedy
+from tfspec.cli.help import summaries
 from tfspec.cli.parsing import parse_call
 
 DEMO_CLIPS, DEMO_EPOCHS = 360, 8
@@ -60,11 +60,7 @@ def simulate(arguments: Sequence[str]) -> None:
     kind, *options = arguments or ["--help"]
     if kind in ("-h", "--help"):
         print("usage: tfspec simulate KIND OUT [options], tfspec simulate KIND --help\n")
-        print(
-            "\n".join(
-                f"  {name:11} {(inspect.getdoc(make) or '').splitlines()[0]}" for name, make in KINDS.items()
-            )
-        )
+        print(summaries(KINDS))
     elif kind in KINDS:
         parse_call(KINDS[kind], options, f"tfspec simulate {kind}")()
     else:
