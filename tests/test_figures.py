@@ -22,6 +22,7 @@ from tfspec.scores.several import score_several
 
 WARBLER = "Setophaga_coronata_yellow-rumped_warbler"
 LONG = [WARBLER, f"{WARBLER}_song", "owl"]
+USED = (report.BLUE, report.ORANGE)
 NAMES = ["$\\frac$", "<script>alert(1)</script>", "[red]x[/red]"]
 
 
@@ -88,6 +89,22 @@ def test_history_shows_every_metric_loss_first():
     recent = report.history_figure(history.assign(recent_loss=[0.3, 0.2])).axes
     assert [len(axes.lines) for axes in recent] == [3, 2, 2]
     assert list(recent[0].lines[1].get_ydata()) == [0.3, 0.2]
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_each_of_few_members_has_a_line_style_of_its_own(number):
+    members = [f"seed_{member}" for member in range(number)]
+    history = pd.DataFrame({"loss": 0.5, "val_loss": 0.4, "member": members})
+    axes = report.history_figure(history).axes[0]
+    styles = [[line.get_linestyle() for line in axes.lines if line.get_color() == colour] for colour in USED]
+    assert [len(set(each)) for each in styles] == [number if number < 5 else 1] * 2
+    said = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert said == ["training", "validation", *(members if number == 3 else [])]
+
+
+def test_the_axis_of_a_waveform_says_what_was_measured():
+    axes = report.waveform_figure(np.zeros(9), 1, "sleep", "acceleration in g").axes[0]
+    assert axes.get_ylabel() == "acceleration in g"
 
 
 def test_single_examples_stand_under_their_titles():

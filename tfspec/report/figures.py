@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -11,7 +12,7 @@ import pandas as pd
 
 from tfspec.base.text import shown
 from tfspec.report.fonts import with_fonts
-from tfspec.report.labels import labels, room_for, titled
+from tfspec.report.labels import labels, plain, room_for, titled
 from tfspec.scores.streams import StreamScores
 from tfspec.scores.types import DistributionScores, LabelScores, SeveralScores
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 """Of Okabe and Ito's colours, which the colour-blind tell apart too; those of the page."""
+LINES = ("-", "--", ":", "-.")
+"""Of members, where there are no more."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +168,10 @@ def history_figure(history: pd.DataFrame) -> Figure:
             where nothing validated; one row an epoch. A `recent_loss` is drawn beside the loss.
 
     Returns:
-        The figure.
+        The figure; up to four members have a line style each.
     """
+    members = history["member"].unique()
+    styles = dict(zip(members, LINES if len(members) <= len(LINES) else itertools.repeat("-"), strict=False))
     names = ["loss", *(name for name in history if f"val_{name}" in history and name != "loss")]
     figure = _figure(4.5 * len(names), 3.5)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False).flat, names, strict=True):
@@ -174,9 +179,12 @@ def history_figure(history: pd.DataFrame) -> Figure:
         if name == "loss":
             lines.insert(1, ("recent_loss", "training, last batches above all", GREEN))
         for column, label, colour in (each for each in lines if each[0] in history):
-            for _, values in history.groupby("member")[column]:
-                (line,) = axes.plot(np.arange(1, len(values) + 1), values, ".-", color=colour)
-            line.set_label(label)
+            for member, values in history.groupby("member")[column]:
+                drawn = {"color": colour, "marker": ".", "linestyle": styles[member]}
+                said = label if member == members[0] else None
+                axes.plot(np.arange(1, len(values) + 1), values, **drawn, label=said)
+        for member in members if 1 < len(members) <= len(LINES) else ():
+            axes.plot([], [], color="0.4", linestyle=styles[member], label=plain(member))
         axes.set(xlabel="epoch", title=name)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.legend()
@@ -230,13 +238,16 @@ def _reach(curve: pd.DataFrame, values: pd.Series, stem: str) -> Any:
     return np.stack([values - curve[f"{stem}_low"], curve[f"{stem}_high"] - values]).clip(min=0)
 
 
-def waveform_figure(samples: np.ndarray, sample_rate: float, title: str = "") -> Figure:
+def waveform_figure(
+    samples: np.ndarray, sample_rate: float, title: str = "", ylabel: str = "amplitude"
+) -> Figure:
     """Draw a signal against time.
 
     Args:
         samples: (samples,).
         sample_rate: samples per second.
         title: written above.
+        ylabel: what was measured.
 
     Returns:
         The figure.
@@ -244,7 +255,7 @@ def waveform_figure(samples: np.ndarray, sample_rate: float, title: str = "") ->
     figure = _figure(8, 2.5)
     axes = figure.add_subplot()
     axes.plot(np.arange(len(samples)) / sample_rate, samples, color=BLUE, linewidth=0.5)
-    axes.set(xlabel="time in s", ylabel="amplitude", title=titled(title, 90))
+    axes.set(xlabel="time in s", ylabel=ylabel, title=titled(title, 90))
     axes.margins(x=0)
     return with_fonts(figure)
 
