@@ -21,7 +21,7 @@ from tfspec.augment import (
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Rate, Ratio
 from tfspec.base.progress import say
-from tfspec.base.text import excerpt, shown
+from tfspec.base.text import excerpt, number_of, shown
 from tfspec.inference.loading import load_model
 from tfspec.models import Classifier, continued, residual, transfer
 from tfspec.pipelines.own_signals import OwnSignals
@@ -75,7 +75,7 @@ class SmallData(Pretrained, Regularised, OwnSignals):
             return chosen
         batches = max(1, len(manifest) // self.batch_size)
         epochs = min(max(FEWEST_EPOCHS, round(BATCHES / batches)), MOST_EPOCHS)
-        say(f"Training takes {epochs} epochs of about {batches} batches.")
+        say(f"Training takes {number_of(epochs, 'epoch')} of about {number_of(batches, 'batch', 'batches')}.")
         return replace(chosen, epochs=epochs)
 
     def augmentation(self):

@@ -325,7 +325,7 @@ def test_check_finds_nothing_or_exits_with_1(capsys, folder, tmp_path):
     )
     cli.main(["check", str(tmp_path / "data")])
     said = capsys.readouterr().out
-    assert "13 recordings, 4 groups, " in said
+    assert "13 recordings, 4 groups, " in said and "epochs of about 1 batch." in said
     assert "clipped: 1, which training takes as they are\n  low/x.wav\n" in said
     _text_file(tmp_path / "data" / "low" / "y.wav")
     _exits(1, "check", tmp_path / "data")

@@ -24,7 +24,7 @@ class RunOptions:
     num_members: Annotated[int, Range(1, 1000)] = 1
     """Models that are trained, each from a seed of its own; their probabilities are averaged."""
     seed: Seed = 0
-    """Same seed, same split, batches and losses."""
+    """Same seed, same split and batches, and on the same machine the same losses."""
 
 
 @dataclass(kw_only=True)
