@@ -28,6 +28,7 @@ from tfspec.pipelines import OwnRecordings, RadioSignals
 from tfspec.report.answers import Answers, matrix_of
 from tfspec.report.charts import HEIGHT, WIDTH, line_chart
 from tfspec.report.curves import class_charts, curves_of
+from tfspec.report.event_pictures import event_picture
 from tfspec.report.media import picture_address, sound_address
 from tfspec.report.page import Clip, Page, written
 from tfspec.report.tables import group_table
@@ -307,6 +308,14 @@ def test_shares_are_shown_as_shares(tmp_path):
     assert whole.true_of(0) == f"{largest} 100.0%"
     assert all(re.fullmatch(r"\d+\.\d", count) for row in page.classes.rows for count in row[1:3])
     assert not any("Kullback" in each for each in page_of(KINDS["one"](tmp_path / "other")).sentences)
+
+
+def test_names_fit_beside_the_lanes_of_a_recording():
+    names = [f"Setophaga_coronata_yellow-rumped_{sound}" for sound in ("call", "song")]
+    times = pd.DataFrame({"start": 0.0, "end": 1.0, "label": names})
+    heard = pd.DataFrame(np.eye(2), [0.5, 1.5], names)
+    drawn = event_picture("a.wav", np.zeros(16000), 8000, heard, times, times, [0.5, 0.5])
+    assert [lane.name for lane in drawn.lanes] == ["Setophaga_co…-rumped_call", "Setophaga_co…-rumped_song"]
 
 
 def test_numbers_of_many_runs_are_whole_in_a_narrow_terminal(tmp_path, monkeypatch, capsys):

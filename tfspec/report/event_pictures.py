@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.text import number_of
-from tfspec.report.answers import short
 from tfspec.report.charts import Tick, thinned, ticks
+from tfspec.report.labels import shortened
 from tfspec.report.media import levels_of, picture_address
 
 WIDTH, PICTURE, LANE, GAP = 900, 160, 36, 8
@@ -103,13 +103,13 @@ def event_picture(
     counts = pd.concat([annotated["label"], found["label"]]).value_counts()
     shown = [label for label in probabilities if label in counts.index[:MOST_LANES]]
     lanes = []
-    for row, label in enumerate(shown):
+    for row, (label, said) in enumerate(zip(shown, shortened(map(str, shown)), strict=True)):
         column = probabilities[label].to_numpy(float)
         points = np.column_stack([probabilities.index.to_numpy(float) / seconds * WIDTH, (1 - column) * LANE])
         points = thinned(points[np.isfinite(points).all(axis=1)], MOST_POINTS)
         lanes.append(
             Lane(
-                short(str(label)),
+                said,
                 PICTURE + GAP + row * (LANE + GAP),
                 _spans(annotated[annotated["label"] == label], seconds),
                 _spans(found[found["label"] == label], seconds),

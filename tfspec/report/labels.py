@@ -29,14 +29,25 @@ def labels(names: Iterable[str]) -> list[str]:
     Example:
         >>> labels(["owl", "Setophaga_coronata_yellow-rumped_warbler"])
         ['owl', 'Setophaga_coronata_yello…']
-        >>> labels([f"Setophaga_coronata_yellow-rumped_{sound}" for sound in ("call", "song")])
+    """
+    return [*map(plain, shortened(names))]
+
+
+def shortened(names: Iterable[str]) -> list[str]:
+    """Shorten names as labels do, for a page.
+
+    Args:
+        names: as they are.
+
+    Example:
+        >>> shortened([f"Setophaga_coronata_yellow-rumped_{sound}" for sound in ("call", "song")])
         ['Setophaga_co…-rumped_call', 'Setophaga_co…-rumped_song']
     """
     names, half = [*names], LONGEST // 2
     begun = [excerpt(name, LONGEST) for name in names]
     counts = Counter(begun)
     return [
-        plain(short if counts[short] == 1 else f"{shown(name[:half])}…{shown(name[-half:])}")
+        short if counts[short] == 1 else f"{shown(name[:half])}…{shown(name[-half:])}"
         for name, short in zip(names, begun, strict=True)
     ]
 
