@@ -20,6 +20,8 @@ Labels = Literal["one", "several"]
 none of them (a sigmoid each)."""
 HALF = 0.5
 """Lowest probability at which a class holds where nobody has chosen another one."""
+SMALLEST = 1e-37
+"""Probability next to zero, whose logarithm is finite."""
 NOT_OURS = "it is damaged or was not made by tfspec"
 """What to say of a file that cannot be loaded as a model."""
 FIRST_PICTURES = (64, 128)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -73,10 +72,7 @@ def load_listener(path: str | os.PathLike, hop_seconds: float | None = None) -> 
         tfspec.base.errors.UserError: No model at missing.tflite. Give a run folder, a .keras file or a ...
     """
     if (streaming := find_streaming(path)) is None:
-        hop_seconds = HOP_SECONDS if hop_seconds is None else hop_seconds
-        if not 0 < hop_seconds < math.inf:
-            raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
-        return SlidingClassifier(load_model(path), hop_seconds)
+        return SlidingClassifier(load_model(path), HOP_SECONDS if hop_seconds is None else hop_seconds)
     model = load_streaming(streaming)
     if model.channels is not None:
         raise UserError(f"This model takes signals of {model.channels} channels, not recordings of one.")

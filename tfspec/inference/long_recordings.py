@@ -75,9 +75,7 @@ def _scored(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return windows' beginnings, what a model's method says of them, and the seconds of the recording."""
     sample_rate = recordings_rate(model)
-    if not 0 < hop_seconds < math.inf:
-        raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
-    hop = max(1, round(hop_seconds * sample_rate))
+    hop = hop_samples(hop_seconds, sample_rate)
     starts: list[int] = []
     probabilities = []
     pool = scoring_threads(cores() if scores_in_threads(model) else 1)
@@ -118,6 +116,25 @@ def recordings_rate(model: Model) -> int:
     if model.takes != "recording" or model.sample_rate is None:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
     return model.sample_rate
+
+
+def hop_samples(hop_seconds: float, sample_rate: int) -> int:
+    """Return how far it is from one window to the next.
+
+    Args:
+        hop_seconds: rounded to samples, one at least.
+        sample_rate: samples per second.
+
+    Raises:
+        UserError: it is not positive and finite.
+
+    Example:
+        >>> hop_samples(0.25, 16000)
+        4000
+    """
+    if not 0 < hop_seconds < math.inf:
+        raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
+    return max(1, round(hop_seconds * sample_rate))
 
 
 def detect(

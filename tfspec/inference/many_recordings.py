@@ -49,10 +49,6 @@ class Outputs:
         self._files += [(each, ".audacity.txt", track) for each in {folder, audacity} if each]
         self._files += [(each, ".raven.txt", table) for each in {folder, raven} if each]
 
-    def __bool__(self) -> bool:
-        """Say whether there are any."""
-        return bool(self._files)
-
     def written(self, below: Path) -> list[list]:
         """Tell the files of a recording from those that another command has written in their places.
 

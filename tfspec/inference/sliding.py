@@ -9,7 +9,7 @@ import numpy as np
 from tfspec.base.model import Model
 from tfspec.export.streaming_file import UNHEARD, DetectorSettings
 from tfspec.export.streaming_runner import finite
-from tfspec.inference.long_recordings import recordings_rate
+from tfspec.inference.long_recordings import hop_samples, recordings_rate
 
 HOP_SECONDS = 0.25
 """From one window to the next: four windows a second are what a small computer has time for."""
@@ -23,7 +23,7 @@ class SlidingClassifier:
         hop_seconds: from one window to the next.
 
     Raises:
-        UserError: the model takes something else.
+        UserError: the model takes something else, or the hop is not positive and finite.
 
     Example:
         >>> from tfspec.frontends import Spectrogram
@@ -39,7 +39,7 @@ class SlidingClassifier:
     def __init__(self, model: Model, hop_seconds: float = HOP_SECONDS):
         self._model = model
         self.class_names, self.sample_rate = tuple(model.class_names), recordings_rate(model)
-        self.hop_samples = max(1, round(hop_seconds * self.sample_rate))
+        self.hop_samples = hop_samples(hop_seconds, self.sample_rate)
         self.warm_up_hops = math.ceil(model.signal_shape[0] / self.hop_samples) - 1
         self.detector = DetectorSettings() if model.thresholds is None else _own_thresholds(model)
         self.reset()

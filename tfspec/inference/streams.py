@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -15,7 +14,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.model import Model
 from tfspec.base.options import SampleFormat
 from tfspec.inference.files import scores_table
-from tfspec.inference.long_recordings import recordings_rate
+from tfspec.inference.long_recordings import hop_samples, recordings_rate
 
 NAME = "-"
 """What a stream is called."""
@@ -63,9 +62,7 @@ def predict_stream(
     rate, num_samples = recordings_rate(model), model.signal_shape[0]
     if hop_seconds is None:
         hop_seconds = num_samples / rate / 2
-    if not 0 < hop_seconds < math.inf:
-        raise UserError(f"The hop must be longer than 0 seconds, and finite. Received: {hop_seconds}")
-    hop = max(1, round(hop_seconds * rate))
+    hop = hop_samples(hop_seconds, rate)
     for number, window in enumerate(_windows(stream, sample_format, num_samples, hop)):
         is_good = np.isfinite(window).all()
         scores = model.probabilities(window[np.newaxis])

@@ -9,10 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfspec.base import arguments
-from tfspec.base.model import Labels
-
-SMALLEST = 1e-37
-"""Probability next to zero, whose logarithm is finite."""
+from tfspec.base.model import SMALLEST, Labels
 
 
 def ensemble(backbones: Sequence[keras.Model], labels: Labels = "one") -> keras.Model:

@@ -17,12 +17,11 @@ from keras import layers
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
 from tfspec.base.frames import Frames
+from tfspec.base.model import SMALLEST
 
 Pooling = Literal["attention", "linear", "max"]
 """How a signal's logits come from its frames: weighted by what the network has learnt to attend to; each
 frame weighted by its own probability; or the highest one."""
-SMALLEST = 1e-37
-"""Probability next to zero, whose logarithm is finite."""
 MOST_ATTENTION = 10.0
 """Between the negative of this and this are the logits of attention, as in PANNs."""
 LONGER = 1024

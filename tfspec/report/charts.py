@@ -22,6 +22,7 @@ Points = tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]
 """Where a line goes, as (points,) x and (points,) y."""
 Range = tuple[float, float]
 """Where an axis begins and ends."""
+UNIT_SQUARE: tuple[Range, Range] = ((0.0, 1.0), (0.0, 1.0))
 Tick = tuple[float, str]
 """Where on an axis something is written, in 0…1, and what."""
 
@@ -81,7 +82,6 @@ def line_chart(
     ylabel: str,
     lines: Mapping[str, Sequence[Points]],
     said: str = "",
-    in_unit_square: bool = False,
     ranges: tuple[Range, Range] | None = None,
     diagonal: bool = False,
     mark: float | None = None,
@@ -94,7 +94,6 @@ def line_chart(
         ylabel: what runs up.
         lines: of each name, one or several; what is not finite is left out.
         said: what the chart says, for who cannot see it.
-        in_unit_square: let both axes run from 0 to 1, whatever is drawn.
         ranges: where the axes begin and end, across and up; what the lines reach if None.
         diagonal: draw a line from corner to corner to compare with.
         mark: x of a vertical line, None for none.
@@ -109,8 +108,7 @@ def line_chart(
     """
     finite = {name: [_finite(*each) for each in several] for name, several in lines.items()}
     every = [points for several in finite.values() for points in several]
-    own = ((0.0, 1.0),) * 2 if in_unit_square else (_range(every, 0), _range(every, 1))
-    x_range, y_range = ranges or own
+    x_range, y_range = ranges or (_range(every, 0), _range(every, 1))
     drawn = [
         _line(name, points, x_range, y_range, style)
         for style, (name, several) in enumerate(finite.items())

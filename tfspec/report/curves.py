@@ -9,7 +9,7 @@ import numpy as np
 
 from tfspec.base.text import number_of
 from tfspec.report.answers import Answers, short
-from tfspec.report.charts import Chart, line_chart
+from tfspec.report.charts import UNIT_SQUARE, Chart, line_chart
 
 BINS = 10
 MOST_CURVES = 40
@@ -80,7 +80,7 @@ def class_charts(holds: np.ndarray, probabilities: np.ndarray, threshold: float 
             {f"area {area:.3f}": [(wrong, right)]},
             f"ROC curve, area under it {area:.3f}",
             diagonal=True,
-            in_unit_square=True,
+            ranges=UNIT_SQUARE,
         ),
         line_chart(
             "Precision and recall",
@@ -88,7 +88,7 @@ def class_charts(holds: np.ndarray, probabilities: np.ndarray, threshold: float 
             "precision",
             {f"average precision {mean:.3f}": [(recall, precision)]},
             f"Precision against recall, average precision {mean:.3f}",
-            in_unit_square=True,
+            ranges=UNIT_SQUARE,
         ),
         _threshold_chart(limits, precision[:-1], recall[:-1], threshold),
         _calibration_chart(holds, probabilities),
@@ -107,7 +107,7 @@ def _threshold_chart(limits, precision, recall, threshold: float | None) -> Char
         "score",
         lines,
         f"Precision, recall and F1 against the threshold: {said}",
-        in_unit_square=True,
+        ranges=UNIT_SQUARE,
         mark=threshold,
     )
 
@@ -123,6 +123,6 @@ def _calibration_chart(holds: np.ndarray, probabilities: np.ndarray) -> Chart:
         "share that is of the class",
         {"tenths of the probability": [(confidence, share)]},
         f"Share that is of the class by predicted probability: {said}",
-        in_unit_square=True,
+        ranges=UNIT_SQUARE,
         diagonal=True,
     )

@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tfspec.base.model import SMALLEST
 from tfspec.scores.types import BriefScores, CalibrationBin, DistributionScores, MemberScores
 
-SMALLEST = 1e-37
-"""Probability next to zero, whose logarithm is finite; that of `models.ensemble`."""
 BINS = 10
 
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from tfspec.base.model import HALF
-from tfspec.scores.calibration import SMALLEST, best_temperature, calibration_curve, calibration_error
+from tfspec.base.model import HALF, SMALLEST
+from tfspec.scores.calibration import best_temperature, calibration_curve, calibration_error
 from tfspec.scores.classes import ratio
 from tfspec.scores.groups import draw_anew, intervals_of
 from tfspec.scores.ranking import rank_each_class, summarize_ranking, without_nan

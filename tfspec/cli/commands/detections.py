@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +96,7 @@ def detect(
     page = _page(table.with_suffix(".html") if table else out / "summary.html", loaded) if is_whole else None
     document: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        findings = Findings(stack.enter_context(_kept(out, table)), made_by)
+        findings = Findings(_findings_folder(out, table), made_by)
         bad = _search(loaded, inputs, findings, outputs, thresholds, hop_seconds)
         takers = [each.add for each in (page, doubtful) if each]
         if growing:
@@ -143,12 +143,11 @@ def _page(path: Path, model: Model) -> Heard:
     return Heard(model.class_names, model.sample_rate or 0, path)
 
 
-@contextlib.contextmanager
-def _kept(out: Path, table: Path | None) -> Iterator[Path]:
-    """Yield where findings are: beside what is written."""
+def _findings_folder(out: Path, table: Path | None) -> Path:
+    """Return where findings are, beside what is written, without what a killed command has left there."""
     folder = table.with_name(f".{table.name}.findings") if table else out / ".findings"
     clear_temporaries(out if table is None else folder)
-    yield folder
+    return folder
 
 
 def _search(
