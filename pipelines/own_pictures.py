@@ -32,6 +32,7 @@ class OwnPictures(SmallData):
     """
 
     name: ClassVar[str] = "pictures"
+    takes: ClassVar[Literal["picture"]] = "picture"
 
     augment: tuple[Literal["shift", "response", "masks"], ...] = ("masks",)
 

@@ -105,6 +105,8 @@ class OwnWindows(OwnSignals, WindowSpectra):
         """Choose the frames, and what counts as noise."""
         if self.smoothing and "time" not in manifest:
             raise UserError("smoothing needs to know when a window was: the data have no array of times.")
+        if self.smoothing and (manifest["group"] == "").all():
+            raise UserError("smoothing needs to know whose a window is: the data have no array of groups.")
         chosen = replace(super().settled(manifest), frame_length=self.frame_lengths, frame_step=self.step)
         if chosen.log_offset:
             return chosen

@@ -27,6 +27,7 @@ from tfspec.report.figures import Picture
 class Pictures(Pipeline):
     """Base of the experiments on pictures of 64 times × 128 frequencies."""
 
+    takes: ClassVar[Literal["picture"]] = "picture"
     classes: ClassVar[Sequence[str]]
     """In the order of the logits."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from tfspec.audio.decoding import Padding
 from tfspec.base.errors import UserError
@@ -22,6 +22,7 @@ class Recordings(Pipeline):
     and what becomes of them.
     """
 
+    takes: ClassVar[Literal["recording"]] = "recording"
     padding: ClassVar[Padding] = "edge"
     """What makes up for a recording that ends before."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from tfspec.base.options import Hertz, Name, Range
-from tfspec.base.progress import bar
+from tfspec.base.progress import bar, say
 from tfspec.data.balance import sample_weights
 from tfspec.data.label_targets import targets
 from tfspec.data.sources.windows import (
@@ -32,6 +32,7 @@ class Windows(Pipeline):
     `data.sources.windows.list_windows` describes.
     """
 
+    takes: ClassVar[Literal["windows"]] = "windows"
     features_once: ClassVar[bool] = False
     """The features of all windows would take more room than the windows."""
 
@@ -85,8 +86,11 @@ class Windows(Pipeline):
         )
 
     def smooth(self, predicted, held_out, class_names):
-        """Smooth each person's predictions over time, on request."""
+        """Smooth each person's predictions over time, on request, where time and person are known."""
         if not self.smoothing:
+            return None
+        if "time" not in predicted or (predicted["group"] == "").all():
+            say("Nothing is smoothed over time: it is not known when the windows were, or whose they are.")
             return None
         max_gap = self.max_gap_seconds or 1.5 * self.window_seconds
         return smooth(predicted, held_out, class_names, max_gap)

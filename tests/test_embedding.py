@@ -129,6 +129,20 @@ def test_what_does_not_go_together_is_one_line(folder, name, output, changes, sa
     assert "\n" not in str(caught.value)
 
 
+def test_many_outputs_of_a_saved_model_count_from_0(tmp_path):
+    class Several(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((None, WINDOW), tf.float32, "signal")])
+        def serve(self, signal):
+            return {f"output_{place}": signal[:, :2] + place for place in range(12)} | {"z": signal[:, 0]}
+
+    module = Several()
+    tf.saved_model.save(module, str(tmp_path), signatures=module.serve)
+    embedder = load_embedding(describe(tmp_path, 2))
+    np.testing.assert_array_equal(embedder(np.zeros((1, WINDOW), np.float32)), [[2, 2]])
+    with pytest.raises(UserError, match=r"output of one window has the shape \(1,\), and not \(1, size\)"):
+        load_embedding(describe(tmp_path, "z"))
+
+
 def test_all_axes_before_the_last_are_frames(rng):
     signal = keras.Input((WINDOW,))
     picture = keras.layers.Reshape((5, 4, 5))(signal)

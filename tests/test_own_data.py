@@ -15,6 +15,7 @@ from tfspec.cli import main as cli
 from tfspec.experiment.registry import pipeline_for, pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, folds_of
+from tfspec.inference import load_model, predict_files
 from tfspec.models import linear, residual
 from tfspec.pipelines import OwnPictures, OwnRecordings, OwnWindows, small_data
 
@@ -74,12 +75,12 @@ def write_arrays(folder):
     return folder / "moves.npz"
 
 
-def write_pictures(folder):
+def write_pictures(folder, pixels=(40, 48)):
     import keras
 
     rng = np.random.default_rng(0)
     for i in range(24):
-        picture = rng.random((40, 48, 1))
+        picture = rng.random((*pixels, 1))
         picture[:, 10 * (i % 2 + 1)] = 1
         (folder / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
         keras.utils.save_img(folder / "ab"[i % 2] / f"{i}.png", picture)
@@ -112,6 +113,26 @@ def test_one_command_leaves_a_scored_and_exported_model(kind, network, tmp_path,
     shutil.move(data, tmp_path / "elsewhere")
     options = pipeline_of(run).options()
     assert options["folds"] == 2 and options["labels"] == run.classifier.labels
+    takes = {"windows": "windows", "pictures": "picture"}.get(kind, "recording")
+    exported = load_model(run.folder / "export" / "model.tflite")
+    assert run.classifier.takes == exported.takes == takes
+
+
+@pytest.mark.parametrize("pixels", [(40, 48), (64, 128)])
+def test_a_model_of_pictures_of_any_size_predicts_pictures(pixels, tmp_path, monkeypatch):
+    monkeypatch.setattr(small_data, "residual", linear)
+    folder = write_pictures(tmp_path / "data", pixels)
+    run = OwnPictures(data=folder, out=tmp_path / "run", epochs=1, folds=0, exported=False).train()
+    table = predict_files(load_model(run.folder), [folder / "a"])
+    assert len(table) == 12 and table["predicted"].isin(["a", "b"]).all()
+
+
+def test_a_sensor_of_one_channel_records_no_sound(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.random.default_rng(0).normal(size=(24, 60)), y=np.arange(24) % 2)
+    options = {"sample_rate": 10, "epochs": 1, "folds": 0, "exported": False, "split_by": "none"}
+    run = OwnWindows(data=tmp_path / "a.npz", out=tmp_path / "run", **options).train()
+    np.save(tmp_path / "X.npy", np.zeros((3, 60)))
+    assert len(predict_files(load_model(run.folder), [tmp_path / "X.npy"])) == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -229,6 +250,12 @@ def test_what_windows_cannot_do_without_rate_or_times_is_told(options, said, tmp
     path = write_arrays(tmp_path / "a")
     with pytest.raises(UserError, match=said):
         checked_split(OwnWindows(data=path, **options))
+
+
+def test_windows_of_nobody_known_cannot_be_smoothed(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.ones((24, 60)), y=np.arange(24) % 2, times=np.arange(24))
+    with pytest.raises(UserError, match="whose a window is: the data have no array of groups"):
+        checked_split(OwnWindows(data=tmp_path / "a.npz", smoothing=True, sample_rate=20))
 
 
 def test_shares_of_windows_are_learnt(tmp_path):

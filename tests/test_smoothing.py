@@ -149,6 +149,15 @@ def test_nobody_is_smoothed_by_what_is_known_of_them(rng):
     np.testing.assert_array_equal(smooth(only, only, names, 45), only["predicted"])
 
 
+def test_windows_of_nobody_known_stay_as_they_are(rng):
+    known, new = people(rng, 4), people(rng, 2).assign(group="new")
+    names = ["sit", "sleep", "walk"]
+    mixed = pd.concat([new[:200], new[200:].assign(group="")], ignore_index=True)
+    smoothed = smooth(mixed, pd.concat([known, known.assign(group="", label="sit")]), names, 45)
+    np.testing.assert_array_equal(smoothed[:200], smooth(new[:200], known, names, 45))
+    np.testing.assert_array_equal(smoothed[200:], mixed["predicted"][200:])
+
+
 def test_a_week_of_a_hundred_people_takes_seconds(rng):
     """Half a million windows, as many as Capture-24 has."""
     model = some_model(rng, 5)

@@ -161,6 +161,7 @@ def fit_member(
             class_names,
             read.signal_shape,
             read.sample_rate,
+            takes=steps.takes,
             labels=steps.labels,
         )
         fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit, name)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
-from tfspec.base.model import Labels
+from tfspec.base.model import Labels, Takes
 from tfspec.base.named_arguments import NamedArguments
 from tfspec.base.options import check_options, check_seeds
 from tfspec.data.readers import Reader
@@ -40,6 +40,8 @@ class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
 
     name: ClassVar[str]
     """What the command line calls it; the default run folder begins with it."""
+    takes: ClassVar[Takes | None] = None
+    """Where the signals come from; what their shape suggests if None."""
     features_once: ClassVar[bool] = True
     """Whether features that are the same in every epoch are computed before training and kept."""
     feature_dtype: ClassVar[Dtype] = "float32"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,8 @@ def load_embedding(path: str | os.PathLike) -> Embedder:
             network = _keras(path, output)
             run = network.predict_on_batch
         embedder = Embedder(rate, window, run, network)
-        embedder(np.zeros((1, window), np.float32))
+        if (made := run(np.zeros((1, window), np.float32))).ndim < 2:
+            raise ValueError(f"its output of one window has the shape {made.shape}, and not (1, size)")
     return embedder
 
 
@@ -149,7 +151,7 @@ def _saved_model(folder: Path, output: Output) -> Callable[[np.ndarray], np.ndar
         loaded = tf.saved_model.load(str(plain))
     serve = loaded.signatures["serving_default"]
     ((name, taken),) = serve.structured_input_signature[1].items()
-    names = sorted(serve.structured_outputs)
+    names = sorted(serve.structured_outputs, key=lambda name: (name.rstrip(string.digits), len(name), name))
     chosen = names[output] if isinstance(output, int) else output
     if chosen not in names:
         raise ValueError(f"its outputs are {', '.join(names)}, and not {chosen}")

@@ -15,6 +15,8 @@ from tfspec.scores.types import ClassScores, LabelScores, Summaries
 def score_classes(labels: np.ndarray, predicted: np.ndarray, class_names: Sequence[str]) -> LabelScores:
     """Compare predicted classes with the true ones, by scikit-learn's definitions.
 
+    Macro F1 is the mean over the classes that some example has.
+
     Args:
         labels: (examples,) places among the class names.
         predicted: (examples,) of the same.

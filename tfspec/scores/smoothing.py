@@ -156,7 +156,8 @@ def smooth(
     """Smooth each person's predictions by a model estimated on other people's.
 
     Args:
-        table: columns `predicted`, `group` and `time` in seconds, in any order.
+        table: columns `predicted`, `group` and `time` in seconds, in any order. The predictions of windows of
+            which it is not known whose they are, of the group "", stay.
         known: the same and `label`: predictions of windows that the classifier was not trained on. What is
             there of a person is left out of the model that smooths this person; if nothing else is there,
             the predictions stay.
@@ -172,6 +173,7 @@ def smooth(
         >>> smooth(table, known.assign(predicted=known["label"]), ["a", "b"], max_gap=1.5).tolist()
         ['a', 'a', 'a', 'a', 'a', 'a']
     """
+    known = known[known["group"] != ""]
     names, people = pd.Index(class_names), pd.Index(known["group"].unique())
 
     def timed(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, float]:
@@ -184,7 +186,7 @@ def smooth(
         if len(others):
             labels, predicted = (names.get_indexer(others[column]) for column in ("label", "predicted"))
             model = HiddenMarkov.estimate(labels, predicted, *timed(others), len(names))
-            here = whose == person
+            here = (whose == person) & (table["group"] != "").to_numpy()
             seen = names.get_indexer(table["predicted"][here])
             smoothed[here] = names[model.decode(seen, *timed(table[here]))]
     return smoothed

@@ -94,8 +94,8 @@ def load_picture(
     """Read a PNG or JPEG file of any size, 8 or 16 bits, grey or colour, as a picture of a shape.
 
     Where the shape has no colours, these give their luminance; transparency is left out. Each pixel is the
-    mean of the area that it covers. The size is read before the pixels are: a small file can ask for
-    gigabytes.
+    mean of the area that it covers. What a camera says of how it was held (EXIF) is passed over. The size is
+    read before the pixels are: a small file can ask for gigabytes.
 
     Args:
         path: the file.
