@@ -129,7 +129,7 @@ def test_a_model_of_pictures_of_any_size_predicts_pictures(pixels, tmp_path, mon
 
 def test_a_sensor_of_one_channel_records_no_sound(tmp_path):
     np.savez(tmp_path / "a.npz", X=np.random.default_rng(0).normal(size=(24, 60)), y=np.arange(24) % 2)
-    options = {"sample_rate": 10, "epochs": 1, "folds": 0, "exported": False, "split_by": "none"}
+    options = {"sample_rate": 10, "epochs": 1, "folds": 0, "exported": False, "split_by": "file"}
     run = OwnWindows(data=tmp_path / "a.npz", out=tmp_path / "run", **options).train()
     np.save(tmp_path / "X.npy", np.zeros((3, 60)))
     assert len(predict_files(load_model(run.folder), [tmp_path / "X.npy"])) == 3
