@@ -26,7 +26,6 @@ from tfspec.pipelines.word_features import WordFeatures
 Small = Literal["lstm", "conv2d", "ds_cnn", "tc_resnet", "ds_tc_resnet", "matchboxnet", "bc_resnet"]
 """Networks of `tfspec.models` that begin with random weights."""
 SMALL = get_args(Small)
-"""Epochs in which only the head of a network with weights trains."""
 
 RECURRENT: dict[str, Any] = {
     "sample_rate": 22050,
