@@ -241,7 +241,8 @@ def list_files(
             rows += [(path.relative_to(folder).as_posix(), label) for path in examples]
             others += rest
     manifest = pd.DataFrame(sorted(rows), columns=["path", "label"], dtype=object)
-    empty = [shown(label) for label in folders if label not in set(manifest["label"])]
+    there = {*manifest["label"]}
+    empty = [shown(label) for label in folders if label not in there]
     return ClassFolders(manifest, count_suffixes(others), empty)
 
 
