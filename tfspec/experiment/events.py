@@ -17,7 +17,7 @@ from tfspec.models import Classifier
 from tfspec.models.events import of_frames
 from tfspec.scores.event_rules import COLLARS, cross_fitted_rules
 from tfspec.scores.events import event_scores, segment_scores
-from tfspec.scores.frames import RecordingFrames, events_above, join_windows, median_filtered
+from tfspec.scores.frames import RecordingFrames, events_above, filtered_frames, join_windows
 from tfspec.scores.psds import CONFUSED, LOCATED, psds
 from tfspec.scores.types import EventScores
 
@@ -64,10 +64,8 @@ def _stretches(rows: pd.DataFrame, value: int | None) -> pd.DataFrame:
     ]
     keys = ["path", "label", "start", "end"]
     table = pd.DataFrame(told, columns=["path", "start", "end", "label"]).sort_values(keys)
-    is_same = (table[["path", "label"]] == table[["path", "label"]].shift()).all(axis=1)
-    is_same &= (table[["start", "end"]].diff().abs() < SAME_SECONDS).all(
-        axis=1
-    )  # each rounded from its window
+    is_near = (table[["start", "end"]].diff().abs() < SAME_SECONDS).all(axis=1)
+    is_same = is_near & (table[["path", "label"]] == table[["path", "label"]].shift()).all(axis=1)
     return table[~is_same].sort_values(["path", "start", "label"], ignore_index=True)
 
 
@@ -156,7 +154,7 @@ def score_events(
         with 49 thresholds and the rules' filters.
     """
     recordings, count = [*found.seconds], len(class_names)
-    filtered = _filtered(found, rules)
+    filtered = filtered_frames(found, {path: each.median_seconds for path, each in rules.items()})
     made = _made(filtered, class_names, rules)
     points = [events_above(filtered, class_names, (threshold,) * count) for threshold in OPERATING_POINTS]
     return {
@@ -166,15 +164,6 @@ def score_events(
         "psds_located": psds(truth, points, found.seconds, class_names, LOCATED),
         "psds_confused": psds(truth, points, found.seconds, class_names, CONFUSED),
     }
-
-
-def _filtered(found: RecordingFrames, rules: Mapping[str, EventRule]) -> RecordingFrames:
-    """Filter each recording's frames by its own rule."""
-    filtered = {
-        path: median_filtered(values, found.step, rules[path].median_seconds)
-        for path, values in found.probabilities.items()
-    }
-    return RecordingFrames(found.seconds, filtered, found.step)
 
 
 def _made(found: RecordingFrames, class_names: Sequence[str], rules: Mapping[str, EventRule]) -> pd.DataFrame:

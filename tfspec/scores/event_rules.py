@@ -92,7 +92,10 @@ def _tried(
     """
     recordings, count = [*found.probabilities], len(class_names)
     known, tried = coded(truth, recordings, class_names), []
-    filtered = {median: filtered_frames(found, (median,) * count) for median in MEDIAN_SECONDS}
+    filtered = {
+        median: filtered_frames(found, dict.fromkeys(recordings, (median,) * count))
+        for median in MEDIAN_SECONDS
+    }
     for threshold, median in SETTINGS:
         events = events_above(filtered[median], class_names, (threshold,) * count)
         made = coded(events, recordings, class_names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -120,18 +120,19 @@ def frame_events(found: RecordingFrames, class_names: Sequence[str], rule: Event
         >>> frame_events(found, ["owl"], EventRule.usual(1)).round(3).values.tolist()
         [['a', 0.1, 0.3, 'owl']]
     """
-    return events_above(filtered_frames(found, rule.median_seconds), class_names, rule.thresholds)
+    filtered = filtered_frames(found, dict.fromkeys(found.probabilities, rule.median_seconds))
+    return events_above(filtered, class_names, rule.thresholds)
 
 
-def filtered_frames(found: RecordingFrames, median_seconds: Sequence[float]) -> RecordingFrames:
-    """Filter the frames of recordings as `frame_events` does.
+def filtered_frames(found: RecordingFrames, median_seconds: Mapping[str, Sequence[float]]) -> RecordingFrames:
+    """Filter the frames of recordings, each by its own filters.
 
     Args:
         found: probabilities of frames.
-        median_seconds: (classes,) lengths of the median filters.
+        median_seconds: (classes,) lengths of the filters of each recording, by its name.
     """
     filtered = {
-        path: median_filtered(values, found.step, median_seconds)
+        path: median_filtered(values, found.step, median_seconds[path])
         for path, values in found.probabilities.items()
     }
     return RecordingFrames(found.seconds, filtered, found.step)
