@@ -101,7 +101,15 @@ MEASUREMENTS = (
         90,
         ("wrist_accelerometer",),
     ),
-    Measurement("tests/benchmarks/measure_events.py DATA OUT/events", ("events_1",), 120, ("esc10",)),
+    Measurement(
+        "tests/benchmarks/measure_events.py DATA OUT/events slices attention max untimed --seeds 0 1 2",
+        ("events_1",),
+        300,
+        ("esc10",),
+    ),
+    Measurement(
+        "tests/benchmarks/measure_pseudo_labels.py DATA OUT/pseudo_labels", ("events_2",), 30, ("esc10",)
+    ),
     Measurement(
         "tests/benchmarks/measure_overlapped.py DATA/mixtures OUT/overlapped",
         ("overlapped_speech_1",),
