@@ -193,8 +193,9 @@ def test_annotations_that_cannot_be_read(folder):
     assert "a folder, not a file" in message(folder)
     path.write_bytes(b"")
     assert "a.csv cannot be read: empty file" in message(path)
-    path.write_bytes(b"\xff\xfe\x00species")
-    assert "a.csv is not a CSV file in UTF-8" in message(path)
+    for content in (b"esp\xe9cies", b"\xff\xfe\x00species,"):  # in Latin-1, and half a character of UTF-16
+        path.write_bytes(content)
+        assert "a.csv is not a CSV file in UTF-8" in message(path)
     path.write_text(HEADER + '\n"never closed')
     assert "a.csv is not a CSV file in UTF-8" in message(path)
     path.write_text(HEADER)

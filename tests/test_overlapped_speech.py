@@ -15,6 +15,7 @@ from scipy.stats import entropy
 
 from tfspec import UserError
 from tfspec.cli.summaries import print_run
+from tfspec.experiment.evaluate import _found
 from tfspec.experiment.members import members_of
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.run import Run
@@ -89,6 +90,12 @@ def test_what_was_fitted_to_the_validation_part_is_used_for_the_test_part(run):
         validation["kl"], *(scores["kl"] for scores in validation["members"].values())
     )
     assert test["weighted"]["kl"] != validation["weighted"]["kl"]
+
+
+def test_examples_of_several_classes_at_once_are_not_scored_as_shares(run):
+    several = run.part("test").assign(**dict.fromkeys(NAMES, 1.0))
+    with pytest.raises(UserError, match="one class an example, and of these examples several hold"):
+        _found(pipeline_of(run), run, [(MEMBERS, several)], several, None)
 
 
 def test_the_submission_is_filled_in_by_the_mean_of_all_models(run, overlaps):

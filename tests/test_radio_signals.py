@@ -333,7 +333,8 @@ def test_commands(run, tmp_path, capsys):
     cli.main(["evaluate", str(run.folder), "--data", str(tmp_path / "s.csv"), "--json"])
     assert json.loads(capsys.readouterr().out.partition("\n")[2])["examples"] == 5
     cli.main(["view", str(run.folder), "--example", "1", "--out", str(tmp_path / "v.png")])
-    assert Image.open(tmp_path / "v.png").size == (900, 320)
+    width, height = Image.open(tmp_path / "v.png").size
+    assert height == 320 and width > 900
     cli.main(["view", str(run.folder)])
     assert (run.folder / "figures" / "view_0.png").exists()
     for arguments, said in (

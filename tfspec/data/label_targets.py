@@ -29,8 +29,8 @@ def targets(manifest: pd.DataFrame, class_names: Sequence[str], labels: Labels =
         (rows,) int32, ~k where class k is absent; or (rows, classes) float32, as several labels always are.
 
     Raises:
-        UserError: a label is not among the class names; or columns of classes are missing, or hold no shares
-            that sum to one, or of several labels what is not in 0…1.
+        UserError: a label is not among the class names, or columns of classes are missing or hold what is no
+            number; of several labels, what is not in 0…1.
 
     Example:
         >>> targets(pd.DataFrame({"yes": [0.75], "no": [0.25]}), ["no", "yes"])
@@ -46,8 +46,7 @@ def targets(manifest: pd.DataFrame, class_names: Sequence[str], labels: Labels =
     columns = _class_columns(manifest, class_names)
     numbers = columns.apply(pd.to_numeric, errors="coerce").to_numpy(np.float32)
     if labels == "one":
-        is_whole = (numbers >= 0).all(axis=1) & (np.abs(numbers.sum(axis=1) - 1) <= ROUNDING)
-        good, wanted = is_whole[:, np.newaxis], "shares of which each row's sum is 1"
+        good, wanted = np.isfinite(numbers), "finite numbers"
     else:
         unknown = np.isnan(numbers) & columns.isin(["", None, np.nan]).to_numpy()
         good, wanted = unknown | (numbers >= 0) & (numbers <= 1), "0, 1 or nothing"

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from tfspec.base.errors import UserError
 from tfspec.base.files import clear_temporaries
 from tfspec.base.model import HALF
-from tfspec.data.label_targets import targets
+from tfspec.data.label_targets import labels_of, targets
 from tfspec.data.splits import UNANSWERED
 from tfspec.experiment.drawing import examples_of
 from tfspec.experiment.events import evaluate_events
@@ -115,6 +115,8 @@ def _found(
 ) -> Evaluation:
     """Predict rows and score them; without anything fitted before, they are the held-out ones."""
     names, kind = run.classifier.class_names, run.classifier.labels
+    if kind == "one" and labels_of(rows, names) != "one":
+        raise UserError("The model knows one class an example, and of these examples several hold, or none.")
     truth = targets(rows, names, kind)
     if np.isnan(truth).all():
         raise UserError("There is nothing to score: no label of any example is known.")
