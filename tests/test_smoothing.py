@@ -156,6 +156,8 @@ def test_windows_of_nobody_known_stay_as_they_are(rng):
     smoothed = smooth(mixed, pd.concat([known, known.assign(group="", label="sit")]), names, 45)
     np.testing.assert_array_equal(smoothed[:200], smooth(new[:200], known, names, 45))
     np.testing.assert_array_equal(smoothed[200:], mixed["predicted"][200:])
+    beside = pd.concat([known[:200], new[:5].assign(group="")])
+    np.testing.assert_array_equal(smooth(beside, known, names, 45)[200:], new["predicted"][:5])
 
 
 def test_a_week_of_a_hundred_people_takes_seconds(rng):

@@ -83,10 +83,8 @@ class FrameTargets:
         width = np.where(of_every, num_classes, 1)
         size = (self._end - self._begin)[told] * width
         # Each cell that a statement sets, its frame and class; of two that set one the later counts
-        statement, place = (
-            np.repeat(np.arange(len(told)), size),
-            joined_ranges(np.zeros(len(told), np.int64), size),
-        )
+        statement = np.repeat(np.arange(len(told)), size)
+        place = joined_ranges(np.zeros(len(told), np.int64), size)
         frame = self._begin[told][statement] + place // width[statement]
         of_class = np.where(of_every, 0, self._class[told])[statement] + place % width[statement]
         made[row[statement], frame, of_class] = self._value[told][statement]

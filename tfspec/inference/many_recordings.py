@@ -139,7 +139,8 @@ def detect_files(
         below = inputs.files[file]
         if (done := findings.load(file)) and outputs.are_there(below, done):
             return None
-        if edited := outputs.edited(below, findings.written(file)):
+        before = findings.written(file)
+        if edited := outputs.edited(below, before):
             return f"{shown(edited)} has been edited since detect wrote it: move it, or give another --out"
         source = findings.source_of(file)
         try:
@@ -147,7 +148,7 @@ def detect_files(
         except RecordingError as error:
             return error.problem
         events = find_events(seconds, thresholds)
-        if outputs:
+        if before:  # or what replaces it would be taken for edited, were this interrupted
             findings.begin(file)
         try:
             outputs.write(seconds, events, below)

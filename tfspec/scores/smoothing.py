@@ -181,12 +181,13 @@ def smooth(
 
     smoothed = table["predicted"].to_numpy(object, copy=True)
     whose = people.get_indexer(table["group"])  # −1 is nobody known
-    for person in np.unique(whose):
+    is_somebody = (table["group"] != "").to_numpy()
+    for person in np.unique(whose[is_somebody]):
         others = known if person < 0 else known[known["group"] != people[person]]
         if len(others):
             labels, predicted = (names.get_indexer(others[column]) for column in ("label", "predicted"))
             model = HiddenMarkov.estimate(labels, predicted, *timed(others), len(names))
-            here = (whose == person) & (table["group"] != "").to_numpy()
+            here = is_somebody & (whose == person)
             seen = names.get_indexer(table["predicted"][here])
             smoothed[here] = names[model.decode(seen, *timed(table[here]))]
     return smoothed

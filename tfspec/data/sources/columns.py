@@ -201,16 +201,15 @@ def _class_columns(table: pd.DataFrame, taken: Collection[str | None]) -> tuple[
     shares = np.column_stack([*numbers.values()]) if numbers else np.zeros((len(table), 0))
     if shares.shape[1] > 1 and (np.abs(shares.sum(1) - 1) <= ROUNDING).all():
         return tuple(numbers)
-    return tuple(name for name, column in numbers.items() if _is_most(column.dropna().isin((0, 1))))
+    return tuple(name for name, column in numbers.items() if column.dropna().isin((0, 1)).mean() >= MOST)
 
 
 def _is_class(cells: pd.Series) -> bool:
     """Whether what is known is a number from 0 to 1, but for a few cells, which are told later."""
-    return _is_most(to_numbers(cells[~cells.str.strip().isin(UNKNOWN)]).between(0, 1))
-
-
-def _is_most(holds: pd.Series) -> bool:
-    return bool(len(holds) and holds.mean() >= MOST)
+    counts = cells.str.strip().value_counts()  # there are few different ones
+    known = counts[~counts.index.isin(UNKNOWN)]
+    is_good = to_numbers(pd.Series(known.index, dtype=object)).between(0, 1).to_numpy()
+    return bool(known.sum() and known[is_good].sum() / known.sum() >= MOST)
 
 
 def known_numbers(cells: pd.Series) -> pd.Series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections import defaultdict
 from pathlib import Path, PurePath
@@ -64,8 +63,9 @@ def list_events(folder: str | os.PathLike, label_column: str | None = None) -> p
     if there := [part for part, table in BOXES.items() if (folder / table).exists()]:
         return pd.concat([_boxes(folder, BOXES[part], part) for part in there], ignore_index=True)
     recordings = _Recordings(folder)
-    tables = {file: read_raven(file, label_column) for file in recordings.tables["Raven"]}
-    tables |= {file: read_audacity(file) for file in recordings.tables["Audacity"]}
+    files, _ = recordings.sort_texts()
+    tables = {file: read_raven(file, label_column) for file in files["Raven"]}
+    tables |= {file: read_audacity(file) for file in files["Audacity"]}
     if not tables:
         raise UserError(
             f"{shown(folder)} holds no annotations of its {len(recordings.paths)} recordings. Looked for "
@@ -94,8 +94,8 @@ def annotation_files(folder: str | os.PathLike) -> tuple[dict[Program, list[Path
     folder = Path(folder)
     if boxes := [folder / table for table in BOXES.values() if (folder / table).exists()]:
         return {"competition": boxes}, []
-    recordings = _Recordings(folder)
-    return {program: files for program, files in recordings.tables.items() if files}, recordings.unread
+    found, unread = _Recordings(folder).sort_texts()
+    return {program: files for program, files in found.items() if files}, unread
 
 
 def list_absent(folder: str | os.PathLike) -> pd.DataFrame | None:
@@ -130,7 +130,7 @@ class _Recordings:
     """The recordings of a folder, found by name, and the files beside them."""
 
     def __init__(self, folder: Path):
-        recordings, self.others = list_recordings(folder)
+        recordings, self._others = list_recordings(folder)
         self.folder = folder
         self.paths = [path.relative_to(folder).as_posix() for path in recordings]
         self._places: dict[str, list[PurePath]] = defaultdict(list)
@@ -138,25 +138,20 @@ class _Recordings:
             for name in {name.casefold() for name in _names(path)}:
                 self._places[name].append(path)
 
-    @functools.cached_property
-    def tables(self) -> dict[Program, list[Path]]:
-        """The files that each program has written; Audacity's are called as recordings."""
-        named = [path for path in self._texts if self.of(path)]
-        labels = [path for path in named if is_audacity(path)]
-        if labels:  # a track without a label is an empty file
-            labels += [path for path in named if not path.stat().st_size]
-        return {"Raven": [path for path in self._texts if is_raven(path)], "Audacity": labels}
+    def sort_texts(self) -> tuple[dict[Program, list[Path]], list[Path]]:
+        """Find the files that each program has written, Audacity's called as recordings.
 
-    @property
-    def unread(self) -> list[Path]:
-        """Texts that are called as a recording, or hold labels, and are no annotations of one."""
-        read = {file for files in self.tables.values() for file in files}
-        others = [path for path in self._texts if path not in read]
-        return [path for path in others if self.of(path) or is_audacity(path)]
-
-    @functools.cached_property
-    def _texts(self) -> list[Path]:
-        return [path for path in self.others if path.suffix.lower() in TEXTS and path.is_file()]
+        Returns:
+            These; and texts that are called as a recording, or hold labels, and are no annotations of one.
+        """
+        texts = [path for path in self._others if path.suffix.lower() in TEXTS and path.is_file()]
+        named, labels = ({path for path in texts if holds(path)} for holds in (self.of, is_audacity))
+        raven, audacity = [path for path in texts if is_raven(path)], named & labels
+        if audacity:  # a track without a label is an empty file
+            audacity |= {path for path in named if not path.stat().st_size}
+        unread = (named | labels) - audacity - {*raven}
+        in_order = [[path for path in texts if path in some] for some in (audacity, unread)]
+        return {"Raven": raven, "Audacity": in_order[0]}, in_order[1]
 
     def find(self, name: str, beside: Path) -> str:
         """Find a recording by its name, with or without suffix; "" if there is none, or several.
