@@ -27,8 +27,8 @@ class Embedded(SmallData):
     """Leave a `network` with weights as it is, and train a last layer alone on what it makes of each
     recording, which is computed once."""
     embedding: Path | None = None
-    """Network of other people's to learn a last layer on: a .keras file, and beside it a JSON that says what
-    it takes, as docs/embeddings.md describes."""
+    """Network of other people's to learn a last layer on: a .keras or .tflite file or the folder of a
+    SavedModel, and beside it a JSON that says what it takes, as docs/embeddings.md describes."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
@@ -44,15 +44,7 @@ class Embedded(SmallData):
     @functools.cached_property
     def embedder(self) -> Embedder | None:
         """The network of other people's."""
-        if self.embedding is None:
-            return None
-        embedder = load_embedding(self.embedding)
-        if embedder.network is None:
-            raise UserError(
-                f"{self.embedding} cannot stand in a model, a .keras file can. Or train on arrays of what "
-                "`tfspec.models.load_embedding` makes of the recordings."
-            )
-        return embedder
+        return None if self.embedding is None else load_embedding(self.embedding)
 
     def settled(self, manifest):
         """Take the sample rate that the network asks for."""
@@ -69,7 +61,7 @@ class Embedded(SmallData):
             pictures: layer from signals to what a network of keras.applications takes.
             num_samples: of a signal.
         """
-        if self.embedder is not None and self.embedder.network is not None:
+        if self.embedder is not None:
             return Embedding(self.embedder.network, self.embedder.window_samples)
         signal = keras.Input((num_samples,))
         features = pictures(signal)

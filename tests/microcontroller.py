@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tfspec.export.layers import tree_of
+from tfspec.borrowed import tflite_tree
 from tfspec.export.micro.front_end import frame_function
 from tfspec.export.micro.graph import read_graph
 from tfspec.export.micro.network import network_functions
@@ -60,7 +60,7 @@ class OnMicrocontroller:
         runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime", reason="needs tflite-micro")
         self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2_000_000)
         self._graph = read_graph(model)
-        (graph,) = tree_of(model).subgraphs
+        (graph,) = tflite_tree(model).subgraphs
         self._given, self._returned = list(graph.inputs), list(graph.outputs)
         self.states = [np.full(old.shape, old.zero, np.int8) for old, _ in self._graph.states]
 

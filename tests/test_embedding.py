@@ -163,15 +163,19 @@ def test_what_is_missing_is_named(folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_keras_network_is_a_front_end_that_is_saved_and_exported(folder, network, rng, tmp_path):
+@pytest.mark.parametrize("name", ["named.keras", "inner.tflite", "batched", "one"])
+def test_a_network_is_a_front_end_that_is_saved_and_exported(folder, network, rng, tmp_path, name):
     """Its embeddings are NumPy's, nothing of it trains, and SavedModel and TFLite file agree with Keras."""
-    embedder = load_embedding(describe(folder / "named.keras", "inner"))
+    path = folder / name
+    output = {"named.keras": "inner", "inner.tflite": place_or_name(folder / "inner.tflite")}
+    embedder = load_embedding(describe(path, output.get(name, "embedding")))
     front_end = Embedding(embedder.network, WINDOW)
     signals = rng.uniform(-1, 1, (6, 250)).astype(np.float32)
     features = front_end(signals).numpy()
-    assert features.shape == (6, 3, SIZE, 1)
+    frames = 2 if name == "one" else 1  # of each window, as YAMNet makes them
+    assert features.shape == (6, 3 * frames, SIZE, 1)
     expected = by_hand(network, np.stack([signals[:, :100], signals[:, 100:200], signals[:, 150:]], 1))
-    np.testing.assert_allclose(features[..., 0], expected, atol=1e-5)
+    np.testing.assert_allclose(features[:, ::frames, :, 0], expected, atol=1e-5)
     np.testing.assert_allclose(features[..., 0].mean(1), embedder(signals), atol=1e-5)
     short = np.pad(signals[:, :60], ((0, 0), (0, 40)), mode="edge")
     np.testing.assert_allclose(front_end(signals[:, :60])[:, 0, :, 0], by_hand(network, short), atol=1e-5)

@@ -8,7 +8,7 @@ from test_micro_front_end import RATE, signals, word_features
 
 from tfspec import UserError
 from tfspec.audio.decoding import hops_of
-from tfspec.export.layers import tree_of
+from tfspec.borrowed import tflite_tree
 from tfspec.export.micro.interpreter import MOST_ARENA
 from tfspec.export.micro.signal_ops import with_signal_operators
 from tfspec.export.streaming import StreamingClassifier
@@ -32,7 +32,7 @@ def test_equals_keras(streaming, quantize):
     network = int8_network(streaming, [sound[np.newaxis]]) if quantize == "int8" else None
     model = with_signal_operators(streaming_tflite(streaming, network))
     interpreter = runtime.Interpreter.from_bytes(model, arena_size=MOST_ARENA)
-    tree = tree_of(model)
+    tree = tflite_tree(model)
     (signature,), graph = tree.signatureDefs, tree.subgraphs[0]
     given, returned = (
         {each.name.decode(): list(there).index(each.tensorIndex) for each in side}

@@ -114,3 +114,9 @@ def tflite_schema() -> Any:
     from ai_edge_litert import schema_py_generated
 
     return schema_py_generated
+
+
+def tflite_tree(content: bytes) -> Any:
+    """Unpack a TFLite file into objects that can be changed."""
+    schema = tflite_schema()
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))

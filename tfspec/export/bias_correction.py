@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tfspec.export.layers import layers_of, packed, schema, tree_of, values_of
+from tfspec.borrowed import tflite_tree
+from tfspec.export.layers import layers_of, packed, schema, values_of
 
 DTYPES = {
     schema.TensorType.FLOAT32: np.float32,
@@ -34,7 +35,7 @@ def corrected(quantised: bytes, plain: bytes, features: Sequence[np.ndarray]) ->
     Returns:
         The quantised file with other biases. A layer without bias stays as it is.
     """
-    tree, original = tree_of(quantised), tree_of(plain)
+    tree, original = tflite_tree(quantised), tflite_tree(plain)
     layers = layers_of(tree)
     _separate_biases(tree, layers)
     means = _input_means(plain, layers_of(original), features)

@@ -6,7 +6,8 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from tfspec.export.layers import packed, tree_of
+from tfspec.borrowed import tflite_tree
+from tfspec.export.layers import packed
 
 
 def chain(models: Iterable[bytes]) -> bytes:
@@ -20,7 +21,7 @@ def chain(models: Iterable[bytes]) -> bytes:
     Returns:
         A file that returns what the last one does.
     """
-    return packed(functools.reduce(_append, map(tree_of, models)))
+    return packed(functools.reduce(_append, map(tflite_tree, models)))
 
 
 def _append(first: Any, second: Any) -> Any:

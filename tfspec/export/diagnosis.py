@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfspec.export.layers import layers_of, tree_of, values_of
+from tfspec.borrowed import tflite_tree
+from tfspec.export.layers import layers_of, values_of
 
 
 def worst_layers(quantised: bytes, plain: bytes, signals: Sequence[np.ndarray], count: int = 3) -> list[str]:
@@ -21,7 +22,7 @@ def worst_layers(quantised: bytes, plain: bytes, signals: Sequence[np.ndarray], 
     Returns:
         The names of their outputs, the worst first.
     """
-    trees = tree_of(plain), tree_of(quantised)
+    trees = tflite_tree(plain), tflite_tree(quantised)
     outputs = [[int(layer.outputs[0]) for layer in layers_of(tree)] for tree in trees]
     errors = np.zeros(len(outputs[0]))
     values = (values_of(*each, signals) for each in zip((plain, quantised), outputs, strict=True))

@@ -20,13 +20,8 @@ KINDS = {
 }
 
 
-def tree_of(model: bytes) -> Any:
-    """Unpack a TFLite file into objects that can be changed."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
-
-
 def packed(tree: Any) -> bytes:
-    """Write a TFLite file from what `tree_of` made of one, however it was changed."""
+    """Write a TFLite file from what `tflite_tree` made of one, however it was changed."""
     tree.buffers = [_Buffer(old.data) for old in tree.buffers]
     builder = flatbuffers.Builder()
     builder.Finish(tree.Pack(builder), b"TFL3")
@@ -52,7 +47,7 @@ def layers_of(tree: Any) -> list[Any]:
     A model in float32, with weights in int8 and all in int8 has the same ones in the same order.
 
     Args:
-        tree: from `tree_of`.
+        tree: from `tflite_tree`.
 
     Returns:
         Their operators: inputs are what goes in, the weights and, mostly, the biases.

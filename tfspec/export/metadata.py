@@ -28,7 +28,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
 from tfspec.base.frames import EventRule, Frames, event_facts, read_event_facts
 from tfspec.base.model import Labels, Takes
-from tfspec.export.layers import packed, schema, tree_of
+from tfspec.borrowed import tflite_tree
+from tfspec.export.layers import packed, schema
 
 ENTRY = b"TFLITE_METADATA"
 LABELS_FILE, THRESHOLDS_FILE, EVENTS_FILE = "labels.txt", "thresholds.txt", "events.json"
@@ -127,7 +128,7 @@ def write_metadata(
             raise UserError(f"class name {label!r} is empty or has a line break: rename it")
     if sample_rate is not None and not 0 < sample_rate < 2**32:
         raise UserError(f"sample_rate must be from 1 to 2**32 - 1, or None. Received: {sample_rate}")
-    tree = tree_of(model)
+    tree = tflite_tree(model)
     graph = tree.subgraphs[0]
     shapes = [tuple(map(int, graph.tensors[i].shape)) for i in graph.outputs]
     of_classes = all(shape[-1:] == (len(class_names),) for shape in shapes)

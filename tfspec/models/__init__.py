@@ -19,6 +19,7 @@ from tfspec.models.pyramid import pyramid
 from tfspec.models.residual import residual
 from tfspec.models.tc_resnet import tc_resnet
 from tfspec.models.temperature import at_temperature
+from tfspec.models.tflite_graph import load_tflite
 from tfspec.models.trace_conv2d import trace_conv2d
 from tfspec.models.transfer import freeze, transfer, unfreeze
 
@@ -40,6 +41,7 @@ __all__ = [
     "freeze",
     "linear",
     "load_embedding",
+    "load_tflite",
     "lstm",
     "mac",
     "matchboxnet",

@@ -9,6 +9,7 @@ It is called as the file, with the suffix .json; in the folder of a SavedModel, 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import string
@@ -19,23 +20,23 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tfspec.audio.decoding import fit_length
 from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem, plainly_named
 from tfspec.base.text import shown
-from tfspec.base.threads import threads
 from tfspec.frontends.embedding import window_starts
+from tfspec.models.tflite_file import TFLiteFile
+from tfspec.models.tflite_graph import tflite_network
 
 MOST_SAMPLES = 2**24
 """Of a window: over five minutes at 48 kHz."""
 
+Run = Callable[[np.ndarray], np.ndarray]
+Rebuild = Callable[[], keras.Model]
 Output = int | str
 """The place of an output, or the name of an output, of a layer or of a tensor."""
-WITHOUT_DELEGATES = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-"""Delegates keep no tensors but the outputs."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,24 @@ class Embedder:
         sample_rate: of the signals, in Hz.
         window_samples: of a window.
         run: from (windows, window_samples) to (windows, size), or (windows, frames, size).
-        network: where it is a Keras model; such a one can stand in a classifier, as `frontends.Embedding`.
+        rebuild: makes `network`.
     """
 
     sample_rate: int
     window_samples: int
-    run: Callable[[np.ndarray], np.ndarray]
-    network: keras.Model | None = None
+    run: Run
+    rebuild: Rebuild
+
+    @functools.cached_property
+    def network(self) -> keras.Model:
+        """The network as a Keras model, which can stand in a classifier, as `frontends.Embedding`.
+
+        A TFLite file is rebuilt, and so is a SavedModel from what the TFLite converter makes of it.
+
+        Raises:
+            UserError: this cannot be done.
+        """
+        return self.rebuild()
 
     def __call__(self, signals: np.ndarray) -> np.ndarray:
         """Embed signals; not from within the decoding threads, in which a TFLite file runs.
@@ -107,18 +119,22 @@ def load_embedding(path: str | os.PathLike) -> Embedder:
     beside = path / "embedding.json" if path.is_dir() else path.with_suffix(".json")
     rate, window, output = _described(beside)
     with in_one_line(f"{shown(path)} cannot be used as an embedding", "mend its JSON, or give another file"):
-        network = None
         if path.is_dir():
-            run = _saved_model(path, output)
+            run, rebuild = _saved_model(path, output, window)
         elif path.suffix == ".tflite":
-            run = _TFLiteFile(path.read_bytes(), window, output)
+            run, rebuild = _tflite(path.read_bytes(), output, window)
         else:
             network = _keras(path, output)
-            run = network.predict_on_batch
-        embedder = Embedder(rate, window, run, network)
+            run, rebuild = network.predict_on_batch, lambda: network
         if (made := run(np.zeros((1, window), np.float32))).ndim < 2:
             raise ValueError(f"its output of one window has the shape {made.shape}, and not (1, size)")
-    return embedder
+
+    def rebuilt() -> keras.Model:
+        remedy = "train on arrays of what `tfspec.models.load_embedding` makes of the recordings"
+        with in_one_line(f"{shown(path)} cannot stand in a model", remedy):
+            return rebuild()
+
+    return Embedder(rate, window, run, rebuilt)
 
 
 def _described(path: Path) -> tuple[int, int, Output]:
@@ -145,7 +161,7 @@ def _keras(path: Path, output: Output) -> keras.Model:
     return keras.Model(model.inputs[0], embedding, name="embedding")
 
 
-def _saved_model(folder: Path, output: Output) -> Callable[[np.ndarray], np.ndarray]:
+def _saved_model(folder: Path, output: Output, window_samples: int) -> tuple[Run, Rebuild]:
     with plainly_named() as plain:
         plain.symlink_to(folder.absolute())
         loaded = tf.saved_model.load(str(plain))
@@ -155,55 +171,27 @@ def _saved_model(folder: Path, output: Output) -> Callable[[np.ndarray], np.ndar
     chosen = names[output] if isinstance(output, int) else output
     if chosen not in names:
         raise ValueError(f"its outputs are {', '.join(names)}, and not {chosen}")
+    takes_one = taken.shape.rank == 1
+    shape = [window_samples] if takes_one else [None, window_samples]
 
-    def run(windows: np.ndarray, keep_alive=loaded) -> np.ndarray:
-        if taken.shape.rank == 1:
-            return np.stack([serve(**{name: tf.constant(window)})[chosen].numpy() for window in windows])
-        return serve(**{name: tf.constant(windows)})[chosen].numpy()
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
+    def embedding(windows):
+        return serve(**{name: windows})[chosen]
 
-    return run
+    def run(windows: np.ndarray) -> np.ndarray:
+        return (
+            np.stack([embedding(window) for window in windows]) if takes_one else embedding(windows).numpy()
+        )
+
+    def rebuild() -> keras.Model:
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [embedding.get_concrete_function()], loaded
+        )
+        return tflite_network(converter.convert(), 0, (window_samples,), run)
+
+    return run, rebuild
 
 
-class _TFLiteFile:
-    """Runs windows in threads, each with an interpreter of its own: one is not safe for several."""
-
-    def __init__(self, content: bytes, window_samples: int, output: Output):
-        self._content, self._window_samples, self._output = content, window_samples, output
-        self._idle: list[tuple[Interpreter, int, int]] = []
-
-    def __call__(self, windows: np.ndarray) -> np.ndarray:
-        """Embed (windows, window_samples)."""
-        return np.stack([*threads().map(self._embed, windows)])
-
-    def _embed(self, window: np.ndarray) -> np.ndarray:
-        try:
-            lent = self._idle.pop()
-        except IndexError:
-            lent = self._opened()
-        interpreter, taken, given = lent
-        interpreter.set_tensor(taken, window.reshape(interpreter.get_input_details()[0]["shape"]))
-        interpreter.invoke()
-        embedding = interpreter.get_tensor(given)
-        self._idle.append(lent)
-        return embedding
-
-    def _opened(self) -> tuple[Interpreter, int, int]:
-        """Make an interpreter; the indices of its input, and of the tensor that is the embedding."""
-        interpreter = Interpreter(model_content=self._content, num_threads=1)
-        outputs = interpreter.get_output_details()
-        if isinstance(self._output, str) and self._output not in [each["name"] for each in outputs]:
-            interpreter = Interpreter(
-                model_content=self._content,
-                num_threads=1,
-                experimental_op_resolver_type=WITHOUT_DELEGATES,
-                experimental_preserve_all_tensors=True,
-            )
-            outputs = interpreter.get_tensor_details()
-        (taken,) = interpreter.get_input_details()
-        shape = [1] * (len(taken["shape"]) - 1) + [self._window_samples]
-        if [*taken["shape"]] != shape:
-            interpreter.resize_tensor_input(taken["index"], shape, strict=True)
-        interpreter.allocate_tensors()
-        places = {each["name"]: each["index"] for each in outputs}
-        given = outputs[self._output]["index"] if isinstance(self._output, int) else places[self._output]
-        return interpreter, taken["index"], given
+def _tflite(content: bytes, output: Output, window_samples: int) -> tuple[Run, Rebuild]:
+    run = TFLiteFile(content, output, (window_samples,))
+    return run, lambda: tflite_network(content, output, (window_samples,), run)

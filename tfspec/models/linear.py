@@ -7,6 +7,10 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+PENALTY = 0.003
+"""On the squares of the weights, as logistic regression has it: embeddings have more numbers than there are
+examples."""
+
 
 def linear(feature_shape: Sequence[int | None], num_classes: int, dropout: float = 0.3) -> keras.Model:
     """Linear backbone on the mean over time of features, each standardised over the training examples.
@@ -30,5 +34,6 @@ def linear(feature_shape: Sequence[int | None], num_classes: int, dropout: float
     x = layers.Flatten()(keras.ops.mean(features, axis=1))
     x = layers.BatchNormalization(momentum=0.9, center=False, scale=False, name="standardize")(x)
     x = layers.Dropout(dropout)(x)
-    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    penalty = keras.regularizers.L2(PENALTY)
+    logits = layers.Dense(num_classes, kernel_regularizer=penalty, dtype="float32", name="logits")(x)
     return keras.Model(features, logits, name="linear")

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfspec.borrowed import tflite_schema
-from tfspec.export.layers import tree_of
+from tfspec.borrowed import tflite_schema, tflite_tree
 
 schema = tflite_schema()
 
@@ -92,7 +91,7 @@ def read_graph(model: bytes) -> Graph:
     Raises:
         ValueError: it is no such file.
     """
-    tree = tree_of(model)
+    tree = tflite_tree(model)
     graph, (signature,) = tree.subgraphs[0], tree.signatureDefs
     tensors = [_tensor(tree, i) for i in range(len(graph.tensors))]
     names = [

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from tfspec.export.layers import tree_of
+from tfspec.borrowed import tflite_tree
 from tfspec.export.micro.graph import Graph, Tensor, read_graph
 
 PACKAGE = "tflite_micro"
@@ -80,7 +80,7 @@ def _micro_step(network: bytes, graph: Graph) -> Callable[[list[np.ndarray]], li
     from tflite_micro.python.tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_bytes(network, arena_size=MOST_ARENA)
-    main = tree_of(network).subgraphs[0]
+    main = tflite_tree(network).subgraphs[0]
     given = [list(main.inputs).index(tensor.number) for tensor in _given(graph)]
     returned = [list(main.outputs).index(tensor.number) for tensor in _returned(graph)]
 

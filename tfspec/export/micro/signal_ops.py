@@ -8,7 +8,8 @@ import numpy as np
 from flatbuffers import flexbuffers
 
 from tfspec.base.errors import UserError
-from tfspec.export.layers import packed, schema, tree_of
+from tfspec.borrowed import tflite_tree
+from tfspec.export.layers import packed, schema
 
 SPECTRUM = "SignalRfft"
 """Its output holds real and imaginary parts in turn."""
@@ -30,7 +31,7 @@ def with_signal_operators(model: bytes) -> bytes:
     Raises:
         UserError: it has no power spectrum by a transform whose length is a power of two.
     """
-    tree = tree_of(model)
+    tree = tflite_tree(model)
     graph = tree.subgraphs[0]
     made_by = {int(each): operator for operator in graph.operators for each in operator.outputs}
     operators, replaced = [], 0
