@@ -12,6 +12,8 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from tfspec.scores.calibration import (
+    best_temperature,
+    cross_entropy,
     fit_temperature,
     fit_weights,
     score_distributions,
@@ -98,6 +100,17 @@ def test_the_temperature_that_spoilt_distributions_is_found(seed, temperature):
     ]
     assert losses[0] <= min(losses[1:]) + 1e-9
     np.testing.assert_allclose(tempered(spoilt, temperature), np.maximum(shares, 1e-4), atol=1e-3)
+
+
+def test_the_temperature_is_that_of_the_tempered_distributions_themselves():
+    """Also where one class is quite sure, and where a probability is zero."""
+    shares, probabilities = distributions(3, classes=30)
+    probabilities[:5] = np.eye(30)[:5]
+    for truth in (shares, np.eye(30)[shares.argmax(1)]):
+        expected = best_temperature(
+            lambda each, truth=truth: cross_entropy(truth, tempered(probabilities, each))
+        )
+        assert fit_temperature(truth, probabilities) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 
 import hypothesis
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics
 
 from tfspec.scores.classes import score_classes
-from tfspec.scores.groups import score_groups
+from tfspec.scores.groups import draw_anew, score_groups
 from tfspec.scores.predictions import predictions_table
 from tfspec.scores.ranking import lwlrap, rank_each_class, score_ranking
 from tfspec.scores.several import score_several
@@ -111,6 +112,21 @@ def test_intervals_are_those_of_scipy(rng):
     np.testing.assert_allclose(intervals["kappa"], expected.confidence_interval, rtol=1e-12)
 
 
+def test_thousands_of_groups_are_drawn_alike_and_held_a_few_at_once(rng):
+    """Whether they are drawn in blocks or all at once, as here."""
+    labels, predicted, groups = rng.integers(0, 3, 8000), rng.integers(0, 3, 8000), np.arange(8000)
+    tracemalloc.start()
+    _, intervals = score_groups(labels, predicted, pd.Series(groups), NAMES)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 50e6  # as against 8000 groups × 1000 draws × 8 bytes
+    drawn = np.random.default_rng(0).integers(0, 8000, (1000, 8000))
+    expected = np.quantile((labels == predicted)[drawn].mean(axis=1), [0.025, 0.975])
+    np.testing.assert_allclose(intervals["accuracy"], expected, rtol=1e-12)
+    times = np.concatenate([*draw_anew(8000)])
+    np.testing.assert_array_equal(times[-1], np.bincount(drawn[-1], minlength=8000))
+
+
 def test_people_who_differ_make_the_interval_wide(rng):
     labels, groups = rng.integers(0, 3, 1000), pd.Series(np.repeat(np.arange(10), 100))
     wrong = rng.random(1000) < 0.5, groups.to_numpy() % 2 == 0
@@ -165,6 +181,28 @@ def test_ranking_scores_are_those_of_scikit_learn(ranking):
         np.testing.assert_allclose([row["auc"] for row in per_class if row["auc"] is not None], areas)
     else:
         assert scores["macro_auc"] is scores["mean_average_precision"] is None
+
+
+def test_each_of_many_classes_is_ranked_as_by_scikit_learn(rng):
+    """Also where many are equal, and where nobody knows some of the labels."""
+    labels = (rng.random((300, 40)) < 0.1).astype(float)
+    labels[rng.random(labels.shape) < 0.2] = np.nan
+    probabilities = rng.integers(0, 50, labels.shape).astype(np.float32) / 50
+    table = rank_each_class(labels, probabilities)
+    for row, truth, column in zip(table.itertuples(), labels.T, probabilities.T, strict=True):
+        known = ~np.isnan(truth)
+        expected = metrics.roc_auc_score(truth[known], column[known])
+        assert row.auc == pytest.approx(expected, abs=1e-12)
+        expected = metrics.average_precision_score(truth[known], column[known])
+        assert row.average_precision == pytest.approx(expected, abs=1e-12)
+
+
+def test_labels_are_ranked_alike_however_many_are_compared_at_once(rng, monkeypatch):
+    labels, probabilities = rng.random((50, 8)) < 0.3, rng.integers(0, 9, (50, 8)) / 9
+    expected = lwlrap_by_scikit_learn(labels, probabilities)
+    for block in (10, 10_000):
+        monkeypatch.setattr("tfspec.scores.ranking.BLOCK", block)
+        assert lwlrap(labels, probabilities) == pytest.approx(expected, abs=1e-12)
 
 
 def test_lwlrap_by_hand():

@@ -258,7 +258,8 @@ def test_calibration_of_decisions_is_the_log_loss_and_the_distance_in_tenths(rng
 def test_groups_are_scored_by_themselves_and_drawn_anew(rng, monkeypatch):
     """The intervals are those of a bootstrap by hand, whose precisions are scikit-learn's."""
     times = rng.multinomial(20, np.full(20, 1 / 20), size=6)
-    monkeypatch.setattr("tfspec.scores.several.draw_anew", lambda num_groups: times)
+    for module in ("groups", "several"):
+        monkeypatch.setattr(f"tfspec.scores.{module}.draw_anew", lambda *_: np.split(times, 2))
     predicted = random_predictions(rng, count=200, groups=20)
     truth, p, groups = predicted.truth, predicted.probabilities, predicted.groups
     truth[rng.random(truth.shape) < 0.2] = np.nan

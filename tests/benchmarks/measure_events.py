@@ -32,7 +32,7 @@ from tfspec.pipelines import OwnRecordings
 from tfspec.scores.event_rules import choose_event_rule
 from tfspec.scores.events import event_scores, segment_scores
 from tfspec.scores.frames import RecordingFrames, frame_events
-from tfspec.scores.groups import draw_anew, intervals_of
+from tfspec.scores.groups import intervals_of, sum_anew
 from tfspec.scores.psds import CONFUSED, LOCATED, psds
 
 RATE, SECONDS, EVENTS = 16000, 60, 10
@@ -186,8 +186,8 @@ def lwlrap(found, truth, class_names):
                 total, count = total + (above & holds).sum() / above.sum(), count + 1
         sums.append(total)
         counts.append(count)
-    times = draw_anew(len(sums))
-    interval = intervals_of({"lwlrap": (times @ sums) / np.maximum(times @ counts, 1)})["lwlrap"]
+    drawn = sum_anew(np.stack([sums, counts], axis=1))
+    interval = intervals_of({"lwlrap": drawn[:, 0] / np.maximum(drawn[:, 1], 1)})["lwlrap"]
     return float(np.sum(sums) / np.sum(counts)), interval
 
 

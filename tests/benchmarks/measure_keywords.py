@@ -26,7 +26,7 @@ from tfspec.export.parity import ParityError
 from tfspec.inference import load_model
 from tfspec.models import SeparableBlock, ds_tc_resnet
 from tfspec.pipelines import SpeechCommands
-from tfspec.scores.groups import draw_anew
+from tfspec.scores.groups import sum_anew
 
 WORDS = ("down", "go", "left", "no", "right", "stop", "up", "yes")
 OTHERS = ("on", "off", "_unknown_", "_silence_")
@@ -215,7 +215,7 @@ def right_answers(out: Path, rows: pd.DataFrame) -> pd.DataFrame:
 def interval(answers: pd.DataFrame) -> tuple[float, float]:
     """Return between which accuracies 95% of the draws of other speakers lie."""
     of_speakers = answers.groupby("group")["right"].agg(["sum", "count"]).to_numpy()
-    drawn = draw_anew(len(of_speakers)) @ of_speakers
+    drawn = sum_anew(of_speakers)
     low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
     return float(low), float(high)
 

@@ -55,14 +55,18 @@ def score_distributions(
     entropy = cross_entropy(shares, shares)
     predicted = probabilities.argmax(axis=1)[:, np.newaxis]
     curve = calibration_curve(*(np.take_along_axis(x, predicted, 1)[:, 0] for x in (probabilities, shares)))
-    two_largest = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    loss = cross_entropy(shares, probabilities)
+    true = shares.argmax(axis=1)[:, np.newaxis]
+    own = np.take_along_axis(probabilities, true, 1)
+    is_earlier = np.arange(shares.shape[1]) < true  # of equal probabilities the first counts as the larger
+    higher = ((probabilities > own) | (probabilities == own) & is_earlier).sum(axis=1)
     return {
-        "kl": cross_entropy(shares, probabilities) - entropy,
-        "cross_entropy": cross_entropy(shares, probabilities),
+        "kl": loss - entropy,
+        "cross_entropy": loss,
         "entropy": entropy,
         "kl_uniform": float(np.log(shares.shape[1])) - entropy,
         "kl_prior": cross_entropy(shares, np.broadcast_to(prior, shares.shape)) - entropy,
-        "top_2_accuracy": float((two_largest == shares.argmax(1)[:, np.newaxis]).any(1).mean()),
+        "top_2_accuracy": float((higher < 2).mean()),
         "calibration_error": calibration_error(curve),
         "calibration": curve,
     }
@@ -126,7 +130,8 @@ def cross_entropy(shares: np.ndarray, probabilities: np.ndarray) -> float:
         >>> round(cross_entropy(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])), 4)
         0.6931
     """
-    return float(0 - (shares * _log(probabilities)).sum(1).mean())  # and never −0
+    there = shares > 0
+    return float(0 - (shares[there] * _log(probabilities[there])).sum() / len(shares))  # and never −0
 
 
 def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -165,7 +170,16 @@ def fit_temperature(shares: np.ndarray, probabilities: np.ndarray) -> float:
         >>> round(fit_temperature(shares, tempered(shares, 0.5)), 3)
         2.0
     """
-    return best_temperature(lambda temperature: cross_entropy(shares, tempered(probabilities, temperature)))
+    logits, there = _log(probabilities), shares > 0
+    logits -= logits.max(axis=1, keepdims=True)
+    share, own, example = shares[there], logits[there], np.nonzero(there)[0]
+
+    def loss(temperature):
+        total = np.exp(logits / temperature).sum(axis=1)
+        logs = own / temperature - np.log(total)[example]
+        return -(share * np.maximum(logs, np.log(SMALLEST))).sum() / len(shares)
+
+    return best_temperature(loss)
 
 
 def best_temperature(loss: Callable[[float], float]) -> float:

@@ -11,7 +11,7 @@ import scipy.sparse
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from tfspec.base.ranges import joined_ranges
-from tfspec.scores.groups import draw_anew, intervals_of
+from tfspec.scores.groups import intervals_of, sum_anew
 
 COLLAR_SECONDS = 0.2
 OFFSET_SHARE = 0.2
@@ -188,7 +188,7 @@ def _cells(events: Coded, segment_seconds: float, longest: int, num_classes: int
 def _scores(counts: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
     """Score (recordings, classes, 3) counts of what is matched, there and found."""
     summary = _summary(counts.sum(axis=0))
-    drawn = np.tensordot(draw_anew(len(counts)), counts, 1) if len(counts) > 1 else None
+    drawn = sum_anew(counts) if len(counts) > 1 else None
     intervals, of_classes = {}, {}
     if drawn is not None:
         intervals = intervals_of(_summary(drawn, ("f1", "macro_f1")))

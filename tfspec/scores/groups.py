@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,9 @@ from tfspec.scores.types import Intervals
 
 FEW_GROUPS = 5
 """Below this an interval is told with a warning."""
+
+BLOCK = 2**20
+"""How often each group is drawn is held for so many draws and groups at once."""
 
 
 def caution(groups: int) -> str:
@@ -67,35 +70,62 @@ def score_groups(
     if "" in set(names):
         return pd.DataFrame(index=pd.Index([], name="group")), {}
     right = labels == predicted
-    counts = np.zeros((3, len(names), len(class_names)))  # right, true and predicted
+    counts = np.zeros((len(names), 3, len(class_names)))  # right, true and predicted
     counted = (group[right], labels[right]), (group, labels), (group, predicted)
-    for count, places in zip(counts, counted, strict=True):
-        np.add.at(count, places, 1)
-    examples = counts[1].sum(axis=1).astype(int)
-    table = pd.DataFrame({"examples": examples, **summarize(*counts)}, pd.Index(names, name="group"))
-    times = draw_anew(len(names), resamples, seed)
-    return table, intervals_of(summarize(*(times @ counts)), confidence) if len(names) > 1 else {}
+    for number, (of_group, of_class) in enumerate(counted):
+        np.add.at(counts, (of_group, number, of_class), 1)
+    scores = summarize(*np.moveaxis(counts, 1, 0))
+    table = pd.DataFrame({"examples": np.bincount(group), **scores}, pd.Index(names, name="group"))
+    if len(names) < 2:
+        return table, {}
+    drawn = sum_anew(counts, resamples, seed)
+    return table, intervals_of(summarize(*np.moveaxis(drawn, 1, 0)), confidence)
 
 
-def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+def sum_anew(counts: np.ndarray, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """Sum what was counted in each group over groups that are drawn anew.
+
+    Args:
+        counts: (groups, …).
+        resamples: how often all groups are drawn.
+        seed: same seed, same draws.
+
+    Returns:
+        (resamples, …).
+
+    Example:
+        >>> sum_anew(np.ones((3, 2)), resamples=2).tolist()
+        [[3.0, 3.0], [3.0, 3.0]]
+    """
+    return np.concatenate(
+        [np.tensordot(times, counts, 1) for times in draw_anew(len(counts), resamples, seed)]
+    )
+
+
+def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> Iterator[np.ndarray]:
     """Draw all groups anew, with replacement, again and again.
+
+    Thousands of groups are drawn a few times at once, for what is held to stay small.
 
     Args:
         num_groups: how many there are.
         resamples: how often.
         seed: same seed, same draws.
 
-    Returns:
-        (resamples, num_groups) how often each is drawn.
+    Yields:
+        (some, num_groups) how often each is drawn, until there are as many rows as `resamples`.
 
     Example:
-        >>> draw_anew(3, resamples=2).sum(axis=1).tolist()
-        [3.0, 3.0]
+        >>> [times.sum(axis=1).tolist() for times in draw_anew(3, resamples=2)]
+        [[3.0, 3.0]]
     """
-    drawn = np.random.default_rng(seed).integers(0, num_groups, (resamples, num_groups))
-    times = np.zeros((resamples, num_groups))
-    np.add.at(times, (np.arange(resamples)[:, np.newaxis], drawn), 1)
-    return times
+    rng = np.random.default_rng(seed)
+    at_once = max(1, BLOCK // num_groups)
+    for first in range(0, resamples, at_once):
+        drawn = rng.integers(0, num_groups, (min(at_once, resamples - first), num_groups))
+        times = np.zeros(drawn.shape)
+        np.add.at(times, (np.arange(len(drawn))[:, np.newaxis], drawn), 1)
+        yield times
 
 
 def intervals_of(resampled: Mapping[str, np.ndarray], confidence: float = 0.95) -> Intervals:

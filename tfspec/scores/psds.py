@@ -96,7 +96,8 @@ def psds(
         return score, None
     drawn = [
         _area(Counts(*(np.tensordot(times, each, 1) for each in counts)), tolerance)
-        for times in draw_anew(len(seconds), RESAMPLES)
+        for some in draw_anew(len(seconds), RESAMPLES)
+        for times in some
     ]
     return score, intervals_of({"psds": np.array(drawn)})["psds"]
 

@@ -14,7 +14,7 @@ import pandas as pd
 from tfspec.base.model import HALF, SMALLEST
 from tfspec.scores.calibration import best_temperature, calibration_curve, calibration_error
 from tfspec.scores.classes import ratio
-from tfspec.scores.groups import draw_anew, intervals_of
+from tfspec.scores.groups import draw_anew, intervals_of, sum_anew
 from tfspec.scores.ranking import rank_each_class, summarize_ranking, without_nan
 from tfspec.scores.types import Intervals, SeveralBriefScores, SeveralMemberScores
 
@@ -206,37 +206,54 @@ def score_several_groups(
     counts, exact = summed(_counted(truth, holds)), summed(_exact(truth, holds))
     table = pd.DataFrame(_summarized(counts, exact), pd.Index(names, name="group"))
     table.insert(0, "examples", np.bincount(group))
-    times = draw_anew(len(names))
-    resampled = _summarized(np.tensordot(times, counts, 1), np.tensordot(times, exact, 1))
-    each = [
-        _average_precisions(times, group, *columns) for columns in zip(truth.T, probabilities.T, strict=True)
+    if len(names) < 2:
+        return table, {}
+    resampled = _summarized(sum_anew(counts), sum_anew(exact))
+    counted = [
+        _by_step(len(names), group, *columns) for columns in zip(truth.T, probabilities.T, strict=True)
     ]
-    precision = np.ma.masked_invalid(each).mean(axis=0)
-    if len(drawn := precision.compressed()):
+    precision = [
+        np.ma.masked_invalid([_average_precisions(times, *each) for each in counted]).mean(axis=0)
+        for times in draw_anew(len(names))
+    ]
+    if len(drawn := np.ma.concatenate(precision).compressed()):
         resampled["mean_average_precision"] = drawn
-    return table, intervals_of(resampled) if len(names) > 1 else {}
+    return table, intervals_of(resampled)
 
 
-def _average_precisions(
-    times: np.ndarray, group: np.ndarray, truth: np.ndarray, probabilities: np.ndarray
-) -> np.ndarray:
-    """Compute one class's average precision where groups count so many times.
+def _by_step(
+    num_groups: int, group: np.ndarray, truth: np.ndarray, probabilities: np.ndarray
+) -> tuple[Any, Any]:
+    """Count one class's wrong and right examples by threshold, from the highest down, and by group.
 
-    NaN where it holds in all that is drawn, or in none, as in `rank_each_class`.
+    As sparse arrays, since most groups have none at most thresholds.
     """
+    from scipy.sparse import csr_array
+
     known = ~np.isnan(truth)
     group, holds, column = group[known], truth[known] >= HALF, probabilities[known]
     if not holds.any():
-        return np.full(len(times), np.nan)
+        nothing = csr_array((0, num_groups))
+        return nothing, nothing
     lowest = np.unique(np.quantile(column, np.linspace(0, 1, STEPS), method="higher"))
     step = len(lowest) - np.searchsorted(lowest, column, side="right")
-    counts = np.zeros((2, times.shape[1], len(lowest)))
-    np.add.at(counts, (holds.astype(int), group, step), 1)
-    wrong, found = np.cumsum(times @ counts, axis=-1)
-    new = np.diff(found, axis=-1, prepend=0)
+    wrong, found = (
+        csr_array((np.ones(its.sum()), (step[its], group[its])), (len(lowest), num_groups))
+        for its in (~holds, holds)
+    )
+    return wrong, found
+
+
+def _average_precisions(times: np.ndarray, wrong: Any, found: Any) -> np.ndarray:
+    """Compute one class's average precision where groups count so many times, from `_by_step`.
+
+    NaN where it holds in all that is drawn, or in none, as in `rank_each_class`.
+    """
+    wrong, found = (np.cumsum(each @ times.T, axis=0) for each in (wrong, found))
+    new = np.diff(found, axis=0, prepend=0)
     with np.errstate(invalid="ignore"):
-        precision = (new * ratio(found, found + wrong)).sum(axis=-1) / new.sum(axis=-1)
-    return np.where(wrong[:, -1] > 0, precision, np.nan)
+        precision = (new * ratio(found, found + wrong)).sum(axis=0) / new.sum(axis=0)
+    return np.where(wrong.sum(axis=0) > 0, precision, np.nan)
 
 
 def _counted(truth: np.ndarray, holds: np.ndarray) -> np.ndarray:
