@@ -96,8 +96,8 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
     if groups < needed:
         raise UserError(
             f"A split by groups (people, places) with a validation part of {validation_fraction} needs at "
-            f"least {needed} groups. Received: {groups}. Check by what they are told apart; a larger "
-            "validation part needs fewer, and a split by file none."
+            f"least {needed} groups. Received: {groups}. Check by what they are told apart. A larger "
+            "validation part needs fewer groups, and a split by file needs no groups at all."
         )
     largest = manifest["label"].value_counts().max()
     if largest < needed:
