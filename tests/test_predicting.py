@@ -194,6 +194,17 @@ def test_a_table_is_read_back_as_it_was(folder, saved, tmp_path, capsys, suffix)
     np.testing.assert_allclose(good[["p_top_1", "p_top_2"]], ordered[:, :2])
 
 
+def test_a_class_called_as_a_column_of_the_most_probable_ones_keeps_its_own(folder, tmp_path, capsys):
+    path = tmp_path / "model.keras"
+    classifier(("no", "yes", "top_2")).save(path)
+    _exits(2, "predict", path, folder / "b.wav", "--top", 2)
+    assert "column p_top_2 would be that of another one: leave out --top" in capsys.readouterr().err
+    main(["predict", str(path), str(folder / "b.wav"), "--top", "1", "--json"])
+    (row,) = json.loads(capsys.readouterr().out)
+    expected = predict_files(load_model(path), [folder / "b.wav"])
+    assert row["probabilities"]["top_2"] == pytest.approx(expected["p_top_2"].item())
+
+
 def test_a_format_that_cannot_be_written_is_refused_before_anything_is_loaded(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for command in ("predict", "embed"):

@@ -12,7 +12,7 @@ from tyro.conf import Positional
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.options import Count, SampleFormat, Seconds
-from tfspec.base.text import shown
+from tfspec.base.text import excerpt, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,12 +56,12 @@ def predict(
             raise UserError("Standard input (-) is classified for itself: without other files and --out.")
         return _predict_stream(model, hop_seconds, input_format, top, json)
     from tfspec.cli.printing import console, fail_for_bad, print_json
-    from tfspec.inference import load_model, predict_files
+    from tfspec.inference import predict_files
     from tfspec.inference.outputs import table_writer
     from tfspec.scores.predictions import with_most_probable
 
     write = table_writer(out) if out else None
-    loaded = load_model(model)
+    loaded = _loaded(model, top)
     table = with_most_probable(predict_files(loaded, files, hop_seconds), loaded.class_names, top or 0)
     if write:
         write(table)
@@ -78,12 +78,11 @@ def _predict_stream(
     model: Path, hop_seconds: float | None, input_format: SampleFormat, top: int | None, json: bool
 ) -> None:
     from tfspec.cli.printing import name_bad, print_json
-    from tfspec.inference import load_model
     from tfspec.inference.streams import predict_stream
     from tfspec.scores.predictions import with_most_probable
 
     stream = standard_input()
-    loaded, bad = load_model(model), 0
+    loaded, bad = _loaded(model, top), 0
     for row in predict_stream(loaded, stream, hop_seconds, input_format):
         row = with_most_probable(row, loaded.class_names, top or 0)
         if json:
@@ -94,6 +93,21 @@ def _predict_stream(
         bad += name_bad(_problems(row[row["problem"].notna()]))
     if bad:
         sys.exit(1)
+
+
+def _loaded(path: Path, top: int | None) -> Model:
+    """Load a model, unless a column of its most probable classes would be one of a class's probabilities."""
+    from tfspec.inference import load_model
+
+    model = load_model(path)
+    taken = {f"top_{place + 1}" for place in range(min(top or 0, len(model.class_names)))}
+    if taken := taken & {*model.class_names}:
+        name = excerpt(min(taken))
+        raise UserError(
+            f"The model has a class called {name}, and with --top {top} column p_{name} would be that of "
+            "another one: leave out --top, all probabilities are in the table without it."
+        )
+    return model
 
 
 def standard_input() -> BinaryIO:
