@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfspec.base.errors import UserError
+from tfspec.data.label_targets import labels_of
 from tfspec.data.sources.arrays import array_reader, inspect_arrays, list_arrays
 from tfspec.data.sources.windows import DICTIONARY, list_windows
 
@@ -75,6 +76,15 @@ def test_several_labels_or_shares_are_columns(tmp_path):
     assert [*list_arrays(save(tmp_path, "savez", X=X[:3], y=np.abs(y)))] == ["0", "1", "group"]
     named = list_arrays(save(tmp_path, "savez", X=X[:2], y=[1, 0], names=["owl", "cat"]))
     assert named["label"].tolist() == ["cat", "owl"]
+
+
+def test_a_window_of_which_nothing_is_known_has_no_label_among_those_of_one_class_each(tmp_path):
+    y = np.array([[1, 0], [0, 1], [np.nan, np.nan]])
+    manifest = inspect_arrays(save(tmp_path, "savez", X=X[:3], y=y, names=["owl", "cat"]), tmp_path)
+    assert manifest["problem"].tolist() == [None, None, "no label"]
+    assert labels_of(manifest, ["owl", "cat"]) == "one"
+    several = inspect_arrays(save(tmp_path, "savez", X=X[:3], y=np.vstack([y[1:], [1, 1]])), tmp_path)
+    assert several["problem"].isna().all() and labels_of(several, ["0", "1"]) == "several"
 
 
 def test_names_say_what_true_and_false_are(tmp_path):

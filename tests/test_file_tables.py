@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tfspec.audio import inspection
 from tfspec.base.errors import UserError
+from tfspec.data.label_targets import labels_of
 from tfspec.data.problems import Faults
 from tfspec.data.readers import AudioReader
 from tfspec.data.sources.columns import Columns, found_columns
@@ -147,6 +148,12 @@ def test_a_comma_in_a_single_label_is_part_of_it(folder):
 def test_columns_a_class_know_what_nobody_knows(folder):
     manifest = inspected(folder, "file,owl,cat\na.wav,1,\nb.wav,-1,0\n")
     np.testing.assert_array_equal(manifest[["owl", "cat"]], [[1, np.nan], [np.nan, 0]])
+
+
+def test_a_row_of_shares_of_which_nothing_is_known_has_no_label(folder):
+    manifest = inspected(folder, "file,owl,cat\na.wav,0.25,0.75\nb.wav,,\n")
+    assert manifest["problem"].tolist() == [None, "row 2: no label"]
+    assert labels_of(manifest[:2], ["owl", "cat"]) == "one"
 
 
 def test_ends_that_are_not_given_are_the_recording_s(folder):

@@ -64,7 +64,7 @@ def labels_of(manifest: pd.DataFrame, class_names: Sequence[str]) -> Labels:
         class_names: the classes.
 
     Returns:
-        "one" where there are labels, or where every row's numbers have the sum 1; else "several".
+        "one" where there are labels, or where the numbers are shares (`are_shares`); else "several".
 
     Example:
         >>> labels_of(pd.DataFrame({"dog": [1, 0], "cat": [1, 0]}), ["cat", "dog"])
@@ -72,10 +72,25 @@ def labels_of(manifest: pd.DataFrame, class_names: Sequence[str]) -> Labels:
     """
     if "label" in manifest:
         return "one"
-    sums = (
-        _class_columns(manifest, class_names).apply(pd.to_numeric, errors="coerce").sum(axis=1, skipna=False)
-    )
-    return "one" if ((sums - 1).abs() <= ROUNDING).all() else "several"
+    numbers = _class_columns(manifest, class_names).apply(pd.to_numeric, errors="coerce")
+    return "one" if are_shares(numbers.to_numpy(float)) else "several"
+
+
+def are_shares(numbers: np.ndarray) -> bool:
+    """Tell whether each row is of one class, or has shares of the classes.
+
+    Args:
+        numbers: (rows, classes), NaN where nobody knows.
+
+    Returns:
+        Whether each has the sum 1, but for rows of which nothing is known at all: these have no label.
+
+    Example:
+        >>> are_shares(np.array([[0, 1], [np.nan, np.nan]])), are_shares(np.array([[0, 1], [np.nan, 1]]))
+        (True, False)
+    """
+    known = ~np.isnan(numbers).all(axis=1)
+    return bool((np.abs(numbers[known].sum(axis=1) - 1) <= ROUNDING).all())
 
 
 def _class_columns(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:

@@ -14,8 +14,10 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, shown
+from tfspec.data.label_targets import are_shares
 from tfspec.data.problems import with_problems
 from tfspec.data.sources.labels import check_class_names
+from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.sources.npy import Stored, is_called, stored_arrays
 from tfspec.data.sources.windows import (
     NOT_FINITE,
@@ -140,6 +142,10 @@ def inspect_arrays(
     problem = np.array([None if is_finite else NOT_FINITE for is_finite in finite], object)
     if "label" in manifest:
         problem[(manifest["label"] == "").to_numpy()] = NO_LABEL
+    else:
+        numbers = manifest[class_columns(manifest)].to_numpy(float)
+        if are_shares(numbers):
+            problem[np.isnan(numbers).all(axis=1)] = NO_LABEL
     return with_problems(manifest, lambda rows: problem[rows.index])
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
-from tfspec.data.sources.mixtures import RESERVED, ROUNDING
+from tfspec.data.label_targets import are_shares
+from tfspec.data.sources.mixtures import RESERVED
 from tfspec.data.tables import to_numbers
 
 MOST = 0.9
@@ -199,7 +200,7 @@ def _class_columns(table: pd.DataFrame, taken: Collection[str | None]) -> tuple[
     names = [name for name in table if name not in taken and simplified(name) not in RESERVED]
     numbers = {name: known_numbers(table[name]) for name in names if _is_class(table[name])}
     shares = np.column_stack([*numbers.values()]) if numbers else np.zeros((len(table), 0))
-    if shares.shape[1] > 1 and (np.abs(shares.sum(1) - 1) <= ROUNDING).all():
+    if shares.shape[1] > 1 and are_shares(shares):
         return tuple(numbers)
     return tuple(name for name, column in numbers.items() if column.dropna().isin((0, 1)).mean() >= MOST)
 

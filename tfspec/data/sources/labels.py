@@ -11,6 +11,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, text_problem
+from tfspec.data.label_targets import are_shares
 from tfspec.data.problems import Faults
 from tfspec.data.sources.columns import SEVERAL, UNKNOWN, Columns, known_numbers, simplified
 from tfspec.data.sources.mixtures import RESERVED
@@ -65,6 +66,8 @@ def _class_numbers(cells: pd.DataFrame, faults: Faults) -> pd.DataFrame:
             f"{excerpt(cells.iat[row, first[row]])!r} in column {excerpt(names[first[row]])} is not 0 to 1"
         ),
     )
+    if are_shares(numbers.to_numpy()[~is_bad.any(1)]):
+        faults.add(~is_known.any(1), "no label")
     return numbers.set_axis(names, axis=1)
 
 

@@ -17,11 +17,12 @@ from tfspec.audio.recordings import count_suffixes, counted, is_recording
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import walk_files
 from tfspec.base.text import number_of, shown
+from tfspec.data.label_targets import are_shares
 from tfspec.data.problems import Faults
 from tfspec.data.sources.arrays import list_arrays
 from tfspec.data.sources.columns import PARTS, Columns, found_columns, simplified
 from tfspec.data.sources.labels import read_labels
-from tfspec.data.sources.mixtures import ROUNDING, class_columns
+from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.sources.npy import stored_arrays
 from tfspec.data.sources.picture_files import is_picture
 from tfspec.data.sources.selections import annotation_files, list_events
@@ -241,7 +242,7 @@ def _described(manifest: pd.DataFrame) -> str:
     if "label" in manifest:
         return _classes(len(set(manifest["label"]) - {""}))
     numbers = manifest[class_columns(manifest)]
-    if ((numbers.sum(axis=1, skipna=False) - 1).abs() <= ROUNDING).all():
+    if are_shares(numbers.to_numpy(float)):
         return f"shares of {_classes(numbers.shape[1])}"
     return f"{_classes(numbers.shape[1])}, of which several can hold at once"
 
