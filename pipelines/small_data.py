@@ -69,8 +69,10 @@ class SmallData(Pretrained, Regularised, OwnSignals):
         return self.start_from is not None or (self.network != "residual" and self.first_weights is not None)
 
     def settled(self, manifest):
-        """Choose the epochs."""
+        """Choose the epochs, and say of what begins with nothing that it has no weights."""
         chosen = super().settled(manifest)
+        if self.network == "residual":
+            chosen = replace(chosen, weights="none")
         if chosen.epochs:
             return chosen
         batches = max(1, len(manifest) // self.batch_size)

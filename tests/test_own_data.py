@@ -140,6 +140,12 @@ def test_each_kind_is_recognised_and_settled(kind, tmp_path):
         assert not sides[0] & sides[1]
 
 
+@pytest.mark.parametrize(("network", "weights"), [("residual", "none"), ("mobilenet_v2", "imagenet")])
+def test_a_network_that_begins_with_nothing_is_not_said_to_have_weights(tmp_path, network, weights):
+    steps, _, _ = checked_split(OwnRecordings(data=write_class_folders(tmp_path / "a"), network=network))
+    assert steps.weights == weights
+
+
 def test_groups_are_those_of_the_names_and_said(tmp_path, capsys):
     steps, split, _ = checked_split(OwnRecordings(data=write_class_folders(tmp_path / "a")))
     assert steps.split_by == "group" and steps.folds == split["group"].nunique() == 3
