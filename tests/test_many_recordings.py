@@ -276,7 +276,7 @@ def test_nothing_that_was_heard_has_no_interval_and_lengths_and_rates_are_easy_t
     assert "6 events of 1 class in 8.0 seconds of recordings." in text
     assert "<td>2,700</td><td>2,700 – 2,700</td>" in text and "e+0" not in text
     assert '<th scope="row">wren</th><td>0</td><td>0</td><td></td>' in text
-    assert "A class that was never heard has none either" in text
+    assert "A class that was never heard has no interval, since" in text
     silent = page_of(tmp_path, [(90.0, None, []), (6000.0, None, [])])
     assert (
         "No events in 1.69 hours" in silent and "Searched.</p>\n<p>A lower --threshold finds more." in silent

@@ -18,7 +18,9 @@ from tfspec.scores.activity import Activity, Rates
 MOST_CHARTS = 12
 MOST_CLASSES = 100
 """Of the tables: those with most events."""
-NEVER_HEARD = "A class that was never heard has none either: drawn anew, nothing stays nothing."
+NEVER_HEARD = (
+    "A class that was never heard has no interval, since drawing the recordings anew brings no event of it."
+)
 MEDIA_BYTES = 3_500_000
 """Of all pictures and sounds together."""
 SHADES = 10
