@@ -327,6 +327,21 @@ def test_numbers_of_many_runs_are_whole_in_a_narrow_terminal(tmp_path, monkeypat
     assert max(map(len, said.splitlines())) <= 80
 
 
+def test_values_of_options_are_whole_in_a_narrow_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tfspec.cli.printing.console._width", 80)
+    runs = [KINDS["several"](tmp_path / f"recordings_of_night_{number}") for number in range(2)]
+    data = [f"/recordings/of/the/nights/of/a/whole/summer/of/which/there/are/many/{i}" for i in range(2)]
+    for run, path in zip(runs, data, strict=True):
+        (run.folder / "config.json").write_text(
+            json.dumps({**run.config, "options": {**run.config["options"], "data": path}})
+        )
+    cli.main(["compare", *(str(run.folder) for run in runs)])
+    said = capsys.readouterr().out.splitlines()
+    expected = ["data", *(f"  {run.folder.name}: {path}" for run, path in zip(runs, data, strict=True))]
+    place = said.index("data")
+    assert said[place : place + 3] == expected
+
+
 def test_what_cannot_be_shown_or_compared_is_said(tmp_path):
     run, other = KINDS["one"](tmp_path / "run"), KINDS["several"](tmp_path / "other")
     with pytest.raises(UserError, match=r"test part of .* was not scored"):

@@ -71,9 +71,10 @@ def compare(
     from tfspec.report.comparison import written
 
     found = side_by_side(runs, part)
-    for table in (*_turned(found.scores), found.paired, found.options):
+    for table in (*_turned(found.scores), found.paired):
         if table is not None:
             _print_table(table)
+    _print_options(found.options)
     console.print("\n".join(found.notes))
     if out:
         with written_beside(out) as temporary:
@@ -87,6 +88,21 @@ def _turned(table: Table) -> Iterator[Table]:
         runs = table.rows[first : first + SIDE_BY_SIDE]
         header, *rows = map(list, zip(["", *table.header[1:]], *runs, strict=True))
         yield replace(table, header=header, rows=rows)
+
+
+def _print_options(table: Table) -> None:
+    """Print options as a table, or each value in a line of its own where the terminal would break some."""
+    from rich.cells import cell_len
+
+    from tfspec.cli.printing import console
+
+    columns = zip(table.header, *table.rows, strict=True)
+    if sum(max(map(cell_len, column)) + 3 for column in columns) < console.width:
+        return _print_table(table)
+    for name, *values in table.rows:
+        console.print(name, highlight=False)
+        for run, value in zip(table.header[1:], values, strict=True):
+            console.print(f"  {run}: {value}", highlight=False)
 
 
 def _print_table(table: Table) -> None:
