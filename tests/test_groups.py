@@ -67,6 +67,14 @@ def test_a_pattern_with_a_slash_searches_the_path():
     assert groups_of(["a/b/c_d.wav", "c.x_d.wav"], "^(.*)_") == ["c", "c.x"]
 
 
+def test_a_recording_that_a_table_names_often_is_looked_at_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr("tfspec.data.groups.normalized", lambda text: asked.append(text) or text)
+    names = ["ann_1.wav", "ben_2.wav", "eve_3.wav"] * 100
+    assert groups_of(names, "^([a-z]+)_") == ["ann", "ben", "eve"] * 100
+    assert asked == ["ann_1", "ben_2", "eve_3"]
+
+
 def test_a_pattern_that_is_none():
     with pytest.raises(UserError, match=r"no regular expression .* Received: '\('"):
         groups_of(["a.wav"], "(")

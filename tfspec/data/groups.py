@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -78,9 +79,13 @@ def groups_of(paths: Iterable[str], pattern: str) -> list[str]:
         raise UserError(
             f"The pattern of the groups is no regular expression ({error}). Received: {pattern!r}"
         ) from None
-    texts = paths if "/" in pattern else (PurePosixPath(path).stem for path in paths)
-    matches = (found.search(normalized(text)) for text in texts)
-    return [next((group for group in match.groups() if group), "") if match else "" for match in matches]
+
+    @functools.cache  # a table may name a recording thousands of times
+    def group_of(path: str) -> str:
+        match = found.search(normalized(path if "/" in pattern else PurePosixPath(path).stem))
+        return next((group for group in match.groups() if group), "") if match else ""
+
+    return [*map(group_of, paths)]
 
 
 def proposals(paths: Sequence[str], labels: Sequence[str]) -> list[Proposal]:
@@ -111,8 +116,7 @@ def proposals(paths: Sequence[str], labels: Sequence[str]) -> list[Proposal]:
 
 def _parts(paths: Sequence[str]) -> Iterator[Proposal]:
     """Go through the parts that all names have, and the folders between class and file."""
-    folders = pd.Series([PurePosixPath(path).parent.as_posix() for path in paths], dtype=object)
-    if (folders.str.count("/") >= 1).all():
+    if all("/" in PurePosixPath(path).parent.as_posix() for path in {*paths}):
         inner = "/([^/]+)/[^/]*$"
         yield Proposal(inner, "last folder", pd.Series(groups_of(paths, inner), dtype=object), False)
     for number in range(MOST_PARTS):
