@@ -3,9 +3,11 @@
 import hypothesis
 import numpy as np
 import pandas as pd
+import pytest
 import soundfile
 from hypothesis import strategies as st
 
+from tfspec.base.errors import UserError
 from tfspec.data.readers import ArrayReader, AudioReader, RememberingReader
 
 INDEX = pd.Index([*"abcde"])
@@ -50,3 +52,10 @@ def test_what_follows_a_stretch_is_not_read(tmp_path):
     assert heard == [[0, 249], [500, 749], [0, 999], [0, 499]]
     whole, short = read.identities(rows.iloc[[2]]), read.identities(rows.iloc[[0]])
     assert whole == read.identities(rows.iloc[[2]].drop(columns="end")) and whole != short
+
+
+def test_a_row_that_an_array_does_not_have_is_named():
+    """As where a page's pictures are taken from one of the two tables that a run was made of."""
+    read = ArrayReader(np.zeros((8, 4), np.float32))
+    with pytest.raises(UserError, match="The data hold 8 signals, and number 21 of them"):
+        read(pd.DataFrame(index=[3, 21]))

@@ -66,7 +66,13 @@ class ArrayReader:
         return np.asarray(self.signals[self._places(rows)], np.float32)
 
     def _places(self, rows: pd.DataFrame) -> np.ndarray:
-        return places_of(rows, self.index)
+        places = places_of(rows, self.index)
+        if len(places) and places.max() >= len(self.signals):
+            raise UserError(
+                f"The data hold {len(self.signals)} signals, and number {places.max()} of them, from 0 on, "
+                "is asked for: they are a part of the data that the rows are of, or other data."
+            )
+        return places
 
 
 def places_of(rows: pd.DataFrame, index: pd.Index | None) -> np.ndarray:
