@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import io
 import json
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -20,13 +21,16 @@ from tones import write_tones
 
 from tfspec import UserError
 from tfspec.audio.decoding import load_audio
+from tfspec.audio.inspection import inspect_audio
 from tfspec.cli import main as cli
 from tfspec.data.kept import keep_signals, open_signals
+from tfspec.data.readers import AudioReader
 from tfspec.data.store import FeatureStore
 from tfspec.experiment import export as experiment_export
 from tfspec.experiment import features, fitting
 from tfspec.experiment import pipeline as pipeline_module
 from tfspec.experiment.members import members_of
+from tfspec.experiment.predicting import say_changed
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.reporting import page_of
 from tfspec.experiment.run import Run
@@ -723,3 +727,24 @@ def test_data_that_names_no_speakers_is_scored_without_groups(run, tones, tmp_pa
     assert "no scores of groups, no intervals" in capsys.readouterr().out
     with pytest.raises(UserError, match="speaker"):
         SpeechCommands(data=tmp_path / "data", out=tmp_path / "run", **OPTIONS).train()
+
+
+def test_recordings_that_changed_after_the_split_are_told(tmp_path, capsys):
+    """What is only written anew, with what was in it, has not changed."""
+    for name in "abc":
+        soundfile.write(tmp_path / f"{name}.wav", np.full(800, 0.1 * (name == "b")), 8000)
+    rows = pd.DataFrame({"path": ["a.wav", "b.wav", "c.wav", "b.wav", "gone.wav"]})
+    rows["digest"] = [inspect_audio(tmp_path / path).digest for path in rows["path"]]
+    run, read = (
+        Run.create(tmp_path / "run", {"pipeline": "any", "options": {}}),
+        AudioReader(tmp_path, 8000, 800),
+    )
+    (run.folder / "split.csv").touch()
+    later = (run.folder / "split.csv").stat().st_mtime + 10
+    os.utime(tmp_path / "a.wav", (later, later))
+    say_changed(read, run, rows)
+    assert capsys.readouterr().out == ""
+    soundfile.write(tmp_path / "b.wav", np.full(800, 0.2), 8000)
+    os.utime(tmp_path / "b.wav", (later, later))
+    say_changed(read, run, rows)
+    assert "1 recording of 3 changed after the run was split, such as b.wav: " in capsys.readouterr().out

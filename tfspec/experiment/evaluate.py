@@ -19,7 +19,7 @@ from tfspec.data.splits import UNANSWERED
 from tfspec.experiment.drawing import examples_of
 from tfspec.experiment.events import evaluate_events
 from tfspec.experiment.members import check_finished, members_of
-from tfspec.experiment.predicting import Asked, asked_of, predict_rows, rows_of
+from tfspec.experiment.predicting import Asked, asked_of, predict_rows, rows_of, say_changed
 from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.splitting import example_names, usable
 from tfspec.experiment.steps import Steps
@@ -70,6 +70,8 @@ def evaluate(
     rows = rows_of(asked)
     if rows.empty:
         raise UserError(f"{run.folder} has no {part} part.")
+    if data is None:
+        say_changed(steps.reader(), run, rows)
     is_held_out = data is None and part == "validation"
     found = _found(steps, run, asked, rows, None if is_held_out else fitted_scores(steps, run))
     if scored := evaluate_events(steps, run, asked, rows, choose=is_held_out):

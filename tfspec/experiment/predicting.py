@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from tfspec.audio.inspection import inspect_all
 from tfspec.base.errors import UserError, user_error_in
 from tfspec.base.progress import say
+from tfspec.base.text import excerpt, number_of
 from tfspec.data.batches import read_batches
-from tfspec.data.readers import Reader
+from tfspec.data.readers import AudioReader, Reader
 from tfspec.experiment.members import Member
 from tfspec.experiment.run import Run, Scored
 from tfspec.experiment.steps import Steps
@@ -119,6 +121,31 @@ def read_signals(rows: pd.DataFrame, read: Reader, batch_size: int) -> Iterator[
         yield from read_batches(rows, read, batch_size).as_numpy_iterator()
     except tf.errors.OpError as error:
         raise user_error_in(error.message) or error from None
+
+
+def say_changed(read: Reader, run: Run, rows: pd.DataFrame) -> None:
+    """Say which recordings are no longer what they were when the run was split.
+
+    Only those that were written later are decoded, and compared by the digest that split.csv has of each.
+
+    Args:
+        read: what reads the rows.
+        run: the run.
+        rows: of its split.
+    """
+    if not isinstance(read, AudioReader) or not {"path", "digest"} <= {*rows}:
+        return
+    known = rows.drop_duplicates("path").set_index("path")["digest"].dropna()
+    split = (run.folder / "split.csv").stat().st_mtime
+    known = known[known != ""]
+    files = {path: read.folder / path for path in known.index}
+    later = [path for path, file in files.items() if file.exists() and file.stat().st_mtime > split]
+    found = zip(later, inspect_all(files[path] for path in later), strict=True)
+    if changed := [path for path, each in found if each.digest != known[path]]:
+        say(
+            f"{number_of(len(changed), 'recording')} of {len(known)} changed after the run was split, "
+            f"such as {excerpt(changed[0])}: the scores are of what they are now."
+        )
 
 
 def readable(steps: Steps, run: Run, rows: pd.DataFrame) -> tuple[Reader, pd.DataFrame]:
