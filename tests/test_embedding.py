@@ -13,7 +13,7 @@ from tfspec.base.errors import UserError
 from tfspec.export import export
 from tfspec.frontends import Embedding
 from tfspec.inference import load_model
-from tfspec.models import Classifier, bin_statistics, load_embedding
+from tfspec.models import Classifier, bin_statistics, load_embedding, load_tflite
 
 WINDOW, SIZE, RATE = 100, 8, 1000
 SAID = {"sample_rate": RATE, "window_seconds": WINDOW / RATE}
@@ -160,6 +160,32 @@ def test_what_is_missing_is_named(folder, tmp_path):
         load_embedding(tmp_path / "a.tflite")
     with pytest.raises(UserError, match=r"a\.tflite cannot be used as an embedding"):
         load_embedding(describe(tmp_path / "a.tflite", 1))
+
+
+def test_what_cannot_stand_in_a_model_serves_for_arrays(folder, network, rng):
+    converter = tf.lite.TFLiteConverter.from_keras_model(network)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([window[np.newaxis]] for window in windows)
+    windows = rng.uniform(-1, 1, (20, WINDOW)).astype(np.float32)
+    path = folder / "quantised.tflite"
+    path.write_bytes(converter.convert())
+    embedder = load_embedding(describe(path, 0))
+    np.testing.assert_allclose(embedder(windows), network(windows), atol=0.1)
+    with pytest.raises(UserError, match=r"cannot stand in a model: it is quantised.*; train on arrays of"):
+        _ = embedder.network
+
+
+def test_a_tflite_file_is_a_keras_model_of_its_own(folder, network, rng):
+    windows = rng.uniform(-1, 1, (3, WINDOW)).astype(np.float32)
+    loaded = load_tflite(folder / "inner.tflite", (WINDOW,))
+    np.testing.assert_allclose(np.squeeze(loaded(windows), 1), network(windows), atol=1e-5)
+    with pytest.raises(UserError, match=r"none\.tflite cannot be read: no such file"):
+        load_tflite(folder / "none.tflite", (WINDOW,))
+    with pytest.raises(UserError, match=r"inner\.tflite cannot be a Keras model: .*; give another file, or"):
+        load_tflite(folder / "inner.tflite", (WINDOW + 1,))
+    (folder / "text.tflite").write_bytes(b"no model")
+    with pytest.raises(UserError, match=r"text\.tflite cannot be a Keras model"):
+        load_tflite(folder / "text.tflite", (WINDOW,))
 
 
 @pytest.mark.slow

@@ -302,20 +302,24 @@ def test_a_class_of_one_group_stops_and_says_what_works(tmp_path):
         checked_split(OwnRecordings(data=folder, groups="^([^_]+)"))
 
 
-def embedding_file(folder):
+def embedding_file(folder, suffix):
     """A network of other people's: the mean loudness of four parts of 100 ms at 8 kHz."""
     import keras
+    import tensorflow as tf
 
     signal = keras.Input((800,))
     parts = keras.ops.mean(keras.ops.square(keras.ops.reshape(signal, (-1, 4, 200))), axis=2)
-    keras.Model(signal, keras.layers.Dense(3, name="embedding")(parts)).save(folder / "loud.keras")
-    described = {"sample_rate": 8000, "window_seconds": 0.1, "output": "embedding"}
-    (folder / "loud.json").write_text(json.dumps(described))
-    return folder / "loud.keras"
+    network = keras.Model(signal, keras.layers.Dense(3, name="embedding")(parts))
+    network.save(folder / "loud.keras")
+    (folder / "loud.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+    (folder / "loud.json").write_text('{"sample_rate": 8000, "window_seconds": 0.1, "output": 0}')
+    return folder / f"loud{suffix}"
 
 
-def test_a_last_layer_learns_on_a_network_of_other_peoples(tmp_path):
-    own = OwnRecordings(data=write_class_folders(tmp_path / "a"), embedding=embedding_file(tmp_path))
+@pytest.mark.parametrize("suffix", [".keras", ".tflite"])
+def test_a_last_layer_learns_on_a_network_of_other_peoples(tmp_path, suffix):
+    data = write_class_folders(tmp_path / "a")
+    own = OwnRecordings(data=data, embedding=embedding_file(tmp_path, suffix))
     steps, split, _ = checked_split(own)
     assert steps.sample_rate == 8000 and steps.augmentation().layers == []
     features = steps.front_end()(steps.reader()(split[:2]))
