@@ -189,6 +189,15 @@ def test_a_layer_that_is_not_known_is_refused():
         StreamingClassifier(classifier)
 
 
+def test_a_member_that_takes_so_many_frames_only_is_refused():
+    front_end = keras.Sequential([_mel(), Log()])
+    frames = front_end.compute_output_shape((None, RATE))[1]
+    members = [ds_tc_resnet((frames, 40, 1), 2, BLOCKS, padding="valid") for _ in range(2)]
+    classifier = Classifier(front_end, ensemble(members), ["a", "b"], (RATE,), RATE)
+    with pytest.raises(UserError, match=f"network .* of {frames} frames only needs the whole signal"):
+        StreamingClassifier(classifier)
+
+
 def test_a_layer_that_is_used_twice_is_refused():
     features = keras.Input((None, 40, 1))
     twice = keras.layers.Conv2D(1, (3, 1), name="twice")

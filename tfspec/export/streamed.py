@@ -262,8 +262,10 @@ def _measured(model: keras.Model, length: int) -> tuple[keras.Model, dict[str, T
     def call(layer: keras.Layer, given: Any, **options) -> Any:
         remedy = "Give each place in the network a layer of its own."
         check_streams(layer.name not in times, f"The layer {layer.name} is used twice and so", remedy)
-        out = layer(given, **options)
         first = given[0] if isinstance(given, (list, tuple)) else given
+        if _is_model(layer) and (fixed := layer.inputs[0].shape[1]) is not None:
+            check_streams(fixed == first.shape[1], f"The network {layer.name} of {fixed} frames only", REMEDY)
+        out = layer(given, **options)
         times[layer.name] = Time(first.shape[1], out.shape[1])
         return out
 
