@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from families import others_slow
 from tones import write_tones
 
 from tfspec.base.errors import UserError
@@ -100,7 +101,10 @@ TAKES = {"windows": "windows", "pictures": "picture"}
 
 @pytest.mark.parametrize(
     ("kind", "network"),
-    [("table", linear), *(pytest.param(each, residual, marks=pytest.mark.slow) for each in KINDS)],
+    others_slow(
+        [("class folders", linear), ("table", linear), *((each, residual) for each in KINDS)],
+        ("class folders", linear),  # test_several.py trains on several labels at once
+    ),
 )
 def test_one_command_leaves_a_scored_and_exported_model(kind, network, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(small_data, "residual", network)

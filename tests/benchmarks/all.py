@@ -84,6 +84,12 @@ MEASUREMENTS = (
         ("esc10", "spoken_digits", "speech_commands", "wrist_accelerometer", "weights"),
     ),
     Measurement(
+        "tests/benchmarks/measure_embeddings.py DATA OUT/embeddings DATA/wheels",
+        ("embeddings_1",),
+        30,
+        ("esc10", "spoken_digits", "speech_commands", "wheels"),
+    ),
+    Measurement(
         "tests/benchmarks/measure_keywords.py DATA/speech_commands OUT/keywords twelve --folds 2",
         ("keywords_2",),
         20,
