@@ -45,10 +45,10 @@ class SeveralTones(Pipeline):
     labels: ClassVar[str] = "several"  # type: ignore[assignment]
 
     data: Path
-    epochs: int = 5
+    epochs: int = 10
     patience: int | None = None
-    batch_size: int = 4
-    learning_rate: float = 1e-2
+    batch_size: int = 16
+    learning_rate: float = 3e-3
 
     def manifest(self):
         return pd.read_csv(self.data / "labels.csv", dtype={"path": str, "group": str})
