@@ -181,24 +181,23 @@ def _read(
         raise ValueError(f"its operations {', '.join(unknown)} are not known")
     computed = {taken, -1, *(number for operator in operators for number in operator.outputs)}
     read = {number for operator in operators for number in operator.inputs}
-    constants: dict[int, dict[str, Any]] = {}
-    weights = []
-    for number in sorted(read - computed):
-        values = _constant(tree, graph.tensors[number])
-        if values.dtype == np.float32:
-            weights.append(values)
-            constants[int(number)] = {"shape": values.shape}
-        else:
-            constants[int(number)] = {"type": values.dtype.name, "values": values.tolist()}
+    constants = {int(number): _constant(tree, graph.tensors[number]) for number in sorted(read - computed)}
     rank = len(graph.tensors[taken].shape)
     before = [-1, *[1] * (rank - 1 - len(shape))] if rank > len(shape) else []  # a file may know no batch
     described = {
         "steps": steps,
-        "constants": constants,
+        "constants": {number: _described(values) for number, values in constants.items()},
         "taken": {"number": int(taken), "shape": [*before, *shape]},
         "made": {"number": int(wanted), "shape": made},
     }
-    return described, weights
+    return described, [values for values in constants.values() if values.dtype == np.float32]
+
+
+def _described(constant: np.ndarray) -> dict[str, Any]:
+    """Describe a constant: of weights the shape alone, as the layer's own hold their values."""
+    if constant.dtype == np.float32:
+        return {"shape": constant.shape}
+    return {"type": constant.dtype.name, "values": constant.tolist()}
 
 
 def _leading_to(wanted: int, operators: list[Any]) -> list[Any]:
