@@ -74,6 +74,19 @@ def test_keras_builds_metrics_of_replicas_in_a_method_of_the_model():
     assert {"loss", "mae", "val_loss", "val_mae"} <= set(history)
 
 
+def test_keras_builds_for_batches_of_which_only_shapes_and_types_are_known():
+    model = keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["mae"])
+    assert hasattr(model, "_symbolic_build"), "Keras has no Model._symbolic_build any more"
+    data = tf.data.Dataset.from_tensor_slices((tf.ones([8, 3]), tf.zeros([8, 2]))).batch(5)
+    traces = []
+    model.train_step = lambda batch, step=model.train_step: traces.append(batch) or step(batch)
+    borrowed.build_for(model, data)
+    assert model.optimizer.built and model.optimizer.iterations == 0
+    model.fit(data, verbose=0, shuffle=False)
+    assert len(traces) == 1, "Keras makes more variables, and the step is traced again"
+
+
 def test_keras_takes_the_length_of_a_distributed_dataset_for_the_steps():
     strategy = tf.distribute.MirroredStrategy(["CPU:0"])
     data = strategy.distribute_datasets_from_function(lambda _: tf.data.Dataset.range(7).batch(2))

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfspec import borrowed
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.distributed.devices import Jit
@@ -67,6 +68,8 @@ def fit(
         is_over = functools.partial(progress.is_over, phase, recipe.patience)
         if not is_over():
             trained = _trained(backbone, recipe, jit)
+            if isinstance(batches.train, tf.data.Dataset):  # of one device
+                borrowed.build_for(trained, batches.train)
             last = progress.first_epoch + sum(phase.epochs for phase in recipe.phases[number:])
             with TellEpochs(progress, last, name) as telling:
                 trained.fit(
