@@ -29,7 +29,9 @@ from tfspec.pipelines.pretrained import Pretrained
 from tfspec.pipelines.regularised import Regularised
 
 BATCHES = 2000
-"""Batches that a network learns from, however many examples there are, unless these are many more."""
+"""Batches that a network learns from at least, unless that were more than `MOST_EPOCHS`."""
+USUAL_EPOCHS, MOST_BATCHES = 40, 12_000
+"""Where so many epochs are more batches than that, there are so many epochs, up to these batches."""
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 120
 SHORT_FRAMES, SHORT_SHIFT, LONG_SHIFT = 125, 0.1, 0.3
 """What has up to so many frames is shifted in time by up to the first share of them, others by the second."""
@@ -40,7 +42,8 @@ class SmallData(Pretrained, Regularised, OwnSignals):
     """Base of the tasks that learn pictures of signals from a few hundred or thousand examples."""
 
     epochs: AnyCount = 0
-    """Epochs to train; 0 for as many as make 2,000 batches, from 10 to 120."""
+    """Epochs to train; 0 for as many as make 2,000 batches, at most 120; 40 of more than 50 batches, and 10 or
+    more of very many."""
     batch_size: Batch = 16
     learning_rate: Rate = 3e-3
     learning_rate_end: Ratio = 0.01
@@ -76,7 +79,7 @@ class SmallData(Pretrained, Regularised, OwnSignals):
         if chosen.epochs:
             return chosen
         batches = max(1, len(manifest) // self.batch_size)
-        epochs = min(max(FEWEST_EPOCHS, round(BATCHES / batches)), MOST_EPOCHS)
+        epochs = _usual_epochs(batches)
         say(f"Training takes {number_of(epochs, 'epoch')} of about {number_of(batches, 'batch', 'batches')}.")
         return replace(chosen, epochs=epochs)
 
@@ -115,6 +118,12 @@ class SmallData(Pretrained, Regularised, OwnSignals):
         if not self.knows_something:
             return training
         return self.head_first(training, self.learning_rate / 10)
+
+
+def _usual_epochs(batches: int) -> int:
+    """Return how many epochs of so many batches a network learns from."""
+    usual = min(USUAL_EPOCHS, MOST_BATCHES // batches)
+    return min(max(FEWEST_EPOCHS, usual, round(BATCHES / batches)), MOST_EPOCHS)
 
 
 def _network_of(path: Path) -> keras.Model:
