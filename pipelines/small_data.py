@@ -29,9 +29,9 @@ from tfspec.pipelines.pretrained import Pretrained
 from tfspec.pipelines.regularised import Regularised
 
 BATCHES = 2000
-"""Batches that a network learns from at least, unless that were more than `MOST_EPOCHS`."""
+"""Batches that a network learns from at least, in at most `MOST_EPOCHS`."""
 USUAL_EPOCHS, MOST_BATCHES = 40, 12_000
-"""Where so many epochs are more batches than that, there are so many epochs, up to these batches."""
+"""Epochs where these are more batches than `BATCHES`; where they are more than this many, there are fewer."""
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 120
 SHORT_FRAMES, SHORT_SHIFT, LONG_SHIFT = 125, 0.1, 0.3
 """What has up to so many frames is shifted in time by up to the first share of them, others by the second."""
@@ -42,8 +42,7 @@ class SmallData(Pretrained, Regularised, OwnSignals):
     """Base of the tasks that learn pictures of signals from a few hundred or thousand examples."""
 
     epochs: AnyCount = 0
-    """Epochs to train; 0 for as many as make 2,000 batches, at most 120; 40 of more than 50 batches, and 10 or
-    more of very many."""
+    """Epochs to train; 0 for 120 to 40, the more examples the fewer, and down to 10 of very many."""
     batch_size: Batch = 16
     learning_rate: Rate = 3e-3
     learning_rate_end: Ratio = 0.01
@@ -79,7 +78,7 @@ class SmallData(Pretrained, Regularised, OwnSignals):
         if chosen.epochs:
             return chosen
         batches = max(1, len(manifest) // self.batch_size)
-        epochs = _usual_epochs(batches)
+        epochs = usual_epochs(batches)
         say(f"Training takes {number_of(epochs, 'epoch')} of about {number_of(batches, 'batch', 'batches')}.")
         return replace(chosen, epochs=epochs)
 
@@ -120,8 +119,16 @@ class SmallData(Pretrained, Regularised, OwnSignals):
         return self.head_first(training, self.learning_rate / 10)
 
 
-def _usual_epochs(batches: int) -> int:
-    """Return how many epochs of so many batches a network learns from."""
+def usual_epochs(batches: int) -> int:
+    """Choose how many epochs a network learns.
+
+    Args:
+        batches: of an epoch.
+
+    Example:
+        >>> [usual_epochs(batches) for batches in (10, 25, 140, 600, 5000)]
+        [120, 80, 40, 20, 10]
+    """
     usual = min(USUAL_EPOCHS, MOST_BATCHES // batches)
     return min(max(FEWEST_EPOCHS, usual, round(BATCHES / batches)), MOST_EPOCHS)
 

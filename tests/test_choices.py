@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfspec.data.choices import described_fit, in_windows, usual_length, usual_rate
+from tfspec.pipelines.small_data import BATCHES, MOST_BATCHES, usual_epochs
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,14 @@ def test_the_commonest_rate_up_to_32_khz(rates, chosen):
 )
 def test_the_length_of_a_clip(seconds, chosen):
     assert usual_length(pd.Series(seconds)) == pytest.approx(chosen)
+
+
+@given(st.integers(1, 10**6))
+def test_few_examples_are_learnt_more_often_and_many_take_longer(batches):
+    epochs = usual_epochs(batches)
+    assert 10 <= usual_epochs(batches + 1) <= epochs <= 120
+    assert epochs * batches >= 0.98 * BATCHES or epochs == 120
+    assert epochs * batches <= MOST_BATCHES or epochs == 10
 
 
 @given(st.lists(st.floats(0.01, 500), min_size=1, max_size=20), st.floats(0.1, 20))
