@@ -68,7 +68,7 @@ def fit(
         is_over = functools.partial(progress.is_over, phase, recipe.patience)
         if not is_over():
             trained = _trained(backbone, recipe, jit)
-            if isinstance(batches.train, tf.data.Dataset):  # of one device
+            if isinstance(batches.train, tf.data.Dataset):  # else Keras does, under a strategy
                 borrowed.build_for(trained, batches.train)
             last = progress.first_epoch + sum(phase.epochs for phase in recipe.phases[number:])
             with TellEpochs(progress, last, name) as telling:
