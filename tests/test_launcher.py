@@ -37,14 +37,21 @@ def test_workers_know_the_cluster_and_their_part_of_the_gpus(capfd):
 
 
 @pytest.mark.parametrize(
-    ("failure", "code"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 137), ("raise OSError('full')", 1)]
+    ("failure", "code", "said"),
+    [
+        ("sys.exit(3)", 3, "ended with exit code 3"),
+        ("os.kill(os.getpid(), 9)", 137, "was ended by signal 9, Killed"),
+        ("raise OSError('full')", 1, "ended with exit code 1"),
+    ],
 )
-def test_all_stop_when_one_fails(failure, code, capfd):
+def test_all_stop_when_one_fails(failure, code, said, capfd):
     begin = time.monotonic()
     assert launch([sys.executable, "-c", ONE_FAILS.format(failure=failure)], workers=3) == code
     assert time.monotonic() - begin < 30
+    out, errors = capfd.readouterr()
+    assert errors == f"[1] {said}, so all other workers are stopped.\n"
     if code == 1:
-        assert "[1] OSError: full" in capfd.readouterr().out
+        assert "[1] OSError: full" in out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

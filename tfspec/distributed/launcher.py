@@ -21,8 +21,8 @@ def launch(command: Sequence[str], workers: int, gpus: Sequence[int] = ()) -> in
     """Start a command several times, as the workers of one cluster, and wait until all have ended.
 
     Each has the cluster in its environment as `TF_CONFIG`, on free ports of this machine, and its part of the
-    GPUs. Their output is passed on line by line, behind the worker's number. When one fails, this process is
-    interrupted, or nobody takes the output any more, all others are stopped.
+    GPUs. Their output is passed on line by line, behind the worker's number. When one fails, which is said,
+    this process is interrupted, or nobody takes the output any more, all others are stopped.
 
     Args:
         command: what to start, such as ["tfspec", "train", …].
@@ -61,11 +61,20 @@ def launch(command: Sequence[str], workers: int, gpus: Sequence[int] = ()) -> in
             if unwritten:
                 raise unwritten[0]
             codes = [worker.poll() for worker in started]
-            if failed := [code for code in codes if code]:
-                return failed[0] if failed[0] > 0 else 128 - failed[0]
+            if failed := [(number, code) for number, code in enumerate(codes) if code]:
+                number, code = failed[0]
+                print(f"[{number}] {_ending(code)}, so all other workers are stopped.", file=sys.stderr)
+                return code if code > 0 else 128 - code
             if None not in codes:
                 return 0
             time.sleep(0.05)
+
+
+def _ending(code: int) -> str:
+    """Say how a worker came to its exit code, which is below zero if a signal killed it."""
+    if code > 0:
+        return f"ended with exit code {code}"
+    return f"was ended by signal {-code}, {signal.strsignal(-code)}"
 
 
 def _free_ports(count: int) -> list[int]:
