@@ -171,6 +171,29 @@ def test_training_does_not_wait_where_nobody_listens(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+WAITS = """
+import time
+from tfspec.distributed import service
+service.WATCH_SECONDS, service.LOST_SECONDS = 0.1, 1
+with service.while_listened_on("{address}"):
+    time.sleep(60)
+"""
+
+
+def test_training_ends_soon_after_its_dispatcher():
+    with socket.create_server(("localhost", 0)) as dispatcher:
+        address = f"grpc://localhost:{dispatcher.getsockname()[1]}"
+        command = [sys.executable, "-c", WAITS.format(address=address)]
+        training = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert training.stdout.readline().startswith(f"The workers of {address} make the batches")
+        dispatcher.accept()
+        dispatcher.accept()
+    told = training.communicate(timeout=30)[1].splitlines()[-1]
+    assert training.returncode == 3
+    assert told.startswith(f"tfspec: Nobody has listened at {address} for 1 s. Start")
+    assert told.endswith("again, then: tfspec resume RUN")
+
+
 def test_a_worker_that_starts_first_says_that_it_waits(capsys, monkeypatch):
     def waits(*_):
         raise KeyboardInterrupt

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import re
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,12 +23,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base.errors import UserError
+from tfspec.base.progress import say
 from tfspec.base.text import excerpt
 from tfspec.borrowed import name_function
 
 TAKE = "tfspec.take"
 HEARTBEAT_SECONDS = 1
 CONNECT_SECONDS = 5
+WATCH_SECONDS, LOST_SECONDS = 5, 60
+"""How often a dispatcher is looked for that trains somebody, and after how long it is taken for lost."""
 
 
 class Rows(Protocol):
@@ -209,3 +215,45 @@ def check_listened_on(address: str) -> None:
         port = address.rpartition(":")[2]
         remedy = f"start `tfspec data-server dispatcher --port {port}` there, or name another --data-service"
         raise UserError(f"Nobody listens at {address}: {remedy}.")
+
+
+@contextlib.contextmanager
+def while_listened_on(address: str) -> Iterator[None]:
+    """Refuse an address where nobody listens, and end this process once nobody has for a minute.
+
+    TensorFlow asks a dispatcher that is gone for ever, in a call that neither an exception nor an interrupt
+    reaches. A process may be ended anywhere, as a kill may come anywhere: resuming goes on behind the last
+    epoch that is kept.
+
+    Args:
+        address: grpc://host:port.
+
+    Raises:
+        UserError: nobody listens there.
+
+    Example:
+        >>> dispatcher = start_dispatcher(0)
+        >>> with while_listened_on(dispatcher.target):
+        ...     pass
+    """
+    check_listened_on(address)
+    say(f"The workers of {address} make the batches; as long as there is none, training waits.")
+    over = threading.Event()
+    threading.Thread(target=_end_once_lost, args=(address, over), daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _end_once_lost(address: str, over: threading.Event) -> None:
+    last = time.monotonic()
+    while not over.wait(WATCH_SECONDS):
+        if is_listened_on(address):
+            last = time.monotonic()
+        elif time.monotonic() - last > LOST_SECONDS:
+            lost = (
+                f"Nobody has listened at {address} for {LOST_SECONDS} s. Start dispatcher and workers again"
+            )
+            print(f"tfspec: {lost}, then: tfspec resume RUN", file=sys.stderr, flush=True)
+            os._exit(3)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tfspec.data import Epochs, SignalSequence, make_dataset
 from tfspec.data.readers import Reader, RememberingReader
 from tfspec.distributed.devices import open_strategy
 from tfspec.distributed.replicated import Data, distribute
-from tfspec.distributed.service import Service, check_listened_on
+from tfspec.distributed.service import Service, while_listened_on
 from tfspec.experiment.features import BYTES_IN_MEMORY, kept_features
 from tfspec.experiment.members import Member, members_of
 from tfspec.experiment.reference import source_of
@@ -56,20 +57,28 @@ def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
     unfinished = [name for name in members if not progress[name].finished]
     for each in progress.values():
         each.clear()  # a kill may have come between the end of a training and that
-    if unfinished and steps.data_service is not None:
-        check_listened_on(steps.data_service)
-    features = kept_features(steps, run.split, run.folder) if unfinished else None
-    if steps.processes > 1 and len(unfinished) > 1:
-        del features  # each process reads them from the store
-        _fit_side_by_side(steps, run.folder, unfinished)
-    else:
-        for name in unfinished:
-            if name:
-                say(f"{name}: {described(members[name].split)}")
-            fit_member(members[name], run.folder, name, features, verbose)
+    if unfinished:
+        served = steps.data_service
+        with contextlib.nullcontext() if served is None else while_listened_on(served):
+            _fit_unfinished(steps, run, members, unfinished, verbose)
     if list(members) != [""] and (unfinished or not (run.folder / "best.keras").exists()):
         _join(run.folder, list(members))
     run.forget_classifier()
+
+
+def _fit_unfinished(
+    steps: Steps, run: Run, members: Mapping[str, Member], names: Sequence[str], verbose: int | str
+) -> None:
+    """Train those of the members that have these names."""
+    features = kept_features(steps, run.split, run.folder)
+    if steps.processes > 1 and len(names) > 1:
+        del features  # each process reads them from the store
+        _fit_side_by_side(steps, run.folder, names)
+        return
+    for name in names:
+        if name:
+            say(f"{name}: {described(members[name].split)}")
+        fit_member(members[name], run.folder, name, features, verbose)
 
 
 def _join(folder: Path, names: Sequence[str]) -> None:
