@@ -13,13 +13,8 @@ from tfspec import augment
 from tfspec.augment import Augmentation
 from tfspec.base.errors import UserError
 from tfspec.base.options import AnyCount, Batch, Count, Dropout, Range, Rate, Ratio, check_seeds
-from tfspec.data.sources.mixtures import (
-    SUBMISSION,
-    check_all_there,
-    class_columns,
-    list_mixture_folder,
-    write_predictions,
-)
+from tfspec.data.manifest import class_columns
+from tfspec.data.sources.mixtures import SUBMISSION, check_all_there, list_mixture_folder, write_predictions
 from tfspec.data.splits import UNANSWERED
 from tfspec.data.store import Dtype
 from tfspec.frontends import Decibel, FrequencyRamp, MultiResolutionMel, Standardize

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tfspec.audio.inspection import format_problems
 from tfspec.base.errors import UserError
 from tfspec.data.label_targets import targets
+from tfspec.data.manifest import class_columns
 from tfspec.data.readers import AudioReader
-from tfspec.data.sources.mixtures import class_columns, list_mixtures, write_predictions
+from tfspec.data.sources.mixtures import list_mixtures, write_predictions
 
 MAKE = Path(__file__).parents[2] / "shared" / "data" / "make_overlapped_speech.py"
 RATE = 4000

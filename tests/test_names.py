@@ -14,10 +14,11 @@ from checking import check_folder
 from tfspec.base.errors import UserError
 from tfspec.base.text import text_problem
 from tfspec.data.label_targets import label_indices, targets
+from tfspec.data.manifest import class_columns
 from tfspec.data.problems import name_problems
 from tfspec.data.sources.annotations import from_annotations, list_annotations
 from tfspec.data.sources.class_folders import from_class_folders
-from tfspec.data.sources.mixtures import class_columns, list_mixtures, write_predictions
+from tfspec.data.sources.mixtures import list_mixtures, write_predictions
 from tfspec.data.sources.picture_folders import list_pictures
 from tfspec.data.sources.windows import DICTIONARY, list_windows
 from tfspec.data.splits import draw_groups

@@ -214,7 +214,7 @@ def test_the_worst_groups_come_first_and_not_all_of_them():
     ("groups", "said"),
     [
         (0, "Not every example"),
-        (1, "All examples are of one group"),
+        (1, "All examples that are scored are of one group"),
         (2, "So few groups hardly tell"),
         (5, "Another set of 5 groups"),
     ],

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from tfspec.data.sources.mixtures import class_columns, list_mixtures
+from tfspec.data.manifest import class_columns
+from tfspec.data.sources.mixtures import list_mixtures
 from tfspec.data.sources.simulate import write_mixtures
 from tfspec.data.sources.simulate.mixtures import _Mixer
 from tfspec.data.sources.simulate.repertoire import Repertoire

@@ -92,7 +92,7 @@ def _print_intervals(scores: AnyScores, names: Sequence[str]) -> None:
         if said := caution(scores["groups"]):
             console.print(said)
     elif scores["groups"]:
-        console.print("All examples are of one group: what the score is for others nobody knows.")
+        console.print("All examples that are scored are of one group: what others would score nobody knows.")
     else:
         console.print(
             "Not every example tells its group (speaker, person): no scores of groups, no intervals."

@@ -12,8 +12,8 @@ import pandas as pd
 from tfspec.audio.inspection import Inspection, inspect_all
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import shown
+from tfspec.data.manifest import class_columns
 from tfspec.data.problems import with_problems
-from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.splits import group_names
 
 FATAL = ("unreadable",)

@@ -9,6 +9,8 @@ import pandas as pd
 
 from tfspec.base.text import text_problem
 
+NO_LABEL = "no label"
+
 
 def with_problems(
     manifest: pd.DataFrame, check: Callable[[pd.DataFrame], Sequence[str | None] | pd.Series]
@@ -64,7 +66,7 @@ class Faults:
 
     Example:
         >>> faults = Faults(3)
-        >>> faults.add([False, True, False], "no label")
+        >>> faults.add([False, True, False], NO_LABEL)
         >>> faults.add([True, True, False], lambda row: f"{row} is bad")
         >>> faults.told.tolist()
         ['row 1: 0 is bad', 'row 2: no label', None]

@@ -17,8 +17,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.model import Labels, Takes
 from tfspec.base.named_arguments import NamedArguments
 from tfspec.base.options import check_options, check_seeds
+from tfspec.data.manifest import class_columns
 from tfspec.data.readers import Reader
-from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.store import Dtype
 from tfspec.distributed.service import check_address
 from tfspec.experiment.options import ComputingOptions, RunOptions, TrainingOptions

@@ -103,8 +103,8 @@ def _trust(scores: AnyMapping) -> str:
         )
     if groups < FEWEST_GROUPS:
         return (
-            "All examples are of one group (speaker, person, recording): that tells nothing about others, "
-            "and there is no interval."
+            "All examples that are scored are of one group (speaker, person, recording): that tells nothing "
+            "about others, and there is no interval."
         )
     if not _has_interval(scores, name):
         return "No interval was computed."

@@ -15,9 +15,9 @@ from tfspec.base.files import written_beside
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, shown
 from tfspec.data.label_targets import are_shares
-from tfspec.data.problems import with_problems
+from tfspec.data.manifest import class_columns
+from tfspec.data.problems import NO_LABEL, with_problems
 from tfspec.data.sources.labels import check_class_names
-from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.sources.npy import Stored, is_called, stored_arrays
 from tfspec.data.sources.windows import (
     NOT_FINITE,
@@ -29,7 +29,6 @@ from tfspec.data.sources.windows import (
     seconds_of,
 )
 
-NO_LABEL = "no label"
 UNPACKED_BYTES = 2**20
 """So much is unpacked at a time."""
 

@@ -12,7 +12,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.label_targets import are_shares
-from tfspec.data.sources.mixtures import RESERVED
+from tfspec.data.manifest import RESERVED
 from tfspec.data.tables import to_numbers
 
 MOST = 0.9

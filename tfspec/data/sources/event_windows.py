@@ -15,9 +15,9 @@ from tfspec.base.model import HALF
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.ranges import joined_ranges
 from tfspec.data.frame_targets import COLUMN, statement_text
+from tfspec.data.manifest import class_columns
 from tfspec.data.sources.annotations import ROUNDING_SECONDS, slice_starts
 from tfspec.data.sources.labels import check_class_names
-from tfspec.data.sources.mixtures import class_columns
 
 USUAL_SHARE = 0.9
 """Of the events, that are no longer than the usual window."""

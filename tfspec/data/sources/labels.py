@@ -12,9 +12,9 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, text_problem
 from tfspec.data.label_targets import are_shares
-from tfspec.data.problems import Faults
+from tfspec.data.manifest import RESERVED
+from tfspec.data.problems import NO_LABEL, Faults
 from tfspec.data.sources.columns import SEVERAL, UNKNOWN, Columns, known_numbers, simplified
-from tfspec.data.sources.mixtures import RESERVED
 
 MOST_TARGETS = 2**28
 """Rows times classes, so that these fit into memory."""
@@ -45,7 +45,7 @@ def read_labels(table: pd.DataFrame, columns: Columns, faults: Faults) -> pd.Dat
     several = _label_lists(table[columns.label], simplified(columns.label or "") in SEVERAL)
     if max(map(len, several), default=0) > 1:
         return class_columns_of(several)
-    faults.add([not labels for labels in several], "no label")
+    faults.add([not labels for labels in several], NO_LABEL)
     return pd.DataFrame({"label": [labels[0] if labels else "" for labels in several]}, dtype=object)
 
 
@@ -67,7 +67,7 @@ def _class_numbers(cells: pd.DataFrame, faults: Faults) -> pd.DataFrame:
         ),
     )
     if are_shares(numbers.to_numpy()[~is_bad.any(1)]):
-        faults.add(~is_known.any(1), "no label")
+        faults.add(~is_known.any(1), NO_LABEL)
     return numbers.set_axis(names, axis=1)
 
 

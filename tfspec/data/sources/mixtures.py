@@ -15,6 +15,7 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
 from tfspec.base.text import excerpt, normalized, number_of, shown
 from tfspec.data.label_targets import ROUNDING
+from tfspec.data.manifest import RESERVED, class_columns
 from tfspec.data.problems import with_problems
 from tfspec.data.splits import UNANSWERED
 from tfspec.data.tables import read_csv, to_numbers
@@ -22,11 +23,6 @@ from tfspec.data.tables import read_csv, to_numbers
 SUBMISSION = "submission.csv"
 TABLES = {"train": "train_answer.csv", "test": "test_answer.csv", UNANSWERED: SUBMISSION}
 """The answers of each part, and what is to be filled in."""
-# Columns of a manifest that are no classes, and that no class may be called.
-RESERVED = (
-    *("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted"),
-    *("seconds", "sample_rate", "silent", "clipped", "digest", "events", "only_trains", "loss_weight"),
-)
 
 
 def list_mixtures(
@@ -125,22 +121,6 @@ def _list_part(folder: Path, part: str, sample_rate: int, num_samples: int) -> p
     table = list_mixtures(csv, folder / inside, sample_rate, num_samples, answered)
     path = [f"{inside}/{path}" for path in table["path"]]
     return table.assign(part=part, path=path, group=path)
-
-
-def class_columns(manifest: pd.DataFrame) -> list[str]:
-    """Name the classes of a manifest with a column each: the columns that are none of a manifest's own.
-
-    Args:
-        manifest: without a column `label`.
-
-    Returns:
-        Their names, in the manifest's order.
-
-    Example:
-        >>> class_columns(pd.DataFrame(columns=["path", "group", "yes", "no", "problem", "part"]))
-        ['yes', 'no']
-    """
-    return [name for name in manifest if name not in RESERVED]
 
 
 def check_all_there(submission: str | os.PathLike, files: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import shown
 from tfspec.data.check import with_inspections
 from tfspec.data.frame_targets import COLUMN
+from tfspec.data.manifest import class_columns
 from tfspec.data.sources.class_folders import list_class_folders
 from tfspec.data.sources.columns import Columns, found_columns
 from tfspec.data.sources.event_windows import (
@@ -23,7 +24,6 @@ from tfspec.data.sources.event_windows import (
     with_statements,
 )
 from tfspec.data.sources.file_tables import inspect_file_table
-from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.sources.recognise import recognise
 from tfspec.data.sources.reviews import windows_of_review
 from tfspec.data.sources.selections import BOXES, list_absent, list_events

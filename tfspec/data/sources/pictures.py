@@ -18,7 +18,7 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, shown
-from tfspec.data.problems import with_problems
+from tfspec.data.problems import NO_LABEL, with_problems
 from tfspec.data.sources.simulate import PICTURE_SHAPE
 from tfspec.data.tables import bounded_lines, not_csv, open_table
 
@@ -226,7 +226,7 @@ def _parse_row(
         raise ValueError(f"{len(cells)} columns, not {NUM_PIXELS + 1}")
     label = cells.pop(label_column).strip()
     if not label:
-        raise ValueError("no label")
+        raise ValueError(NO_LABEL)
     if spelling_key(label) not in spelt:
         raise ValueError(f"unknown class {excerpt(label)!r}, not one of {', '.join(classes)}")
     pixels = np.array([_number(cell, place) for place, cell in enumerate(cells)], np.float32)

@@ -18,11 +18,11 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import walk_files
 from tfspec.base.text import number_of, shown
 from tfspec.data.label_targets import are_shares
+from tfspec.data.manifest import class_columns
 from tfspec.data.problems import Faults
 from tfspec.data.sources.arrays import list_arrays
 from tfspec.data.sources.columns import PARTS, Columns, found_columns, simplified
 from tfspec.data.sources.labels import read_labels
-from tfspec.data.sources.mixtures import class_columns
 from tfspec.data.sources.npy import stored_arrays
 from tfspec.data.sources.picture_files import is_picture
 from tfspec.data.sources.selections import annotation_files, list_events

@@ -13,7 +13,7 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.files import seen_from
 from tfspec.base.progress import Tracker, say, untracked
 from tfspec.base.text import excerpt, normalized, shown
-from tfspec.data.problems import Faults
+from tfspec.data.problems import NO_LABEL, Faults
 from tfspec.data.sources.event_windows import inspect_events, windows_of_events, with_statements
 from tfspec.data.tables import check_has, read_cells, to_numbers
 
@@ -65,7 +65,7 @@ def read_review(path: str | os.PathLike) -> pd.DataFrame:
     faults.add(~np.isfinite(events[["start", "end"]]).all(axis=1), "start and end are not two numbers")
     faults.add(events["start"] < 0, "begins before the recording")
     faults.add(events["end"] < events["start"], "ends before it begins")
-    faults.add(events["label"] == "", "no label")
+    faults.add(events["label"] == "", NO_LABEL)
     return faults.told_in(events)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from tfspec.audio.recordings import list_recordings
 from tfspec.base.errors import UserError
 from tfspec.base.text import normalized, shown
-from tfspec.data.problems import Faults, name_problems
+from tfspec.data.problems import NO_LABEL, Faults, name_problems
 from tfspec.data.sources.annotations import list_annotations
 from tfspec.data.sources.label_files import is_audacity, is_raven, read_audacity, read_raven
 
@@ -196,7 +196,7 @@ def _events(table: Path, rows: pd.DataFrame, recordings: _Recordings) -> pd.Data
         path=paths.where(paths != "", rows["name"].where(rows["name"] != "", inside)),
         label=rows["label"].str.strip().map(normalized),
     )
-    faults.add(events["label"] == "", "no label")
+    faults.add(events["label"] == "", NO_LABEL)
     names = name_problems(events)
     faults.add(names.notna(), names.__getitem__)
     events["problem"] = _prefixed(faults.told_in(events)["problem"], f"{shown(inside)}, ")
