@@ -553,7 +553,7 @@ def test_in_python_a_bad_file_is_a_row_without_an_answer(run, some_bad):
     assert list(table["file"]) == list(some_bad)
     bad = table["problem"].notna()
     assert list(bad) == [bool(problem) for problem in some_bad.values()]
-    assert table.loc[bad, ["predicted", "p_[red]high", "p_low"]].isna().all(None)
+    assert table.loc[bad, ["predicted", "p_[red]high", "p_low"]].isna().all(axis=None)
     assert table.loc[~bad, "predicted"].isin(["[red]high", "low"]).all()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tfspec.base.text import number_of
+from tfspec.base.text import number_of, shown
 from tfspec.cli.printing import console
 from tfspec.data.check import FATAL
 from tfspec.distributed import devices
@@ -150,5 +150,5 @@ def print_check(result: dict[str, Any]) -> None:
     for name, found in result["problems"].items():
         kind = "" if name in FATAL or not found else ", which training takes as they are"
         console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}{kind}")
-        for entry in found:
-            console.print(f"  {entry}")
+        for entry in found:  # of which there may be a million, and rich takes its time
+            print(f"  {shown(entry)}")
