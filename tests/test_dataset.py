@@ -14,6 +14,7 @@ from tfspec.audio.decoding import load_audio
 from tfspec.augment import Augmentation, Gain, MixUp, TimeMask
 from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
+from tfspec.data.batches import read_batches
 from tfspec.data.epochs import Epochs
 from tfspec.data.label_targets import label_indices, targets
 from tfspec.data.plan import draw_partners
@@ -560,3 +561,9 @@ def test_batches_are_those_that_earlier_versions_made():
     expected = [7.4570804, 1.7063241, 2.0357735, 5.2477736, 11.478719, 1.8515176]
     np.testing.assert_allclose(signals[:, 0], expected, rtol=1e-5)
     np.testing.assert_allclose(labels[:, 0], [0.8, 0.11375015, 0.6, 0.4, 1, 0.2], rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [lambda *of: make_dataset(*of[:2], ["a"], of[2]), read_batches])
+def test_no_iteration_waits_for_a_thread_that_tunes(make):
+    rows, read = pd.DataFrame({"label": ["a"] * 3}), ArrayReader(np.zeros([3, 100], np.float32))
+    assert make(rows, read, 2).options().autotune.enabled is False

@@ -16,7 +16,7 @@ from tfspec.base.model import Labels
 from tfspec.data.epochs import Epochs, check_epochs
 from tfspec.data.examples import Examples
 from tfspec.data.frame_targets import check_keeps_time
-from tfspec.data.graphs import as_it_is
+from tfspec.data.graphs import as_it_is, untuned
 from tfspec.data.plan import Plan
 from tfspec.data.readers import Reader
 from tfspec.data.slices import WHOLE, BatchSlice
@@ -115,7 +115,7 @@ def make_dataset(
             plan.num_batches,
         )
     length = tf.data.INFINITE_CARDINALITY if repeated else plan.num_batches
-    return _with_length(data, length).prefetch(tf.data.AUTOTUNE)
+    return _prefetched(_with_length(data, length))
 
 
 def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.data.Dataset:
@@ -140,7 +140,11 @@ def read_batches(manifest: pd.DataFrame, read: Reader, batch_size: int) -> tf.da
     signals = plan.reads(plan.like()).map(
         as_it_is(lambda rows, *_: examples.decode(rows)[0]), num_parallel_calls=tf.data.AUTOTUNE
     )
-    return signals.prefetch(tf.data.AUTOTUNE)
+    return _prefetched(signals)
+
+
+def _prefetched(data: tf.data.Dataset) -> tf.data.Dataset:
+    return data.prefetch(tf.data.AUTOTUNE).with_options(untuned())
 
 
 def _with_length(data: tf.data.Dataset, length: int) -> tf.data.Dataset:
