@@ -252,8 +252,7 @@ def _end_once_lost(address: str, over: threading.Event) -> None:
         if is_listened_on(address):
             last = time.monotonic()
         elif time.monotonic() - last > LOST_SECONDS:
-            lost = (
-                f"Nobody has listened at {address} for {LOST_SECONDS} s. Start dispatcher and workers again"
-            )
-            print(f"tfspec: {lost}, then: tfspec resume RUN", file=sys.stderr, flush=True)
+            lost = f"Nobody has listened at {address} for {LOST_SECONDS} s."
+            remedy = "Start the dispatcher again, then: tfspec resume RUN"
+            print(f"tfspec: {lost} {remedy}", file=sys.stderr, flush=True)
             os._exit(3)
