@@ -41,6 +41,8 @@ EVENT_FRAME, EVENT_STEP, EVENT_BANDS = 0.04, 0.02, 64
 """Frames, in seconds, and bands of features in which events are found."""
 EVENT_HALVINGS = 2
 """How often `residual` halves their frames: what it gives are 80 ms apart."""
+EVENT_UNITS = 64
+"""Recurrent units each way that tell these frames of one another; `residual` alone sees a second at once."""
 EVENT_LAYERS = {
     "mobilenet_v2": "block_13_expand_relu",
     "efficientnet_b0": "block6a_expand_activation",
@@ -208,9 +210,9 @@ class OwnRecordings(SelfTaught, Recordings):
         shape = (None, *feature_shape[1:])
         if self.network == "residual":
             network = residual(shape, num_classes, time_halvings=EVENT_HALVINGS)
-        else:
-            layer = EVENT_LAYERS[self.network]
-            network = transfer(self.network, shape, num_classes, self.first_weights, last_layer=layer)
+            return event_head(network, self.pooling, recurrent_units=EVENT_UNITS)
+        layer = EVENT_LAYERS[self.network]
+        network = transfer(self.network, shape, num_classes, self.first_weights, last_layer=layer)
         return event_head(network, self.pooling)
 
     def training(self, examples, class_names):

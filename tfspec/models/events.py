@@ -28,7 +28,9 @@ LONGER = 1024
 """Frames by which a signal is lengthened to see how many more a network gives; a multiple of all strides."""
 
 
-def event_head(backbone: keras.Model, pooling: Pooling = "attention", dropout: float = 0.3) -> keras.Model:
+def event_head(
+    backbone: keras.Model, pooling: Pooling = "attention", dropout: float = 0.3, recurrent_units: int = 0
+) -> keras.Model:
     """Backbone that says of each frame what is heard in it, on all of another backbone but its head.
 
     What the other one averages over time and bins at last goes, averaged and maximised over bins alone, into
@@ -49,13 +51,16 @@ def event_head(backbone: keras.Model, pooling: Pooling = "attention", dropout: f
             are the new one's, too.
         pooling: from frames to the signal.
         dropout: share of what a frame's logits are made of that is left out in training.
+        recurrent_units: of a gated recurrent unit each way, which tells each frame what comes before and
+            after it, beyond what the backbone sees at once (E. Çakır et al., "Convolutional recurrent neural
+            networks for polyphonic sound event detection", 2017); 0 for none.
 
     Returns:
         A `keras.Model` from the same features to (batch, 1 + frames, classes) float32 logits: the signal's,
         then each frame's.
 
     Raises:
-        ValueError: there is no such pooling, or the dropout is no share.
+        ValueError: there is no such pooling, the dropout is no share, or the units are a negative number.
         UserError: the backbone has no layer that averages over time and bins.
 
     Example:
@@ -65,9 +70,13 @@ def event_head(backbone: keras.Model, pooling: Pooling = "attention", dropout: f
     """
     arguments.one_of("pooling", pooling, get_args(Pooling))
     arguments.between("dropout", dropout, 0, 1)
+    arguments.integer("recurrent_units", recurrent_units, 0)
     num_classes = backbone.output_shape[-1]
     x = _before_average(backbone)
     x = layers.Concatenate()([keras.ops.mean(x, axis=2), keras.ops.max(x, axis=2)])
+    if recurrent_units:
+        both_ways = layers.Bidirectional(layers.GRU(recurrent_units, return_sequences=True))
+        x = layers.Concatenate()([x, both_ways(layers.Dropout(dropout)(x))])
     x = layers.Dropout(dropout)(x)
     made = [layers.Dense(num_classes, dtype="float32", name="frame_logits")(x)]
     if pooling == "attention":
