@@ -41,7 +41,8 @@ RATE = 8000
 
 def classifier(pooling="attention", names=NAMES):
     keras.utils.set_random_seed(0)
-    backbone = event_head(residual((None, 33, 1), len(names), width=4, time_halvings=1), pooling)
+    network = residual((None, 33, 1), len(names), width=4, time_halvings=1)
+    backbone = event_head(network, pooling, recurrent_units=4)
     rule = ([0.3, 0.5, 0.6][: len(names)], [0.0, 0.2, 0.4][: len(names)])
     return Classifier(Spectrogram(64, 40), backbone, names, (RATE,), RATE, labels="several", event_rule=rule)
 
@@ -107,6 +108,26 @@ def test_frames_are_where_they_are_whether_their_number_is_known_or_not(make):
 def test_those_that_keep_no_time_are_refused():
     with pytest.raises(UserError, match="does not average over time"):
         event_head(lstm((None, 40, 1), 3))
+
+
+@pytest.mark.parametrize(("units", "reaches"), [(0, False), (8, True)])
+def test_with_recurrent_units_each_frame_hears_of_all_others(units, reaches, rng):
+    keras.utils.set_random_seed(1)
+    network = residual((None, 20, 1), 2, width=4, time_halvings=2)  # which sees 49 frames at once
+    backbone = event_head(network, recurrent_units=units)
+    features = tf.constant(rng.normal(0, 1, (1, 120, 20, 1)), tf.float32)
+    for heard in (0, -1):
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            logits = of_frames(backbone(features))[:, heard]
+        reach = np.abs(tape.gradient(logits, features))[0].sum((1, 2))
+        assert reach[heard] > 0
+        assert bool(reach[-1 - heard] > 0) == reaches
+
+
+def test_there_are_no_negative_recurrent_units():
+    with pytest.raises(ValueError, match="`recurrent_units` must be an integer of at least 0"):
+        event_head(residual((None, 20, 1), 2), recurrent_units=-1)
 
 
 def test_a_large_network_is_cut_where_time_is_left():
