@@ -235,6 +235,7 @@ def while_listened_on(address: str) -> Iterator[None]:
         >>> dispatcher = start_dispatcher(0)
         >>> with while_listened_on(dispatcher.target):
         ...     pass
+        The workers of grpc://localhost:... make the batches; as long as there is none, training waits.
     """
     check_listened_on(address)
     say(f"The workers of {address} make the batches; as long as there is none, training waits.")
