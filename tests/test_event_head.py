@@ -30,7 +30,7 @@ from tfspec.models import (
     tc_resnet,
     transfer,
 )
-from tfspec.models.events import BothWays, FramePooling, frames_of, of_frames, of_signal
+from tfspec.models.events import FramePooling, frames_of, of_frames, of_signal
 from tfspec.training.losses import EventLoss, KnownLabelsLoss
 from tfspec.training.metrics import MeanAveragePrecision
 
@@ -123,18 +123,6 @@ def test_with_recurrent_units_each_frame_hears_of_all_others(units, reaches, rng
         reach = np.abs(tape.gradient(logits, features))[0].sum((1, 2))
         assert reach[heard] > 0
         assert bool(reach[-1 - heard] > 0) == reaches
-
-
-def test_both_ways_is_what_keras_gives_eagerly_and_in_a_graph(rng):
-    ours = BothWays(keras.layers.GRU(4, return_sequences=True))
-    frames = tf.constant(rng.normal(0, 1, (3, 20, 5)), tf.float32)
-    expected = keras.layers.Bidirectional(keras.layers.GRU(4, return_sequences=True))
-    expected.build(frames.shape)
-    eager = ours(frames)
-    expected.set_weights(ours.get_weights())
-    np.testing.assert_allclose(eager, expected(frames), atol=1e-6)
-    np.testing.assert_allclose(tf.function(ours)(frames), eager, atol=1e-6)
-    np.testing.assert_allclose(ours(frames[:1, :7]), expected(frames[:1, :7]), atol=1e-6)
 
 
 def test_there_are_no_negative_recurrent_units():

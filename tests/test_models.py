@@ -64,6 +64,26 @@ def test_lstm_has_four_gates_and_one_dense_layer():
 
 
 @pytest.mark.parametrize("make", [conv2d, lstm])
+def test_logits_are_those_of_a_call_and_traced_once_for_any_number_of_signals(make, signals):
+    class Counted(Spectrogram):
+        calls = 0
+
+        def call(self, signal):
+            Counted.calls += 1
+            return super().call(signal)
+
+    model = small_classifier(make, front_end=Counted(78, 20))
+    expected = model(signals).numpy()
+    before = Counted.calls
+    for batch in (signals, signals[:1], signals.astype(np.float64)):
+        np.testing.assert_allclose(model.logits(batch), expected[: len(batch)], atol=1e-6)
+        np.testing.assert_allclose(
+            model.probabilities(batch), scipy.special.softmax(expected[: len(batch)], axis=1), atol=1e-6
+        )
+    assert Counted.calls == before + 1
+
+
+@pytest.mark.parametrize("make", [conv2d, lstm])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_number_of_frames(make, channels, rng):
     model = make((None, 18, channels), 5)

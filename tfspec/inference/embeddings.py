@@ -73,4 +73,4 @@ class _Embedding:
 
     def probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Return (batch, size) embeddings; NaN for signals that are not finite."""
-        return self._classifier(signal, training=False).numpy()
+        return self._classifier.logits(signal)

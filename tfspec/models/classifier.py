@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
@@ -127,6 +128,20 @@ class Classifier(keras.Model):
         logits = self.backbone(self.front_end(finite.tamed(signal)), training=training)
         return finite.or_nan(logits, finite.all_finite(signal))
 
+    def logits(self, signal: np.ndarray | tf.Tensor) -> np.ndarray:
+        """Compute the logits of signals in a graph, which is traced at the first call.
+
+        Calling the classifier itself gives the same eagerly, several times more slowly: Keras then goes
+        through layers in Python, and through a recurrent layer frame by frame.
+
+        Args:
+            signal: (batch, *signal_shape) float32.
+
+        Returns:
+            (batch, classes) float32; NaN for signals that are not finite.
+        """
+        return of_signal(self._traced_logits(signal)).numpy()
+
     def probabilities(self, signal: np.ndarray | tf.Tensor) -> np.ndarray:
         """Classify signals.
 
@@ -136,7 +151,7 @@ class Classifier(keras.Model):
         Returns:
             (batch, classes) float32; each row sums to one where one class holds.
         """
-        return keras.ops.convert_to_numpy(self.activation(self(signal, training=False)))
+        return self.activation(self.logits(signal)).numpy()
 
     def frame_probabilities(self, signal: np.ndarray | tf.Tensor) -> np.ndarray:
         """Say of each frame which classes are heard in it.
@@ -160,7 +175,13 @@ class Classifier(keras.Model):
         """
         if self.frames is None:
             raise ValueError(f"The backbone {self.backbone.name} has no frames: give it an `event_head`.")
-        return keras.ops.convert_to_numpy(self.activation(of_frames(self.all_logits(signal, training=False))))
+        return self.activation(of_frames(self._traced_logits(signal))).numpy()
+
+    @functools.cached_property
+    def _traced_logits(self) -> Callable[[np.ndarray | tf.Tensor], tf.Tensor]:
+        """Return what `all_logits` computes, as a graph for any number of signals."""
+        signals = tf.TensorSpec([None, *self.signal_shape], tf.float32)
+        return tf.function(lambda signal: self.all_logits(signal, training=False), [signals], autograph=False)
 
     @property
     def activation(self) -> Callable[[tf.Tensor], tf.Tensor]:

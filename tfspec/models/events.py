@@ -7,7 +7,6 @@ into a quantised file.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
@@ -76,7 +75,7 @@ def event_head(
     x = _before_average(backbone)
     x = layers.Concatenate()([keras.ops.mean(x, axis=2), keras.ops.max(x, axis=2)])
     if recurrent_units:
-        both_ways = BothWays(layers.GRU(recurrent_units, return_sequences=True))
+        both_ways = layers.Bidirectional(layers.GRU(recurrent_units, return_sequences=True))
         x = layers.Concatenate()([x, both_ways(layers.Dropout(dropout)(x))])
     x = layers.Dropout(dropout)(x)
     made = [layers.Dense(num_classes, dtype="float32", name="frame_logits")(x)]
@@ -95,38 +94,6 @@ def _before_average(backbone: keras.Model) -> keras.KerasTensor:
             "frames to hear events in: take residual, ds_cnn, tc_resnet, conv2d or one of keras.applications."
         )
     return averages[-1].input
-
-
-@keras.saving.register_keras_serializable("tfspec")
-class BothWays(layers.Bidirectional):
-    """Keras's `Bidirectional`, whose frames are gone through in a graph also where it is called eagerly.
-
-    There Keras goes through them in Python, one by one, which takes several times as long as all else that a
-    network does to find events.
-
-    Args:
-        layer: recurrent, as of `keras.layers.Bidirectional`, and so what else it takes.
-
-    Input shape:
-        (batch, frames, values).
-
-    Output shape:
-        (batch, frames, 2 · units) where the layer returns sequences.
-
-    Example:
-        >>> BothWays(layers.GRU(8, return_sequences=True))(tf.zeros([2, 50, 3])).shape
-        TensorShape([2, 50, 16])
-    """
-
-    def call(self, sequences, initial_state=None, mask=None, training=None):
-        """Go through the frames forwards and backwards."""
-        through = self._through_in_graph if tf.executing_eagerly() else super().call
-        return through(sequences, initial_state=initial_state, mask=mask, training=training)
-
-    @functools.cached_property
-    def _through_in_graph(self):
-        # A partial has no code by which TensorFlow would count all layers' traces together, and warn
-        return tf.function(functools.partial(super().call), reduce_retracing=True, autograph=False)
 
 
 @keras.saving.register_keras_serializable("tfspec")
