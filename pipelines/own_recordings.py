@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import keras
 import pandas as pd
 
-from tfspec.audio.decoding import Padding
+from tfspec.audio.decoding import ClipPadding
 from tfspec.augment import Augmentation, Compose
 from tfspec.base.errors import UserError
 from tfspec.base.options import Hertz, Name, Seconds
@@ -64,7 +64,7 @@ class OwnRecordings(SelfTaught, Recordings):
     """
 
     name: ClassVar[str] = "recordings"
-    padding: ClassVar[Padding] = "silence"
+    padding: ClassVar[ClipPadding] = "silence"
     earlier: ClassVar[Mapping[str, Any]] = {"head": "clip"}
 
     sample_rate: Hertz | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from tfspec.audio.decoding import Padding
+from tfspec.audio.decoding import ClipPadding
 from tfspec.base.errors import UserError
 from tfspec.base.options import LONGEST_SIGNAL
 from tfspec.data import AudioReader
@@ -23,7 +23,7 @@ class Recordings(Pipeline):
     """
 
     takes: ClassVar[Literal["recording"]] = "recording"
-    padding: ClassVar[Padding] = "edge"
+    padding: ClassVar[ClipPadding] = "edge"
     """What makes up for a recording that ends before."""
 
     data: Path = Path("data")

@@ -16,7 +16,7 @@ from tfspec.experiment.fitting import fit_members
 from tfspec.experiment.splitting import checked_split
 from tfspec.pipelines.taught import check_tells_nothing
 from tfspec.training import Teacher
-from tfspec.training.distilling import Taught
+from tfspec.training.distilling import TaughtModel
 
 SHARE, TEMPERATURE, RATE = 0.6, 3.0, 0.5
 
@@ -32,7 +32,7 @@ def taught():
     """A student with its teacher, examples and labels."""
     student, teacher = network(1), network(2)
     student.compile(keras.optimizers.SGD(RATE))
-    model = Taught(student, Teacher(teacher, SHARE, TEMPERATURE))
+    model = TaughtModel(student, Teacher(teacher, SHARE, TEMPERATURE))
     model.compile(student.optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     rng = np.random.default_rng(0)
     return model, 2 * rng.standard_normal((8, 4)).astype(np.float32), rng.integers(0, 3, 8)

@@ -277,7 +277,7 @@ def test_members_train_side_by_side_and_one_that_fails_stops_none(ensemble, tmp_
     (folder / "best.keras").unlink()
     (folder / "seed_1").write_text("in the way")
     run, pipeline = Run(folder), dataclasses.replace(pipeline_of(ensemble), processes=2)
-    with pytest.raises(UserError, match=r"1 of 2 models failed.*: seed_1 \(exit code 1\)"):
+    with pytest.raises(UserError, match=r"1 of 2 models failed.*: seed_1 ended with exit code 1"):
         pipeline.resume(run, verbose=0)
     assert "FileExistsError" in capfd.readouterr().err
     assert (folder / "seed_0" / "best.keras").exists()

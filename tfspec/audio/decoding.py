@@ -22,7 +22,7 @@ MOST_SAMPLES = 1 << 28
 """So many samples, 1 GB, are decoded into one array; longer recordings are read by slices or windows."""
 LEAST_REST = 0.01
 """Part of a window that must be left at a recording's end for one more window."""
-Padding = Literal["edge", "silence"]
+ClipPadding = Literal["edge", "silence"]
 
 
 def load_audio(
@@ -30,7 +30,7 @@ def load_audio(
     sample_rate: int | None = None,
     num_samples: int | None = None,
     start: float = 0.0,
-    padding: Padding = "edge",
+    padding: ClipPadding = "edge",
 ) -> np.ndarray:
     """Decode a recording, or a slice of it, to one channel.
 
@@ -68,7 +68,7 @@ def load_audio(
 
 
 def load_beginning(
-    path: str | os.PathLike, sample_rate: int, num_samples: int, padding: Padding = "edge"
+    path: str | os.PathLike, sample_rate: int, num_samples: int, padding: ClipPadding = "edge"
 ) -> np.ndarray:
     """Decode the beginning of a recording as `load_audio` does, and the rest to see that it is good.
 
@@ -101,7 +101,7 @@ def load_beginning(
 
 
 def read_slice(
-    recording: Recording, rate: int, num_samples: int | None, start: float, padding: Padding = "edge"
+    recording: Recording, rate: int, num_samples: int | None, start: float, padding: ClipPadding = "edge"
 ) -> np.ndarray:
     """Read a slice of an open recording as `load_audio` does: decode what it needs, resample, cut it.
 
@@ -146,7 +146,7 @@ def _check_finite(samples: np.ndarray, path: str | os.PathLike) -> None:
         raise RecordingError(path, "NaN or infinite samples", verb="has")
 
 
-def fit_length(samples: np.ndarray, num_samples: int, padding: Padding = "edge") -> np.ndarray:
+def fit_length(samples: np.ndarray, num_samples: int, padding: ClipPadding = "edge") -> np.ndarray:
     """Cut a signal at its end, or pad it there until it is long enough.
 
     Args:
@@ -170,7 +170,7 @@ def fit_length(samples: np.ndarray, num_samples: int, padding: Padding = "edge")
 
 
 def audio_windows(
-    path: str | os.PathLike, sample_rate: int, num_samples: int, hop: int, padding: Padding = "edge"
+    path: str | os.PathLike, sample_rate: int, num_samples: int, hop: int, padding: ClipPadding = "edge"
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Cut a recording of any length into windows, decoding and resampling a block at a time.
 
@@ -203,7 +203,7 @@ def audio_windows(
 
 
 def windows_of(
-    recording: Recording, sample_rate: int, num_samples: int, hop: int, padding: Padding = "edge"
+    recording: Recording, sample_rate: int, num_samples: int, hop: int, padding: ClipPadding = "edge"
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Cut an open recording, from `opening.opened`, into windows as `audio_windows` does."""
     # `samples` is what is still needed, and begins at `begin`; the next window begins at `start`.

@@ -36,7 +36,7 @@ def in_one_line(problem: str, remedy: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{problem}: {first_line(error)}; {remedy}") from error
+        raise UserError(f"{problem}: {in_brief(error)}; {remedy}") from error
 
 
 @contextlib.contextmanager
@@ -63,11 +63,11 @@ def disk_errors_told(remedy: str) -> Iterator[None]:
         if not re.search(NOT_ON_DISK, str(error)):
             raise
         file = getattr(error, "filename", None)
-        said = f"{file}: {error.strerror}" if file else first_line(error)  # type: ignore[attr-defined]
+        said = f"{file}: {error.strerror}" if file else in_brief(error)  # type: ignore[attr-defined]
         raise UserError(f"{said}. {remedy}") from error
 
 
-def first_line(error: BaseException) -> str:
+def in_brief(error: BaseException) -> str:
     r"""Shorten an exception to one line.
 
     Args:
@@ -77,7 +77,7 @@ def first_line(error: BaseException) -> str:
         Its kind, where it is not plain from the message, and the first line of the message.
 
     Example:
-        >>> first_line(ValueError("no such layer\nconfig={...}"))
+        >>> in_brief(ValueError("no such layer\nconfig={...}"))
         'no such layer'
     """
     innermost = str(error).rpartition("Exception encountered: ")[2]  # Keras puts configurations before it

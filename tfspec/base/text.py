@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import unicodedata
 
 # Control characters, line and paragraph separators, and what stands for bytes that are not UTF-8.
@@ -98,6 +99,21 @@ def number_of(count: int, one: str, several: str = "") -> str:
         ('1 group', '1,000 classes')
     """
     return f"{count:,} {one if count == 1 else several or one + 's'}"
+
+
+def ending(code: int) -> str:
+    """Say how a process came to its exit code.
+
+    Args:
+        code: not zero; below zero if a signal ended the process, as `subprocess` has it.
+
+    Example:
+        >>> ending(3), ending(-9)
+        ('ended with exit code 3', 'was ended by signal 9, Killed')
+    """
+    if code > 0:
+        return f"ended with exit code {code}"
+    return f"was ended by signal {-code}, {signal.strsignal(-code)}"
 
 
 def excerpt(text: object, most: int = 60) -> str:

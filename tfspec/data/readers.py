@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from tfspec.audio.decoding import Padding, fit_length, load_audio
+from tfspec.audio.decoding import ClipPadding, fit_length, load_audio
 from tfspec.base.errors import UserError
 from tfspec.base.threads import threads
 
@@ -156,7 +156,7 @@ class AudioReader:
     folder: Path
     sample_rate: int
     num_samples: int
-    padding: Padding = "edge"
+    padding: ClipPadding = "edge"
 
     @property
     def signal_shape(self) -> tuple[int]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from tfspec.base.boundary import first_line, in_one_line
+from tfspec.base.boundary import in_brief, in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.options import Strategy
 from tfspec.data.slices import BatchSlice
@@ -94,7 +94,7 @@ def _multi_worker() -> tf.distribute.Strategy:
         ) from None
     except (ValueError, TypeError, tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
         given = "what Slurm says of them" if resolver else f"TF_CONFIG, which is to be {TF_CONFIG}"
-        raise UserError(f"The machines cannot be joined: {first_line(error)}; look at {given}") from None
+        raise UserError(f"The machines cannot be joined: {in_brief(error)}; look at {given}") from None
 
 
 def _slurm_resolver(num_tasks: int) -> tf.distribute.cluster_resolver.ClusterResolver:

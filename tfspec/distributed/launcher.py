@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from tfspec.base.text import ending
+
 SECONDS_TO_STOP = 5.0
 
 
@@ -63,18 +65,11 @@ def launch(command: Sequence[str], workers: int, gpus: Sequence[int] = ()) -> in
             codes = [worker.poll() for worker in started]
             if failed := [(number, code) for number, code in enumerate(codes) if code]:
                 number, code = failed[0]
-                print(f"[{number}] {_ending(code)}, so all other workers are stopped.", file=sys.stderr)
+                print(f"[{number}] {ending(code)}, so all other workers are stopped.", file=sys.stderr)
                 return code if code > 0 else 128 - code
             if None not in codes:
                 return 0
             time.sleep(0.05)
-
-
-def _ending(code: int) -> str:
-    """Say how a worker came to its exit code, which is below zero if a signal killed it."""
-    if code > 0:
-        return f"ended with exit code {code}"
-    return f"was ended by signal {-code}, {signal.strsignal(-code)}"
 
 
 def _free_ports(count: int) -> list[int]:

@@ -19,6 +19,7 @@ from tfspec.base.files import written_beside
 from tfspec.base.frames import Frames
 from tfspec.base.progress import say, volume
 from tfspec.base.quiet import quiet_program
+from tfspec.base.text import ending
 from tfspec.data import Epochs, SignalSequence, make_dataset
 from tfspec.data.readers import Reader, RememberingReader
 from tfspec.distributed.devices import open_strategy
@@ -107,7 +108,7 @@ def _fit_side_by_side(steps: Steps, folder: Path, names: Sequence[str]) -> None:
         for process in running.values():
             process.kill()
             process.wait()
-    if failed := [f"{name} (exit code {code})" for name, code in codes.items() if code]:
+    if failed := [f"{name} {ending(code)}" for name, code in codes.items() if code]:
         raise UserError(
             f"{len(failed)} of {len(codes)} models failed, for the reasons above: {', '.join(failed)}. "
             f"The others are trained; `tfspec resume {folder}` goes on with the rest."

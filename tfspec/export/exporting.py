@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfspec.base.boundary import first_line
+from tfspec.base.boundary import in_brief
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.options import Quantize
@@ -113,7 +113,7 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         full = getattr(error, "errno", None) == errno.ENOSPC or os.strerror(errno.ENOSPC) in str(error)
         if isinstance(error, tf.errors.OpError) and not full:
             raise  # of the signals, not of the disk
-        reason = os.strerror(errno.ENOSPC) if full else error.strerror or first_line(error)
+        reason = os.strerror(errno.ENOSPC) if full else error.strerror or in_brief(error)
         raise UserError(
             f"{folder}, by way of {tempfile.gettempdir()}, cannot be written: {reason}"
         ) from error

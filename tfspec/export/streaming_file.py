@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tfspec.base.boundary import first_line
+from tfspec.base.boundary import in_brief
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem, written_beside
 from tfspec.base.model import HALF, NOT_OURS, Labels
@@ -283,4 +283,4 @@ def read_facts(path: str | os.PathLike) -> StreamingFacts:
     try:
         return StreamingFacts.from_json(Path(path).read_text("utf-8"))
     except (ValueError, RecursionError) as error:  # what is no UTF-8 and what is no JSON, too
-        raise UserError(f"{problem}: {first_line(error)}; {NOT_OURS}") from error
+        raise UserError(f"{problem}: {in_brief(error)}; {NOT_OURS}") from error

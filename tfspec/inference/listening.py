@@ -37,7 +37,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True)
-class Heard:
+class StreamEvent:
     """An event of a stream.
 
     Args:
@@ -102,7 +102,7 @@ def find_streaming(path: str | os.PathLike) -> Path | None:
 
 def listen(
     model: Listener, blocks: Iterable[np.ndarray], settings: DetectorSettings | None = None
-) -> Iterator[Heard]:
+) -> Iterator[StreamEvent]:
     """Find events in a stream while it comes.
 
     The hops of the model's warm-up, in which it has not heard a whole clip yet, are kept from the detector.
@@ -135,7 +135,7 @@ def listen(
         probabilities = model.step(samples)
         found = detector.step(probabilities) if hops > model.warm_up_hops else None
         if found:
-            yield Heard(hops * model.hop_samples / model.sample_rate, found.label, found.score)
+            yield StreamEvent(hops * model.hop_samples / model.sample_rate, found.label, found.score)
     if not hops:
         raise UserError(f"What was heard is shorter than the model's hop of {hop_seconds:g} s.")
 

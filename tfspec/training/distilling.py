@@ -41,7 +41,7 @@ class Teacher:
         return self.temperature**2 * tf.nn.softmax_cross_entropy_with_logits(softened, student)
 
 
-class Taught(keras.Model):
+class TaughtModel(keras.Model):
     """A compiled model that learns from labels and from a teacher; validation is on the labels alone.
 
     Args:
@@ -52,7 +52,7 @@ class Taught(keras.Model):
         >>> def network():
         ...     return keras.Sequential([keras.Input([3]), keras.layers.Dense(2)])
         >>> (student := network()).compile("adam")
-        >>> taught = Taught(student, Teacher(network()))
+        >>> taught = TaughtModel(student, Teacher(network()))
         >>> taught.compile(student.optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         >>> history = taught.fit(tf.ones([8, 3]), tf.zeros([8]), verbose=0)
     """

@@ -15,7 +15,7 @@ from tfspec.base.files import written_beside
 from tfspec.distributed.devices import Jit
 from tfspec.distributed.replicated import Data, replicated
 from tfspec.models import Classifier
-from tfspec.training.distilling import Taught
+from tfspec.training.distilling import TaughtModel
 from tfspec.training.keeping import ForgetRecent, Keep, StopOnNaN
 from tfspec.training.progress import Progress
 from tfspec.training.recipe import Batches, Training
@@ -97,7 +97,7 @@ def _trained(backbone: keras.Model, recipe: Training, jit: Jit) -> keras.Model:
         return replicated(backbone, recipe.loss, recipe.metrics, jit)
     if (replicas := tf.distribute.get_strategy().num_replicas_in_sync) > 1:
         raise UserError(f"A teacher teaches on one device: give --strategy none. There are {replicas}.")
-    taught = Taught(backbone, recipe.teacher)
+    taught = TaughtModel(backbone, recipe.teacher)
     _compile(taught, backbone.optimizer, recipe, jit)
     return taught
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tfspec.export.streaming_file import DetectorSettings
-    from tfspec.inference.listening import Heard, Listener
+    from tfspec.inference.listening import Listener, StreamEvent
     from tfspec.scores.streams import StreamScores
 
 
@@ -69,7 +69,7 @@ def listen(
     settings = loaded.detector.adjusted(
         threshold, classes, smoothing_seconds=smoothing_seconds, refractory_seconds=refractory_seconds
     )
-    events: list[Heard] = []
+    events: list[StreamEvent] = []
     try:
         for event in heard_in(loaded, _blocks(loaded, source, input_format), settings):
             events.append(event)
@@ -263,7 +263,7 @@ def _blocks(model: Listener, source: Path | None, input_format: SampleFormat) ->
     return audio_blocks(source, model.sample_rate)
 
 
-def _print_event(event: Heard, json: bool) -> None:
+def _print_event(event: StreamEvent, json: bool) -> None:
     from tfspec.cli.printing import console, print_json
 
     if json:
@@ -273,12 +273,12 @@ def _print_event(event: Heard, json: bool) -> None:
     sys.stdout.flush()
 
 
-def _events_writer(path: Path) -> Callable[[Iterable[Heard]], None]:
+def _events_writer(path: Path) -> Callable[[Iterable[StreamEvent]], None]:
     """Choose what writes a table of events, before there are any."""
     if path.suffix.lower() not in (".csv", ".txt"):
         raise UserError(f"The name of a table of events must end in .csv or .txt. Received: {shown(path)}")
 
-    def write(events: Iterable[Heard]) -> None:
+    def write(events: Iterable[StreamEvent]) -> None:
         from tfspec.inference import write_audacity, write_csv
 
         table = _table(events)
@@ -290,7 +290,7 @@ def _events_writer(path: Path) -> Callable[[Iterable[Heard]], None]:
     return write
 
 
-def _table(events: Iterable[Heard]) -> pd.DataFrame:
+def _table(events: Iterable[StreamEvent]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(events, columns=["time", "label", "score"])

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.audio.opening import RecordingError
-from tfspec.base.boundary import first_line
+from tfspec.base.boundary import in_brief
 from tfspec.base.files import file_problem
 
 AXES = ["x", "y", "z"]
@@ -184,7 +184,7 @@ def _tried(path: str | os.PathLike, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except Exception as error:
-        raise _error(path, first_line(error)) from error
+        raise _error(path, in_brief(error)) from error
 
 
 def _error(path: str | os.PathLike, problem: str) -> RecordingError:

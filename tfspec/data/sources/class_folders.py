@@ -25,7 +25,7 @@ LISTED = 50
 
 
 @dataclass(frozen=True)
-class ClassFolders:
+class ListedFolders:
     """What is in a folder of class folders.
 
     Args:
@@ -76,7 +76,7 @@ def from_class_folders(
 
 def list_class_folders(
     folder: str | os.PathLike, classes: Sequence[str] | None = None, group_pattern: str = SPEAKER_PATTERN
-) -> ClassFolders:
+) -> ListedFolders:
     """List the recordings in a folder of class folders, and count what is passed over.
 
     Args:
@@ -223,7 +223,7 @@ def list_files(
     folder: Path,
     folders: dict[str, list[Path]],
     sort_out: Callable[[Path], tuple[list[Path], list[Path]]],
-) -> ClassFolders:
+) -> ListedFolders:
     """List the files of class folders; the files beside these folders are passed over too.
 
     Args:
@@ -243,7 +243,7 @@ def list_files(
     manifest = pd.DataFrame(sorted(rows), columns=["path", "label"], dtype=object)
     there = {*manifest["label"]}
     empty = [shown(label) for label in folders if label not in there]
-    return ClassFolders(manifest, count_suffixes(others), empty)
+    return ListedFolders(manifest, count_suffixes(others), empty)
 
 
 def _compiled(pattern: str) -> re.Pattern:

@@ -17,7 +17,7 @@ from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.problems import with_problems
-from tfspec.data.sources.class_folders import ClassFolders, class_folders, list_files
+from tfspec.data.sources.class_folders import ListedFolders, class_folders, list_files
 from tfspec.data.sources.picture_files import inspect_picture, is_picture, picture_problem
 from tfspec.data.sources.pictures import LISTED, spelling_key, spellings
 
@@ -47,7 +47,7 @@ def list_pictures(folder: str | os.PathLike, classes: Sequence[str]) -> pd.DataF
     return list_picture_folders(folder, classes).manifest
 
 
-def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str] | None = None) -> ClassFolders:
+def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str] | None = None) -> ListedFolders:
     """List the PNG and JPEG files in a folder of class folders, and count what is passed over.
 
     Args:
