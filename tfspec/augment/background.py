@@ -91,7 +91,7 @@ class BackgroundNoise(NoiseLayer):
             part = tf.gather(samples, first[recording] + index)
             return tf.repeat(part[:, tf.newaxis], channels[0], axis=1) if channels else part
 
-        return for_each(one, (params["recording"], params["place"]), x)
+        return for_each(one, (params["recording"], params["place"]), x, params["applied"])
 
     @functools.cached_property
     def _recordings(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -241,7 +241,7 @@ class OneOf(_Several):
             ]
             return tf.switch_case(params["choice"][0], branches)
 
-        return for_each(one, (x, params), x)
+        return for_each(one, (x, params), x, params["applied"])
 
     def get_config(self):
         return {**super().get_config(), "weights": self.choice_weights}
@@ -271,13 +271,21 @@ def part_of(whole: int | tf.Tensor, fraction: tf.Tensor) -> tf.Tensor:
     return tf.minimum(part, whole - 1)  # the product may have been rounded up
 
 
-def for_each(function: Callable[[Any], tf.Tensor], parts: Any, x: tf.Tensor) -> tf.Tensor:
-    """Apply a function to the parameters of one example after another; what comes out has the shape of x."""
+def for_each(function: Callable[[Any], tf.Tensor], parts: Any, x: tf.Tensor, applied: tf.Tensor) -> tf.Tensor:
+    """Apply a function to the parameters of one example after another; what comes out has the shape of x.
+
+    Examples to which nothing is applied cost nothing, and get zeros.
+    """
+
+    def one(example):
+        parts, applied = example
+        return tf.cond(applied, lambda: function(parts), lambda: tf.zeros(tf.shape(x)[1:], x.dtype))
+
     signature = tf.TensorSpec(x.shape[1:], x.dtype)
     return tf.cond(
         tf.equal(tf.size(x), 0),  # what an empty loop returns has no shape
         lambda: x,
-        lambda: tf.map_fn(function, parts, fn_output_signature=signature),
+        lambda: tf.map_fn(one, (parts, applied), fn_output_signature=signature),
     )
 
 

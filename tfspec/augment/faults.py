@@ -182,7 +182,7 @@ class PacketLoss(WaveformLayer):
             gap = tf.reshape(source < 0, [-1, *[1] * (len(x.shape) - 2)])
             return tf.where(gap, 0.0, heard)
 
-        return for_each(one, (x, params["share"], params["packet_seed"]), x)
+        return for_each(one, (x, params["share"], params["packet_seed"]), x, params["applied"])
 
     def _heard_instead(self, came, packets):
         """Return (packets,) numbers of the packets that are heard in each one's place, −1 for none."""

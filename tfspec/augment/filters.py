@@ -268,7 +268,7 @@ class Reverberation(_ResponseLayer):
         def room(seed):
             return noise.colored(seed, [taps], 0.0)
 
-        tail = decay * for_each(room, params["room_seed"], decay)
+        tail = decay * for_each(room, params["room_seed"], decay, params["applied"])
         energy = tf.reduce_sum(tail**2, axis=1) + 1e-20
         tail *= tf.sqrt(10 ** (-params["direct_db"] / 10) / energy)[:, tf.newaxis]
         return tf.concat([tf.ones_like(tail[:, :1]), tail], axis=1)

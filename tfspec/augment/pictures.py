@@ -79,7 +79,7 @@ class Rendering(RandomLayer):
         """Draw anew."""
         x = _moved(_turned(x, params), params["shift"])
         x = _blurred(_blurred(x, 1, params["frame_blur"]), 2, params["bin_blur"])
-        x = _noisy(x, params["noise"], params["noise_seed"])
+        x = _noisy(x, params["noise"], params["noise_seed"], params["applied"])
         axes = list(range(1, len(x.shape)))
         low, high = tf.reduce_min(x, axes, keepdims=True), tf.reduce_max(x, axes, keepdims=True)
         level = low + along(params["level"], x) * (high - low)
@@ -109,11 +109,11 @@ def _blurred(x, axis, weight):
     return x + along(weight, x) * (before + after - 2 * x)
 
 
-def _noisy(x, level, seeds):
+def _noisy(x, level, seeds, applied):
     def one(example):
         x, level, seed = example
         return x + level * tf.math.reduce_std(x) * tf.reshape(
             noise.colored(seed, [tf.size(x)], 0), tf.shape(x)
         )
 
-    return for_each(one, (x, level, seeds), x)
+    return for_each(one, (x, level, seeds), x, applied)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfspec.augment.base import Parameters, RandomLayer, along, for_each, integers, split, uniform
 from tfspec.base import arguments
-from tfspec.dsp import noise, timing
+from tfspec.dsp import noise, spectral, timing
 
 Curve = Literal["constant", "fade", "cosine", "sine"]
 CURVES: tuple[Curve, ...] = get_args(Curve)
@@ -74,12 +74,12 @@ class _SpectralNoise(NoiseLayer):
 
     def noise_for(self, x, params):
         """Draw the noise, one example after another: in a loop it stays in the processor's cache."""
-        _, samples, *channels = tf.unstack(tf.shape(x))
+        samples, *channels = (spectral.axis_length(x, axis) for axis in range(1, len(x.shape)))
 
         def one(seed):
             return tf.transpose(noise.colored(seed, [*channels, samples], self.exponent))
 
-        return for_each(one, params["noise_seed"], x)
+        return for_each(one, params["noise_seed"], x, params["applied"])
 
 
 @keras.saving.register_keras_serializable("tfspec")

@@ -134,7 +134,7 @@ def power_spectrogram(
     one_by_one = tf.reshape(frames, [-1, len(window_samples)])  # two axes are cheaper than three
     real, imaginary = real_fft(one_by_one * window_samples, fft_length, num_bins)
     power = tf.square(real) + tf.square(imaginary)
-    return tf.reshape(power, [_length(frames, 0), _length(frames, 1), power.shape[-1]])
+    return tf.reshape(power, [axis_length(frames, 0), axis_length(frames, 1), power.shape[-1]])
 
 
 def in_blocks(
@@ -166,7 +166,7 @@ def in_blocks(
         >>> in_blocks(frame, tf.zeros([3, 100]), 4, 2, block_frames=10).shape
         TensorShape([3, 49, 4])
     """
-    batch, samples = _length(signal, 0), _length(signal, 1)
+    batch, samples = axis_length(signal, 0), axis_length(signal, 1)
     frames = 1 + (samples - frame_length) // frame_step
     if isinstance(batch, int) and isinstance(samples, int) and batch * frames <= block_frames:
         return function(signal)
@@ -197,8 +197,21 @@ def _without_repeated(x: tf.Tensor, axis: int, block: Any, total: Any) -> tf.Ten
     return tf.concat([before, rest], axis)
 
 
-def _length(x: tf.Tensor, axis: int) -> Any:
-    """Return the length of an axis: an integer where it is known, else a tensor."""
+def axis_length(x: tf.Tensor, axis: int) -> Any:
+    """Tell how long an axis is.
+
+    Args:
+        x: any tensor.
+        axis: its number.
+
+    Returns:
+        An integer where it is known when a graph is traced, so that what depends on nothing else is computed
+        once; else a tensor.
+
+    Example:
+        >>> axis_length(tf.zeros([2, 5]), 1)
+        5
+    """
     return tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
 
 
