@@ -87,7 +87,7 @@ class SelfTaught(Embedded):
         added = pd.concat([recordings.join(windows, how="inner"), recordings[~is_good].assign(start=0.0)])
         known = manifest.assign(only_trains=manifest.get("only_trains", False), **{WEIGHT: 1.0})
         if "start" not in known:
-            known["start"], added = 0.0, added.drop(columns="end")
+            known["start"], added = 0.0, added.drop(columns="end", errors="ignore")
         whole = pd.concat([known, added[[name for name in added if name in known]]], ignore_index=True)
         return whole.fillna({COLUMN: ""}) if COLUMN in whole else whole
 

@@ -50,7 +50,7 @@ class SmallData(Pretrained, Regularised, OwnSignals):
 
     network: Literal["residual", "mobilenet_v2", "efficientnet_b0", "resnet50"] = "residual"
     """Small network that begins with nothing, or one that begins with `weights`."""
-    start_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    start_from: Annotated[Path | None, tyro.conf.arg(name="from", aliases=["--start-from"])] = None
     """Run, or its .keras file, whose network goes on learning under a new last layer."""
     augment: tuple[Literal["shift", "response", "masks"], ...] = ("shift", "response", "masks")
     """What changes the training examples at random: they begin earlier or later; another microphone

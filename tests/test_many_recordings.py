@@ -346,6 +346,7 @@ def test_when_a_recording_began_stands_in_its_name(name, expected):
     [
         ("comment", "Recorded at 19:17:30 23/07/2021 (UTC) by AudioMoth", datetime(2021, 7, 23, 19, 17, 30)),
         ("date", "2021-07-23 19:17:30", datetime(2021, 7, 23, 19, 17, 30)),
+        ("date", "2021-07-23T19:17:30Z", datetime(2021, 7, 23, 19, 17, 30)),
         ("date", "2021-07-23", None),
         ("comment", "nice", None),
     ],

@@ -418,6 +418,14 @@ def test_other_data_is_scored_whole_and_known_speakers_are_named(run, tones):
     assert (run.evaluation_folder(tones) / "predictions.csv").exists()
 
 
+def test_a_run_not_yet_scored_is_scored_on_its_own_data_before_others(run, tmp_path):
+    copied = Run(shutil.copytree(run.folder, tmp_path / "run"))
+    (copied.folder / "metrics.json").unlink()
+    others = write_tones(tmp_path / "others", {"high": 300, "low": 2000}, speakers=3)
+    pipeline_of(copied).evaluate(copied, others)
+    assert copied.metrics() == run.metrics()
+
+
 @pytest.mark.slow
 def test_each_evaluation_has_a_folder_of_its_own(folds, folds_pipeline, tones, tmp_path):
     before = folds.metrics(), folds.metrics("test")

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tfspec.base.errors import UserError
@@ -44,6 +45,15 @@ def test_a_training_begins_anew_once_what_is_damaged_is_removed(tmp_path, parts,
     assert ("cannot be loaded" if damaged == "state" else "progress.json is damaged") in str(error.value)
     removed_as_told(str(error.value))
     assert Progress.load(folder) == Progress(folder)
+
+
+def test_an_infinite_loss_is_not_the_lowest(tmp_path):
+    losses = [np.inf, np.nan, 3.0, -np.inf, 2.0]
+    progress = Progress(
+        tmp_path, history=[{"epoch": epoch, "loss": loss} for epoch, loss in enumerate(losses)]
+    )
+    assert progress.lowest() == 4
+    assert Progress(tmp_path, history=progress.history[:2]).lowest() is None
 
 
 def test_a_state_without_what_names_it_is_no_finished_training(tmp_path):

@@ -24,6 +24,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.sources import code_of
 from tfspec.data import make_dataset, store
 from tfspec.data.epochs import Epochs
+from tfspec.data.precomputed import precompute
 from tfspec.data.readers import ArrayReader, AudioReader
 from tfspec.data.sources.windows import WindowReader
 from tfspec.data.store import FeatureStore
@@ -401,6 +402,8 @@ def test_features_that_the_number_format_does_not_hold(tmp_path):
     made = FeatureStore(tmp_path, manifest, ArrayReader(signals), keras.layers.Rescaling(1.0), "float16")
     with pytest.raises(UserError, match=r"'clip 66'.* no finite numbers in float16, which reaches to 65504"):
         made.fill()
+    with pytest.raises(UserError, match=r"'clip 66'.* no finite numbers in float16"):
+        precompute(manifest, ArrayReader(signals), keras.layers.Rescaling(1.0), "float16")
 
 
 def test_missing_files_and_readers_without_identities(recordings, tmp_path):

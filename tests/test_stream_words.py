@@ -75,6 +75,7 @@ def test_noise_alone_is_silence(folder):
     assert len(noise) == 12 and (noise["path"].value_counts() == 4).all()
     assert not noise["path"].str.contains("tap").any()
     assert noise["start"].between(0, 3).all() and noise["start"].nunique() > 10
+    assert {*with_noise(words.assign(part="train"), folder / "noise", 1.0, seed=0)["part"]} == {"train"}
     with pytest.raises(UserError, match="holds no recording of 9 s or more"):
         with_noise(words, folder / "noise", 9.0, seed=0)
 

@@ -46,7 +46,8 @@ def _in_file(path: str | os.PathLike) -> datetime | None:
     if match := IN_COMMENT.search(texts.get("comment", "")):
         return _time(match[1], "%H:%M:%S %d/%m/%Y")
     try:
-        found = datetime.fromisoformat(texts.get("date", "").strip()).replace(tzinfo=None)
+        date = texts.get("date", "").strip().removesuffix("Z")  # which Python 3.10 does not take
+        found = datetime.fromisoformat(date).replace(tzinfo=None)
     except ValueError:
         return None
     return found if ":" in texts["date"] else None  # a day alone has no hour

@@ -35,7 +35,9 @@ def print_page(program: str, text: str, options: Sequence[Option], shown: Collec
     positional = [option for option in options if option.is_positional]
     usage = " ".join([program, *(option.value for option in positional), "[options]"])
     parser = argparse.ArgumentParser(
-        usage=usage, add_help=False, formatter_class=argparse.RawDescriptionHelpFormatter
+        usage=usage.replace("%", "%%"),
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     before, *_ = re.split(r"^(?:Args|Example|Raises|Returns):$", inspect.cleandoc(text), flags=re.M)
     parser.description = filled(before)

@@ -16,7 +16,7 @@ from tfspec.data.readers import ArrayReader, Reader
 
 MOST_SIGNALS = 200
 MOST_BYTES = 2**23
-"""Of each part, so that what is kept stays below 16 MB."""
+"""Of each part in half precision; one signal is kept however large it is."""
 
 
 def keep_signals(
@@ -57,8 +57,10 @@ def keep_signals(
     kept = np.concatenate(signals)
     if np.abs(kept).max(initial=0) <= np.finfo(np.float16).max:
         kept = kept.astype(np.float16)
+    names = np.concatenate(index)
+    names = names.astype(str) if names.dtype == object else names  # objects would be pickled
     with written_beside(path) as temporary:
-        np.savez(temporary, signals=kept, rows=np.concatenate(index))
+        np.savez(temporary, signals=kept, rows=names)
 
 
 def open_signals(path: str | os.PathLike, index: pd.Index) -> ArrayReader:

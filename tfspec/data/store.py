@@ -28,15 +28,13 @@ from tfspec.base.progress import Tracker, untracked
 from tfspec.base.sources import code_of, package_code
 from tfspec.base.threads import threads
 from tfspec.borrowed import all_layers
-from tfspec.data.batches import read_batches
-from tfspec.data.graphs import as_it_is
+from tfspec.data.precomputed import BATCH, feature_batches
 from tfspec.data.readers import Reader, places_of
 
 Dtype = Literal["float16", "float32"]
 
 FORMAT = 1
 """To be raised when the files are laid out otherwise."""
-BATCH = 64
 SHARD_BYTES = 2**26
 """What is computed again after a kill, at most."""
 HEADER_BYTES, CHECKSUM_BYTES = 12, 4
@@ -198,19 +196,7 @@ class FeatureStore:
     def _records(self, rows: np.ndarray) -> Iterator[bytes]:
         """Compute the features of some records, each as bytes."""
         chosen = self._manifest.iloc[rows]
-
-        def features(signals):
-            made = tf.cast(self._layer(signals), self.dtype)
-            return made, tf.reduce_all(tf.math.is_finite(made), axis=range(1, len(made.shape)))
-
-        batches = read_batches(chosen, self._read, BATCH).map(as_it_is(features)).prefetch(2)
-        for number, (batch, finite) in enumerate(batches.as_numpy_iterator()):
-            if not finite.all():
-                row = chosen.iloc[number * BATCH + int(np.argmin(finite))]
-                raise UserError(
-                    f"The features of {row.to_dict()} are no finite numbers in {self.dtype}, "
-                    f"which reaches to {np.finfo(self.dtype).max:.6g}."
-                )
+        for batch in feature_batches(chosen, self._read, self._layer, self.dtype):
             yield from (features.tobytes() for features in batch)
 
     def _write(self, path: Path, records: Sequence[bytes]) -> None:

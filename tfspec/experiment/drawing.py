@@ -59,7 +59,7 @@ def in_training(steps: Steps, split: pd.DataFrame) -> Figure:
 
     Args:
         steps: the pipeline, which draws one example.
-        split: of the run; its 80th training example is drawn, or the last one if there are fewer.
+        split: of the run; example 80 of those that train is drawn, from 0, or the last one of fewer.
 
     Returns:
         The figure: the plain picture under the example's class or classes and its name, then augmented ones,

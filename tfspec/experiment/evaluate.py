@@ -62,6 +62,7 @@ def evaluate(
     """
     check_finished(run, members := members_of(steps, run.split))
     clear_temporaries(run.folder)
+    own, is_held_out = steps, data is None and part == "validation"
     if data is None:
         asked, bad = asked_of(members, part), None
     else:
@@ -72,8 +73,7 @@ def evaluate(
         raise UserError(f"{run.folder} has no {part} part.")
     if data is None:
         say_changed(steps.reader(), run, rows)
-    is_held_out = data is None and part == "validation"
-    found = _found(steps, run, asked, rows, None if is_held_out else fitted_scores(steps, run))
+    found = _found(steps, run, asked, rows, None if is_held_out else fitted_scores(own, run))
     if scored := evaluate_events(steps, run, asked, rows, choose=is_held_out):
         found.scores["events"], rule = scored
     if data is None:

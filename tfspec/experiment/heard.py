@@ -91,7 +91,7 @@ class Heard:
         Args:
             bad: the files that cannot be used, and why.
             settings: what was searched with, a sentence.
-            command: what repeats it.
+            command: what searches again.
         """
         text = heard.written(self._page(bad, settings, command))
         with written_beside(self.path) as temporary:

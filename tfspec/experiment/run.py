@@ -1,4 +1,4 @@
-"""A run folder: what was asked for, what came of it. It knows files and nothing else."""
+"""A run folder: what was asked for, what came of it, and what can be done with it alone."""
 
 from __future__ import annotations
 
@@ -85,8 +85,9 @@ class Run:
         if len(bad):
             say(f"Left out {number_of(len(bad), 'example')} that cannot be used, listed in bad_files.csv")
             _write_table(self.folder / "bad_files.csv", bad)
-        index = split.index.rename(split.index.name or INDEX_NAMES[0])
-        _write_table(self.folder / "split.csv", split.set_axis(index).reset_index())
+        names = (split.index.name, *INDEX_NAMES)
+        name = next(name for name in names if name in INDEX_NAMES and name not in split)
+        _write_table(self.folder / "split.csv", split.rename_axis(name).reset_index())
 
     def write_evaluation(
         self,
@@ -178,7 +179,9 @@ class Run:
         files = {"": "history.csv"} if (self.folder / "history.csv").exists() else {}
         others = [path.parent.name for path in self.folder.glob("*/history.csv")]
         files |= {name: f"{name}/history.csv" for name in sorted(others, key=_with_numbers)}
-        tables = {name: self._read_table(file, ["epoch", "loss"]) for name, file in files.items()}
+        read = {name: self._read_table(file, ["epoch", "loss"]) for name, file in files.items()}
+        # Where a loss was not finite the column holds text
+        tables = {name: table.apply(pd.to_numeric, errors="coerce") for name, table in read.items()}
         if not tables:
             raise UserError(f"{self.folder} has no history.csv: it was not trained, or not to the end.")
         return pd.concat(tables, names=["member"]).reset_index("member").reset_index(drop=True)

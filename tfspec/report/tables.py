@@ -372,8 +372,8 @@ def member_lines(history: pd.DataFrame, column: str) -> list[tuple[np.ndarray, n
         history: as `Run.history`.
         column: of the values.
     """
-    numbers = pd.to_numeric(history[column], errors="coerce")
-    each = [values.to_numpy(np.float64) for _, values in numbers.groupby(history["member"], sort=False)]
+    of_members = history[column].groupby(history["member"], sort=False)
+    each = [values.to_numpy(np.float64) for _, values in of_members]
     return [(np.arange(1, len(values) + 1), values) for values in each]
 
 

@@ -152,7 +152,7 @@ def segment_scores(
 
     Returns:
         As `event_scores`, of segments; and `error_rate`: what was substituted (missed where another class was
-        wrongly found), deleted and inserted, as share of what there is.
+        wrongly found), deleted and inserted, as share of what there is, None without any.
 
     Example:
         >>> truth = pd.DataFrame({"path": ["a"], "start": [0.2], "end": [1.9], "label": ["owl"]})
@@ -171,7 +171,7 @@ def segment_scores(
     missed, wrong = (np.setdiff1d(each, shared, assume_unique=True) // num_classes for each in cells)
     missed, wrong = (np.bincount(each, minlength=num_recordings * longest) for each in (missed, wrong))
     errors = np.maximum(missed, wrong).sum()  # the lesser of both is substituted
-    rate = float(errors / len(cells[0])) if len(cells[0]) else float("nan")
+    rate = float(errors / len(cells[0])) if len(cells[0]) else None
     scores = _scores(counts, class_names)
     return {"segment_seconds": segment_seconds, "error_rate": rate, **scores}
 

@@ -20,7 +20,7 @@ from tfspec.training.progress import Progress
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends an epoch whose loss is not finite. Keras's `TerminateOnNaN` does the same and prints it."""
+    """Ends an epoch whose loss is not finite. With `mixed_float16` the next one may be finite again."""
 
     def on_train_batch_end(self, batch, logs=None):
         """Look at the loss."""

@@ -136,7 +136,7 @@ class Progress:
     def lowest(self, first_epoch: int = 0) -> int | None:
         """Number the epoch with the lowest validation loss, or training loss where nothing validates."""
         losses = {row["epoch"]: _loss(row) for row in self.history if row["epoch"] >= first_epoch}
-        finite = {epoch: loss for epoch, loss in losses.items() if loss == loss}
+        finite = {epoch: loss for epoch, loss in losses.items() if math.isfinite(loss)}
         return int(min(finite, key=finite.__getitem__)) if finite else None
 
     @property

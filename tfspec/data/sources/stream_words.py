@@ -111,7 +111,7 @@ def with_noise(
         }
     )
     if "part" in manifest:
-        rows["part"] = np.array(STRETCHES)[drawn % len(STRETCHES)]
+        rows["part"] = np.array(STRETCHES)[::-1][drawn % len(STRETCHES)]  # the first ones train
     return _joined(manifest, rows)
 
 

@@ -1,0 +1,52 @@
+"""A run folder gives back what was written into it."""
+
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tfspec.cli.parsing import parse
+from tfspec.data.kept import keep_signals, open_signals
+from tfspec.data.readers import ArrayReader
+from tfspec.experiment.repeating import repeating_command
+from tfspec.experiment.run import Run
+from tfspec.pipelines import OwnRecordings
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(tmp_path, {"pipeline": "recordings", "options": {}})
+
+
+@pytest.mark.parametrize("name", [None, "id", "example", "label"])
+@pytest.mark.parametrize("columns", [["label"], ["example", "window"]])
+def test_rows_keep_their_index_whatever_it_and_the_columns_are_called(run, name, columns):
+    index = pd.Index([5, 0, 3], name=name)
+    split = pd.DataFrame({"part": "train", "group": "", **dict.fromkeys(columns, 1)}, index=index)
+    run.write_split(split, split[:0])
+    pd.testing.assert_frame_equal(run.split, split, check_names=False)
+
+
+def test_a_loss_that_was_not_finite_leaves_numbers(run):
+    table = pd.DataFrame({"epoch": [0, 1, 2], "loss": [9.5, np.nan, np.inf], "accuracy": [0.1, 0.2, 0.3]})
+    table.to_csv(run.folder / "history.csv", index=False)
+    assert run.history["loss"].dtype == float
+    np.testing.assert_array_equal(run.history["loss"], table["loss"])
+
+
+def test_signals_are_kept_under_names_too(tmp_path):
+    rows = pd.DataFrame(index=["one", "two"])
+    keep_signals(tmp_path / "signals.npz", [rows], ArrayReader(np.eye(2), index=rows.index), seed=0)
+    assert open_signals(tmp_path / "signals.npz", rows.index)(rows.loc[["two"]]).tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("value", ["runs/a", None])
+def test_a_run_that_began_with_another_one_says_so_in_its_command(tmp_path, value):
+    options = {"data": "sounds", "start_from": value}
+    run = Run.create(tmp_path, {"pipeline": "recordings", "options": options})
+    command, name, *arguments = shlex.split(repeating_command(run, None))[1:]
+    assert (command, name) == ("train", "recordings")
+    steps = parse(OwnRecordings, arguments, "tfspec train recordings", {})
+    assert steps.start_from == (value and Path(value))
