@@ -15,7 +15,15 @@ from tfspec.base.progress import say
 from tfspec.base.text import excerpt, number_of
 from tfspec.data.groups import Proposal, groups_of, joined_by_copies, proposals
 from tfspec.data.label_targets import labels_of
-from tfspec.data.splits import folds, group_names, split_by_group, strata, with_only_trained
+from tfspec.data.manifest import class_columns
+from tfspec.data.splits import (
+    folds,
+    group_names,
+    shared_groups,
+    split_by_group,
+    strata,
+    with_only_trained,
+)
 from tfspec.experiment.export import export_run
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.export.parity import ParityError
@@ -84,7 +92,7 @@ class OwnSignals(Pipeline):
         if "group" in manifest and (manifest["group"] != "").any():
             return manifest
         proposal = _proposed(manifest)
-        return manifest.assign(group=proposal.groups.to_numpy() if proposal else "")
+        return manifest.assign(group=groups_of(manifest["path"], proposal.pattern) if proposal else "")
 
     def groups_of_others(self, manifest: pd.DataFrame, paths: Sequence[str]) -> list[str]:
         """Name the groups of further recordings as those of a manifest are named.
@@ -106,6 +114,7 @@ class OwnSignals(Pipeline):
         names = super().class_names(manifest)
         if missing := [excerpt(name) for name in self.classes or () if name not in names]:
             raise UserError(f"No example is of a class that --classes names: {listed(missing)}.")
+        _say_cases(names)
         groups = group_names(manifest)
         split_by = self.split_by or ("group" if groups else "file")
         _say_groups(self, manifest, split_by)
@@ -163,20 +172,40 @@ class OwnSignals(Pipeline):
             say(f"Not exported: {error}")
 
 
+def _say_cases(names: Sequence[str]) -> None:
+    """Name the classes that may be one: they differ in case only."""
+    spelt = pd.Series([*names], dtype=object)
+    alike = spelt.groupby(spelt.str.casefold()).agg(list)
+    for each in alike[alike.map(len) > 1]:
+        say(f"Classes that differ in case only are different classes: {listed([*map(excerpt, each)])}.")
+
+
 def _has_validation_part(manifest: pd.DataFrame) -> bool:
     return "part" in manifest and bool((manifest["part"] == "validation").any())
 
 
 def _proposed(manifest: pd.DataFrame) -> Proposal | None:
-    """Return what the names tell about groups, where that is sure."""
+    """Return what the names of good examples tell about groups, where that is sure.
+
+    What names the classes tells no groups, nor does what stands on both sides of parts that the data name.
+    """
+    names = set() if "label" in manifest else {*class_columns(manifest)}
+    manifest = manifest[manifest["problem"].isna()] if "problem" in manifest else manifest
+    manifest = manifest[manifest["label"] != ""] if "label" in manifest else manifest
     labels = manifest["label"] if "label" in manifest else [""] * len(manifest)
-    return next((each for each in proposals([*manifest["path"]], [*labels]) if not each.counts), None)
+    for proposal in proposals([*manifest["path"]], [*labels]):
+        grouped = manifest.assign(group=proposal.groups.to_numpy())
+        is_shared = "part" in manifest and len(shared_groups(grouped))
+        if not proposal.counts and not is_shared and not {*proposal.groups} <= names:
+            return proposal
+    return None
 
 
 def _used_proposal(task: OwnSignals, manifest: pd.DataFrame) -> Proposal | None:
     """Return the proposal by which the groups are named, None where it was not one."""
     proposal = _proposed(manifest) if task.groups is None and "path" in manifest else None
-    return proposal if proposal and manifest["group"].tolist() == proposal.groups.tolist() else None
+    named = proposal and manifest["group"].tolist() == groups_of(manifest["path"], proposal.pattern)
+    return proposal if named else None
 
 
 def scored(manifest: pd.DataFrame) -> pd.DataFrame:

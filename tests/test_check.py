@@ -110,7 +110,10 @@ def test_duplicates_across_classes_names_and_formats(tone_folder):
     for name in ("high/x.wav", "high/y.wav"):
         soundfile.write(tone_folder / name, -samples, 16000)
     assert check_folder(tone_folder)["problems"] == NO_PROBLEMS | {
-        "duplicates": ["high/x.wav = high/y.wav", "high/z.wav = low/a.wav = low/b.flac"]
+        "duplicates": [
+            "high/x.wav = high/y.wav",
+            "high/z.wav = low/a.wav = low/b.flac (of different classes: high, low)",
+        ]
     }
 
 

@@ -1,5 +1,6 @@
 """Data of one's own: one command from each kind to a scored and exported classifier."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -167,6 +168,70 @@ def test_without_groups_copies_of_a_file_stay_together(tmp_path, capsys):
     assert "No groups are known" in capsys.readouterr().out
     assert (split.groupby("digest")["fold"].nunique() == 1).all()
     assert split["digest"].nunique() == 10
+
+
+def write_rows(folder, header, row):
+    """Write tones of three classes from four sites, and a table with a row for each."""
+    tones = write_tones(folder / "tones", {"high": 2000, "low": 300, "middle": 800}, speakers=4)
+    paths = sorted(path.relative_to(folder).as_posix() for path in tones.rglob("*.wav"))
+    lines = [row(path, Path(path).parent.name, number) for number, path in enumerate(paths)]
+    (folder / "table.csv").write_text("\n".join([header, *lines]))
+    return folder / "table.csv"
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("file,label", lambda path, label, number: f"{path},{label if number else ''}"),
+        (
+            "file,high,low,middle",
+            lambda path, label, _: ",".join(
+                [path, *(str(int(label == n)) for n in ("high", "low", "middle"))]
+            ),
+        ),
+    ],
+    ids=["one row has no label", "columns of classes"],
+)
+def test_names_tell_groups_and_not_classes(tmp_path, header, row):
+    data = write_rows(tmp_path, header, row)
+    steps = OwnRecordings(data=data, on_bad_file="skip", folds=2)
+    assert checked_split(steps)[1]["group"].nunique() == 4
+
+
+def test_parts_of_a_table_stand_where_groups_are_but_guessed(tmp_path, capsys):
+    part = {0: "train", 1: "val"}
+    data = write_rows(tmp_path, "file,label,split", lambda path, label, n: f"{path},{label},{part[n % 2]}")
+    _, split, _ = checked_split(OwnRecordings(data=data))
+    assert split["part"].value_counts().to_dict() == {"train": len(split) // 2, "validation": len(split) // 2}
+    assert "No groups are known" in capsys.readouterr().out
+    table = pd.read_csv(data).assign(site="here")
+    table.to_csv(data, index=False)
+    with pytest.raises(UserError, match=r"1 group is on both sides of the split: here. .* --split-by file"):
+        checked_split(OwnRecordings(data=data, group_column="site"))
+
+
+def test_a_table_of_which_nothing_can_be_used(tmp_path, capsys):
+    (tmp_path / "table.csv").write_text("file,label\nC:\\rec\\a.wav,owl\nC:\\rec\\b.wav,wren\n")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["check", str(tmp_path / "table.csv")])
+    assert ended.value.code == 1 and "C:/rec/a.wav: row 1: no such file" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"2 of 2 examples cannot be used: C:/rec/a\.wav"):
+        checked_split(OwnRecordings(data=tmp_path / "table.csv"))
+
+
+def test_check_takes_the_columns_that_train_takes(tmp_path, capsys):
+    data = write_rows(tmp_path, "Datei,Art", lambda path, label, n: f"{path},{label if n else 'High'}")
+    with pytest.raises(SystemExit):
+        cli.main(["check", str(data)])
+    assert "give --path-column" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", str(data), "--help-all"])
+    assert not ended.value.code and "--path-column" in capsys.readouterr().out
+    with contextlib.suppress(SystemExit):
+        cli.main(["check", str(data), "--path-column", "Datei", "--label-column", "Art"])
+    said = capsys.readouterr().out
+    assert "columns Datei → path, Art → label" in said
+    assert "Classes that differ in case only are different classes: High, high." in said
 
 
 def test_groups_that_share_a_file_stay_together(tmp_path, capsys):

@@ -114,6 +114,12 @@ def test_arrays(tmp_path, name):
     assert said(tmp_path / name) == expected
 
 
+def test_arrays_that_are_not_used_are_named(tmp_path):
+    names = ("X_train", "y_train", "X_test", "y_test")
+    np.savez(tmp_path / "a.npz", **{name: np.zeros((4, 9) if name[0] == "X" else 4, int) for name in names})
+    assert said(tmp_path / "a.npz").endswith("; not used: X_test.npy, y_test.npy")
+
+
 def test_pictures_in_folders_or_in_a_table(tmp_path):
     fill(tmp_path, *(f"{label}/{i}.png" for label in ("a", "b") for i in range(3)), "b/4.JPG", "b/notes.txt")
     assert said(tmp_path) == "pictures: a folder of 2 class folders with 7 pictures"

@@ -144,10 +144,15 @@ def _run_pipeline(command: str, arguments: list[str]) -> None:
 def _run_with_data(command: str, name: str, *given_options: str) -> None:
     from tfspec.cli.summaries import print_options
     from tfspec.data.sources.columns import Columns
-    from tfspec.experiment.registry import pipeline_for
+    from tfspec.experiment.registry import find_pipeline, pipeline_for
     from tfspec.experiment.splitting import checked_split
 
-    kind, given = pipeline_for(name, Columns(**given_columns(given_options)))
+    try:
+        kind, given = pipeline_for(name, Columns(**given_columns(given_options)))
+    except UserError:
+        if not {"-h", "--help", "--help-all"} & {*given_options}:
+            raise
+        kind, given = find_pipeline("recordings"), {}  # whose options may be what is needed
     chosen, options = split_off_preset(given_options)
     program = f"tfspec {command} {name} [--preset {{{','.join(kind.all_presets())}}}] [--show]"
     pipeline = parse(kind, options, program, {**given, **kind.preset_options(chosen.preset)})

@@ -152,7 +152,7 @@ def check_recordings(
     Returns:
         `seconds` (of all), `sample_rate`, and `problems`: `silent` (nothing over −80 dB of full scale),
         `clipped` (over a thousandth at full scale), `wrong_rate`, `too_short`, and `duplicates` (groups of
-        files that decode to the same samples, silent ones aside).
+        files that decode to the same samples, silent ones aside, and whether their labels differ).
     """
     good = manifest[manifest["problem"].isna()]
     good = good.assign(path=_names(good))
@@ -160,7 +160,7 @@ def check_recordings(
         sample_rate = int(good["sample_rate"].mode()[0])
     wrong_rate = good[good["sample_rate"] != sample_rate]
     too_short = good[good["seconds"] < min_seconds]
-    same = good[~good["silent"]].groupby("digest")["path"].agg(list)
+    copies = good[~good["silent"]].groupby("digest").filter(lambda rows: len(rows) > 1).groupby("digest")
     return {
         "seconds": float(good["seconds"].sum()),
         "sample_rate": sample_rate,
@@ -169,9 +169,15 @@ def check_recordings(
             "clipped": good["path"][good["clipped"]].tolist(),
             "wrong_rate": [f"{row.path}: {row.sample_rate} Hz" for row in wrong_rate.itertuples()],
             "too_short": [f"{row.path}: {row.seconds:.3f} s" for row in too_short.itertuples()],
-            "duplicates": sorted(" = ".join(paths) for paths in same[same.map(len) > 1]),
+            "duplicates": sorted(_told_copies(rows) for _, rows in copies),
         },
     }
+
+
+def _told_copies(rows: pd.DataFrame) -> str:
+    classes = sorted({*rows["label"]}) if "label" in rows else []
+    differ = f" (of different classes: {', '.join(map(shown, classes))})" if len(classes) > 1 else ""
+    return " = ".join(rows["path"]) + differ
 
 
 def _names(manifest: pd.DataFrame) -> list[str]:

@@ -40,7 +40,8 @@ def usual_length(seconds: pd.Series) -> float:
 
     Returns:
         That of the longest recording, or the 98th percentile where the longest ones are more than a fourth
-        longer, rounded up to hundredths of a second; 5 s where this is over 10 s, for `in_windows`.
+        longer, rounded up to hundredths of a second; 5 s where this is over 10 s, for `in_windows`, and
+        where there is no recording.
 
     Example:
         >>> usual_length(pd.Series([0.3, 0.5, 0.45])), usual_length(pd.Series([60.0, 30.0]))
@@ -48,7 +49,7 @@ def usual_length(seconds: pd.Series) -> float:
     """
     longest, usual = seconds.max(), seconds.quantile(1 - FEW)
     chosen = longest if longest <= 1.25 * usual else usual
-    return WINDOW if chosen > LONGEST_CLIP else math.ceil(round(100 * chosen, 6)) / 100
+    return WINDOW if not chosen <= LONGEST_CLIP else math.ceil(round(100 * chosen, 6)) / 100
 
 
 def in_windows(recordings: pd.DataFrame, window_seconds: float) -> pd.DataFrame:

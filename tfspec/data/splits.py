@@ -241,8 +241,8 @@ def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = Tr
     spread = fold.groupby(manifest["label"]).nunique().drop("", errors="ignore")  # which is no class
     if len(together := spread.index[spread == 1]):
         raise UserError(
-            f"Every example of {', '.join(together)} is in one fold: none is left to train on. "
-            "Leave out the class, or make the folds without groups."
+            f"Every example of {listed([*map(excerpt, together)], 5)} is in one fold, none left to train on. "
+            "Give more examples, or leave the class out; or split by file, if all of it is of one group."
         )
     return manifest.assign(fold=fold)
 

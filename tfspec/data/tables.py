@@ -92,7 +92,7 @@ def read_cells(path: str | os.PathLike, delimiter: str | None = None) -> pd.Data
         except csv.Error as error:
             raise not_csv(path, f"line {cells.line_num}: {error}") from None
         except UnicodeDecodeError as error:
-            raise not_csv(path, error.reason) from None
+            raise not_csv(path, f"{error.reason}; save it in UTF-8") from None
         except OSError as error:
             raise UserError(f"{shown(path)} cannot be read: {error.strerror}.") from None
     if not quotes:

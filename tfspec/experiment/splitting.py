@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tfspec.base.errors import UserError, unusable
+from tfspec.base.errors import UserError, listed, unusable
 from tfspec.base.progress import say
 from tfspec.base.text import excerpt, number_of, shown
 from tfspec.data.label_targets import targets
@@ -190,4 +190,5 @@ def _check(split: pd.DataFrame, steps: Steps) -> None:
     shared = shared_groups(split)
     if shared and not steps.groups_may_overlap:
         number = number_of(len(shared), "group is", "groups are")
-        raise UserError(f"{number} on both sides of the split: {', '.join(shared)}.")
+        remedy = " To leave the parts as they are: --split-by file." * hasattr(steps, "split_by")
+        raise UserError(f"{number} on both sides of the split: {listed([*map(excerpt, shared)], 5)}.{remedy}")

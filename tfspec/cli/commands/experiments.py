@@ -174,7 +174,10 @@ def check(
     sample_rate: Hertz | None = None,
     min_seconds: Annotated[float, Range(0, 86_400)] = 0.1,
     groups: Expression | None = None,
+    path_column: Name | None = None,
     label_column: Name | None = None,
+    class_columns: tuple[Name, ...] | None = None,
+    group_column: Name | None = None,
     pipeline: Name | None = None,
     json: bool = False,
 ) -> None:
@@ -188,7 +191,10 @@ def check(
         sample_rate: the sample rate that all should have; the commonest one if not given.
         min_seconds: recordings below this length are too short.
         groups: as of `tfspec train DATA`: regular expression that finds the group in a file's name.
-        label_column: as of `tfspec train DATA`: column of a table that has the labels.
+        path_column: as of `tfspec train DATA`: column of a table that has the recordings' paths.
+        label_column: the same: column that has the labels.
+        class_columns: the same: columns of numbers, one a class.
+        group_column: the same: column that has the groups.
         pipeline: name or Python file of the pipeline whose data it is.
         json: print one JSON document and nothing else.
     """
@@ -201,7 +207,14 @@ def check(
 
     with silenced(json), looking_once():
         if pipeline is None:
-            steps: Steps = _own_data(data, groups=groups, label_column=label_column)
+            steps: Steps = _own_data(
+                data,
+                groups=groups,
+                path_column=path_column,
+                label_column=label_column,
+                class_columns=class_columns,
+                group_column=group_column,
+            )
         else:
             steps = find_pipeline(pipeline)().on_data(data)
         manifest = inspected(steps)
@@ -222,8 +235,10 @@ def _own_data(data: Path, **options) -> Pipeline:
     from tfspec.data.sources.columns import Columns
     from tfspec.experiment.registry import pipeline_for
 
-    kind, settled = pipeline_for(os.fspath(data), Columns(label=options["label_column"]))
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value}
+    path, label = (given.get(f"{role}_column") for role in ("path", "label"))
+    columns = Columns(path, label, given.get("class_columns", ()), given.get("group_column"))
+    kind, settled = pipeline_for(os.fspath(data), columns)
     known = {field.name for field in dataclasses.fields(kind)}
     if unknown := sorted(set(given) - known):
         raise UserError(f"{shown(data)} is checked without {', '.join(unknown)}.")

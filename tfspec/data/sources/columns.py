@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -52,10 +52,14 @@ PARTS = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
 }
 TIMES = ("start", "end", "duration")
+CLOCK = r"(?:(\d+) days? )?(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)"
+"""Minutes and seconds, maybe with hours, and with days, as pandas writes lengths of time."""
 CUT_ALREADY = ("slice_file_name",)
 """Columns of files that are cut: start and end beside them are those in what they were cut from."""
 UNKNOWN = ("", "-1", "-1.0", "nan", "NaN", "NA")
 """Cells of a class's column that say that nobody knows."""
+WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+"""Cells that say whether a class holds, whatever their case."""
 LISTED = 20
 """Columns that an error names."""
 
@@ -73,6 +77,7 @@ class Columns:
         end: where it ends.
         duration: how long it is, where the table says where it begins and not where it ends.
         part: "train", "validation" or "test", or what these are called elsewhere.
+        passed_over: columns of times that cannot be used, and why.
 
     None leaves a column to be found by its usual names; "" says that there is none.
     """
@@ -85,6 +90,7 @@ class Columns:
     end: str | None = None
     part: str | None = None
     duration: str | None = None
+    passed_over: tuple[str, ...] = ()
 
     def described(self) -> str:
         """Say which columns count as what.
@@ -93,10 +99,11 @@ class Columns:
             >>> Columns("file", "category", group="fold").described()
             'columns file → path, category → label, fold → group'
         """
-        roles = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "classes"}
+        roles = {name: value for name, value in vars(self).items() if not isinstance(value, tuple)}
         said = [name if name == role else f"{name} → {role}" for role, name in roles.items() if name]
         said += [f"{len(self.classes)} → a class each"] if self.classes else []
-        return f"columns {shown(', '.join(said))}"
+        unused = f"; not used: {', '.join(self.passed_over)}" if self.passed_over else ""
+        return f"columns {shown(', '.join(said) + unused)}"
 
 
 def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
@@ -109,8 +116,8 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
     Returns:
         The columns, each with a name of the table, or "" where there is none. There is always one for `path`,
         and one for `label` or several for `classes`. Without a label, classes are the columns that hold
-        nothing but 0, 1, −1 and "", or the shares of a whole.
-        A column that does not hold what its name promises is passed over: times that are no numbers, parts
+        nothing but 0, 1, −1 and "" (or yes and no), or the shares of a whole.
+        A column that does not hold what its name promises is passed over: times that are none, parts
         none of which is one, a group that is the same in all rows.
 
     Raises:
@@ -133,8 +140,12 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
         if found[role] is None:
             is_elsewhere = role in TIMES and simplified(found["path"] or "") in CUT_ALREADY
             found[role] = "" if is_elsewhere else _usual(table, role, {*found.values(), *classes})
+    alone = not found["end"] and not found["duration"]
+    if alone and not given.start and found["start"] and table[found["start"]].str.contains(":").any():
+        found["start"] = ""  # a time of the day
     if not found["start"] and given.end is None:  # without a start, stop may well be a class
         found["end"] = ""
+    passed_over = _passed_over(table, {role for role in TIMES if not found[role]})
     if not found["start"] or found["end"]:  # that of the recording, or what the end says already
         found["duration"] = ""
     if not found["path"]:
@@ -143,10 +154,10 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
         classes = _class_columns(table, {*found.values()})
     if not found["label"] and not classes:
         raise UserError(
-            f"No column is named as one of labels, and there are no columns of 0 and 1, one a class: give "
-            f"--label-column. {_there(table)}"
+            f"No column is named as one of labels, and there are no columns of 0 and 1, or yes and no, one a "
+            f"class: give --label-column. {_there(table)}"
         )
-    return Columns(**found, classes=classes)
+    return Columns(**found, classes=classes, passed_over=passed_over)
 
 
 def _column(table: pd.DataFrame, name: str, role: str) -> str:
@@ -174,9 +185,40 @@ def _can_be(role: str, cells: pd.Series) -> bool:
         return bool(cells.map(simplified).isin(PARTS).any())
     if role == "group":
         return cells.nunique() > 1
-    if role in TIMES:  # of the day is none of these
-        return bool(to_numbers(cells[cells.str.strip() != ""]).notna().mean() >= 0.5)
+    if role in TIMES:
+        return bool(to_seconds(cells[cells.str.strip() != ""]).notna().mean() >= 0.5)
     return True
+
+
+def _passed_over(table: pd.DataFrame, roles: Collection[str]) -> tuple[str, ...]:
+    """Say which columns are called as times of these roles, and are not used."""
+    names = {name for role in roles for name in USUAL[role]}
+    cells = {
+        name: next(filter(None, table[name].str.strip()), "") for name in table if simplified(name) in names
+    }
+    return tuple(
+        f"{name} ({excerpt(cell)!r} is no time in seconds)"
+        for name, cell in cells.items()
+        if cell and not to_numbers(table[name]).notna().any()
+    )
+
+
+def to_seconds(cells: pd.Series) -> pd.Series:
+    """Read times: seconds, also with a decimal comma; minutes and seconds; hours, minutes and seconds.
+
+    Args:
+        cells: text.
+
+    Returns:
+        The seconds; NaN for what is no time.
+
+    Example:
+        >>> to_seconds(pd.Series(["0,25", "01:30", "1:00:00.5", "noon"])).tolist()
+        [0.25, 90.0, 3600.5, nan]
+    """
+    spelt = cells.str.strip().str.replace(r"^(-?\d+),(\d+)$", r"\1.\2", regex=True)
+    parts = spelt.str.extract(f"^{CLOCK}$").astype(float)
+    return to_numbers(spelt).fillna(parts.fillna({0: 0, 1: 0}) @ [86_400, 3600, 60, 1])
 
 
 def simplified(name: str) -> str:
@@ -209,7 +251,7 @@ def _is_class(cells: pd.Series) -> bool:
     """Whether what is known is a number from 0 to 1, but for a few cells, which are told later."""
     counts = cells.str.strip().value_counts()  # there are few different ones
     known = counts[~counts.index.isin(UNKNOWN)]
-    is_good = to_numbers(pd.Series(known.index, dtype=object)).between(0, 1).to_numpy()
+    is_good = known_numbers(pd.Series(known.index, dtype=object)).between(0, 1).to_numpy()
     return bool(known.sum() and known[is_good].sum() / known.sum() >= MOST)
 
 
@@ -220,13 +262,13 @@ def known_numbers(cells: pd.Series) -> pd.Series:
         cells: text.
 
     Returns:
-        The numbers; NaN for what is unknown, or no number.
+        The numbers, 1 for yes and 0 for no; NaN for what is unknown, or none of these.
 
     Example:
-        >>> known_numbers(pd.Series(["1", "-1", ""])).tolist()
-        [1.0, nan, nan]
+        >>> known_numbers(pd.Series(["1", "no", "TRUE", "-1", ""])).tolist()
+        [1.0, 0.0, 1.0, nan, nan]
     """
     different = pd.Series(cells.unique(), dtype=object)
     known = different.str.strip()
-    numbers = to_numbers(known.mask(known.isin(UNKNOWN)))
+    numbers = to_numbers(known.mask(known.isin(UNKNOWN))).fillna(known.str.lower().map(WORDS))
     return cells.map(dict(zip(different, numbers, strict=True))).astype(float)

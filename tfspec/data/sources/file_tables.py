@@ -13,14 +13,13 @@ import pandas as pd
 from tfspec.audio.inspection import Inspection, inspect_all
 from tfspec.base.errors import UserError, listed
 from tfspec.base.files import file_problem, walk_files
-from tfspec.base.progress import Tracker, untracked
-from tfspec.base.text import excerpt, normalized, shown
+from tfspec.base.progress import Tracker, remark, untracked
+from tfspec.base.text import excerpt, normalized, number_of, shown
 from tfspec.data.check import sound_columns
 from tfspec.data.problems import Faults, name_problems
 from tfspec.data.sources.annotations import ROUNDING_SECONDS
-from tfspec.data.sources.columns import PARTS, Columns, simplified
+from tfspec.data.sources.columns import PARTS, Columns, simplified, to_seconds
 from tfspec.data.sources.labels import read_labels
-from tfspec.data.tables import to_numbers
 
 
 def inspect_file_table(
@@ -32,7 +31,7 @@ def inspect_file_table(
     """List a table of recordings, and decode each recording once, however many rows it has.
 
     A path that leads to no file is looked up by its last part, with or without suffix, among all files of the
-    folder and those below it.
+    folder and those below it; where it names folders, among those whose own folders do not contradict it.
 
     Args:
         table: from `read_any_table` or `as_text`.
@@ -66,12 +65,16 @@ def inspect_file_table(
         manifest["part"] = _parts(table[columns.part])
     names = name_problems(manifest)
     faults.add(names.notna(), names.__getitem__)
-    _check_repeated(manifest, faults)
+    is_again = manifest.duplicated()
+    _check_repeated(manifest[~is_again], faults)
     found = _decoded(manifest, folder, faults, progress)
     if "end" in manifest:
         _check_ends(manifest, found["seconds"], faults)
         manifest["end"] = manifest["end"].fillna(found["seconds"])
-    return faults.told_in(manifest.join(found[["silent", "clipped", "digest"]]))
+    told = faults.told_in(manifest.join(found[["silent", "clipped", "digest"]]))
+    if is_again.any():
+        remark(f"{number_of(is_again.sum(), 'row says', 'rows say')} again what another one says.")
+    return told[~is_again]
 
 
 def _paths(cells: pd.Series, folder: Path, faults: Faults) -> pd.DataFrame:
@@ -94,13 +97,21 @@ def _found_by_name(paths: list[str], folder: Path) -> dict[str, tuple[str, str |
             places[name].append(file.relative_to(folder).as_posix())
     found: dict[str, tuple[str, str | None]] = {}
     for path in paths:
-        files = places[normalized(PurePosixPath(path).name)]
+        named = places[normalized(PurePosixPath(path).name)]
+        files = [file for file in named if _may_be(path, file)]
         if len(files) == 1:
             found[path] = files[0], file_problem(folder / files[0])
-        else:
-            several = f"several files have this name: {listed([excerpt(file) for file in files], 3)}"
-            found[path] = path, several if files else "no such file"
+            continue
+        there = listed([excerpt(file) for file in files or named], 3)
+        other = f"no such file; elsewhere there is {there}" if named else "no such file"
+        found[path] = path, f"several files have this name: {there}" if files else other
     return found
+
+
+def _may_be(path: str, file: str) -> bool:
+    """Whether the folders of one are the last of the other's, as where data were moved as they are."""
+    ends = [[*map(normalized, reversed(PurePosixPath(each).parent.parts))] for each in (path, file)]
+    return all(one == other for one, other in zip(*ends, strict=False))
 
 
 def _times(table: pd.DataFrame, columns: Columns, faults: Faults) -> pd.DataFrame:
@@ -111,7 +122,7 @@ def _times(table: pd.DataFrame, columns: Columns, faults: Faults) -> pd.DataFram
     cells = {
         role: table[name].str.strip() if name else pd.Series("", table.index) for role, name in names.items()
     }
-    times = pd.DataFrame({role: to_numbers(column) for role, column in cells.items()})
+    times = pd.DataFrame({role: to_seconds(column) for role, column in cells.items()})
     for role, column in cells.items():
         is_bad = (column != "") & ~np.isfinite(times[role])
         faults.add(is_bad, functools.partial(_no_time, role, column))
@@ -123,7 +134,7 @@ def _times(table: pd.DataFrame, columns: Columns, faults: Faults) -> pd.DataFram
 
 
 def _no_time(role: str, cells: pd.Series, row: int) -> str:
-    return f"the {role} {excerpt(cells[row])!r} is no number of seconds"
+    return f"the {role} {excerpt(cells[row])!r} is no time in seconds"
 
 
 def _span(times: pd.DataFrame, row: int) -> str:
@@ -141,8 +152,8 @@ def _parts(cells: pd.Series) -> pd.Series:
 def _check_repeated(manifest: pd.DataFrame, faults: Faults) -> None:
     """Refuse all rows of one stretch: of several, nobody knows which is right."""
     stretch = [name for name in ("path", "start", "end") if name in manifest]
-    repeated = manifest.duplicated(stretch, keep=False)
-    faults.add(repeated, "several rows are of this stretch; keep one, with all its labels joined by ;")
+    is_repeated = manifest.duplicated(stretch, keep=False).reindex(range(len(faults.told)), fill_value=False)
+    faults.add(is_repeated, "several rows are of this stretch; keep one, with all its labels joined by ;")
 
 
 def _decoded(manifest: pd.DataFrame, folder: Path, faults: Faults, progress: Tracker) -> pd.DataFrame:

@@ -125,6 +125,31 @@ def is_called(path: Path, *kinds: str) -> bool:
     return any(simplified(path.stem) in USUAL[kind] for kind in kinds)
 
 
+def arrays_in(path: str | os.PathLike) -> dict[str, Stored]:
+    """Find all arrays.
+
+    Args:
+        path: as of `stored_arrays`.
+
+    Returns:
+        The arrays by the names of their files.
+
+    Raises:
+        UserError: it is no archive that can be read.
+
+    Example:
+        >>> arrays_in("missing")
+        {}
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        with _archive(path) as archive:
+            return {name: Stored(path, name) for name in archive.namelist() if name.endswith(".npy")}
+    folder = path if path.is_dir() else path.parent
+    files = sorted(folder.glob("*.npy")) if folder.is_dir() else []
+    return {file.name: Stored(file) for file in files if not file.name.startswith(HIDDEN_PREFIXES)}
+
+
 def stored_arrays(path: str | os.PathLike) -> dict[str, Stored]:
     """Find arrays by their usual names.
 
@@ -145,14 +170,7 @@ def stored_arrays(path: str | os.PathLike) -> dict[str, Stored]:
         ...     {kind: stored.name for kind, stored in stored_arrays(f"{folder}/a.npz").items()}
         {'X': 'Data.npy in a.npz', 'y': 'labels.npy in a.npz'}
     """
-    path = Path(path)
-    if path.suffix.lower() == ".npz":
-        with _archive(path) as archive:
-            there = {name: Stored(path, name) for name in archive.namelist() if name.endswith(".npy")}
-    else:
-        folder = path if path.is_dir() else path.parent
-        files = sorted(folder.glob("*.npy")) if folder.is_dir() else []
-        there = {file.name: Stored(file) for file in files if not file.name.startswith(HIDDEN_PREFIXES)}
+    path, there = Path(path), arrays_in(path)
     simple = {simplified(PurePosixPath(name).stem): stored for name, stored in reversed(there.items())}
     names = {kind: next((name for name in usual if name in simple), "") for kind, usual in USUAL.items()}
     found = {kind: simple[name] for kind, name in names.items() if name}

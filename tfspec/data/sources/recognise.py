@@ -23,7 +23,7 @@ from tfspec.data.problems import Faults
 from tfspec.data.sources.arrays import list_arrays
 from tfspec.data.sources.columns import PARTS, Columns, found_columns, simplified
 from tfspec.data.sources.labels import read_labels
-from tfspec.data.sources.npy import stored_arrays
+from tfspec.data.sources.npy import arrays_in, stored_arrays
 from tfspec.data.sources.picture_files import is_picture
 from tfspec.data.sources.selections import annotation_files, list_events
 from tfspec.data.sources.windows import DICTIONARY
@@ -228,12 +228,16 @@ def _table(path: Path, given: Columns) -> Recognised:
 def _arrays(path: Path, given: Columns) -> Recognised:
     has_dictionary = path.is_dir() and (path / DICTIONARY).exists()
     manifest = list_arrays(path, given.label if has_dictionary else None)
-    (count, samples, *channels), *_ = stored_arrays(path)["X"].header
+    used = stored_arrays(path)
+    (count, samples, *channels), *_ = used["X"].header
     said = f"arrays: {number_of(count, 'window')} of {number_of(samples, 'sample')}"
     said += f" × {number_of(channels[0], 'channel')}" if channels else ""
     said += f" in {_described(manifest)}"
     if groups := len(set(manifest["group"]) - {""}):
         said += f" of {number_of(groups, 'group')}"
+    names = {each.name for each in used.values()}
+    if unused := [shown(name) for name, each in arrays_in(path).items() if each.name not in names]:
+        said += f"; not used: {listed(unused, 5)}"
     return Recognised("windows", said, path)
 
 
