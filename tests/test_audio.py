@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from cutting import cut_windows
 from hypothesis import strategies as st
 
 from tfspec.audio import opening
-from tfspec.audio.decoding import audio_windows, fit_length, load_audio
+from tfspec.audio.decoding import fit_length, load_audio
 from tfspec.audio.inspection import inspect_all, inspect_audio
 from tfspec.base.errors import UserError
 from tfspec.data import readers
@@ -270,7 +271,7 @@ def test_only_the_slice_is_decoded(tmp_path):
         load_audio(tmp_path / "a.wav", None, 1001, 0.5)
 
 
-# audio_windows
+# windows_of
 
 
 def window_starts(length: int, num_samples: int, hop: int) -> list[int]:
@@ -285,7 +286,7 @@ def test_windows_are_slices_of_the_whole(tmp_path, monkeypatch, suffix, rate):
     monkeypatch.setattr(opening, "BLOCK", 10_007)
     path = long_recording(tmp_path / f"a.{suffix}", 44100)
     whole = load_audio(path, rate)
-    windows = list(audio_windows(path, rate, 5000, 2111))
+    windows = list(cut_windows(path, rate, 5000, 2111))
     assert [start for start, _ in windows] == window_starts(len(whole), 5000, 2111)
     for start, window in windows:
         np.testing.assert_allclose(window, whole[start : start + 5000], atol=1e-4)
@@ -298,7 +299,7 @@ def test_windows_cover_a_recording_of_any_length(length, num_samples, hop, block
         patch.setattr(opening, "BLOCK", block)
         samples = np.arange(1, length + 1) / 100
         soundfile.write(f"{folder}/a.wav", samples, 8000, subtype="FLOAT")
-        windows = list(audio_windows(f"{folder}/a.wav", 8000, num_samples, hop, "silence"))
+        windows = list(cut_windows(f"{folder}/a.wav", 8000, num_samples, hop, "silence"))
     assert [start for start, _ in windows] == window_starts(length, num_samples, hop)
     for start, window in windows:
         expected = np.pad(samples, (0, num_samples))[start : start + num_samples]
@@ -308,7 +309,7 @@ def test_windows_cover_a_recording_of_any_length(length, num_samples, hop, block
 @pytest.mark.parametrize(("rest", "more"), [(8, []), (80, []), (81, [2081])])
 def test_a_rest_below_a_hundredth_of_a_window_is_no_window(tmp_path, rest, more):
     soundfile.write(tmp_path / "a.wav", np.zeros(10_000 + rest), 8000)
-    starts = [start for start, _ in audio_windows(tmp_path / "a.wav", 8000, 8000, 1000)]
+    starts = [start for start, _ in cut_windows(tmp_path / "a.wav", 8000, 8000, 1000)]
     assert starts == [0, 1000, 2000, *more]
 
 
@@ -316,7 +317,7 @@ def test_windows_of_what_cannot_be_decoded(tmp_path):
     soundfile.write(tmp_path / "empty.wav", np.zeros(0), 8000)
     for name, problem in {"missing.wav": "no such file", "empty.wav": "no samples"}.items():
         with pytest.raises(UserError, match=rf"{name}.*{problem}"):
-            list(audio_windows(tmp_path / name, 8000, 100, 100))
+            list(cut_windows(tmp_path / name, 8000, 100, 100))
 
 
 def test_windows_take_no_more_memory_for_a_longer_recording(tmp_path):
@@ -324,7 +325,7 @@ def test_windows_take_no_more_memory_for_a_longer_recording(tmp_path):
         path = tmp_path / f"{seconds}.wav"
         soundfile.write(path, np.zeros(seconds * 44100), 44100)
         tracemalloc.start()
-        for _ in audio_windows(path, 16000, 16000, 8000):
+        for _ in cut_windows(path, 16000, 16000, 8000):
             pass
         return (tracemalloc.get_traced_memory()[1], tracemalloc.stop())[0]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from cutting import cut_windows
 
-from tfspec.audio.decoding import _resampled, audio_windows, load_audio
+from tfspec.audio.decoding import _resampled, load_audio
 from tfspec.audio.inspection import format_problems, inspect_audio, recording_lengths
 from tfspec.audio.opening import opened
 from tfspec.augment import BackgroundNoise
@@ -57,7 +58,7 @@ def assert_problem(path: Path, words: str):
     for read in (
         lambda: load_audio(path, RATE, 100),
         lambda: load_audio(path, 8000),
-        lambda: list(audio_windows(path, 8000, 100, 100)),
+        lambda: list(cut_windows(path, 8000, 100, 100)),
         lambda: BackgroundNoise(path.parent, RATE)._recordings,
     ):
         with pytest.raises(UserError, match=words):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfspec.audio.decoding import audio_windows
+from tfspec.audio.decoding import windows_of
+from tfspec.audio.opening import opened
 from tfspec.frontends import Decibel, MelSpectrogram, MinMax, Resize
 from tfspec.inference.long_recordings import detect
 from tfspec.models import Classifier
@@ -30,9 +31,8 @@ def test_a_minute_of_rainforest(model, medians, tmp_path, capsys):
     """Over 30 times as fast as real time: 60 s at 48 kHz in flac, windows of 10 s every 5 s."""
     noise = 0.1 * np.random.default_rng(0).standard_normal(RATE * SECONDS)
     soundfile.write(tmp_path / "a.flac", noise, RATE)
-    windows = np.stack(
-        [window for _, window in audio_windows(tmp_path / "a.flac", RATE, WINDOW, WINDOW // 2)]
-    )
+    with opened(tmp_path / "a.flac") as recording:
+        windows = np.stack([window for _, window in windows_of(recording, RATE, WINDOW, WINDOW // 2)])
     assert windows.shape == (11, WINDOW)
     seconds = medians(
         rounds=5,

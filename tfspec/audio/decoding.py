@@ -169,16 +169,16 @@ def fit_length(samples: np.ndarray, num_samples: int, padding: ClipPadding = "ed
     return np.pad(samples, (0, missing), mode="edge" if padding == "edge" else "constant")
 
 
-def audio_windows(
-    path: str | os.PathLike, sample_rate: int, num_samples: int, hop: int, padding: ClipPadding = "edge"
+def windows_of(
+    recording: Recording, sample_rate: int, num_samples: int, hop: int, padding: ClipPadding = "edge"
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut a recording of any length into windows, decoding and resampling a block at a time.
+    """Cut an open recording of any length into windows, decoding and resampling a block at a time.
 
     Windows begin every `hop` samples. What is left at the end gets one more, which ends with the recording;
     not a rest below a hundredth of a window.
 
     Args:
-        path: as in `load_audio`.
+        recording: from `opening.opened`.
         sample_rate: samples per second of the windows.
         num_samples: length of a window.
         hop: samples from the beginning of one window to the next.
@@ -188,24 +188,17 @@ def audio_windows(
         Where a window begins, in samples, and the window: (num_samples,) float32.
 
     Raises:
-        UserError: as in `load_audio`.
+        UserError: the recording cannot be decoded, is not all there, has no samples, or NaN or infinite ones.
 
     Example:
         >>> import tempfile
         >>> import soundfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     soundfile.write(f"{folder}/a.wav", np.zeros(8000), 8000)
-        ...     [start for start, window in audio_windows(f"{folder}/a.wav", 8000, 3000, hop=2000)]
+        ...     with opened(f"{folder}/a.wav") as recording:
+        ...         [start for start, window in windows_of(recording, 8000, 3000, hop=2000)]
         [0, 2000, 4000, 5000]
     """
-    with opened(path) as recording:
-        yield from windows_of(recording, sample_rate, num_samples, hop, padding)
-
-
-def windows_of(
-    recording: Recording, sample_rate: int, num_samples: int, hop: int, padding: ClipPadding = "edge"
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut an open recording, from `opening.opened`, into windows as `audio_windows` does."""
     # `samples` is what is still needed, and begins at `begin`; the next window begins at `start`.
     samples, begin, start = np.empty(0, np.float32), 0, 0
     for block in _resampled(recording, sample_rate):
