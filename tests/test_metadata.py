@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from tfspec.base.errors import UserError
-from tfspec.export.metadata import CHECKSUM_BYTES, TFLiteMetadata, read_metadata, write_metadata
+from tfspec.export.metadata import CHECKSUM_BYTES, TFLiteMetadata, metadata_of, read_model, write_metadata
 
 NAMES = ("да", "naïve café", " 犬 🐕", "no")
 
@@ -51,6 +51,10 @@ def saved(tmp_path, data):
     return path
 
 
+def read_file(path):
+    return metadata_of(read_model(path), path)
+
+
 def without_checksum(data):
     """Return the file as another program would have written it: the zip's comment empty."""
     return data[: -CHECKSUM_BYTES - 2] + bytes(2)
@@ -59,23 +63,23 @@ def without_checksum(data):
 @pytest.mark.parametrize("sample_rate", [16000, 4_000_000_000, None])
 def test_what_is_written_is_read(model, tmp_path, sample_rate):
     data = write_metadata(model, "name", "description", NAMES, sample_rate)
-    assert read_metadata(saved(tmp_path, data)) == TFLiteMetadata(NAMES, sample_rate)
+    assert read_file(saved(tmp_path, data)) == TFLiteMetadata(NAMES, sample_rate)
 
 
 @pytest.mark.parametrize("takes", ["recording", "windows", "picture"])
 def test_what_the_model_takes_is_read(model, tmp_path, takes):
     data = write_metadata(model, "", "", NAMES, 16000, takes)
-    assert read_metadata(saved(tmp_path, data)).takes == takes
+    assert read_file(saved(tmp_path, data)).takes == takes
 
 
 def test_thresholds_are_read_as_exactly_as_they_were(model, tmp_path):
     thresholds = (0.1, 1 / 3, 0.0, 1.0)
     data = write_metadata(model, "", "", NAMES, 16000, thresholds=thresholds)
-    metadata = read_metadata(saved(tmp_path, data))
+    metadata = read_file(saved(tmp_path, data))
     assert (metadata.thresholds, metadata.labels) == (thresholds, "several")
     assert zipfile.ZipFile(io.BytesIO(data)).read("thresholds.txt").split()[1] == b"0.3333333333333333"
     with pytest.raises(UserError, match=r"thresholds\.txt must hold 4 numbers in 0…1"):
-        read_metadata(saved(tmp_path, write_metadata(model, "", "", NAMES, 16000, thresholds=[0.5])))
+        read_file(saved(tmp_path, write_metadata(model, "", "", NAMES, 16000, thresholds=[0.5])))
 
 
 def test_gives_the_same_numbers(model):
@@ -115,7 +119,7 @@ def test_same_model_same_file(model):
 def test_writing_again_replaces(model, tmp_path):
     once = write_metadata(model, "", "", NAMES, 16000)
     twice = write_metadata(once, "", "", NAMES[::-1], 8000)
-    assert read_metadata(saved(tmp_path, twice)) == TFLiteMetadata(NAMES[::-1], 8000)
+    assert read_file(saved(tmp_path, twice)) == TFLiteMetadata(NAMES[::-1], 8000)
     assert zipfile.ZipFile(io.BytesIO(twice)).namelist() == ["labels.txt"]
 
 
@@ -145,13 +149,13 @@ def test_labels_must_fit_the_model(model):
 
 def test_a_model_without_metadata(model, tmp_path):
     with pytest.raises(UserError, match="does not name its classes"):
-        read_metadata(saved(tmp_path, model))
+        read_file(saved(tmp_path, model))
 
 
 @pytest.mark.parametrize("data", [b"TFL3", b"a text file", bytes(100)])
 def test_not_a_tflite_file(tmp_path, data):
     with pytest.raises(UserError, match="is not a TFLite file"):
-        read_metadata(saved(tmp_path, data))
+        read_file(saved(tmp_path, data))
 
 
 def test_what_is_no_file_with_content(tmp_path):
@@ -161,14 +165,14 @@ def test_what_is_no_file_with_content(tmp_path):
         ("/dev/zero", "a device"),
     ):
         with pytest.raises(UserError, match=f"cannot be read: {problem}"):
-            read_metadata(path)
+            read_file(path)
 
 
 def test_a_file_cut_short_anywhere(model, tmp_path):
     data = write_metadata(model, "", "", NAMES, 16000)
     for size in [*range(8, len(data), 7), *range(len(data) - 80, len(data))]:
         with pytest.raises(UserError):
-            read_metadata(saved(tmp_path, data[:size]))
+            read_file(saved(tmp_path, data[:size]))
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -179,19 +183,19 @@ def test_any_damage_to_a_file_written_here_is_noticed(model, tmp_path, number):
         broken = data.copy()
         broken[random.integers(8, len(data), number)] ^= random.integers(1, 256, number, np.uint8)
         with pytest.raises(UserError, match="is damaged"):
-            read_metadata(saved(tmp_path, broken.tobytes()))
+            read_file(saved(tmp_path, broken.tobytes()))
 
 
 def test_a_damaged_file_without_a_checksum(model, tmp_path):
     data = np.frombuffer(without_checksum(write_metadata(model, "", "", NAMES, 16000)), np.uint8)
-    assert read_metadata(saved(tmp_path, data.tobytes())) == TFLiteMetadata(NAMES, 16000)
+    assert read_file(saved(tmp_path, data.tobytes())) == TFLiteMetadata(NAMES, 16000)
     random = np.random.default_rng(0)
     damaged = 0
     for _ in range(500):
         broken = data.copy()
         broken[random.integers(8, len(data), 3)] = random.integers(0, 256, 3)
         try:
-            read_metadata(saved(tmp_path, broken.tobytes()))
+            read_file(saved(tmp_path, broken.tobytes()))
         except UserError:
             damaged += 1
     assert 0 < damaged < 500
@@ -202,7 +206,7 @@ def test_labels_that_claim_gigabytes(model, tmp_path):
     entry = data.rindex(b"PK\x01\x02")
     data[entry + 20 : entry + 28] = struct.pack("<II", 2**31, 2**31)
     with pytest.raises(UserError, match="too large for labels"):
-        read_metadata(saved(tmp_path, bytes(data)))
+        read_file(saved(tmp_path, bytes(data)))
 
 
 @pytest.mark.parametrize("sample_rate", [0, -1, 2**32])
@@ -213,4 +217,4 @@ def test_a_sample_rate_out_of_range(model, sample_rate):
 
 def test_a_missing_file():
     with pytest.raises(UserError, match=r"missing\.tflite cannot be read"):
-        read_metadata("missing.tflite")
+        read_file("missing.tflite")

@@ -157,26 +157,6 @@ def write_metadata(
     return content + _checksum(content)
 
 
-def read_metadata(path: str | os.PathLike) -> TFLiteMetadata:
-    """Read the class names and the sample rate from a TFLite file, whichever program wrote them.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The metadata.
-
-    Raises:
-        UserError: it cannot be read, is not a TFLite file, is damaged, or has no metadata or no labels.
-
-    Example:
-        >>> read_metadata("missing.tflite")
-        Traceback (most recent call last):
-        tfspec.base.errors.UserError: missing.tflite cannot be read: no such file
-    """
-    return metadata_of(read_model(path), path)
-
-
 def read_model(path: str | os.PathLike) -> bytes:
     """Read a TFLite file, and hold one that `write_metadata` wrote to its checksum.
 
@@ -188,6 +168,11 @@ def read_model(path: str | os.PathLike) -> bytes:
 
     Raises:
         UserError: it cannot be read, is not a TFLite file or is damaged.
+
+    Example:
+        >>> read_model("missing.tflite")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: missing.tflite cannot be read: no such file
     """
     if problem := file_problem(path):
         raise UserError(f"{path} cannot be read: {problem}")
@@ -203,7 +188,7 @@ def read_model(path: str | os.PathLike) -> bytes:
 
 
 def metadata_of(model: bytes, path: str | os.PathLike) -> TFLiteMetadata:
-    """Take the class names and the sample rate from a TFLite file's content.
+    """Take the class names and the sample rate from a TFLite file's content, whichever program wrote them.
 
     Args:
         model: the content.
