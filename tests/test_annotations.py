@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import librosa
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from tfspec.audio import inspection
 from tfspec.base.errors import UserError
 from tfspec.data.readers import AudioReader
-from tfspec.data.sources.annotations import from_annotations, list_annotations, list_slices
+from tfspec.data.sources.annotations import list_annotations, list_slices
+from tfspec.experiment.splitting import usable
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 HEADER = "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max"
@@ -36,9 +38,16 @@ def annotate(folder: Path, *rows: str, header: str = HEADER) -> Path:
     return path
 
 
+def good_slices(csv: Path | str, folder: Path | str, seconds: float) -> pd.DataFrame:
+    """List annotations all of which can be used."""
+    manifest = list_annotations(csv, folder, seconds)
+    assert manifest["problem"].isna().all()
+    return manifest.drop(columns="problem")
+
+
 def times(folder: Path, name: str, begin: float, end: float, seconds: float = 10) -> list[float]:
     csv = annotate(folder, f"{name},3,1,{begin},100,{end},900")
-    return from_annotations(csv, folder, seconds)[["start", "end"]].iloc[0].tolist()
+    return good_slices(csv, folder, seconds)[["start", "end"]].iloc[0].tolist()
 
 
 def problems(folder: Path, *rows: str) -> list[str | None]:
@@ -47,13 +56,13 @@ def problems(folder: Path, *rows: str) -> list[str | None]:
 
 def test_manifest_has_the_slices_and_the_annotations(folder):
     csv = annotate(folder, "long,14,1,44.5,2531.25,45.5,5531.25", "middle,007,4,5,7235,7,11283")
-    manifest = from_annotations(csv, folder, 10)
+    manifest = good_slices(csv, folder, 10)
     assert list(manifest.columns) == ["path", "start", "end", "label", "group", *HEADER.split(",")]
     assert manifest.values.tolist() == [
         ["long.flac", 40, 50, "14", "long", "long", "14", "1", 44.5, 2531.25, 45.5, 5531.25],
         ["middle.wav", 1, 11, "007", "middle", "middle", "007", "4", 5, 7235, 7, 11283],
     ]
-    pd.testing.assert_frame_equal(manifest, from_annotations(str(csv), str(folder), 10))
+    pd.testing.assert_frame_equal(manifest, good_slices(str(csv), str(folder), 10))
 
 
 @pytest.mark.parametrize(
@@ -148,10 +157,11 @@ def test_windows_cover_recordings_whatever_their_length(folder):
 
 def test_all_bad_rows_are_listed_at_once(folder):
     csv = annotate(folder, "long,1,1,9,0,3,9", "long,1,1,1,0,3,9", "gone,2,1,9,0,3,9")
+    steps = SimpleNamespace(manifest=lambda: list_annotations(csv, folder, 10), on_bad_file="stop")
     with pytest.raises(
-        UserError, match=r"2 of 3 rows of .*train_tp\.csv.*long\.flac \(row 1.*; gone \(no such"
+        UserError, match=r"2 of 3 examples cannot be used: long\.flac.* \(row 1.*; gone.* \(no such"
     ):
-        from_annotations(csv, folder, 10)
+        usable(steps)
 
 
 @pytest.mark.parametrize(
@@ -170,15 +180,13 @@ def test_no_recording_id_leads_out_of_the_folder(folder, name):
 def test_ids_stay_the_text_they_are(folder, text):
     name = text.strip('"')
     soundfile.write(folder / f"{name}.wav", np.zeros(20 * RATE), RATE)
-    manifest = from_annotations(annotate(folder, f"{text},{text},1,1,0,2,9"), folder, 10)
+    manifest = good_slices(annotate(folder, f"{text},{text},1,1,0,2,9"), folder, 10)
     assert manifest[["path", "label", "group"]].values.tolist() == [[f"{name}.wav", name, name]]
 
 
 def test_columns_in_any_order_more_of_them_and_a_byte_order_mark(folder):
     header = "\ufeffpath," + ",".join(reversed(HEADER.split(","))) + ",observer"
-    manifest = from_annotations(
-        annotate(folder, "elsewhere,900,31,100,29,1,3,long,me", header=header), folder, 10
-    )
+    manifest = good_slices(annotate(folder, "elsewhere,900,31,100,29,1,3,long,me", header=header), folder, 10)
     assert manifest[["path", "start", "observer"]].values.tolist() == [["long.flac", 25, "me"]]
 
 
@@ -220,7 +228,7 @@ def test_each_length_is_read_once(folder, monkeypatch):
     monkeypatch.setattr(
         inspection, "opened", lambda path, _open=inspection.opened: opened.append(path.name) or _open(path)
     )
-    from_annotations(annotate(folder, *["long,1,1,1,0,2,9", "middle,1,1,1,0,2,9"] * 20), folder, 10)
+    good_slices(annotate(folder, *["long,1,1,1,0,2,9", "middle,1,1,1,0,2,9"] * 20), folder, 10)
     assert sorted(opened) == ["long.flac", "middle.wav"]
 
 
@@ -229,7 +237,7 @@ def test_slices_of_soundscapes_in_the_competition_s_layout(tmp_path):
     if not script.is_file():
         pytest.skip("needs the shared make_soundscapes.py")
     subprocess.run([sys.executable, script, tmp_path, "--train", "3", "--test", "1"], check=True)
-    manifest = from_annotations(tmp_path / "train_tp.csv", tmp_path / "train", 10)
+    manifest = good_slices(tmp_path / "train_tp.csv", tmp_path / "train", 10)
     assert len(manifest) == 15
     assert manifest["group"].nunique() == 3
     assert (manifest["start"] <= manifest["t_min"]).all()

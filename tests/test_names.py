@@ -16,7 +16,7 @@ from tfspec.base.text import text_problem
 from tfspec.data.label_targets import label_indices, targets
 from tfspec.data.manifest import class_columns
 from tfspec.data.problems import name_problems
-from tfspec.data.sources.annotations import from_annotations, list_annotations
+from tfspec.data.sources.annotations import list_annotations
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.sources.mixtures import list_mixtures, write_predictions
 from tfspec.data.sources.picture_folders import list_pictures
@@ -76,8 +76,8 @@ def test_ids_in_tables_find_their_files_in_the_other_spelling(tmp_path, form, ot
     csv.write_text(
         f"recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max\n{spelt(form)},ö,1,0,0,1,9\n"
     )
-    row = from_annotations(csv, tmp_path / "train", 1).iloc[0]
-    assert (row["path"], row["group"]) == (name, spelt("NFC"))
+    row = list_annotations(csv, tmp_path / "train", 1).iloc[0]
+    assert (row["path"], row["group"], row["problem"]) == (name, spelt("NFC"), None)
     csv.write_text(f"file,{spelt(form)},wren\n{spelt(form)},1,0\n")
     manifest = list_mixtures(csv, tmp_path / "train", 4000, 4000)
     assert manifest["path"].tolist() == [name]

@@ -11,8 +11,8 @@ import pandas as pd
 
 from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import recording_names
-from tfspec.base.errors import UserError, listed
-from tfspec.base.text import excerpt, normalized, shown
+from tfspec.base.errors import UserError
+from tfspec.base.text import normalized
 from tfspec.data.problems import with_problems
 from tfspec.data.tables import check_has, read_csv, to_numbers
 
@@ -20,40 +20,6 @@ TEXT_COLUMNS = ("recording_id", "species_id", "songtype_id")
 NUMBER_COLUMNS = ("t_min", "f_min", "t_max", "f_max")
 # An annotation may end this much behind its recording: times are often rounded.
 ROUNDING_SECONDS = 0.01
-
-
-def from_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame:
-    r"""List annotations as slices, all of which can be used.
-
-    Args:
-        csv: as in `list_annotations`.
-        folder: as in `list_annotations`.
-        slice_seconds: as in `list_annotations`.
-
-    Returns:
-        What `list_annotations` gives, without the column `problem`.
-
-    Raises:
-        UserError: the file cannot be read, or rows cannot be used, all of which are listed.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "tp.csv").write_text(
-        ...         "recording_id,species_id,songtype_id,t_min,f_min,t_max,f_max\n"
-        ...         "3a,14,1,44.5,2531,45.5,5531\n"
-        ...     )
-        ...     from_annotations(f"{folder}/tp.csv", folder, slice_seconds=10)
-        Traceback (most recent call last):
-        tfspec.base.errors.UserError: 1 of 1 rows of ... cannot be used: 3a (no such recording in ...).
-    """
-    manifest = list_annotations(csv, folder, slice_seconds)
-    if len(bad := manifest[manifest["problem"].notna()]):
-        said = [f"{excerpt(row.path)} ({shown(row.problem)})" for row in bad.itertuples()]
-        raise UserError(
-            f"{len(bad)} of {len(manifest)} rows of {shown(csv)} cannot be used: {listed(said, 50, '; ')}."
-        )
-    return manifest.drop(columns="problem")
 
 
 def list_annotations(csv: str | os.PathLike, folder: str | os.PathLike, slice_seconds: float) -> pd.DataFrame:
