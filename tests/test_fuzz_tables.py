@@ -20,7 +20,7 @@ from tfspec.data.sources.columns import found_columns
 from tfspec.data.sources.file_tables import inspect_file_table
 from tfspec.data.sources.mixtures import list_mixtures, write_predictions
 from tfspec.data.sources.picture_files import MAX_PIXELS, load_picture
-from tfspec.data.sources.picture_folders import list_pictures
+from tfspec.data.sources.picture_folders import list_picture_folders
 from tfspec.data.sources.pictures import read_table
 from tfspec.data.sources.windows import DICTIONARY, WindowReader, inspect_windows, list_windows
 from tfspec.data.tables import LINE_CHARACTERS, read_any_table, read_csv
@@ -355,4 +355,4 @@ def test_names_of_any_bytes(tmp_path):
     assert len(from_class_folders(tmp_path)) > 5
     read_or_refused(check_folder, tmp_path)
     read_or_refused(from_class_folders, tmp_path, ("a", "b"))
-    read_or_refused(list_pictures, tmp_path, ["A", "B"])
+    read_or_refused(list_picture_folders, tmp_path, ["A", "B"])

@@ -19,7 +19,7 @@ from tfspec.data.problems import name_problems
 from tfspec.data.sources.annotations import list_annotations
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.sources.mixtures import list_mixtures, write_predictions
-from tfspec.data.sources.picture_folders import list_pictures
+from tfspec.data.sources.picture_folders import list_picture_folders
 from tfspec.data.sources.windows import DICTIONARY, list_windows
 from tfspec.data.splits import draw_groups
 from tfspec.experiment.splitting import usable
@@ -96,7 +96,7 @@ def test_dictionaries_and_pictures_know_the_other_spelling(tmp_path, form, other
     assert manifest[["label", "group"]].values.tolist() == [["ä", spelt("NFC")]]
     (tmp_path / spelt(form).upper()).mkdir()
     (tmp_path / spelt(form).upper() / "a.png").write_bytes(b"")
-    assert list_pictures(tmp_path, [spelt(other)])["label"].tolist() == [spelt(other)]
+    assert list_picture_folders(tmp_path, [spelt(other)]).manifest["label"].tolist() == [spelt(other)]
 
 
 # What cannot be printed

@@ -6,7 +6,7 @@ from PIL import Image
 
 from tfspec import UserError
 from tfspec.data.sources.picture_files import PictureReader
-from tfspec.data.sources.picture_folders import common_shape, inspect_pictures, list_pictures
+from tfspec.data.sources.picture_folders import common_shape, inspect_pictures, list_picture_folders
 
 CLASSES = ("Squiggle", "Narrowband")
 
@@ -22,20 +22,20 @@ def test_a_folder_of_folders_named_as_the_classes(tmp_path):
         save(tmp_path / name, (64, 128))
     (tmp_path / "narrowband" / "notes.txt").write_text("")
     (tmp_path / ".git").mkdir()
-    listed = list_pictures(tmp_path, CLASSES)
+    listed = list_picture_folders(tmp_path, CLASSES).manifest
     assert listed["path"].tolist() == ["SQUIGGLE/c.png", "narrowband/b.png", "narrowband/deep/a.PNG"]
     assert listed["label"].tolist() == ["Squiggle", "Narrowband", "Narrowband"]
     (tmp_path / "martian").mkdir()
     with pytest.raises(UserError, match=r"no known class: martian\. Known: Squiggle, Narrowband"):
-        list_pictures(tmp_path, CLASSES)
+        list_picture_folders(tmp_path, CLASSES)
 
 
 def test_a_folder_without_pictures(tmp_path):
     (tmp_path / "squiggle").mkdir()
     with pytest.raises(UserError, match="holds no PNG or JPEG files in folders named Squiggle, Narrowband"):
-        list_pictures(tmp_path, CLASSES)
+        list_picture_folders(tmp_path, CLASSES)
     with pytest.raises(UserError, match="No such folder"):
-        list_pictures(tmp_path / "nowhere", CLASSES)
+        list_picture_folders(tmp_path / "nowhere", CLASSES)
 
 
 def test_any_folders_of_any_pictures_in_the_commonest_size(tmp_path, capsys):

@@ -22,16 +22,16 @@ from tfspec.data.sources.picture_files import inspect_picture, is_picture, pictu
 from tfspec.data.sources.pictures import LISTED, spelling_key, spellings
 
 
-def list_pictures(folder: str | os.PathLike, classes: Sequence[str]) -> pd.DataFrame:
-    """List the PNG and JPEG files in a folder of class folders.
+def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str] | None = None) -> ListedFolders:
+    """List the PNG and JPEG files in a folder of class folders, and count what is passed over.
 
     Args:
         folder: holds a folder a class, named as the class in any case.
-        classes: allowed names.
+        classes: allowed names; if None, every folder is a class, and no file knows its group.
 
     Returns:
-        Columns `path` (relative to `folder`, with forward slashes), `label`, spelt as `classes`, and `group`,
-        which is the path; ordered by path.
+        The manifest has the columns `path` (relative to `folder`, with forward slashes), `label`, spelt as
+        `classes`, and `group`, which is the path, or "" where every folder is a class; ordered by path.
 
     Raises:
         UserError: the folder is missing, holds no such files, or folders of another name.
@@ -41,26 +41,8 @@ def list_pictures(folder: str | os.PathLike, classes: Sequence[str]) -> pd.DataF
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     Path(folder, "noises").mkdir()
         ...     _ = Path(folder, "noises", "1.png").write_bytes(b"")
-        ...     list_pictures(folder, ["Noises"]).values.tolist()
+        ...     list_picture_folders(folder, ["Noises"]).manifest.values.tolist()
         [['noises/1.png', 'Noises', 'noises/1.png']]
-    """
-    return list_picture_folders(folder, classes).manifest
-
-
-def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str] | None = None) -> ListedFolders:
-    """List the PNG and JPEG files in a folder of class folders, and count what is passed over.
-
-    Args:
-        folder: as in `list_pictures`.
-        classes: as in `list_pictures`; if None, every folder is a class, and no file knows its group.
-
-    Returns:
-        The manifest is what `list_pictures` returns, `group` "" where every folder is a class.
-
-    Raises:
-        UserError: as in `list_pictures`.
-
-    Example:
         >>> list_picture_folders("missing")
         Traceback (most recent call last):
         tfspec.base.errors.UserError: No such folder: missing. Give one that holds a folder per class.
@@ -89,16 +71,16 @@ def inspect_picture_folders(
     """List pictures of 64 times and 128 frequencies, tell what is passed over, and decode every file.
 
     Args:
-        folder: as in `list_pictures`.
-        classes: as in `list_pictures`.
+        folder: as in `list_picture_folders`.
+        classes: allowed names.
         progress: wraps the iteration over so many files, to draw a bar.
 
     Returns:
-        The manifest of `list_pictures` with the column `problem`: why a file cannot be used, None for a good
-        one.
+        The manifest of `list_picture_folders` with the column `problem`: why a file cannot be used, None
+        for a good one.
 
     Raises:
-        UserError: as in `list_pictures`.
+        UserError: as in `list_picture_folders`.
     """
     listing = list_picture_folders(folder, classes)
     listing.tell()
