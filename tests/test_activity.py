@@ -38,7 +38,7 @@ def test_hours_of_the_day_go_on_behind_midnight():
 )
 @hypothesis.settings(max_examples=30, deadline=None)
 def test_counts_and_hours_are_those_that_pandas_counts_second_by_second(recordings):
-    activity, times, heard = Activity(["owl"], resamples=2), [], []
+    activity, times, heard = Activity(["owl"]), [], []
     for seconds, of_day, places in recordings:
         began = NOON.replace(hour=0) + timedelta(seconds=of_day)
         activity.add(events(*((place * seconds, "owl") for place in places)), seconds, began)
@@ -57,10 +57,11 @@ def test_what_has_no_clock_is_counted_from_its_beginning():
     assert rates[0] == 0 and rates[23] == pytest.approx(1 / 17)
 
 
-def test_the_interval_is_that_of_scipy_s_bootstrap_over_recordings():
+def test_the_interval_is_that_of_scipy_s_bootstrap_over_recordings(monkeypatch):
+    monkeypatch.setattr("tfspec.scores.activity.RESAMPLES", 4000)
     rng = np.random.default_rng(0)
     counts, seconds = rng.poisson(rng.gamma(2, 3, 60)), rng.uniform(600, 3600, 60)
-    activity = Activity(["owl"], resamples=4000)
+    activity = Activity(["owl"])
     for count, length in zip(counts, seconds, strict=True):
         activity.add(events(*((1.0, "owl") for _ in range(count))), length, NOON)
 
@@ -84,10 +85,11 @@ def test_what_was_never_heard_has_no_interval():
     assert np.isfinite(activity.total().low[:, 0]).tolist() == [True, False]
 
 
-def test_the_same_seed_draws_the_same():
+def test_the_same_seed_draws_the_same(monkeypatch):
     ends = []
     for seed in (0, 0, 1):
-        activity = Activity(["owl"], seed=seed)
+        monkeypatch.setattr("tfspec.scores.activity.SEED", seed)
+        activity = Activity(["owl"])
         for count in range(9):
             activity.add(events(*((1.0, "owl") for _ in range(count))), 3600, NOON)
         ends.append(activity.total().high[0, 0])

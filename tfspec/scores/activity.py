@@ -9,8 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from tfspec.scores.types import CONFIDENCE
+
 HOURS = 24
 HOUR_SECONDS = 3600.0
+RESAMPLES, SEED = 1000, 0
+"""So often all recordings are drawn anew, and always alike."""
 
 
 class Rates(NamedTuple):
@@ -39,9 +43,6 @@ class Activity:
 
     Args:
         class_names: all classes.
-        confidence: share of the draws that lies in the interval.
-        resamples: how often all recordings are drawn anew.
-        seed: same seed, same draws.
 
     Example:
         >>> activity = Activity(["owl"])
@@ -50,17 +51,14 @@ class Activity:
         ([1.0, 1.0, nan], [[1.0]])
     """
 
-    def __init__(
-        self, class_names: Sequence[str], confidence: float = 0.95, resamples: int = 1000, seed: int = 0
-    ):
+    def __init__(self, class_names: Sequence[str]):
         self.recordings = 0
         self._classes = pd.Index(class_names)
-        self._tail, self._resamples, self._seed = 50 * (1 - confidence), resamples, seed
         self._counts = np.zeros((len(class_names), HOURS))
         self._hours, self._reached = np.zeros(HOURS), np.zeros(HOURS, int)
         # Class by class, so that the system gives memory to classes that are heard, of maybe thousands
-        self._drawn_counts = np.zeros((len(class_names), resamples, HOURS), np.float32)
-        self._drawn_hours = np.zeros((resamples, HOURS), np.float32)
+        self._drawn_counts = np.zeros((len(class_names), RESAMPLES, HOURS), np.float32)
+        self._drawn_hours = np.zeros((RESAMPLES, HOURS), np.float32)
 
     def add(self, events: pd.DataFrame, seconds: float, recorded_at: datetime | None = None) -> None:
         """Count a recording's events, each in the hour in which it begins.
@@ -78,7 +76,7 @@ class Activity:
         present, row = np.unique(self._classes.get_indexer(events["label"]), return_inverse=True)
         counts = np.zeros((len(present), HOURS))
         np.add.at(counts, (row, hour), 1)
-        times = np.random.default_rng([self._seed, self.recordings]).poisson(1, self._resamples)
+        times = np.random.default_rng([SEED, self.recordings]).poisson(1, RESAMPLES)
         self._counts[present] += counts
         self._hours += hours
         self._reached += hours > 0
@@ -111,7 +109,8 @@ class Activity:
     def _rates(self, counts, hours, drawn_counts, drawn_hours, has_interval) -> Rates:
         rates = _divided(counts, hours)
         low, high = np.full((2, *rates.shape), np.nan)
-        ends, drawn_hours = [self._tail, 100 - self._tail], drawn_hours[:, has_interval]
+        ends = [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)]
+        drawn_hours = drawn_hours[:, has_interval]
         # Class by class: the rates of all at once would take several times the memory of their counts
         for row, drawn in enumerate(drawn_counts if has_interval.any() else ()):
             found = np.nanpercentile(_divided(drawn[:, has_interval], drawn_hours), ends, axis=0)

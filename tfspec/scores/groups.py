@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from tfspec.scores.classes import summarize
-from tfspec.scores.types import Intervals
+from tfspec.scores.types import CONFIDENCE, Intervals
+
+RESAMPLES = 1000
+"""So often all groups are drawn anew."""
 
 FEW_GROUPS = 5
 """Below this an interval is told with a warning."""
@@ -35,9 +38,6 @@ def score_groups(
     predicted: np.ndarray,
     groups: pd.Series,
     class_names: Sequence[str],
-    confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> tuple[pd.DataFrame, Intervals]:
     """Score each group by itself, and say how far the total is to be trusted.
 
@@ -51,9 +51,6 @@ def score_groups(
         predicted: (examples,) of the same.
         groups: (examples,) names of their groups; "" where it is not known.
         class_names: all classes.
-        confidence: share of the draws that lies in the interval.
-        resamples: how often all groups are drawn anew.
-        seed: same seed, same draws.
 
     Returns:
         One row a group, with its `examples` and `types.Summaries`; and the lower and upper end of the
@@ -78,31 +75,27 @@ def score_groups(
     table = pd.DataFrame({"examples": np.bincount(group), **scores}, pd.Index(names, name="group"))
     if len(names) < 2:
         return table, {}
-    drawn = sum_anew(counts, resamples, seed)
-    return table, intervals_of(summarize(*np.moveaxis(drawn, 1, 0)), confidence)
+    drawn = sum_anew(counts)
+    return table, intervals_of(summarize(*np.moveaxis(drawn, 1, 0)))
 
 
-def sum_anew(counts: np.ndarray, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+def sum_anew(counts: np.ndarray) -> np.ndarray:
     """Sum what was counted in each group over groups that are drawn anew.
 
     Args:
         counts: (groups, …).
-        resamples: how often all groups are drawn.
-        seed: same seed, same draws.
 
     Returns:
         (resamples, …).
 
     Example:
-        >>> sum_anew(np.ones((3, 2)), resamples=2).tolist()
+        >>> sum_anew(np.ones((3, 2)))[:2].tolist()
         [[3.0, 3.0], [3.0, 3.0]]
     """
-    return np.concatenate(
-        [np.tensordot(times, counts, 1) for times in draw_anew(len(counts), resamples, seed)]
-    )
+    return np.concatenate([np.tensordot(times, counts, 1) for times in draw_anew(len(counts))])
 
 
-def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> Iterator[np.ndarray]:
+def draw_anew(num_groups: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
     """Draw all groups anew, with replacement, again and again.
 
     Thousands of groups are drawn a few times at once, for what is held to stay small.
@@ -110,7 +103,6 @@ def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> Iterator
     Args:
         num_groups: how many there are.
         resamples: how often.
-        seed: same seed, same draws.
 
     Yields:
         (some, num_groups) how often each is drawn, until there are as many rows as `resamples`.
@@ -119,7 +111,7 @@ def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> Iterator
         >>> [times.sum(axis=1).tolist() for times in draw_anew(3, resamples=2)]
         [[3.0, 3.0]]
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     at_once = max(1, BLOCK // num_groups)
     for first in range(0, resamples, at_once):
         drawn = rng.integers(0, num_groups, (min(at_once, resamples - first), num_groups))
@@ -128,19 +120,18 @@ def draw_anew(num_groups: int, resamples: int = 1000, seed: int = 0) -> Iterator
         yield times
 
 
-def intervals_of(resampled: Mapping[str, np.ndarray], confidence: float = 0.95) -> Intervals:
+def intervals_of(resampled: Mapping[str, np.ndarray]) -> Intervals:
     """Find between which ends the scores of what is drawn lie.
 
     Args:
         resampled: (resamples,) of each score, by its name.
-        confidence: share of the draws that lies between.
 
     Returns:
         Lower and upper end by name.
 
     Example:
-        >>> intervals_of({"accuracy": np.linspace(0, 1, 5)}, confidence=0.5)
-        {'accuracy': [0.25, 0.75]}
+        >>> np.round(intervals_of({"accuracy": np.linspace(0, 1, 5)})["accuracy"], 3).tolist()
+        [0.025, 0.975]
     """
-    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    ends = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     return {name: np.quantile(values, ends).tolist() for name, values in resampled.items()}

@@ -13,10 +13,11 @@ from typing import TypedDict
 import numpy as np
 import pandas as pd
 
+from tfspec.scores.types import CONFIDENCE
+
 HOUR = 3600
 TOLERANCE_SECONDS = 0.75
 """A word is averaged over half a second, and a network may hear it whole before it is sure."""
-CONFIDENCE = 0.95
 
 
 class ClassEvents(TypedDict):
@@ -172,13 +173,12 @@ def _quantile(values: np.ndarray, share: float) -> float | None:
     return float(np.quantile(values, share)) if len(values) else None
 
 
-def rate_interval(count: int, hours: float, confidence: float = CONFIDENCE) -> list[float]:
+def rate_interval(count: int, hours: float) -> list[float]:
     """Return between which rates the true one of a Poisson process is, by the exact interval (Garwood 1936).
 
     Args:
         count: how often something happened.
         hours: in how many hours, above 0.
-        confidence: of the interval, 0…1.
 
     Returns:
         Lower and upper end, an hour.
@@ -189,19 +189,18 @@ def rate_interval(count: int, hours: float, confidence: float = CONFIDENCE) -> l
     """
     from scipy.stats import chi2
 
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     low = chi2.ppf(tail, 2 * count) / 2 if count else 0.0
     high = chi2.ppf(1 - tail, 2 * count + 2) / 2
     return [float(low / hours), float(high / hours)]
 
 
-def share_interval(count: int, total: int, confidence: float = CONFIDENCE) -> list[float]:
+def share_interval(count: int, total: int) -> list[float]:
     """Return between which shares the true one is, by Clopper and Pearson's exact interval.
 
     Args:
         count: of how many something holds.
         total: how many there are, at least 1.
-        confidence: of the interval, 0…1.
 
     Returns:
         Lower and upper end, 0…1.
@@ -212,5 +211,5 @@ def share_interval(count: int, total: int, confidence: float = CONFIDENCE) -> li
     """
     from scipy.stats import binomtest
 
-    interval = binomtest(count, total).proportion_ci(confidence, "exact")
+    interval = binomtest(count, total).proportion_ci(CONFIDENCE, "exact")
     return [float(interval.low), float(interval.high)]

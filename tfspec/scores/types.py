@@ -122,6 +122,8 @@ class MemberScores(TypedDict, total=False):
     """With the weights best on the validation part, where several members predict all examples."""
 
 
+CONFIDENCE = 0.95
+"""Of every interval."""
 Intervals = dict[str, list[float]]
 """Lower and upper end, by the names of `Summaries`, of what another set of as many groups would have brought;
 empty where not every example's group is known."""
