@@ -43,7 +43,9 @@ EVENTS = st.lists(
 )
 def test_as_opensoundscape_has_it(rows, window, hop, share):
     rows = [(path, min(a, b), max(a, b) + 0.125, label) for path, a, b, label in rows]
-    windows = windows_of_events(events_of(rows), {"a.wav": 31, "b.wav": 30.5}, window, window * hop, share)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tfspec.data.sources.event_windows.LEAST_SHARED", share)
+        windows = windows_of_events(events_of(rows), {"a.wav": 31, "b.wav": 30.5}, window, window * hop)
     for label in {row[3] for row in rows}:
         expected = [
             any(
@@ -121,7 +123,6 @@ def test_bad_recordings_and_ends_keep_their_events(tmp_path):
         ((2, 3), "a hop of 3 s and windows of 2 s"),
         ((2, 0), "a hop of 0 s"),
         ((np.inf, 1), "windows of inf s"),
-        ((2, 1, 0), "The overlap .* Received: 0"),
         ((2, 1e-7), "of which 16777216 may be"),
     ],
 )

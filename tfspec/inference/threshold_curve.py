@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,25 +107,21 @@ def hear_streams(model: Listener, files: Mapping[str, Path], settings: DetectorS
 
 
 def threshold_curve(
-    streams: HeardStreams,
-    truth: pd.DataFrame,
-    tolerance_seconds: float = TOLERANCE_SECONDS,
-    thresholds: Sequence[float] | np.ndarray = THRESHOLDS,
+    streams: HeardStreams, truth: pd.DataFrame, tolerance_seconds: float = TOLERANCE_SECONDS
 ) -> pd.DataFrame:
-    """Score each of many thresholds, which holds for all classes that are listened for.
+    """Score each of `THRESHOLDS`, which holds for all classes that are listened for.
 
     Args:
         streams: from `hear_streams`.
         truth: from `read_events`.
         tolerance_seconds: as in `score_stream`.
-        thresholds: what to try.
 
     Returns:
         One row a threshold: `threshold`, and `StreamScores` without `per_class`, whose intervals are two
         columns each, `_low` and `_high`.
     """
     rows = []
-    for threshold in thresholds:
+    for threshold in THRESHOLDS:
         scores = streams.score(streams.settings.adjusted(float(threshold)), truth, tolerance_seconds)
         rows.append({"threshold": float(threshold), **_flat(scores)})
     return pd.DataFrame(rows)

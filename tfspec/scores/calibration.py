@@ -13,6 +13,8 @@ from tfspec.base.model import SMALLEST
 from tfspec.scores.types import BriefScores, CalibrationBin, DistributionScores, MemberScores
 
 BINS = 10
+STEPS = 1000
+"""So often the weights of members are improved."""
 
 
 def score_distributions(
@@ -203,7 +205,7 @@ def best_temperature(loss: Callable[[float], float]) -> float:
     return float(np.exp(minimize_scalar(of_logarithm, bounds=np.log([0.01, 100]), options={"xatol": 1e-6}).x))
 
 
-def fit_weights(shares: np.ndarray, probabilities: np.ndarray, steps: int = 1000) -> np.ndarray:
+def fit_weights(shares: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Find the weighted mean of several models' distributions with the lowest cross-entropy.
 
     Expectation maximisation of the weights of a mixture: no step makes it worse, and as the loss is convex
@@ -212,7 +214,6 @@ def fit_weights(shares: np.ndarray, probabilities: np.ndarray, steps: int = 1000
     Args:
         shares: (examples, classes), of examples that were not trained on.
         probabilities: (models, examples, classes).
-        steps: how often the weights are improved.
 
     Returns:
         (models,), each 0…1, with the sum 1.
@@ -225,7 +226,7 @@ def fit_weights(shares: np.ndarray, probabilities: np.ndarray, steps: int = 1000
     there = shares > 0
     share, each = shares[there] / len(shares), np.maximum(probabilities[:, there], SMALLEST)
     weights = np.full(len(each), 1 / len(each))
-    for _ in range(steps):
+    for _ in range(STEPS):
         mixed = weights[:, np.newaxis] * each
         weights = (mixed / mixed.sum(0)) @ share
         weights /= weights.sum()

@@ -46,9 +46,7 @@ def _best(holds: np.ndarray, probabilities: np.ndarray) -> float:
     return float((above[best] + below[best]) / 2) if f1[best] > 0 else HALF
 
 
-def cross_fitted_thresholds(
-    truth: np.ndarray, probabilities: np.ndarray, groups: pd.Series, seed: int = 0
-) -> np.ndarray:
+def cross_fitted_thresholds(truth: np.ndarray, probabilities: np.ndarray, groups: pd.Series) -> np.ndarray:
     """Choose for each fifth of the groups the thresholds that are best on the others.
 
     What is decided by them is honest: no example helps to choose the threshold that it is held to.
@@ -57,7 +55,6 @@ def cross_fitted_thresholds(
         truth: as in `choose_thresholds`.
         probabilities: (examples, classes).
         groups: (examples,) names; each example is a group of its own where not all are known.
-        seed: same seed, same fifths.
 
     Returns:
         (examples, classes).
@@ -67,7 +64,7 @@ def cross_fitted_thresholds(
         >>> cross_fitted_thresholds(truth, probabilities, pd.Series(["x", "y"])).round(2).tolist()
         [[0.5, 0.35], [0.4, 0.5]]
     """
-    fold = fifths_of(groups, seed)
+    fold = fifths_of(groups)
     chosen = np.empty(truth.shape)
     for number in np.unique(fold):
         others = fold != number
@@ -75,12 +72,11 @@ def cross_fitted_thresholds(
     return chosen
 
 
-def fifths_of(groups: pd.Series, seed: int = 0) -> np.ndarray:
-    """Deal groups into fifths.
+def fifths_of(groups: pd.Series) -> np.ndarray:
+    """Deal groups into fifths, the same ones always into the same.
 
     Args:
         groups: (examples,) names; each example is a group of its own where not all are known.
-        seed: same seed, same fifths.
 
     Returns:
         (examples,) numbers from 0 to 4.
@@ -91,7 +87,7 @@ def fifths_of(groups: pd.Series, seed: int = 0) -> np.ndarray:
     """
     names = np.arange(len(groups)) if (groups == "").any() else groups.to_numpy()
     group = np.unique(names, return_inverse=True)[1]
-    return (np.random.default_rng(seed).permutation(group.max(initial=0) + 1) % FOLDS)[group]
+    return (np.random.default_rng(0).permutation(group.max(initial=0) + 1) % FOLDS)[group]
 
 
 def thresholds_of(scores: Mapping[str, Any], class_names: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from tfspec.audio.inspection import inspect_all
 from tfspec.base.errors import UserError
-from tfspec.base.model import HALF
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.ranges import joined_ranges
 from tfspec.data.frame_targets import COLUMN, statement_text
@@ -25,6 +24,8 @@ STEP_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 0.5, 10.0
 """What usual windows are rounded up to, and between which lengths."""
 EVENTS_A_WINDOW, SHORTEST_HEARD_IN, LONGEST_HEARD_IN = 2.0, 4.0, 10.0
 """Of windows in which events are to be found: how many of the usual length fit, and between which lengths."""
+LEAST_SHARED = 0.5
+"""Of the shorter of a window and an event, for the event to be heard in the window."""
 MOST_WINDOWS = 2**24
 EXACT = 1e-9
 """Seconds by which sums of times may be off."""
@@ -118,11 +119,10 @@ def windows_of_events(
     lengths: Mapping[str, float],
     window_seconds: float,
     hop_seconds: float,
-    min_overlap: float = 0.5,
 ) -> pd.DataFrame:
     """List windows over whole recordings, and which classes are heard in each.
 
-    A class is heard in a window where the window and an event of the class share at least so much of the
+    A class is heard in a window where the window and an event of the class share at least half of the
     shorter of the two. What is in none of the classes is a window all the same: what the others must be told
     from. So all events of the recordings must be annotated.
 
@@ -131,7 +131,6 @@ def windows_of_events(
         lengths: seconds of each recording, from there.
         window_seconds: length of a window. A recording that is shorter has one, which the reader pads.
         hop_seconds: from the beginning of a window to that of the next; the last one ends with its recording.
-        min_overlap: over 0, up to 1.
 
     Returns:
         A row a window, by recording and time: `path`, `start` and `end` in seconds, `group` (the recording),
@@ -149,7 +148,7 @@ def windows_of_events(
         >>> windows_of_events(events, {"a.wav": 10}, window_seconds=5, hop_seconds=5)["owl"].tolist()
         [0.0, 1.0]
     """
-    _check(window_seconds, hop_seconds, min_overlap)
+    _check(window_seconds, hop_seconds)
     events = _at_any_time(events, lengths)
     is_good, is_there = events["problem"].isna(), events["path"].isin([*lengths])
     good, unknown = events[is_there & is_good], events[is_there & ~is_good]
@@ -158,7 +157,7 @@ def windows_of_events(
     check_class_names(classes, len(windows))
     heard = np.zeros((len(windows), len(classes)), np.float32)
     heard[_overlapping(windows, unknown, EXACT)[0]] = np.nan
-    heard[_cells(windows, good, min_overlap, classes)] = 1
+    heard[_cells(windows, good, LEAST_SHARED, classes)] = 1
     windows[classes] = heard
     bad = events.loc[~is_good, ["path", "start", "end", "problem"]]
     bad["group"] = bad["path"]
@@ -223,7 +222,7 @@ def _known_windows(
     classes = class_columns(windows)
     is_heard = windows[classes].to_numpy(np.float32) == 1
     values = np.full(is_heard.shape, np.nan, np.float32)
-    values[_cells(windows, absent, HALF, classes)] = 0
+    values[_cells(windows, absent, LEAST_SHARED, classes)] = 0
     if open_questions is not None:
         values[_cells(windows, open_questions, EXACT, classes)] = np.nan
     values[is_heard] = 1
@@ -238,14 +237,12 @@ def _at_any_time(events: pd.DataFrame, lengths: Mapping[str, float]) -> pd.DataF
     return events.assign(start=events["start"].where(has_times, 0.0), end=events["end"].where(has_times, end))
 
 
-def _check(window_seconds: float, hop_seconds: float, min_overlap: float) -> None:
+def _check(window_seconds: float, hop_seconds: float) -> None:
     if not 0 < hop_seconds <= window_seconds < np.inf:
         raise UserError(
             "The hop must be longer than 0 seconds and at most a window, and the window finite. "
             f"Received: a hop of {hop_seconds:g} s and windows of {window_seconds:g} s"
         )
-    if not 0 < min_overlap <= 1:
-        raise UserError(f"The overlap must be over 0 and at most 1. Received: {min_overlap:g}")
 
 
 def _windows(

@@ -403,26 +403,26 @@ class WindowReader:
         return windows
 
 
-def shuffled_runs(index: np.ndarray, run: int, seed: int | Sequence[int], runs: int = RUNS) -> np.ndarray:
+def shuffled_runs(index: np.ndarray, run: int, seed: int | Sequence[int]) -> np.ndarray:
     """Shuffle so that a disk can follow: runs of neighbours are drawn, and then mixed, so many at a time.
 
-    A full shuffle reads one window here and one there. Here, every `run * runs` rows of the order are made of
+    A full shuffle reads one window here and one there. Here, every `run * RUNS` rows of the order are made of
     so many runs of neighbours, in random order. Read together, they are a few long stretches of the file.
 
     Args:
         index: (rows,) places in the file.
         run: places of a run.
         seed: same seed, same order; (seed, epoch) gives each epoch its own.
-        runs: how many runs are mixed among each other.
 
     Returns:
         (rows,) int64, a permutation of the positions in `index`.
 
     Example:
-        >>> shuffled_runs(np.arange(12), run=2, seed=0, runs=3).tolist()
-        [9, 11, 2, 3, 10, 8, 7, 4, 0, 6, 1, 5]
+        >>> order = shuffled_runs(np.arange(1000), run=3, seed=0)
+        >>> len(order), len(set(order[: 3 * RUNS] // 3)) == RUNS
+        (1000, True)
     """
     rng = np.random.default_rng(seed)
     _, number = np.unique(index // run, return_inverse=True)
     turn = rng.permutation(number.max() + 1)[number]
-    return np.lexsort((rng.random(len(index)), turn // runs))
+    return np.lexsort((rng.random(len(index)), turn // RUNS))
