@@ -265,15 +265,3 @@ def test_noise_of_a_picture_has_the_spread_of_the_mean_of_24_powers():
     extent = cells.max((1, 2)) - cells.min((1, 2))
     spread = pictures.std((1, 2)) * extent
     np.testing.assert_allclose(spread, np.sqrt(scipy.special.polygamma(1, 24)), rtol=0.05)
-
-
-def test_progress_sees_every_batch():
-    seen = []
-
-    def progress(firsts):
-        for first in firsts:
-            seen.append(first)
-            yield first
-
-    assert len(radio_pictures(["Noises"] * 18, seeds(18), progress=progress)) == 18
-    assert len(seen) == 2

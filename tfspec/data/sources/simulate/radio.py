@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -135,10 +135,7 @@ def spectrogram_pictures(signals: tf.Tensor) -> tf.Tensor:
 
 
 def radio_pictures(
-    labels: Sequence[str],
-    seeds: np.ndarray,
-    snr: tuple[float, float] | None = None,
-    progress: Callable[[Iterable], Iterable] = iter,
+    labels: Sequence[str], seeds: np.ndarray, snr: tuple[float, float] | None = None
 ) -> np.ndarray:
     """Simulate signals and keep only their pictures, a few signals at a time.
 
@@ -146,7 +143,6 @@ def radio_pictures(
         labels: (examples,) of `RADIO_CLASSES`.
         seeds: (examples, 2) int32; the same seed and label give the same picture.
         snr: as in `radio_signals`.
-        progress: wraps the iteration over batches, to draw a bar.
 
     Returns:
         (examples, 64, 128) float32 in 0…1.
@@ -156,7 +152,7 @@ def radio_pictures(
         (1, 64, 128)
     """
     pictures = np.empty((len(labels), *PICTURE_SHAPE), np.float32)
-    for first in progress(range(0, len(labels), BATCH)):
+    for first in range(0, len(labels), BATCH):
         batch = slice(first, first + BATCH)
         pictures[batch] = spectrogram_pictures(radio_signals(labels[batch], seeds[batch], snr))
     return pictures
