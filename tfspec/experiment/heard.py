@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import os
 from collections import defaultdict
@@ -16,6 +15,7 @@ import numpy as np
 from tfspec.audio.decoding import load_audio
 from tfspec.base.errors import UserError
 from tfspec.base.files import seen_from, written_beside
+from tfspec.base.largest import keep_largest
 from tfspec.base.text import excerpt, number_of, shown
 from tfspec.inference.findings import Finding
 from tfspec.report import heard
@@ -82,8 +82,8 @@ class Heard:
         for label, own in events.groupby("label"):
             row = own.loc[own["score"].idxmax()]
             best = Best(row["score"], order, finding.file, row["start"], row["end"], finding.seconds)
-            _keep(self._best[str(label)], best, EXAMPLES)
-        _keep(self._files, (len(events), order, self._listed(finding)), LISTED_FILES)
+            keep_largest(self._best[str(label)], best, EXAMPLES)
+        keep_largest(self._files, (len(events), order, self._listed(finding)), LISTED_FILES)
 
     def write(self, bad: Sequence[tuple[str, str]], settings: str, command: str) -> None:
         """Write the page.
@@ -186,12 +186,6 @@ def _duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} seconds"
     return f"{seconds / 60:.1f} minutes" if seconds < HOUR_SECONDS else f"{seconds / HOUR_SECONDS:,.2f} hours"
-
-
-def _keep(heap: list, item: tuple, most: int) -> None:
-    """Keep the largest of all items."""
-    push = heapq.heappush if len(heap) < most else heapq.heappushpop
-    push(heap, item)
 
 
 def _more(count: int, what: str) -> str:

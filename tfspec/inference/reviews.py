@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import seen_from
+from tfspec.base.largest import keep_largest
 from tfspec.base.text import shown
 from tfspec.inference.findings import Finding
 from tfspec.inference.outputs import table_writer
@@ -69,8 +69,7 @@ class Review:
         for row in finding.events.itertuples():
             doubt = -abs(_logit(row.score) - _logit(self._thresholds[row.label]))
             event = (finding.file, row.start, row.end, row.label, row.score, "")
-            push = heapq.heappush if len(self._heap) < self._most else heapq.heappushpop
-            push(self._heap, (doubt, next(self._order), event))
+            keep_largest(self._heap, (doubt, next(self._order), event), self._most)
 
     def write(self) -> None:
         """Write the table, the most doubtful first; paths are seen from its folder."""
