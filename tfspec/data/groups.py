@@ -55,6 +55,45 @@ class Proposal:
         return f"the {self.place} of the names has {len(sizes)} different values, {files}"
 
 
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile the regular expression that finds a group.
+
+    Args:
+        pattern: as `groups_of` takes it.
+
+    Raises:
+        UserError: it is no regular expression.
+
+    Example:
+        >>> compiled("(")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: The group pattern is no regular expression (missing ), ... Received: '('
+    """
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UserError(
+            f"The group pattern is no regular expression ({error}). Give one with parentheses round the "
+            f"group, such as '^([^_]+)_'. Received: {pattern!r}"
+        ) from None
+
+
+def first_group(match: re.Match[str] | None) -> str:
+    """Return what is in the first parentheses of a match that took part and are not empty.
+
+    Args:
+        match: None where the pattern was not found.
+
+    Returns:
+        The text; "" where there is none.
+
+    Example:
+        >>> first_group(re.match("(x)?([a-z]+)_", "ann_1")), first_group(None)
+        ('ann', '')
+    """
+    return next((group for group in match.groups() if group), "") if match else ""
+
+
 def groups_of(paths: Iterable[str], pattern: str) -> list[str]:
     """Find each file's group by a regular expression.
 
@@ -73,17 +112,11 @@ def groups_of(paths: Iterable[str], pattern: str) -> list[str]:
         >>> groups_of(["yes/ann_1.wav", "no/ben/2.wav"], "^([a-z]+)_"), groups_of(["no/ben/2.wav"], "/(.*)/")
         (['ann', ''], ['ben'])
     """
-    try:
-        found = re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UserError(
-            f"The pattern of the groups is no regular expression ({error}). Received: {pattern!r}"
-        ) from None
+    found = compiled(pattern)
 
     @functools.cache  # a table may name a recording thousands of times
     def group_of(path: str) -> str:
-        match = found.search(normalized(path if "/" in pattern else PurePosixPath(path).stem))
-        return next((group for group in match.groups() if group), "") if match else ""
+        return first_group(found.search(normalized(path if "/" in pattern else PurePosixPath(path).stem)))
 
     return [*map(group_of, paths)]
 

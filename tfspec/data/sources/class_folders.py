@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from tfspec.base.files import HIDDEN_PREFIXES
 from tfspec.base.options import SPEAKER_PATTERN
 from tfspec.base.progress import Tracker, remark, untracked
 from tfspec.base.text import normalized, shown
+from tfspec.data.groups import compiled, first_group
 from tfspec.data.problems import with_problems
 
 LISTED = 50
@@ -105,7 +105,7 @@ def list_class_folders(
         ...     list_class_folders(folder).passed_over
         {'.txt': 1}
     """
-    pattern = _compiled(group_pattern)
+    pattern = compiled(group_pattern)
     found = class_folders(folder, normalized)
     chosen = list(found) if classes is None else [*dict.fromkeys(map(normalized, classes))]
     if missing := sorted(set(chosen) - set(found)):
@@ -121,7 +121,7 @@ def list_class_folders(
     if classes and listing.empty:
         raise UserError(f"{shown(folder)} has no recordings of {', '.join(listing.empty)}.{passed_over}")
     stems = (normalized(PurePosixPath(path).stem) for path in listing.manifest["path"])
-    groups = [_group(pattern.match(stem)) for stem in stems]
+    groups = [first_group(pattern.match(stem)) for stem in stems]
     manifest = listing.manifest.assign(group=pd.Series(groups, dtype=object))
     return dataclasses.replace(listing, manifest=manifest)
 
@@ -244,16 +244,3 @@ def list_files(
     there = {*manifest["label"]}
     empty = [shown(label) for label in folders if label not in there]
     return ListedFolders(manifest, count_suffixes(others), empty)
-
-
-def _compiled(pattern: str) -> re.Pattern:
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UserError(
-            f"The group pattern is not a regular expression ({error}). Received: {pattern!r}"
-        ) from None
-
-
-def _group(match: re.Match | None) -> str:
-    return next((group for group in match.groups() if group), "") if match else ""
