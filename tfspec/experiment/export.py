@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tfspec.base.files import clear_temporaries
 from tfspec.base.options import Quantize
@@ -103,9 +104,9 @@ def _signals(steps: Steps, run: Run) -> tuple[Iterator[np.ndarray], Iterator[np.
     if validation.empty:  # as in cross-validation, where every example is both
         validation = train
     some = train.sample(min(CALIBRATION_SIGNALS, len(train)), random_state=steps.seed)
+    return _signals_of(steps, run, validation), _signals_of(steps, run, some)
 
-    def signals(rows):
-        read, there = readable(steps, run, rows)
-        yield from read_signals(there, read, steps.validation_batch_size)
 
-    return signals(validation), signals(some)
+def _signals_of(steps: Steps, run: Run, rows: pd.DataFrame) -> Iterator[np.ndarray]:
+    read, there = readable(steps, run, rows)
+    yield from read_signals(there, read, steps.validation_batch_size)
