@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from tfspec import UserError
+from tfspec.base.options import ClipSpecies, PeopleCount, WordCount
 from tfspec.cli import main as cli
 from tfspec.cli.commands.simulated import KINDS as COMMANDS
 from tfspec.data.sources.simulate import (
@@ -15,6 +16,9 @@ from tfspec.data.sources.simulate import (
     write_stream,
     write_wrist,
 )
+from tfspec.data.sources.simulate.clips import NUM_SPECIES
+from tfspec.data.sources.simulate.speech import WORDS
+from tfspec.data.sources.simulate.wrist import ALL_PEOPLE
 
 KINDS = {
     "clips": (write_clips, {"num_clips": 3, "num_species": 2}),
@@ -23,11 +27,18 @@ KINDS = {
     "stream": (write_stream, {"minutes": 0.2}),
     "wrist": (write_wrist, {"num_people": 3, "minutes": 1, "sample_rate": 20}),
 }
+MOST = {ClipSpecies: NUM_SPECIES, WordCount: len(WORDS), PeopleCount: ALL_PEOPLE}
 all_kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("option", "there"), MOST.items())
+def test_as_many_may_be_asked_for_as_there_are(option, there):
+    (allowed,) = option.__metadata__
+    assert allowed.high == there
 
 
 @all_kinds

@@ -137,6 +137,25 @@ Expression = Annotated[str, _Expression()]
 SPEAKER_PATTERN = r"(?:.*_)?([^_]+)_nohash_|([^_]+)"
 """Speech Commands' `<speaker>_nohash_<n>`, also behind a word as in `_unknown_`; else all before the first
 underscore."""
+# What the writers of simulated data take, and their commands, which start without them.
+SignalCount = Annotated[int, Range(1, 10_000_000)]
+ClipSpecies = Annotated[int, Range(2, 6)]
+"""How many species call in clips, of those that there are."""
+SoundscapeSpecies = Annotated[int, Range(2, 1000)]
+SoundscapeSeconds = Annotated[float, Range(5, 3600)]
+WordCount = Annotated[int, Range(2, 30)]
+"""How many words are said, of those that voices can say."""
+StreamMinutes = Annotated[float, Range(0.1, 1440)]
+Decibels = Annotated[float, Range(-60, 60)]
+"""How much louder one sound is than another."""
+SlotSeconds = Annotated[float, Range(2, 3600)]
+"""Room for a word and a pause."""
+SplitPart = Literal["train", "validation", "test"]
+PeopleCount = Annotated[int, Range(2, 151)]
+"""How many people wear watches, of Capture-24's number."""
+WristMinutes = Annotated[float, Range(1, 10_080)]
+"""A length of time, at most a week."""
+WristRate = Annotated[int, Range(10, 1000)]
 SampleFormat = Literal["s16le", "f32le"]
 """Samples of a stream: 16-bit whole numbers, or 32-bit floating-point ones in −1…1; both little-endian."""
 Quantize = Literal["none", "float16", "dynamic", "int8"]

@@ -5,12 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
 
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
-from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Name, Range, Ratio, Seed, Share
+from tfspec.base.options import (
+    SPEAKER_PATTERN,
+    AnyCount,
+    ClipSpecies,
+    Count,
+    Decibels,
+    Expression,
+    Name,
+    PeopleCount,
+    Ratio,
+    Seed,
+    Share,
+    SignalCount,
+    SlotSeconds,
+    SoundscapeSeconds,
+    SoundscapeSpecies,
+    SplitPart,
+    StreamMinutes,
+    WordCount,
+    WristMinutes,
+    WristRate,
+)
 from tfspec.base.progress import bar, track
 from tfspec.base.suggestions import remedy
 from tfspec.cli.help import summaries
@@ -69,7 +89,7 @@ def simulate(arguments: Sequence[str]) -> None:
 
 def _radio(
     out: Positional[Path],
-    num: Annotated[int, Range(1, 10_000_000)] = 4000,
+    num: SignalCount = 4000,
     seed: Seed = 0,
     snr: tuple[Ratio, Ratio] | None = None,
 ) -> None:
@@ -92,7 +112,7 @@ def _radio(
 def _clips(
     out: Positional[Path],
     num_clips: Count = 300,
-    num_species: Annotated[int, Range(2, 6)] = 6,
+    num_species: ClipSpecies = 6,
     num_places: Count = 15,
     seed: Seed = 0,
 ) -> None:
@@ -115,8 +135,8 @@ def _soundscapes(
     out: Positional[Path],
     num_train: Count = 80,
     num_test: AnyCount = 20,
-    seconds: Annotated[float, Range(5, 3600)] = 30.0,
-    num_species: Annotated[int, Range(2, 1000)] | None = None,
+    seconds: SoundscapeSeconds = 30.0,
+    num_species: SoundscapeSpecies | None = None,
     sounds: Path | None = None,
     group_pattern: Expression = SPEAKER_PATTERN,
     seed: Seed = 0,
@@ -145,7 +165,7 @@ def _mixtures(
     out: Positional[Path],
     num_train: Count = 2000,
     num_test: AnyCount = 400,
-    num_words: Annotated[int, Range(2, 30)] | None = None,
+    num_words: WordCount | None = None,
     words: Path | None = None,
     group_pattern: Expression = SPEAKER_PATTERN,
     seed: Seed = 0,
@@ -171,15 +191,15 @@ def _mixtures(
 
 def _stream(
     out: Positional[Path],
-    minutes: Annotated[float, Range(0.1, 1440)] = 10.0,
+    minutes: StreamMinutes = 10.0,
     classes: tuple[Name, ...] = ("yes", "no"),
     words: Path | None = None,
     background: Path | None = None,
-    snr_db: Annotated[float, Range(-60, 60)] = 10.0,
-    word_seconds: Annotated[float, Range(2, 3600)] = 5.0,
+    snr_db: Decibels = 10.0,
+    word_seconds: SlotSeconds = 5.0,
     share: Share = 0.5,
     split: Path | None = None,
-    part: Literal["train", "validation", "test"] = "test",
+    part: SplitPart = "test",
     group_pattern: Expression = SPEAKER_PATTERN,
     seed: Seed = 0,
 ) -> None:
@@ -212,9 +232,9 @@ def _stream(
 
 def _wrist(
     out: Positional[Path],
-    num_people: Annotated[int, Range(2, 151)] = 151,
-    minutes: Annotated[float, Range(1, 10_080)] = 30.0,
-    sample_rate: Annotated[int, Range(10, 1000)] = 100,
+    num_people: PeopleCount = 151,
+    minutes: WristMinutes = 30.0,
+    sample_rate: WristRate = 100,
     seed: Seed = 0,
 ) -> None:
     """Write windows of what watches feel while people do one thing after another, for capture24.

@@ -6,11 +6,10 @@ import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 
-from tfspec.base.options import Count, Range, Seed, check_options
+from tfspec.base.options import ClipSpecies, Count, Seed, check_options
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.streams import Simulation, simulation_generator
 from tfspec.base.threads import ahead
@@ -26,13 +25,11 @@ PLACE_SECONDS = 30.0
 BACKGROUND_DB = (-38.0, -22.0)
 """Level of a place's background, RMS."""
 
-SpeciesCount = Annotated[int, Range(2, NUM_SPECIES)]
-
 
 def write_clips(
     out: str | os.PathLike,
     num_clips: Count = 300,
-    num_species: SpeciesCount = NUM_SPECIES,
+    num_species: ClipSpecies = NUM_SPECIES,
     num_places: Count = 15,
     seed: Seed = 0,
     progress: Tracker = untracked,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError
-from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Range, Seed, check_options
+from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Seed, WordCount, check_options
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.streams import Simulation, simulation_generator
 from tfspec.base.threads import ahead
@@ -27,8 +26,6 @@ LEAST_SHARE = 0.25
 NOISE_DB = (-45.0, -25.0)
 """Level of the noise, from the words' own."""
 PEAKS = (0.2, 0.9)
-
-WordCount = Annotated[int, Range(2, len(WORDS))]
 
 
 def write_mixtures(

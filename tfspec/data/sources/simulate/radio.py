@@ -11,14 +11,13 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.base.options import Range, Seed, check_options
+from tfspec.base.options import Seed, SignalCount, check_options
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.threads import ahead
 
@@ -159,7 +158,7 @@ def radio_pictures(
 
 
 def radio_batches(
-    num: Annotated[int, Range(1, 10_000_000)], seed: Seed = 0, snr: tuple[float, float] | None = None
+    num: SignalCount, seed: Seed = 0, snr: tuple[float, float] | None = None
 ) -> Iterator[tuple[np.ndarray, list[str]]]:
     """Simulate any number of pictures, a few at a time; the classes take turns.
 

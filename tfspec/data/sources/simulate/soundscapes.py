@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import scipy.fft
 
 from tfspec.base.errors import UserError
-from tfspec.base.options import SPEAKER_PATTERN, AnyCount, Count, Expression, Range, Seed, check_options
+from tfspec.base.options import (
+    SPEAKER_PATTERN,
+    AnyCount,
+    Count,
+    Expression,
+    Seed,
+    SoundscapeSeconds,
+    SoundscapeSpecies,
+    check_options,
+)
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.streams import Simulation, simulation_generator
 from tfspec.base.threads import ahead
@@ -32,16 +40,13 @@ DEFAULT_SPECIES = 6
 BACKGROUND_DB = (-48.0, -32.0)
 """Level of the background, RMS."""
 
-RecordingSeconds = Annotated[float, Range(5, 3600)]
-SpeciesCount = Annotated[int, Range(2, 1000)]
-
 
 def write_soundscapes(
     out: str | os.PathLike,
     num_train: Count = 80,
     num_test: AnyCount = 20,
-    seconds: RecordingSeconds = 30.0,
-    num_species: SpeciesCount | None = None,
+    seconds: SoundscapeSeconds = 30.0,
+    num_species: SoundscapeSpecies | None = None,
     sounds: str | os.PathLike | None = None,
     group_pattern: Expression = SPEAKER_PATTERN,
     seed: Seed = 0,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import wave
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,18 @@ import pandas as pd
 from tfspec.audio.decoding import hops_of
 from tfspec.audio.sounding import sounding
 from tfspec.base.errors import UserError
-from tfspec.base.options import SPEAKER_PATTERN, Expression, Name, Range, Seed, Share, check_options
+from tfspec.base.options import (
+    SPEAKER_PATTERN,
+    Decibels,
+    Expression,
+    Name,
+    Seed,
+    Share,
+    SlotSeconds,
+    SplitPart,
+    StreamMinutes,
+    check_options,
+)
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.streams import Simulation, simulation_generator
 from tfspec.data.sources.simulate.folders import new_folder
@@ -31,16 +41,10 @@ FILE = "stream.wav"
 WORD_DB = -26.0
 """Level of a word where it sounds, RMS: that at which telephony measures speech."""
 
-Part = Literal["train", "validation", "test"]
-Minutes = Annotated[float, Range(0.1, 1440)]
-Decibels = Annotated[float, Range(-60, 60)]
-SlotSeconds = Annotated[float, Range(2, 3600)]
-"""Room for a word and a pause."""
-
 
 def write_stream(
     out: str | os.PathLike,
-    minutes: Minutes = 10.0,
+    minutes: StreamMinutes = 10.0,
     classes: tuple[Name, ...] = ("yes", "no"),
     words: str | os.PathLike | None = None,
     background: str | os.PathLike | None = None,
@@ -48,7 +52,7 @@ def write_stream(
     word_seconds: SlotSeconds = 5.0,
     share: Share = 0.5,
     split: str | os.PathLike | None = None,
-    part: Part = "test",
+    part: SplitPart = "test",
     group_pattern: Expression = SPEAKER_PATTERN,
     seed: Seed = 0,
     progress: Tracker = untracked,
@@ -123,7 +127,7 @@ def _words(
     classes: tuple[str, ...],
     group_pattern: str,
     split: str | os.PathLike | None,
-    part: Part,
+    part: SplitPart,
     seed: int,
 ) -> Draw:
     if not classes:

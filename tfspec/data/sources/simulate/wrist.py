@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
-from tfspec.base.options import Range, Seed, check_options
+from tfspec.base.options import PeopleCount, Seed, WristMinutes, WristRate, check_options
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.streams import Simulation, simulation_generator
 from tfspec.base.threads import ahead
@@ -25,16 +24,12 @@ NOTED_SECONDS = 15
 """By how much it is noted too early or late that somebody does something else."""
 FIRST_WINDOW = np.datetime64("2016-01-04T08:00:00", "ms")
 
-PeopleCount = Annotated[int, Range(2, ALL_PEOPLE)]
-Minutes = Annotated[float, Range(1, 10_080)]
-SampleRate = Annotated[int, Range(10, 1000)]
-
 
 def write_wrist(
     out: str | os.PathLike,
     num_people: PeopleCount = ALL_PEOPLE,
-    minutes: Minutes = 30.0,
-    sample_rate: SampleRate = 100,
+    minutes: WristMinutes = 30.0,
+    sample_rate: WristRate = 100,
     seed: Seed = 0,
     progress: Tracker = untracked,
 ) -> None:
