@@ -11,7 +11,7 @@ import keras
 import pandas as pd
 
 from tfspec.audio.decoding import ClipPadding
-from tfspec.augment import Augmentation, Compose
+from tfspec.augment import Augmentation, Compose, Warp
 from tfspec.base.errors import UserError
 from tfspec.base.options import Hertz, Name, Seconds
 from tfspec.base.progress import bar, say
@@ -202,6 +202,12 @@ class OwnRecordings(SelfTaught, Recordings):
             return whole
         kept = [layer for layer in whole.features.layers if layer.keeps_time]
         return Augmentation(features=Compose(kept) if kept else None)
+
+    def shift(self, frames):
+        """Make what moves an example: in time, or with events in pitch, as their times are known."""
+        if self.head != "events":
+            return super().shift(frames)
+        return Warp(time_factor=1.0, time_shift=0.0, bin_factor=1.1, bin_shift=2.0)
 
     def backbone(self, feature_shape, num_classes):
         """Make the network that was asked for, with the head that was."""

@@ -53,8 +53,8 @@ class SmallData(Pretrained, Regularised, OwnSignals):
     start_from: Annotated[Path | None, tyro.conf.arg(name="from", aliases=["--start-from"])] = None
     """Run, or its .keras file, whose network goes on learning under a new last layer."""
     augment: tuple[Literal["shift", "response", "masks"], ...] = ("shift", "response", "masks")
-    """What changes the training examples at random: they begin earlier or later; another microphone
-    and room; bands and stretches of time are masked."""
+    """What changes the training examples at random: they begin earlier or later, or with events sound
+    higher or lower; another microphone and room; bands and stretches of time are masked."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
@@ -87,13 +87,17 @@ class SmallData(Pretrained, Regularised, OwnSignals):
         frames, bins = self.feature_shape[:2]
         changes: list[RandomLayer] = []
         if "shift" in self.augment:
-            shift = SHORT_SHIFT if frames <= SHORT_FRAMES else LONG_SHIFT
-            changes.append(Warp(time_factor=1.0, time_shift=shift, bin_factor=1.0, bin_shift=0.0))
+            changes.append(self.shift(frames))
         changes += [FrequencyResponse(0.2)] if "response" in self.augment else []
         if "masks" in self.augment:
             sizes = {FrequencyMask: bins, TimeMask: frames}
             changes += [mask(max(1, size // 10), 2, "mean") for mask, size in sizes.items()]
         return Augmentation(features=Compose(changes) if changes else None)
+
+    def shift(self, frames: int) -> Warp:
+        """Make what moves an example in time."""
+        share = SHORT_SHIFT if frames <= SHORT_FRAMES else LONG_SHIFT
+        return Warp(time_factor=1.0, time_shift=share, bin_factor=1.0, bin_shift=0.0)
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
