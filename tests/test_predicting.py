@@ -413,7 +413,28 @@ def test_a_saved_model_knows_what_it_takes(folder, saved, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".json"])
-def test_bytes_of_names_that_are_no_utf8_are_spelt_out(suffix, tmp_path):
+def test_what_names_hold_that_cannot_be_written_is_spelt_out(suffix, tmp_path):
     table_writer(tmp_path / f"a{suffix}")(pd.DataFrame({"file": [os.fsdecode(b"bad\xff.wav"), "gut\n.wav"]}))
     text = (tmp_path / f"a{suffix}").read_text("utf-8")
     assert "bad\\" in text and "udcff.wav" in text
+    assert "gut\\" in text and "gut\n" not in text
+
+
+@pytest.mark.parametrize(
+    "command", [("predict",), ("embed",), ("detect", "--hop-seconds", "0.5")], ids=lambda each: each[0]
+)
+def test_a_name_that_cannot_be_written_is_told_and_other_files_are_done(
+    command, folder, saved, tmp_path, capsys
+):
+    (folder / "bad.wav").unlink()
+    for name in (b"caf\xe9.wav", b"new\nline.wav"):
+        (folder / os.fsdecode(name)).write_bytes((folder / "b.wav").read_bytes())
+    name, *options = command
+    _exits(1, name, saved, folder, *options, "--out", tmp_path / "out.csv")
+    said = capsys.readouterr().err
+    assert "caf\\udce9.wav cannot be used: the name is not UTF-8; rename it" in said
+    assert "new\\nline.wav cannot be used: the name holds the character \\n; rename it" in said
+    table = pd.read_csv(tmp_path / "out.csv")
+    good = table[table["problem"].isna()] if "problem" in table else table
+    assert {*good["file"]} <= {str(folder / name) for name in ("b.wav", "sub/a.flac", "sub/c[1].wav")}
+    assert len(good) or name == "detect"

@@ -12,6 +12,7 @@ from tfspec.audio.recordings import count_suffixes, counted, is_recording
 from tfspec.base.files import walk_files
 from tfspec.base.model import Takes
 from tfspec.base.progress import remark
+from tfspec.base.text import text_problem
 from tfspec.data.sources.npy import is_called
 
 COMPANIONS = ("y", "groups", "times", "names")
@@ -27,7 +28,7 @@ class Inputs:
     Attributes:
         files: each file once, by its path, in the order of the names and sorted within each; and where it is
             below the folder that was named. A name that stands for nothing is here, too.
-        problems: why some of the files cannot be used.
+        problems: why some of the files cannot be used, as there is none or no table can hold its name.
         passed_over: what else stands in the folders.
     """
 
@@ -76,6 +77,8 @@ def find_inputs(names: Iterable[str | os.PathLike], takes: Takes) -> Inputs:
                 _add_folder(inputs, path, takes)
             else:
                 inputs.files.setdefault(path, Path(Path(path).name))
+    bad_names = {path: problem for path in inputs.files if (problem := text_problem(path))}
+    inputs.problems = bad_names | inputs.problems
     return inputs
 
 

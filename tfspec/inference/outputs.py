@@ -46,16 +46,16 @@ def table_writer(
 
     def write(table: pd.DataFrame) -> None:
         texts = table.select_dtypes(exclude=["number", "bool", "datetime"])
-        table = table.assign(**{name: texts[name].map(_encodable) for name in texts})
+        table = table.assign(**{name: texts[name].map(_writable) for name in texts})
         with written_beside(path) as temporary:
             WRITERS[suffix](table, temporary)
 
     return write
 
 
-def _encodable(cell: Any) -> Any:
-    """Spell bytes of a file's name out that are no UTF-8."""
-    return cell.encode("utf-8", "backslashreplace").decode() if isinstance(cell, str) else cell
+def _writable(cell: Any) -> Any:
+    """Spell out what of a file's name is no UTF-8, or would end a line."""
+    return shown(cell) if isinstance(cell, str) and not cell.isprintable() else cell
 
 
 def _known_suffix(path: Path, suffixes: Iterable[str]) -> str:
