@@ -189,6 +189,21 @@ def test_results_are_not_written_among_recordings_nor_over_one_another(folder, m
     assert "--out and --review are one file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["events.xlsx", "events.TXT", "events.json"])
+def test_a_table_that_cannot_be_written_is_not_taken_for_a_folder(name, folder, model, capsys):
+    assert detect(folder, "--out", folder.parent / name) == 2
+    assert "must end in .csv, .tsv or .parquet" in capsys.readouterr().err
+    assert not (folder.parent / name).exists()
+
+
+def test_a_folder_may_have_a_dot_in_its_name(folder, model):
+    (folder.parent / "model").write_bytes(b"1")
+    (folder.parent / "old.json").mkdir()
+    for name in ("2024.05", "old.json"):
+        assert detect(folder, "--out", folder.parent / name) == 1
+        assert (folder.parent / name / "summary.html").is_file()
+
+
 def test_a_name_that_is_too_long_is_told_and_others_are_done(folder, model, capsys):
     (folder.parent / "model").write_bytes(b"1")
     long = folder / f"{'a' * 240}.wav"

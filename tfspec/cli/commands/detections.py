@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 TABLES = (".csv", ".tsv", ".parquet")
 """What makes the name of a table of `--out`, and not of a folder."""
+OTHER_FILES = (".xlsx", ".xls", ".ods", ".txt", ".tab", ".pq", ".json", ".html", ".npz")
+"""What makes a name that nobody gives a folder, of a table that cannot be written."""
 PIECE = 10_000
 """Events that are written at once."""
 
@@ -71,7 +73,7 @@ def detect(
     from tfspec.inference.inputs import find_inputs
 
     inputs = find_inputs(files, "recording")
-    table = out if out.suffix.lower() in TABLES and not out.is_dir() else None
+    table = out if out.suffix.lower() in (*TABLES, *OTHER_FILES) and not out.is_dir() else None
     folder = out if table is None else None
     if review and table and os.path.realpath(review) == os.path.realpath(table):
         raise UserError(f"--out and --review are one file: {shown(review)}. Give the review another name.")
