@@ -196,6 +196,17 @@ def test_a_table_that_cannot_be_written_is_not_taken_for_a_folder(name, folder, 
     assert not (folder.parent / name).exists()
 
 
+def test_what_is_in_the_way_is_told_before_anything_is_searched(folder, model, capsys):
+    (folder.parent / "model").write_bytes(b"1")
+    (folder.parent / "out").write_bytes(b"1")
+    assert detect(folder, "--out", folder.parent / "out") == 2
+    assert "out is no folder: give --out another name" in capsys.readouterr().err
+    (folder.parent / "r.csv").mkdir()
+    assert detect(folder, "--out", folder.parent / "e.csv", "--review", folder.parent / "r.csv") == 2
+    assert "r.csv is a folder, where a file is to be written" in capsys.readouterr().err
+    assert model.windows == 0
+
+
 def test_a_folder_may_have_a_dot_in_its_name(folder, model):
     (folder.parent / "model").write_bytes(b"1")
     (folder.parent / "old.json").mkdir()

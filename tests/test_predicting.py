@@ -218,6 +218,20 @@ def test_a_format_that_cannot_be_written_is_refused_before_anything_is_loaded(mo
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        *([("predict", "a.csv"), ("embed", "a.npz"), ("listen", "a.txt")]),
+        *([("compare", "a.html"), ("view", "a.png")]),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_loaded(command, name, tmp_path, capsys):
+    (tmp_path / name).mkdir()
+    given = ["--example", "0"] if command == "view" else ["b.wav"]
+    _exits(2, command, "nowhere", *given, "--out", tmp_path / name)
+    assert f"{name} is a folder, where a file is to be written" in capsys.readouterr().err
+
+
 def test_the_most_probable_classes_are_printed_in_their_order(folder, saved, capsys):
     main(["predict", str(saved), str(folder / "b.wav"), "--top", "5"])
     said = capsys.readouterr().out

@@ -221,6 +221,24 @@ def file_problem(path: str | os.PathLike) -> str | None:
     return None if status.st_size else "empty file"
 
 
+def check_no_folder(path: str | os.PathLike) -> None:
+    """Refuse a folder where a file is to be written, before it is computed what will be in it.
+
+    Args:
+        path: where the file is to be.
+
+    Raises:
+        UserError: a folder is there.
+
+    Example:
+        >>> check_no_folder("/")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: / is a folder, where a file is to be written. Give another name.
+    """
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder, where a file is to be written. Give another name.")
+
+
 def check_run_folder(folder: Path, file: str = "config.json") -> None:
     """Refuse what is not the folder of a run, also before what is slow to import.
 

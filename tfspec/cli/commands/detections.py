@@ -75,6 +75,10 @@ def detect(
     inputs = find_inputs(files, "recording")
     table = out if out.suffix.lower() in (*TABLES, *OTHER_FILES) and not out.is_dir() else None
     folder = out if table is None else None
+    if folder and folder.exists() and not folder.is_dir():
+        raise UserError(
+            f"{shown(folder)} is no folder: give --out another name, or a table: --out events.csv"
+        )
     if review and table and os.path.realpath(review) == os.path.realpath(table):
         raise UserError(f"--out and --review are one file: {shown(review)}. Give the review another name.")
     if folder or raven or audacity:
