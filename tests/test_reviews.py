@@ -97,3 +97,21 @@ def test_rows_that_cannot_be_used_say_why(tmp_path):
     path.write_text("path\tstart\n")
     with pytest.raises(UserError, match="no column end, label, accepted"):
         read_review(path)
+
+
+def test_a_spreadsheet_may_have_put_semicolons_and_commas_into_it(tmp_path):
+    path = tmp_path / "review.csv"
+    text = "path;start;end;label;score;accepted\r\na.wav;1,5;2,25;owl;0,9;Yes \r\na.wav;3;4;owl;0,8;n\r\n"
+    path.write_text(text, "utf-8-sig")
+    back = read_review(path)
+    assert back[["start", "end"]].values.tolist() == [[1.5, 2.25], [3, 4]]
+    assert back["is_absent"].tolist() == [False, True] and back["problem"].isna().all()
+
+
+def test_only_answers_that_can_be_used_are_counted(tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", np.zeros(20 * 8000), 8000)
+    rows = [(start, start + 1, "owl", said) for start, said in enumerate(["Yes ", "n", "maybe", "no"])]
+    path = write_review(tmp_path, [("a.wav", *row) for row in rows] + [("a.wav", 9, 8, "owl", "no")])
+    windows_of_review(path, tmp_path, 4.0, ["owl"])
+    said = capsys.readouterr().out
+    assert "1 events accepted, 2 rejected; 2 cannot be used (row 3: accepted is 'maybe': yes or no; r" in said

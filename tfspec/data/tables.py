@@ -254,3 +254,19 @@ def check_has(table: pd.DataFrame, names: Iterable[str], path: str | os.PathLike
 def to_numbers(cells: pd.Series) -> pd.Series:
     """Return the numbers that are spelt in some cells, NaN for what is none."""
     return pd.to_numeric(cells, errors="coerce").astype(float)
+
+
+def to_decimals(cells: pd.Series) -> pd.Series:
+    """Return the numbers that are spelt with a point or, as much of the world does, with a comma.
+
+    Args:
+        cells: text, from where a comma cannot stand between thousands.
+
+    Returns:
+        As of `to_numbers`.
+
+    Example:
+        >>> to_decimals(pd.Series(["1.5", "1,5", "1,234.5"])).tolist()
+        [1.5, 1.5, nan]
+    """
+    return to_numbers(cells.str.replace(",", ".", regex=False))

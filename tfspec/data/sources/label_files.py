@@ -10,7 +10,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.sources.columns import simplified
-from tfspec.data.tables import bounded_lines, first_line, open_table, read_cells, to_numbers
+from tfspec.data.tables import bounded_lines, first_line, open_table, read_cells, to_decimals, to_numbers
 
 LABELS = (
     *("annotation", "annotations", "label", "labels", "species", "class", "tags", "tag", "common_name"),
@@ -167,7 +167,6 @@ def read_audacity(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError:
         raise UserError(f"{shown(path)} is not a text file in UTF-8.") from None
     table = pd.DataFrame(rows, columns=ROW_COLUMNS, dtype=object).assign(is_view=False)
-    cells = table[["start", "end", "low_hz", "high_hz"]]
-    numbers = cells.apply(lambda column: to_numbers(column.str.replace(",", ".", regex=False)))
+    numbers = table[["start", "end", "low_hz", "high_hz"]].apply(to_decimals)
     numbers[["low_hz", "high_hz"]] = numbers[["low_hz", "high_hz"]].mask(numbers < 0)
     return table.assign(**numbers)

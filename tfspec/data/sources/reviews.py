@@ -15,7 +15,7 @@ from tfspec.base.progress import Tracker, say, untracked
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.problems import NO_LABEL, Faults
 from tfspec.data.sources.event_windows import inspect_events, windows_of_events, with_statements
-from tfspec.data.tables import check_has, read_cells, to_numbers
+from tfspec.data.tables import check_has, read_cells, to_decimals
 
 COLUMNS = ("path", "start", "end", "label", "accepted")
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
@@ -26,8 +26,9 @@ def read_review(path: str | os.PathLike) -> pd.DataFrame:
 
     Args:
         path: the table, .csv or .tsv, with the columns path, as seen from the table's folder, start, end,
-            label and accepted, and any others. Answers are yes, y, true or 1, and no, n, false or 0, in small
-            letters or capitals.
+            label and accepted, and any others; a spreadsheet may have put semicolons between cells, and
+            commas before decimals. Answers are yes, y, true or 1, and no, n, false or 0, in small letters or
+            capitals.
 
     Returns:
         The rows: `path` in the table's folder; `start` and `end` in seconds; `label`; `is_answered`;
@@ -45,14 +46,14 @@ def read_review(path: str | os.PathLike) -> pd.DataFrame:
         [[1.0, 2.5, 'owl', True, True], [5.0, 6.0, 'owl', False, False]]
     """
     path = Path(path)
-    rows = read_cells(path, "\t" if path.suffix.lower() == ".tsv" else ",")
+    rows = read_cells(path)
     check_has(rows, COLUMNS, path, "`tfspec detect … --review FILE` writes a review.")
     answers = rows["accepted"].str.strip().str.lower()
     events = pd.DataFrame(
         {
             "path": rows["path"],
-            "start": to_numbers(rows["start"]),
-            "end": to_numbers(rows["end"]),
+            "start": to_decimals(rows["start"]),
+            "end": to_decimals(rows["end"]),
             "label": rows["label"].str.strip().map(normalized),
             "is_answered": answers != "",
             "is_absent": answers.isin(NO),
@@ -135,9 +136,12 @@ def _answers(review: Path, folder: Path, annotated: set[str]) -> tuple[pd.DataFr
     rows = rows.assign(path=rows["path"].map(seen))
     answers, unanswered = rows[rows["is_answered"]], rows[~rows["is_answered"]]
     is_known = answers["path"].isin(annotated)
-    yes = int((~answers["is_absent"] & ~is_known).sum())
-    left_out = f"; {is_known.sum()} left out, of recordings that are annotated" if is_known.any() else ""
-    say(f"{shown(review)}: {yes} events accepted, {len(answers) - is_known.sum() - yes} rejected{left_out}")
+    bad = answers["problem"][~is_known].dropna()
+    is_absent = answers["is_absent"][~is_known].drop(bad.index)
+    said = f"{(~is_absent).sum()} events accepted, {is_absent.sum()} rejected"
+    said += f"; {len(bad)} cannot be used ({listed([*bad], 3, '; ')})" if len(bad) else ""
+    said += f"; {is_known.sum()} left out, of recordings that are annotated" if is_known.any() else ""
+    say(f"{shown(review)}: {said}")
     if is_known.all():
         raise UserError(
             f"{shown(review)} has no answer to learn from: write yes or no in its column `accepted`."
