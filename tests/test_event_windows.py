@@ -100,8 +100,12 @@ def test_the_usual_window_holds_nine_of_ten_events():
     assert np.mean([row[2] <= window for row in rows]) == 0.9
     assert usual_window(events_of([("a.wav", 0, 0.01, "owl")])) == 0.5
     assert usual_window(events_of([("a.wav", 0, 90, "owl")])) == 10
-    with pytest.raises(UserError, match="None of the 1 annotations"):
-        usual_window(events_of([("a.wav", 0, 1, "owl")]).assign(problem="bad"))
+    bad = events_of([("a.wav", 0, 1, "owl")] * 7).assign(problem=[f"row {row}: bad" for row in range(7)])
+    said = (
+        "None of the 7 annotations is an event that can be used: row 0: bad; row 1.* row 4: bad and 2 more."
+    )
+    with pytest.raises(UserError, match=said):
+        usual_window(bad)
 
 
 def test_bad_recordings_and_ends_keep_their_events(tmp_path):

@@ -85,6 +85,12 @@ def test_one_selection_in_two_recordings_or_with_two_labels_is_no_view_of_the_ot
         list_events(folder)
 
 
+def test_numbers_may_have_decimal_commas(folder):
+    row = "1\tSpectrogram 1\t1\t1,5\t2,25\t1000,5\t3000\trobin\n"
+    (folder / "dawn.txt").write_text(HEADER + row)
+    assert events(folder) == [["dawn.wav", 1.5, 2.25, 1000.5, 3000, "robin"]]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_annotations_may_be_in_any_unicode(folder, encoding):
     (folder / "dusk.txt").write_text("\n1e-05\t1.25\tmönch\n", encoding)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.audio.inspection import inspect_all
-from tfspec.base.errors import UserError
+from tfspec.base.errors import UserError, listed
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.ranges import joined_ranges
 from tfspec.data.frame_targets import COLUMN, statement_text
@@ -26,6 +26,8 @@ EVENTS_A_WINDOW, SHORTEST_HEARD_IN, LONGEST_HEARD_IN = 2.0, 4.0, 10.0
 """Of windows in which events are to be found: how many of the usual length fit, and between which lengths."""
 LEAST_SHARED = 0.5
 """Of the shorter of a window and an event, for the event to be heard in the window."""
+NAMED_FAULTS = 5
+"""Of annotations none of which can be used."""
 MOST_WINDOWS = 2**24
 EXACT = 1e-9
 """Seconds by which sums of times may be off."""
@@ -50,7 +52,9 @@ def usual_window(events: pd.DataFrame) -> float:
     good = events[events["problem"].isna()]
     seconds = (good["end"] - good["start"]).dropna()
     if seconds.empty:
-        raise UserError(f"None of the {len(events)} annotations is an event that can be used.")
+        faults = listed([*events["problem"].dropna()], NAMED_FAULTS, "; ")
+        why = f": {faults}" if faults else ""
+        raise UserError(f"None of the {len(events)} annotations is an event that can be used{why}.")
     steps = np.ceil(seconds.quantile(USUAL_SHARE) / STEP_SECONDS - EXACT)
     return float(np.clip(steps * STEP_SECONDS, SHORTEST_SECONDS, LONGEST_SECONDS))
 

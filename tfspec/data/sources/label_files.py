@@ -10,7 +10,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.sources.columns import simplified
-from tfspec.data.tables import bounded_lines, first_line, open_table, read_cells, to_decimals, to_numbers
+from tfspec.data.tables import bounded_lines, first_line, open_table, read_cells, to_decimals
 
 LABELS = (
     *("annotation", "annotations", "label", "labels", "species", "class", "tags", "tag", "common_name"),
@@ -61,8 +61,8 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
 
     Returns:
         Columns `name`, the recording's, "" where it is not said; `start` and `end` in its seconds, `low_hz`
-        and `high_hz`, NaN for what is no number; `label`; and `is_view`, whether a row repeats a selection in
-        another view.
+        and `high_hz`, spelt with decimal points or commas, NaN for what is no number; `label`; and `is_view`,
+        whether a row repeats a selection in another view.
 
     Raises:
         UserError: it cannot be read, has no such column, or does not say where in its recordings it is.
@@ -82,7 +82,7 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
     blank = pd.Series("", rows.index)
     file = rows.get("begin_file", blank)
     name = file.where(file != "", rows.get("begin_path", blank).map(_file_name))
-    begin, offset = to_numbers(rows["begin_time"]), to_numbers(rows.get("file_offset", blank))
+    begin, offset = to_decimals(rows["begin_time"]), to_decimals(rows.get("file_offset", blank))
     if "file_offset" not in rows:
         if name.nunique() > 1:
             raise UserError(
@@ -94,9 +94,9 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
         {
             "name": name,
             "start": offset,
-            "end": to_numbers(rows["end_time"]) + (offset - begin),
-            "low_hz": to_numbers(rows.get("low_freq", blank)),
-            "high_hz": to_numbers(rows.get("high_freq", blank)),
+            "end": to_decimals(rows["end_time"]) + (offset - begin),
+            "low_hz": to_decimals(rows.get("low_freq", blank)),
+            "high_hz": to_decimals(rows.get("high_freq", blank)),
             "label": label,
             "is_view": _is_view(rows, label),
         }
