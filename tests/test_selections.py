@@ -85,6 +85,24 @@ def test_one_selection_in_two_recordings_or_with_two_labels_is_no_view_of_the_ot
         list_events(folder)
 
 
+@pytest.mark.parametrize("suffix", ["txt", "csv"])
+@pytest.mark.parametrize("between", [",", ";"])
+def test_a_spreadsheet_may_have_put_something_else_than_tabs_between_cells(folder, suffix, between):
+    cells = BOTH.replace("robin", '"robin, red"' if between == "," else "robin, red")
+    (folder / f"dawn.Table.1.selections.{suffix}").write_text(cells.replace("\t", between))
+    (folder / "dusk.txt").write_text(BOTH)
+    red = ["dawn.wav", 1.5, 2.5, 1000, 3000, "robin, red"]
+    assert red in events(folder) and len(events(folder)) == 4
+    assert annotation_files(folder)[1] == []
+
+
+def test_a_table_of_files_is_no_selection_table(folder):
+    (folder / "dusk.txt").write_text(BOTH)
+    (folder / "meta.csv").write_text("Selection,Begin Time (s),End Time (s),File,Label\n1,0,1,dawn.wav,owl\n")
+    (folder / "dawn.csv").write_text("begin time,end time,label\n0,1,owl\n")
+    assert annotation_files(folder) == ({"Raven": [folder / "dusk.txt"]}, [])
+
+
 def test_numbers_may_have_decimal_commas(folder):
     row = "1\tSpectrogram 1\t1\t1,5\t2,25\t1000,5\t3000\trobin\n"
     (folder / "dawn.txt").write_text(HEADER + row)

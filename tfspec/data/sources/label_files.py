@@ -10,7 +10,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.sources.columns import simplified
-from tfspec.data.tables import bounded_lines, first_line, open_table, read_cells, to_decimals
+from tfspec.data.tables import DELIMITERS, bounded_lines, first_line, open_table, read_cells, to_decimals
 
 LABELS = (
     *("annotation", "annotations", "label", "labels", "species", "class", "tags", "tag", "common_name"),
@@ -19,6 +19,10 @@ LABELS = (
 """What the column of labels of a selection table is commonly called."""
 RAVEN = {"begin_time", "end_time"}
 """What every selection table has, simplified."""
+RESAVED = RAVEN | {"selection"}
+"""What one has that another program has saved with commas or semicolons between its cells."""
+FILES = {"file", "filename", "file_name", "filepath", "file_path", "path"}
+"""What it does not have, but a table of files, which may say where in a file a row begins."""
 SELECTION = ("selection", "begin_time", "end_time", "begin_file", "begin_path")
 """What is the same in the rows of a selection, one for each of its views."""
 ROW_COLUMNS = ["name", "start", "end", "low_hz", "high_hz", "label"]
@@ -36,7 +40,16 @@ def is_raven(path: Path) -> bool:
         >>> is_raven(Path("missing.txt"))
         False
     """
-    return {*map(simplified, first_line(path).split("\t"))} >= RAVEN
+    return _delimiter(path) is not None
+
+
+def _delimiter(path: Path) -> str | None:
+    """Find what stands between the cells of a selection table; None if it is none."""
+    header = first_line(path)
+    names = {each: {*map(simplified, header.split(each))} for each in DELIMITERS}
+    if names["\t"] >= RAVEN:
+        return "\t"
+    return next((each for each in names if names[each] >= RESAVED and not names[each] & FILES), None)
 
 
 def is_audacity(path: Path) -> bool:
@@ -53,7 +66,7 @@ def is_audacity(path: Path) -> bool:
 
 
 def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
-    r"""Read a selection table of Raven's.
+    r"""Read a selection table of Raven's, also one that a spreadsheet has saved.
 
     Args:
         path: the table.
@@ -75,7 +88,7 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
         ...     read_raven(path)[["start", "end", "label"]].values.tolist()
         [[1.0, 2.5, 'owl']]
     """
-    rows = read_cells(path, "\t")
+    rows = read_cells(path, _delimiter(path) or "\t")
     label = rows[_label_column(path, [*rows], label_column)]
     rows = rows.set_axis([*map(simplified, rows)], axis=1)
     rows = rows.loc[:, ~rows.columns.duplicated()]

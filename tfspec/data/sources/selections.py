@@ -23,6 +23,8 @@ BOXES = {"train": "train_tp.csv", "test": "test_tp.csv"}
 ABSENT = "train_fp.csv"
 """Its table of what is not heard in train/."""
 TEXTS = (".txt", ".tsv")
+SELECTIONS = (*TEXTS, ".csv")
+"""Suffixes of selection tables."""
 LOST = "no recording is called so, or several are"
 EVENT_COLUMNS = ["path", "start", "end", "low_hz", "high_hz", "label", "problem"]
 
@@ -146,7 +148,8 @@ class _Recordings:
         """
         texts = [path for path in self._others if path.suffix.lower() in TEXTS and path.is_file()]
         named, labels = ({path for path in texts if holds(path)} for holds in (self.of, is_audacity))
-        raven, audacity = [path for path in texts if is_raven(path)], named & labels
+        tables = [path for path in self._others if path.suffix.lower() in SELECTIONS and path.is_file()]
+        raven, audacity = [path for path in tables if is_raven(path)], named & labels
         if audacity:  # a track without a label is an empty file
             audacity |= {path for path in named if not path.stat().st_size}
         unread = (named | labels) - audacity - {*raven}
