@@ -96,6 +96,13 @@ def test_recordings_with_annotations(tmp_path):
     assert said(tmp_path) == f"annotated recordings: {three}"
 
 
+def test_a_table_without_a_recording_does_not_count_as_one(tmp_path):
+    fill(tmp_path, "a.wav", "b.wav", "c.wav")
+    fill(tmp_path, "a.selections.txt", "b.selections.txt", "ghost.selections.txt", content=RAVEN)
+    expected = "2 recordings with Raven selection tables, 6 events of 2 classes; 1 recording without"
+    assert said(tmp_path) == f"annotated recordings: {expected}"
+
+
 def test_a_few_annotations_do_not_make_class_folders_something_else(tmp_path):
     fill(tmp_path, *(f"{label}/{i}.wav" for label in ("owl", "cat") for i in range(3)))
     fill(tmp_path, "owl/1.selections.txt", content=RAVEN)

@@ -188,9 +188,10 @@ def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised
     if not files:
         return None
     events = list_events(data, given.label)
-    annotated = events["path"].nunique()
-    if "competition" not in files and 2 * annotated < len(recordings) and _class_folders(data, recordings):
+    paths = {*events["path"]}  # also names of which there is no recording
+    if "competition" not in files and 2 * len(paths) < len(recordings) and _class_folders(data, recordings):
         return None
+    annotated = len(paths & {path.relative_to(data).as_posix() for path in recordings})
     heard = events["label"][events["label"] != ""]
     said = f"{number_of(annotated, 'recording')} with {' and '.join(map(WRITTEN_AS.__getitem__, files))}"
     said += f", {number_of(len(heard), 'event')} of {_classes(heard.nunique())}"
