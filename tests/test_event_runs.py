@@ -324,17 +324,21 @@ def test_an_event_that_windows_tell_of_is_one_event(tmp_path):
 
 
 def test_what_nobody_knows_is_not_scored(tmp_path):
-    """An annotation without a label is at 10 s; what is found there is neither right nor wrong."""
+    """An annotation without a label is at 10 s, and an owl whose times were swapped at 15 s.
+
+    What is found there is neither right nor wrong."""
     soundfile.write(tmp_path / "a.wav", np.zeros(20 * RATE), RATE)
-    (tmp_path / "a.txt").write_text("2\t3\towl\n10\t12.5\t\n11\t12\twren\n")
+    (tmp_path / "a.txt").write_text("2\t3\towl\n10\t12.5\t\n11\t12\twren\n16\t15\towl\n")
     rows = inspect_own_recordings(tmp_path, Columns(), 4.0, with_events=True)
     rows = rows[rows["problem"].isna()]
     found = RecordingFrames({"a.wav": 20.0}, {"a.wav": np.zeros((200, 2))}, 0.1)
-    for begin, end in ((20, 30), (100, 125)):
+    for begin, end in ((20, 30), (100, 125), (150, 160)):
         found.probabilities["a.wav"][begin:end] = 1
     left = without_unknown(found, rows, known_events(rows), ["owl", "wren"])
     made = events_above(left, ["owl", "wren"], (0.5, 0.5))
-    assert made[["start", "label"]].values.tolist() == [[2.0, "owl"], [2.0, "wren"], [11.0, "wren"]]
+    assert made[["start", "label"]].values.tolist() == [
+        [2.0, "owl"], [2.0, "wren"], [11.0, "wren"], [15.0, "wren"],
+    ]  # fmt: skip
 
 
 def test_of_what_was_looked_for_alone_nothing_else_is_known(tmp_path):

@@ -75,8 +75,8 @@ def test_a_point_in_time_is_heard_where_it_is():
 
 def test_where_an_event_has_no_label_nobody_knows_what_is_heard():
     rows = [("a.wav", 0, 2, "owl"), ("a.wav", 2.9, 4, ""), ("a.wav", 8, 9, "robin")]
-    rows += [("a.wav", 9, 1, "owl"), ("gone.wav", 0, 1, "owl")]
-    events = events_of(rows).assign(problem=[None, "no label", None, "bad", "bad"])
+    rows += [("gone.wav", 0, 1, "owl")]
+    events = events_of(rows).assign(problem=[None, "no label", None, "bad"])
     windows = windows_of_events(events, {"a.wav": 10}, 2, 2).iloc[:5]
     nan = np.nan
     np.testing.assert_array_equal(windows["owl"].astype(float), [1, nan, 0, 0, 0])
@@ -89,8 +89,31 @@ def test_an_event_of_no_time_may_be_at_any(tmp_path):
     windows = windows_of_events(events, {"a.wav": 4, "b.wav": 4}, 2, 2)
     told = with_statements(windows, events)["events"]
     np.testing.assert_array_equal(windows["owl"][:4].astype(float), [1, np.nan, 1, 0])
-    assert "[-2.0, 2.0, null, null]" in told[1]
-    assert "null, null" not in told[3]
+    assert '[-2.0, 2.0, "owl", null]' in told[1]
+    assert "null]" not in told[3]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "unknown"),
+    [
+        *([(5, 3, [2, 4]), (7, 20, [6, 8]), (-1, 1, [0])]),
+        *([(20, 21, [0, 2, 4, 6, 8]), (-3, -2, [0, 2, 4, 6, 8]), (5, np.inf, [0, 2, 4, 6, 8])]),
+    ],
+)
+def test_of_what_cannot_be_used_nobody_knows_where_it_may_be(start, end, unknown):
+    rows = [("a.wav", 0, 0, "robin"), ("b.wav", 0, 0, "owl"), ("a.wav", start, end, "owl")]
+    events = events_of([*rows, ("b.wav", 1, 1, "owl")]).assign(problem=[None, None, "bad", "bad"])
+    windows = windows_of_events(events, {"a.wav": 10, "b.wav": 2}, 2, 2)
+    told = with_statements(windows, events)[:5]
+    assert told["start"][told["owl"].isna()].tolist() == unknown
+    assert told["start"][told["events"].str.contains('"owl", null')].tolist() == unknown
+    assert told["robin"].tolist() == [1, 0, 0, 0, 0]
+    for label in ("", "unheard of"):
+        events.loc[2, "label"] = label
+        windows = windows_of_events(events, {"a.wav": 10, "b.wav": 2}, 2, 2)
+        told = with_statements(windows, events)[1:5]
+        assert told["start"][told[["owl", "robin"]].isna().all(axis=1)].tolist() == [*filter(None, unknown)]
+        assert told["start"][told["events"].str.contains("null, null")].tolist() == [*filter(None, unknown)]
 
 
 def test_the_usual_window_holds_nine_of_ten_events():

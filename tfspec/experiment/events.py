@@ -72,7 +72,7 @@ def _stretches(rows: pd.DataFrame, value: int | None) -> pd.DataFrame:
 def without_unknown(
     found: RecordingFrames, rows: pd.DataFrame, truth: pd.DataFrame, class_names: Sequence[str]
 ) -> RecordingFrames:
-    """Leave out the frames of which nobody knows what sounds, but for the classes whose events are there.
+    """Leave out the frames of which nobody knows whether a class sounds, but for the events that are known.
 
     Args:
         found: of `hear`.
@@ -87,7 +87,10 @@ def without_unknown(
     for path, stretches in unknown.groupby("path"):
         kept[str(path)] = values = kept[str(path)].copy()
         middles = (np.arange(len(values)) + 0.5) * found.step
-        hides = np.tile(_inside(middles, stretches)[:, np.newaxis], len(class_names))
+        hides = np.zeros(values.shape, bool)
+        for label, own in stretches.groupby("label"):
+            of_label = np.array([label in ("", name) for name in class_names])
+            hides |= _inside(middles, own)[:, np.newaxis] & of_label
         for label, events in truth[truth["path"] == path].groupby("label"):
             hides[_inside(middles, events), class_names.index(label)] = False
         values[hides] = np.nan

@@ -139,7 +139,9 @@ def windows_of_events(
     Returns:
         A row a window, by recording and time: `path`, `start` and `end` in seconds, `group` (the recording),
         a column a class, and `problem`, None. 1 is heard, 0 is not; NaN, where an event cannot be used,
-        nobody knows. Then a row for each event that cannot be used, NaN for classes, and why in `problem`.
+        nobody knows: of its class, or of all where its label is none of them; at the time that it may have,
+        in all of its recording where its times lie outside or are no numbers. Then a row for each event that
+        cannot be used, NaN for classes, and why in `problem`.
 
     Raises:
         UserError: a number is out of its range, no recording can be used, or a class has a name that columns
@@ -160,7 +162,9 @@ def windows_of_events(
     classes = sorted(set(good["label"]) - {""})
     check_class_names(classes, len(windows))
     heard = np.zeros((len(windows), len(classes)), np.float32)
-    heard[_overlapping(windows, unknown, EXACT)[0]] = np.nan
+    is_named = unknown["label"].isin(classes)
+    heard[_overlapping(windows, unknown[~is_named], EXACT)[0]] = np.nan
+    heard[_cells(windows, unknown[is_named], EXACT, classes)] = np.nan
     heard[_cells(windows, good, LEAST_SHARED, classes)] = 1
     windows[classes] = heard
     bad = events.loc[~is_good, ["path", "start", "end", "problem"]]
@@ -196,10 +200,13 @@ def with_statements(
         >>> with_statements(windows, events)["events"].tolist()
         ['[[0, 5.0, null, 0], [4.0, 7.0, "owl", 1]]', '[[0, 5.0, null, 0], [-1.0, 2.0, "owl", 1]]']
     """
-    events = _at_any_time(events, windows.groupby("path")["end"].max())
+    events = _at_any_time(events, windows[windows["problem"].isna()].groupby("path")["end"].max())
     is_good = events["problem"].isna()
+    unknown = events[~is_good]
+    classes = {*class_columns(windows)}
+    of_class = [label if label in classes else None for label in unknown["label"]]
     told = [
-        (events[~is_good].assign(label=None), None),
+        (unknown.assign(label=pd.Series(of_class, unknown.index, dtype=object)), None),
         *([] if absent is None else [(absent[absent["problem"].isna()], 0)]),
         (events[is_good & (events["label"] != "")], 1),
     ]
@@ -235,10 +242,11 @@ def _known_windows(
 
 
 def _at_any_time(events: pd.DataFrame, lengths: Mapping[str, float]) -> pd.DataFrame:
-    """Let what nobody knows the time of last for all of its recording."""
-    has_times = np.isfinite(events[["start", "end"]].astype(float)).all(axis=1)
-    end = events["path"].map(lengths)
-    return events.assign(start=events["start"].where(has_times, 0.0), end=events["end"].where(has_times, end))
+    """Let what nobody knows the time of last for all of its recording, and nothing end before it begins."""
+    start, end = np.sort(events[["start", "end"]].to_numpy(float), axis=1).T
+    length = events["path"].map(lengths).to_numpy(float)
+    has_times = np.isfinite(start) & np.isfinite(end) & (end >= 0) & ~(start > length + ROUNDING_SECONDS)
+    return events.assign(start=np.where(has_times, start, 0.0), end=np.where(has_times, end, length))
 
 
 def _check(window_seconds: float, hop_seconds: float) -> None:
