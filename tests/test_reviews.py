@@ -66,10 +66,12 @@ def test_of_what_was_judged_nothing_else_is_known(tmp_path):
 def test_a_window_is_not_without_a_class_that_may_be_in_it(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(20 * 8000), 8000)
     judged = [("a.wav", 1, 2, "owl", "no"), ("a.wav", 5, 6, "owl", "no"), ("a.wav", 7, 7.5, "wren", "no")]
-    path = write_review(tmp_path, [*judged, ("a.wav", 6.5, 7.5, "owl", "")])
-    whole = windows_of_review(path, tmp_path, 4.0, ["owl", "wren"]).set_index("start")
-    assert whole["owl"].dropna().to_dict() == {0.0: 0, 2.0: 0}  # not answered in those from 4 and 6 s
-    assert whole["wren"].dropna().to_dict() == {4.0: 0, 6.0: 0}
+    for said in ("", "maybe"):
+        path = write_review(tmp_path, [*judged, ("a.wav", 6.5, 7.5, "owl", said)])
+        whole = windows_of_review(path, tmp_path, 4.0, ["owl", "wren"])
+        whole = whole[whole["problem"].isna()].set_index("start")
+        assert whole["owl"].dropna().to_dict() == {0.0: 0, 2.0: 0}  # not answered in those from 4 and 6 s
+        assert whole["wren"].dropna().to_dict() == {4.0: 0, 6.0: 0}
 
 
 def test_a_review_without_an_answer_to_learn_from_is_refused(tmp_path):

@@ -134,7 +134,7 @@ def _answers(review: Path, folder: Path, annotated: set[str]) -> tuple[pd.DataFr
     files = {path: (review.parent / path).resolve() for path in rows["path"].unique()}
     seen = {path: known.get(file) or seen_from(folder.resolve(), file) for path, file in files.items()}
     rows = rows.assign(path=rows["path"].map(seen))
-    answers, unanswered = rows[rows["is_answered"]], rows[~rows["is_answered"]]
+    answers, unanswered = rows[rows["is_answered"]], rows[~rows["is_answered"] | rows["problem"].notna()]
     is_known = answers["path"].isin(annotated)
     bad = answers["problem"][~is_known].dropna()
     is_absent = answers["is_absent"][~is_known].drop(bad.index)
