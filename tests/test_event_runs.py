@@ -273,7 +273,10 @@ def test_a_calibrated_model_finds_the_same_events(heard):
     run, folder, truth = heard
     model = calibrated_model(run, {"tempered": {"temperature": 0.5}})
     received, expected = (found_in(each, folder, truth) for each in (model, run.classifier))
-    pd.testing.assert_frame_equal(received.drop(columns="score"), expected.drop(columns="score"))
+    # To a frame of 80 ms: what is averaged over the windows that hold a frame is not the same
+    pd.testing.assert_frame_equal(
+        received.drop(columns="score"), expected.drop(columns="score"), atol=0.081, rtol=0
+    )
     assert (received["score"] > expected["score"]).all()  # as it is twice as sure
 
 
