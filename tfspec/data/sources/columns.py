@@ -13,7 +13,7 @@ from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.label_targets import are_shares
 from tfspec.data.manifest import RESERVED
-from tfspec.data.tables import to_numbers
+from tfspec.data.tables import to_decimals, to_numbers
 
 MOST = 0.9
 """Of a class's cells, that must be what they are to be for a column to be one; the others are told."""
@@ -216,9 +216,9 @@ def to_seconds(cells: pd.Series) -> pd.Series:
         >>> to_seconds(pd.Series(["0,25", "01:30", "1:00:00.5", "noon"])).tolist()
         [0.25, 90.0, 3600.5, nan]
     """
-    spelt = cells.str.strip().str.replace(r"^(-?\d+),(\d+)$", r"\1.\2", regex=True)
+    spelt = cells.str.strip()
     parts = spelt.str.extract(f"^{CLOCK}$").astype(float)
-    return to_numbers(spelt).fillna(parts.fillna({0: 0, 1: 0}) @ [86_400, 3600, 60, 1])
+    return to_decimals(spelt).fillna(parts.fillna({0: 0, 1: 0}) @ [86_400, 3600, 60, 1])
 
 
 def simplified(name: str) -> str:
