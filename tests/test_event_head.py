@@ -30,7 +30,7 @@ from tfspec.models import (
     tc_resnet,
     transfer,
 )
-from tfspec.models.events import FramePooling, frames_of, of_frames, of_signal
+from tfspec.models.events import BothWays, FramePooling, frames_of, of_frames, of_signal
 from tfspec.training.losses import EventLoss, KnownLabelsLoss
 from tfspec.training.metrics import MeanAveragePrecision
 
@@ -123,6 +123,14 @@ def test_with_recurrent_units_each_frame_hears_of_all_others(units, reaches, rng
         reach = np.abs(tape.gradient(logits, features))[0].sum((1, 2))
         assert reach[heard] > 0
         assert bool(reach[-1 - heard] > 0) == reaches
+
+
+def test_a_recurrent_layer_under_its_earlier_name_is_loaded(tmp_path):
+    layer = BothWays(keras.layers.GRU(4, return_sequences=True))
+    model, frames = keras.Sequential([keras.Input((7, 5)), layer]), np.ones((1, 7, 5), np.float32)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded(frames), model(frames))
 
 
 def test_there_are_no_negative_recurrent_units():

@@ -97,6 +97,11 @@ def _before_average(backbone: keras.Model) -> keras.KerasTensor:
 
 
 @keras.saving.register_keras_serializable("tfspec")
+class BothWays(layers.Bidirectional):
+    """Keras's `Bidirectional`, as some models of November 2026 were saved with it."""
+
+
+@keras.saving.register_keras_serializable("tfspec")
 class FramePooling(layers.Layer):
     """Joins logits of frames to those of the signal, and puts these before them.
 
