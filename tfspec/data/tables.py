@@ -65,7 +65,8 @@ def read_cells(path: str | os.PathLike, delimiter: str | None = None) -> pd.Data
             frequent in the first line.
 
     Returns:
-        As `read_csv` returns it, maybe without rows.
+        As `read_csv` returns it, maybe without rows. Columns without a name and last rows in which nothing
+        stands, as spreadsheets leave them, are left out.
 
     Raises:
         UserError: it is missing, no file or no table in UTF-8, has lines of over a million characters or
@@ -97,8 +98,12 @@ def read_cells(path: str | os.PathLike, delimiter: str | None = None) -> pd.Data
             raise UserError(f"{shown(path)} cannot be read: {error.strerror}.") from None
     if not quotes:
         header, *rows = [[*map(_unquoted, row)] for row in (header, *rows)]
-    _check_columns(path, header)
-    return pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
+    while rows and not any(rows[-1]):
+        rows.pop()
+    kept = [place for place, name in enumerate(header) if name or any(row[place] for row in rows)]
+    _check_columns(path, [header[place] for place in kept])
+    table = pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
+    return table if len(kept) == len(header) else table.iloc[:, kept]
 
 
 def read_any_table(path: str | os.PathLike) -> pd.DataFrame:
