@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfspec.audio.inspection import Format, recording_formats
+from tfspec.audio.inspection import recording_formats
 from tfspec.base.errors import UserError
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import shown
@@ -99,5 +99,5 @@ def inspect_own_recordings(
 def _with_formats(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
     paths = manifest["path"][manifest["problem"].isna()].unique()
     formats = recording_formats(folder / path for path in paths)
-    found = pd.DataFrame(formats, index=paths, columns=[*Format._fields])
-    return manifest.join(found[["seconds", "sample_rate"]], on="path")
+    found = [(each.seconds, each.sample_rate) for each in formats]
+    return manifest.join(pd.DataFrame(found, paths, ["seconds", "sample_rate"]), on="path")
