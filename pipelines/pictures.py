@@ -14,6 +14,7 @@ import pandas as pd
 from tfspec.base.errors import UserError
 from tfspec.base.options import Range
 from tfspec.base.progress import bar
+from tfspec.base.text import excerpt
 from tfspec.data import ArrayReader
 from tfspec.data.sources.picture_files import PictureReader
 from tfspec.data.sources.picture_folders import inspect_picture_folders
@@ -50,7 +51,7 @@ class Pictures(Pipeline):
         if isinstance(self.validation, Path) and (self.data is None or self._folder):
             raise UserError(
                 "A table validates only where another one trains, given as --data. "
-                f"Received: --data {self.data}, --validation {self.validation}"
+                f"Received: --data {excerpt(self.data)}, --validation {excerpt(self.validation)}"
             )
 
     @functools.cached_property
