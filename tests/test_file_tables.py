@@ -78,6 +78,8 @@ def test_columns_that_hold_something_else_are_not_taken():
     unused = ("start_time ('10:30:00' is no time in seconds)",)
     assert found_columns(table) == Columns("file", "label", (), "", "", "", "", "", unused)
     assert found_columns(table).described().endswith(f"; not used: {unused[0]}")
+    alone = pd.DataFrame({"file": ["a", "b"], "label": ["x", "y"], "stop": ["1:30", "0,5"]})
+    assert found_columns(alone).passed_over == ()  # it is a time, but nothing begins
 
 
 @pytest.mark.parametrize(

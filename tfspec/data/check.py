@@ -160,7 +160,8 @@ def check_recordings(
         sample_rate = int(good["sample_rate"].mode()[0])
     wrong_rate = good[good["sample_rate"] != sample_rate]
     too_short = good[good["seconds"] < min_seconds]
-    copies = good[~good["silent"]].groupby("digest").filter(lambda rows: len(rows) > 1).groupby("digest")
+    sounding = good[~good["silent"]]
+    copies = sounding[sounding["digest"].duplicated(keep=False)].groupby("digest")
     return {
         "seconds": float(good["seconds"].sum()),
         "sample_rate": sample_rate,

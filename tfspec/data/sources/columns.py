@@ -143,9 +143,9 @@ def found_columns(table: pd.DataFrame, given: Columns | None = None) -> Columns:
     alone = not found["end"] and not found["duration"]
     if alone and not given.start and found["start"] and table[found["start"]].str.contains(":").any():
         found["start"] = ""  # a time of the day
+    passed_over = _passed_over(table, {role for role in TIMES if not found[role]})
     if not found["start"] and given.end is None:  # without a start, stop may well be a class
         found["end"] = ""
-    passed_over = _passed_over(table, {role for role in TIMES if not found[role]})
     if not found["start"] or found["end"]:  # that of the recording, or what the end says already
         found["duration"] = ""
     if not found["path"]:
@@ -217,8 +217,10 @@ def to_seconds(cells: pd.Series) -> pd.Series:
         [0.25, 90.0, 3600.5, nan]
     """
     spelt = cells.str.strip()
-    parts = spelt.str.extract(f"^{CLOCK}$").astype(float)
-    return to_decimals(spelt).fillna(parts.fillna({0: 0, 1: 0}) @ [86_400, 3600, 60, 1])
+    seconds = to_decimals(spelt)
+    others = spelt[seconds.isna() & (spelt != "")]
+    parts = others.str.extract(f"^{CLOCK}$").astype(float).fillna({0: 0, 1: 0})
+    return seconds.fillna(parts @ [86_400, 3600, 60, 1])
 
 
 def simplified(name: str) -> str:
