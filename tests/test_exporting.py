@@ -258,11 +258,11 @@ def test_a_disk_that_is_really_full(tmp_path, rng, kilobytes):
 def test_a_file_in_the_way_is_said_at_once(tmp_path, monkeypatch):
     (tmp_path / "export").touch()
     monkeypatch.setattr(exporting, "tflite_model", None)
-    with pytest.raises(UserError, match="export cannot be written: it is there and is no folder"):
+    with pytest.raises(UserError, match="export is no folder, where a folder is to be written"):
         export(_classifier(), tmp_path / "export", [])
     (tmp_path / "export").unlink()
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot be written: (Not a directory|File exists)"):
+    with pytest.raises(UserError, match=r"export cannot be written, as .*file is no folder"):
         export(_classifier(), tmp_path / "file" / "export", [])
 
 

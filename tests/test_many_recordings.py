@@ -200,10 +200,13 @@ def test_what_is_in_the_way_is_told_before_anything_is_searched(folder, model, c
     (folder.parent / "model").write_bytes(b"1")
     (folder.parent / "out").write_bytes(b"1")
     assert detect(folder, "--out", folder.parent / "out") == 2
-    assert "out is no folder: give --out another name" in capsys.readouterr().err
+    assert "out is no folder, where a folder is to be written" in capsys.readouterr().err
     (folder.parent / "r.csv").mkdir()
     assert detect(folder, "--out", folder.parent / "e.csv", "--review", folder.parent / "r.csv") == 2
     assert "r.csv is a folder, where a file is to be written" in capsys.readouterr().err
+    (folder.parent / "e.csv").write_bytes(b"1")
+    assert detect(folder, "--out", folder.parent / "e.csv" / "f.csv") == 2
+    assert "f.csv cannot be written, as " in capsys.readouterr().err
     assert model.windows == 0
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -23,6 +24,7 @@ from microcontroller import (
 from test_micro_front_end import LEAD, MEL, RATE, SAMPLES, signals, word_features
 
 from tfspec import UserError
+from tfspec.experiment.export import export_micro
 from tfspec.export.micro import interpreter
 from tfspec.export.micro.folder import LITERT_TOLERANCE, probabilities, quantized, write_micro
 from tfspec.export.micro.graph import read_graph
@@ -308,6 +310,12 @@ def test_what_is_there_is_kept_until_all_is_written(folder, tmp_path):
     with pytest.raises(UserError, match=r"320 samples or more\. Received: 319"):
         write_micro(folder, model(), voice()[:319])
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_a_file_in_its_place_is_said_before_anything_is_made(tmp_path):
+    (tmp_path / "micro").touch()
+    with pytest.raises(UserError, match="micro is no folder, where a folder is to be written"):
+        export_micro(None, SimpleNamespace(folder=tmp_path))
 
 
 def test_names_that_cannot_be_printed_are_refused():

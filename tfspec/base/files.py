@@ -12,8 +12,10 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
+from typing import Literal
 
 from tfspec.base.errors import UserError
+from tfspec.base.text import shown
 
 HIDDEN_PREFIXES = (".", "__MACOSX")
 RUN_FILES = {"config.json", "split.csv"}
@@ -221,22 +223,28 @@ def file_problem(path: str | os.PathLike) -> str | None:
     return None if status.st_size else "empty file"
 
 
-def check_no_folder(path: str | os.PathLike) -> None:
-    """Refuse a folder where a file is to be written, before it is computed what will be in it.
+def check_place(path: str | os.PathLike, kind: Literal["file", "folder"] = "file") -> None:
+    """Refuse a place where nothing can be written, before it is computed what will be there.
 
     Args:
-        path: where the file is to be.
+        path: where a file or a folder is to be.
+        kind: which of the two.
 
     Raises:
-        UserError: a folder is there.
+        UserError: the other one is there, or a file where a folder above it would be.
 
     Example:
-        >>> check_no_folder("/")
+        >>> check_place("/")
         Traceback (most recent call last):
         tfspec.base.errors.UserError: / is a folder, where a file is to be written. Give another name.
     """
-    if Path(path).is_dir():
-        raise UserError(f"{path} is a folder, where a file is to be written. Give another name.")
+    path = Path(path)
+    if os.path.lexists(path) and path.is_dir() != (kind == "folder"):
+        found = "a folder" if path.is_dir() else "no folder"
+        raise UserError(f"{shown(path)} is {found}, where a {kind} is to be written. Give another name.")
+    above = next((each for each in path.parents if os.path.lexists(each)), Path())
+    if not above.is_dir():
+        raise UserError(f"{shown(path)} cannot be written, as {shown(above)} is no folder.")
 
 
 def check_run_folder(folder: Path, file: str = "config.json") -> None:

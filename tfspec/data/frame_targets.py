@@ -139,7 +139,8 @@ def _statements(cell: str, places: dict[str | None, int]) -> list[tuple]:
     try:
         told = [(float(start), float(end), name, value) for start, end, name, value in json.loads(cell)]
         if not all(
-            np.isfinite([start, end]).all() and value in (0, 1, None) for start, end, _, value in told
+            np.isfinite([start, end]).all() and isinstance(name, str | None) and value in (0, 1, None)
+            for start, end, name, value in told
         ):
             raise ValueError
     except (ValueError, TypeError, RecursionError):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfspec.base.files import clear_temporaries
+from tfspec.base.files import check_place, clear_temporaries
 from tfspec.base.options import Quantize
 from tfspec.experiment.calibrated import calibrated_model
 from tfspec.experiment.evaluate import fitted_scores
@@ -79,6 +79,8 @@ def export_micro(
     Raises:
         UserError: as `export_run`, or a layer cannot stream, or is not there on microcontrollers.
     """
+    folder = run.folder / "micro"
+    check_place(folder, "folder")
     streaming = StreamingClassifier(_model_of(steps, run, calibrated))
     shown, calibration = _signals(steps, run)
     network = int8_network(streaming, calibration)
@@ -86,9 +88,7 @@ def export_micro(
     detector = read_facts(facts).detector if facts.exists() else DetectorSettings()
     samples = np.concatenate([signal for batch in itertools.islice(shown, 1) for signal in batch])
     whole = streaming_tflite(streaming, network) if signal_ops else None
-    return write_micro(
-        run.folder / "micro", micro_model_of(streaming, network, detector), as_int16(samples), whole
-    )
+    return write_micro(folder, micro_model_of(streaming, network, detector), as_int16(samples), whole)
 
 
 def _model_of(steps: Steps, run: Run, calibrated: bool) -> Classifier:

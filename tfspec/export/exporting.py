@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from tfspec.base.boundary import in_brief
 from tfspec.base.errors import UserError
-from tfspec.base.files import written_beside
+from tfspec.base.files import check_place, written_beside
 from tfspec.base.options import Quantize
 from tfspec.export.parity import compare
 from tfspec.export.quantization import has_loop
@@ -87,8 +87,7 @@ def export(
                 "streaming export in int8: export with quantize none. Received: int8"
             )
         quantize = "dynamic"
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise UserError(f"{folder} cannot be written: it is there and is no folder; remove or rename it")
+    check_place(folder, "folder")
     with _disk_errors(folder), written_beside(folder) as temporary:
         temporary.mkdir()
         streamed = {}

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import check_no_folder, written_beside
+from tfspec.base.files import check_place, written_beside
 from tfspec.base.text import shown
 
 Writer = Callable[[pd.DataFrame], None]
@@ -59,7 +59,7 @@ def _writable(cell: Any) -> Any:
 
 
 def _known_suffix(path: Path, suffixes: Iterable[str]) -> str:
-    """Return the suffix of a table that can be written, where no folder is in its way."""
+    """Return the suffix of a table that can be written, where nothing is in its way."""
     suffix = path.suffix.lower()
     *others, last = suffixes
     if suffix not in (*others, last):
@@ -70,7 +70,7 @@ def _known_suffix(path: Path, suffixes: Iterable[str]) -> str:
         raise UserError(
             f"Parquet needs pyarrow: pip install pyarrow, or give {shown(path.with_suffix('.csv'))}"
         )
-    check_no_folder(path)
+    check_place(path)
     return suffix
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError, unusable
-from tfspec.base.files import clear_temporaries
+from tfspec.base.files import check_place, clear_temporaries
 from tfspec.base.options import Count, Seconds, Share
 from tfspec.base.progress import track
 from tfspec.base.text import shown
@@ -75,15 +75,11 @@ def detect(
     inputs = find_inputs(files, "recording")
     table = out if out.suffix.lower() in (*TABLES, *OTHER_FILES) and not out.is_dir() else None
     folder = out if table is None else None
-    if folder and folder.exists() and not folder.is_dir():
-        raise UserError(
-            f"{shown(folder)} is no folder: give --out another name, or a table: --out events.csv"
-        )
     if review and table and os.path.realpath(review) == os.path.realpath(table):
         raise UserError(f"--out and --review are one file: {shown(review)}. Give the review another name.")
-    if folder or raven or audacity:
+    if folders := [each for each in (folder, raven, audacity) if each]:
         _check_names(inputs)
-        _check_places([Path(each) for each in files], [each for each in (folder, raven, audacity) if each])
+        _check_places([Path(each) for each in files], folders)
     inputs.tell()
     from tfspec.cli.printing import fail_for_bad, print_json
     from tfspec.inference import event_thresholds, load_model
@@ -134,7 +130,9 @@ def _check_names(inputs: Inputs) -> None:
 
 
 def _check_places(searched: list[Path], places: list[Path]) -> None:
-    """Refuse to write label tracks among recordings, whose annotations they would be taken for."""
+    """Refuse what can be no folder, and label tracks among recordings, whose annotations they would seem."""
+    for place in places:
+        check_place(place, "folder")
     for folder, place in itertools.product(searched, places):
         if folder.is_dir() and place.resolve().is_relative_to(folder.resolve()):
             raise UserError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import check_no_folder, check_run_folder, written_beside
+from tfspec.base.files import check_place, check_run_folder, written_beside
 from tfspec.base.options import Expression, Hertz, Name, Quantize, Range, Strategy
 from tfspec.base.progress import silenced
 from tfspec.base.text import shown
@@ -111,7 +111,7 @@ def view(
     if out and out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise UserError(f"The picture must be a png, pdf or svg file. Received: {out}")
     if out:
-        check_no_folder(out)
+        check_place(out)
     check_run_folder(run)
     from tfspec.cli.printing import console
     from tfspec.experiment.registry import pipeline_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import check_no_folder, check_run_folder, written_beside
+from tfspec.base.files import check_place, check_run_folder, written_beside
 from tfspec.base.options import Name
 from tfspec.base.text import shown
 
@@ -67,7 +67,7 @@ def compare(
     if out and out.suffix.lower() != ".html":
         raise UserError(f"The page must be an html file. Received: {out}")
     if out:
-        check_no_folder(out)
+        check_place(out)
     from tfspec.cli.printing import console
     from tfspec.experiment.comparing import compare as side_by_side
     from tfspec.report.comparison import written

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError, listed, unusable
-from tfspec.base.files import check_no_folder
+from tfspec.base.files import check_place
 from tfspec.base.options import Name, Pause, Range, SampleFormat, Seconds, Share
 from tfspec.base.progress import remark
 from tfspec.base.text import shown
@@ -278,7 +278,7 @@ def _events_writer(path: Path) -> Callable[[Iterable[StreamEvent]], None]:
     """Choose what writes a table of events, before there are any."""
     if path.suffix.lower() not in (".csv", ".txt"):
         raise UserError(f"The name of a table of events must end in .csv or .txt. Received: {shown(path)}")
-    check_no_folder(path)
+    check_place(path)
 
     def write(events: Iterable[StreamEvent]) -> None:
         from tfspec.inference import write_audacity, write_csv
