@@ -19,7 +19,7 @@ from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.own_recordings import inspect_own_recordings
 from tfspec.data.splits import shared_groups
 from tfspec.experiment.calibrated import calibrated_model
-from tfspec.experiment.events import known_events, without_unknown
+from tfspec.experiment.events import evaluate_events, known_events, without_unknown
 from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.reporting import page_of
 from tfspec.experiment.run import Run
@@ -105,6 +105,15 @@ def test_events_are_scored_in_whole_recordings(heard):
     assert 0.5 < events["psds_located"][0] <= 1
     assert {*events["event_based"][0]["classes"]} == {*TONES}
     assert tuple(events["rule"]["thresholds"]) == run.classifier.event_rule.thresholds
+
+
+def test_one_recording_that_validates_says_that_none_chooses_its_thresholds(heard, capsys):
+    run, _, _ = heard
+    rows = run.part("validation")
+    one = rows[rows["path"] == rows["path"].iloc[0]]
+    for part, is_said in ((one, True), (rows, False)):
+        evaluate_events(pipeline_of(run), run, [([""], part)], part, choose=True)
+        assert ("no other recordings choose thresholds" in capsys.readouterr().out) == is_said
 
 
 def test_what_sounds_when_is_found_in_other_recordings(heard):

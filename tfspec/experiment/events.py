@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.frames import EventRule
+from tfspec.base.progress import say
 from tfspec.data.frame_targets import COLUMN
 from tfspec.experiment.predicting import Asked, load_members, read_signals
 from tfspec.experiment.run import Run
@@ -205,5 +206,10 @@ def evaluate_events(
     rule, rules = classifier.event_rule, dict.fromkeys(found.probabilities, classifier.event_rule)
     if choose:
         groups = rows.groupby("path")["group"].first()
+        if groups.nunique() == 1:
+            say(
+                "What validates is of one group, so no other recordings choose thresholds to hold it to: its "
+                "events are those above 0.5, which may be none."
+            )
         rule, rules = cross_fitted_rules(found, truth, names, groups)
     return score_events(found, truth, names, rule, rules), rule
