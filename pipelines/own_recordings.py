@@ -11,7 +11,7 @@ import keras
 import pandas as pd
 
 from tfspec.audio.decoding import ClipPadding
-from tfspec.augment import Augmentation, Compose, Warp
+from tfspec.augment import Augmentation, Compose, MixUp, Warp
 from tfspec.base.errors import UserError
 from tfspec.base.options import Hertz, Name, Seconds
 from tfspec.base.progress import bar, say
@@ -43,6 +43,8 @@ EVENT_HALVINGS = 2
 """How often `residual` halves their frames: what it gives are 80 ms apart."""
 EVENT_UNITS = 64
 """Recurrent units each way that tell these frames of one another; `residual` alone sees a second at once."""
+BIN_FACTOR, BIN_SHIFT = 1.1, 2.0
+"""Mel bands are stretched by up to this factor and moved by up to so many, as if other voices were heard."""
 EVENT_LAYERS = {
     "mobilenet_v2": "block_13_expand_relu",
     "efficientnet_b0": "block6a_expand_activation",
@@ -87,6 +89,15 @@ class OwnRecordings(SelfTaught, Recordings):
     review: Path | None = None
     """Table of `tfspec detect --review`, with answers, that trains too: of its recordings, which may lie
     anywhere, what was accepted is heard, what was rejected is not, and nothing else is known."""
+    augment: tuple[Literal["shift", "response", "masks", "mix_up"], ...] = (
+        "shift",
+        "response",
+        "masks",
+        "mix_up",
+    )
+    """What changes the training examples at random: they sound higher or lower and, but for events, begin
+    earlier or later; another microphone and room; bands and stretches of time are masked; with events, the
+    sounds of another window are added."""
     pooling: Pooling = "max"
     """How, with events, what is in a clip comes from what is heard in its frames."""
 
@@ -190,24 +201,35 @@ class OwnRecordings(SelfTaught, Recordings):
             frame_step=step,
             fft_length=max(SHORTEST_FFT, 1 << (frame - 1).bit_length()),
         )
-        scale = (1 / 20, 2.0) if self.network == "residual" else (1 / 80, 1.0)
         decibels = Decibel(dynamic_range_db=range_db, reference="max")
-        layers = [decibels, keras.layers.Rescaling(*scale, dtype="float32")]
+        unit = self._decibels_per_unit
+        layers = [decibels, keras.layers.Rescaling(1 / unit, range_db / unit, dtype="float32")]
         return keras.Sequential([mel, *layers], name="front_end")
 
     def augmentation(self):
         """Change the features; with events, leave them where they are in time."""
         whole = super().augmentation()
-        if self.head != "events" or not isinstance(whole.features, Compose):
+        if self.head != "events":
             return whole
-        kept = [layer for layer in whole.features.layers if layer.keeps_time]
-        return Augmentation(features=Compose(kept) if kept else None)
+        changes = whole.features.layers if isinstance(whole.features, Compose) else []
+        kept = [layer for layer in changes if layer.keeps_time]
+        return Augmentation(features=Compose(kept) if kept else None, mix_up=self._mix_up())
+
+    def _mix_up(self) -> MixUp | None:
+        """Make what adds the sounds of another window, up to 10 dB louder or softer, on request."""
+        if "mix_up" not in self.augment:
+            return None
+        return MixUp(0.1, 0.9, probability=0.5, join_labels=True, decibels_per_unit=self._decibels_per_unit)
+
+    @property
+    def _decibels_per_unit(self) -> float:
+        """Decibels that a step of 1 in the features stands for, as the network is used to."""
+        return 20.0 if self.network == "residual" else 80.0
 
     def shift(self, frames):
-        """Make what moves an example: in time, or with events in pitch, as their times are known."""
-        if self.head != "events":
-            return super().shift(frames)
-        return Warp(time_factor=1.0, time_shift=0.0, bin_factor=1.1, bin_shift=2.0)
+        """Make what moves an example: in pitch, and where no times of events are known, in time."""
+        time_shift = 0.0 if self.head == "events" else super().shift(frames).time_shift
+        return Warp(1.0, time_shift, BIN_FACTOR, BIN_SHIFT)
 
     def backbone(self, feature_shape, num_classes):
         """Make the network that was asked for, with the head that was."""

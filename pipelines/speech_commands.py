@@ -97,8 +97,9 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, Taught, S
     hidden_activation: Literal["relu", "linear"] = "relu"
     """Of the conv2d's last layer but one."""
     augment: tuple[VoiceChange, ...] | None = None
-    """What changes the training examples at random: pitch, shift, noise and gain, and masks of features. If
-    not given, all; or, where the scaling is not fixed, pitch and shift for the lstm, nothing for others."""
+    """What changes the training examples at random: pitch, shift, noise and gain; of features, which must
+    not be mfcc, the vocal tract, and masks. If not given, all but the pitch, or for mfcc all but the vocal
+    tract; where the scaling is not fixed, pitch and shift for the lstm, nothing for others."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""
@@ -107,6 +108,8 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, Taught, S
             raise UserError(
                 f"The model {self.model} needs features of at least {least} bins. Received: {self.num_bins}"
             )
+        if self.features == "mfcc" and "vocal_tract" in (self.augment or ()):
+            raise UserError("Of cepstra no vocal tract can be changed: leave out vocal_tract, or give pitch.")
         if self.small and self.model != "ds_tc_resnet":
             raise UserError(f"Only ds_tc_resnet has a small form. Received: {self.model}")
         if self.model == "bc_resnet":
@@ -141,7 +144,8 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, Taught, S
     @property
     def _usual_changes(self) -> tuple[VoiceChange, ...]:
         if self.scaling == "fixed":
-            return VOICE_CHANGES
+            other = "vocal_tract" if self.features == "mfcc" else "pitch"
+            return tuple(change for change in VOICE_CHANGES if change != other)
         return ("pitch", "shift") if self.model == "lstm" else ()
 
     def front_end(self):

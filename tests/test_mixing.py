@@ -1,6 +1,7 @@
 import json
 
 import keras
+import librosa
 import numpy as np
 import pytest
 import scipy.stats
@@ -38,6 +39,22 @@ def test_given_partners_are_mixed_in(rng):
     mixed = MixUp(0.25, 0.25, probability=1)((x, labels), partners=partners)
     for before, other, after in zip((x, labels), partners, mixed, strict=True):
         np.testing.assert_allclose(after, 0.75 * before + 0.25 * other, atol=1e-6)
+
+
+def test_of_levels_powers_are_mixed(rng):
+    (x, labels), partners = data(rng), data(rng)
+    layer = MixUp(0.1, 0.9, probability=0.7, decibels_per_unit=20)
+    weight = tf.where(layer.sample(8, SEED)["applied"], layer.sample(8, SEED)["weight"], 0.0).numpy()
+    assert 0 < (weight == 0).sum() < 8
+    own, other = librosa.db_to_power(20 * x), librosa.db_to_power(20 * partners[0])
+    along = weight[:, np.newaxis, np.newaxis, np.newaxis]
+    powers = (1 - along) * own + along * other
+    expected = librosa.power_to_db(powers, amin=1e-30, top_db=None) / 20
+    mixed, _ = layer((x, labels), seed=SEED, partners=partners)
+    np.testing.assert_allclose(mixed, expected, atol=1e-6)
+    np.testing.assert_array_equal(mixed[weight == 0], x[weight == 0])
+    only, _ = MixUp(1, 1, probability=1, decibels_per_unit=20)((x, labels), partners=partners)
+    np.testing.assert_allclose(only, partners[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 128])
@@ -98,7 +115,7 @@ def test_eager_graph_xla_and_dataset_agree(alpha, rng):
 
 
 def test_config_round_trip_and_a_saved_model(tmp_path, rng):
-    layer = MixUp(0.1, 0.3, alpha=2.0, seed=3, join_labels=True)
+    layer = MixUp(0.1, 0.3, alpha=2.0, seed=3, join_labels=True, decibels_per_unit=20.0)
     config = json.loads(json.dumps(layer.get_config()))
     assert json.loads(json.dumps(MixUp.from_config(config).get_config())) == config
     both = data(rng)

@@ -555,8 +555,11 @@ def test_keywords_are_augmented_as_asked_or_as_suits_their_scaling():
         found = SpeechCommands(data=".", **options).augmentation()
         return [type(layer).__name__ for chain in found.layers for layer in chain.layers]
 
-    of_features = ["TimeMask", "FrequencyMask"]
-    assert layers() == ["PitchShift", "TimeShift", "OneOf", "Gain", *of_features]
+    masks = ["TimeMask", "FrequencyMask"]
+    assert layers() == ["TimeShift", "OneOf", "Gain", "Warp", *masks]
+    assert layers(features="mfcc") == ["PitchShift", "TimeShift", "OneOf", "Gain", *masks]
+    with pytest.raises(UserError, match="leave out vocal_tract"):
+        SpeechCommands(data=".", features="mfcc", augment=("vocal_tract",))
     assert layers(augment=("frequency_mask", "noise")) == ["OneOf", "FrequencyMask"]
     assert layers(augment=("shift",), background=".") == ["TimeShift", "BackgroundNoise"]
     assert layers(scaling="centre", model="lstm") == ["PitchShift", "TimeShift"]

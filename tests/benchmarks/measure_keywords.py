@@ -53,9 +53,10 @@ CONFIGURATIONS: dict[str, dict] = {
     "twelve": {"classes": (*WORDS, *OTHERS)},
     # The default without one of its parts
     "without augmentation": {"augment": ()},
-    "without noise": {"augment": ("pitch", "shift", "gain", "time_mask", "frequency_mask")},
-    "without pitch": {"augment": ("noise", "shift", "gain", "time_mask", "frequency_mask")},
-    "without masks": {"augment": ("noise", "pitch", "shift", "gain")},
+    "without noise": {"augment": ("shift", "gain", "vocal_tract", "time_mask", "frequency_mask")},
+    "without vocal tract": {"augment": ("noise", "shift", "gain", "time_mask", "frequency_mask")},
+    "pitch for vocal tract": {"augment": ("noise", "pitch", "shift", "gain", "time_mask", "frequency_mask")},
+    "without masks": {"augment": ("noise", "shift", "gain", "vocal_tract")},
     "clips centred": {"scaling": "centre"},
     "50 epochs": {"epochs": 50},
 }

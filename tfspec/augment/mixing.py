@@ -24,6 +24,9 @@ class MixUp(RandomLayer):
     and else unknown where one is unknown. This is for several labels at once, of signals or of frames, and
     for λ with which both can be heard.
 
+    Features in decibels are mixed as if the sounds were added, which are not alike in phase: with
+    `decibels_per_unit`, powers are mixed in place of the levels, (1 − λ) of one and λ of the other.
+
     Args:
         min_weight: least λ, the part of the other example.
         max_weight: greatest λ, drawn uniformly between.
@@ -31,6 +34,8 @@ class MixUp(RandomLayer):
         probability: how likely each example is mixed with another one.
         seed: as in `RandomLayer`.
         join_labels: what either example holds, the mixture holds too; False mixes labels as signals.
+        decibels_per_unit: decibels of power that a step of 1 in x stands for, such as 20 where levels are
+            divided by 20. None mixes x as it is.
 
     Call arguments:
         x: (x, labels), x (batch, …) signals or features and labels (batch, classes) or
@@ -44,8 +49,8 @@ class MixUp(RandomLayer):
         (x, labels), float32, as they came. The only example of a batch is mixed with itself.
 
     Raises:
-        ValueError: the weights are not in 0…1, or the least above the greatest; alpha is not positive; the
-            call is not with a batch of both, or with labels that are whole numbers.
+        ValueError: the weights are not in 0…1, or the least above the greatest; alpha or decibels_per_unit
+            are not positive; the call is not with a batch of both, or with labels that are whole numbers.
 
     Example:
         >>> x, labels = tf.constant([[0.0], [1.0]]), tf.one_hot([0, 1], 2)
@@ -59,6 +64,13 @@ class MixUp(RandomLayer):
         >>> _, labels = MixUp(0.5, 0.5, probability=1, join_labels=True)((x, labels))
         >>> labels.numpy().tolist()
         [[1.0, 1.0, nan], [1.0, 1.0, nan]]
+
+        Half of the power of 0 dB and half of that of −10 dB, in decibels:
+
+        >>> levels = tf.constant([[0.0], [-10.0]])
+        >>> levels, _ = MixUp(0.5, 0.5, probability=1, decibels_per_unit=1)((levels, tf.one_hot([0, 1], 2)))
+        >>> [round(float(level), 3) for level in levels[:, 0]]
+        [-2.596, -2.596]
     """
 
     can_be_chained = False
@@ -71,10 +83,12 @@ class MixUp(RandomLayer):
         probability: float = 0.75,
         seed: int | None = None,
         join_labels: bool = False,
+        decibels_per_unit: float | None = None,
         **kwargs,
     ):
         super().__init__(probability, seed, **kwargs)
         self.join_labels = bool(join_labels)
+        self.decibels_per_unit = arguments.positive_or_none("decibels_per_unit", decibels_per_unit)
         self.min_weight = arguments.between("min_weight", min_weight, 0, 1)
         self.max_weight = arguments.between("max_weight", max_weight, 0, 1)
         arguments.ends("min_weight", min_weight, "max_weight", max_weight)
@@ -111,7 +125,15 @@ class MixUp(RandomLayer):
             partners = [tf.gather(part, params["partner"]) for part in (x, labels)]
         x2, labels2 = _float_pair("partners", partners)
         join = _joined if self.join_labels else _weighted
-        return _weighted(x, x2, along(weight, x)), join(labels, labels2, along(weight, labels))
+        return self._mixed(x, x2, along(weight, x)), join(labels, labels2, along(weight, labels))
+
+    def _mixed(self, own: tf.Tensor, other: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        """Mix examples, or the powers that they are the levels of."""
+        if self.decibels_per_unit is None:
+            return _weighted(own, other, weight)
+        log_per_unit = self.decibels_per_unit * np.log(10) / 10
+        log_powers = log_per_unit * own + tf.math.log1p(-weight), log_per_unit * other + tf.math.log(weight)
+        return tf.where(weight > 0, tf.reduce_logsumexp(log_powers, axis=0) / log_per_unit, own)
 
     def call(self, x, seed=None, training=None, partners=None):
         """Draw parameters and mix; the identity for `training=False`."""

@@ -10,9 +10,10 @@ from tfspec.augment.augmentation import Augmentation
 from tfspec.augment.background import BackgroundNoise
 from tfspec.augment.base import Compose, OneOf
 from tfspec.augment.spectrogram import FrequencyMask, TimeMask
+from tfspec.augment.warping import Warp
 from tfspec.augment.waveform import Gain, GaussianNoise, PinkNoise, PitchShift, TimeShift
 
-VoiceChange = Literal["noise", "pitch", "shift", "gain", "time_mask", "frequency_mask"]
+VoiceChange = Literal["noise", "pitch", "shift", "gain", "vocal_tract", "time_mask", "frequency_mask"]
 VOICE_CHANGES: tuple[VoiceChange, ...] = get_args(VoiceChange)
 NOISE_DB = (5.0, 40.0)
 
@@ -29,8 +30,9 @@ def voice_augmentation(
 
     Args:
         changes: of signals "noise" in some of them, "pitch" of half of them by up to two
-            semitones, "shift", and "gain" from −10 to 6 dB; of features "time_mask" and
-            "frequency_mask", one of each, under which is the features' mean.
+            semitones, "shift", and "gain" from −10 to 6 dB; of features, whose bins must be frequencies,
+            "vocal_tract" stretches these by up to a tenth and moves them by up to one, and "time_mask" and
+            "frequency_mask" are one of each, under which is the features' mean.
         sample_rate: samples per second.
         background: folder of recordings, one of which is mixed in, at the same levels, into as many signals.
         noise_db: least and greatest level of the signal above the noise.
@@ -49,6 +51,7 @@ def voice_augmentation(
         "gain": Gain(-10, 6),
     }
     of_features = {
+        "vocal_tract": Warp(time_factor=1.0, time_shift=0.0, bin_factor=1.1, bin_shift=1.0),
         "time_mask": TimeMask(10, fill="mean"),
         "frequency_mask": FrequencyMask(4, fill="mean"),
     }
