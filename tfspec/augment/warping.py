@@ -82,13 +82,20 @@ class Warp(SpectrogramLayer):
 
     def transform(self, x, params):
         """Take each frame, then each bin, from where the parameters have it."""
-        frames, bins = tf.shape(x)[1], tf.shape(x)[2]
+        if not self.keeps_time:
+            x = self._in_time(x, params["time_factor"], params["time_shift"])
+        if self.bin_factor == 1 and self.bin_shift == 0:
+            return x
+        bins_first = tf.transpose(x, [0, 2, 1, 3])  # whole rows are gathered several times as fast
+        places = _places(tf.shape(x)[2], params["bin_factor"], params["bin_shift"], 0.0)
+        return tf.transpose(_interpolated(bins_first, places), [0, 2, 1, 3])
+
+    def _in_time(self, x: tf.Tensor, factor: tf.Tensor, shift: tf.Tensor) -> tf.Tensor:
+        frames = tf.shape(x)[1]
         last = tf.cast(frames - 1, tf.float32)
-        shift = params["time_shift"] * tf.cast(frames, tf.float32)
-        frame = _places(frames, params["time_factor"], shift, last / 2)
+        frame = _places(frames, factor, shift * tf.cast(frames, tf.float32), last / 2)
         outside = ((frame < 0) | (frame > last))[:, :, tf.newaxis, tf.newaxis]
-        x = tf.where(outside, self.filling(x), _interpolated(x, frame, axis=1))
-        return _interpolated(x, _places(bins, params["bin_factor"], params["bin_shift"], 0.0), axis=2)
+        return tf.where(outside, self.filling(x), _interpolated(x, frame))
 
 
 def _places(length, factor, shift, middle) -> tf.Tensor:
@@ -97,11 +104,11 @@ def _places(length, factor, shift, middle) -> tf.Tensor:
     return from_middle * tf.reshape(factor, [-1, 1]) + middle + tf.reshape(shift, [-1, 1])
 
 
-def _interpolated(x: tf.Tensor, places: tf.Tensor, axis: int) -> tf.Tensor:
-    last = tf.shape(x)[axis] - 1
+def _interpolated(x: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """Take the values at (batch, length) places along the first axis behind the batch."""
+    last = tf.shape(x)[1] - 1
     places = tf.clip_by_value(places, 0.0, tf.cast(last, tf.float32))
     below = tf.cast(places, tf.int32)
-    beyond = places - tf.cast(below, tf.float32)
-    beyond = beyond[:, :, tf.newaxis, tf.newaxis] if axis == 1 else beyond[:, tf.newaxis, :, tf.newaxis]
-    lower = tf.gather(x, below, axis=axis, batch_dims=1)
-    return lower + beyond * (tf.gather(x, tf.minimum(below + 1, last), axis=axis, batch_dims=1) - lower)
+    beyond = (places - tf.cast(below, tf.float32))[:, :, tf.newaxis, tf.newaxis]
+    lower = tf.gather(x, below, axis=1, batch_dims=1)
+    return lower + beyond * (tf.gather(x, tf.minimum(below + 1, last), axis=1, batch_dims=1) - lower)
