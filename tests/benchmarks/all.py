@@ -123,8 +123,8 @@ MEASUREMENTS = (
         ("mixtures",),
     ),
     Measurement(
-        "tests/benchmarks/measure_keywords.py DATA/speech_commands OUT/keywords default narrow three small "
-        "taught --folds 2 3 4 --seeds 0 1 2",
+        "tests/benchmarks/measure_keywords.py DATA/speech_commands OUT/keywords default "
+        "'pitch for vocal tract' narrow three small taught --folds 2 3 4 --seeds 0 1 2",
         ("keywords_1",),
         540,
         ("speech_commands",),
