@@ -271,10 +271,12 @@ def test_the_picture_of_a_curve(folder, streams, has_events):
     [
         ("file,start,label\na.wav,1,up\n", "has no column end"),
         ("start,end,label\n1,2,up\n", "has no column file"),
-        ("file,start,end,label\na.wav,1,2,up\na.wav,x,2,up\n", "event 2: the start"),
-        ("file,start,end,label\na.wav,3,2,up\n", "Received: 3 to 2"),
+        ("file,start,end,label\na.wav,1,2,up\na.wav,x,2,up\n", "event 2: start and end must be times"),
+        ("file,start,end,label\na.wav,3,2,up\n", "Received: '3' to '2'"),
         ("file,start,end,label\na.wav,-1,2,up\n", "event 1"),
         ("file,start,end,label\nc.wav,1,2,up\n", "has events in c.wav. Recordings: a.wav, b.wav"),
+        ("file,start,end,label\n,1,2,up\n", "has events in a file without a name. Recordings: a.wav, b.wav"),
+        ("file,start,end,label\na.wav,1,2,up\na.wav,1,2, \n", "event 2 has no label"),
     ],
 )
 def test_odd_tables_are_refused(tmp_path, text, said):
@@ -286,6 +288,22 @@ def test_odd_tables_are_refused(tmp_path, text, said):
 def test_a_table_may_be_empty_and_one_recording_needs_no_name(tmp_path):
     (tmp_path / "events.csv").write_text("start,end,label\n")
     assert read_events(tmp_path / "events.csv", ["a.wav"]).empty
+
+
+def test_only_the_columns_that_a_table_has_are_named(tmp_path):
+    (tmp_path / "events.csv").write_text("Start,End,Label\n1,2,up\n")
+    with pytest.raises(UserError, match=r"no column start, end, label\. It has: Start, End, Label$"):
+        read_events(tmp_path / "events.csv", ["a.wav"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["file;start;end;label\nin\\a.wav;90,5;91;up\n", "file,start,end,label\n./in/a.wav ,01:30.5,1:31, up\n"],
+)
+def test_a_table_may_be_spelt_as_spreadsheets_and_other_systems_do(tmp_path, text):
+    (tmp_path / "events.csv").write_text(text)
+    events = read_events(tmp_path / "events.csv", ["in/a.wav", "b.wav"])
+    assert events.to_numpy().tolist() == [["in/a.wav", 90.5, 91.0, "up"]]
 
 
 def test_a_recording_is_the_same_however_its_name_is_composed(tmp_path):
@@ -370,7 +388,7 @@ def test_an_event_behind_the_end_of_its_recording_is_refused(folder, tmp_path, c
         events.write_text(f"file,start,end,label\na.wav,1,1.5,up\nb.wav,{start},{start},up\n")
         with pytest.raises(SystemExit) if refused else contextlib.nullcontext():
             _run(tmp_path, tmp_path / "out", "--json")
-        said = "event 2: begins at 1000 s, but b.wav is at most 30.05 s long"
+        said = "event 2: begins at 1000 s, but b.wav is 30 s long"
         assert (said in capsys.readouterr().err) == refused
 
 
@@ -386,7 +404,10 @@ def test_only_a_streaming_model_can_keep_a_threshold(tmp_path, capsys):
                 "--save",
             ]
         )
-    assert "streaming.json; model.tflite has none" in capsys.readouterr().err
+    assert (
+        "streaming.json; model.tflite has none. Write it by `tfspec export RUN --streaming`"
+        in capsys.readouterr().err
+    )
 
 
 def test_recordings_must_be_there_and_long_enough(folder, tmp_path, capsys):
@@ -396,3 +417,34 @@ def test_recordings_must_be_there_and_long_enough(folder, tmp_path, capsys):
         with pytest.raises(SystemExit):
             main(["evaluate-stream", *map(str, (folder / "model", tmp_path / name, tmp_path / "events.csv"))])
         assert said in capsys.readouterr().err
+
+
+def test_what_would_be_in_vain_is_told_before_anything_is_heard(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tfspec.inference.threshold_curve.hear_streams", None)
+    for name in ("model", "events.csv"):
+        (tmp_path / name).symlink_to(folder / name)
+    (tmp_path / "sounds").mkdir()
+    for name in ("a.wav", "b.wav"):
+        content = (folder / "sounds" / name).read_bytes()
+        (tmp_path / "sounds" / name).write_bytes(content[: 1000 if name == "b.wav" else None])
+    (tmp_path / "file").write_text("mine")
+    other = tmp_path / "other.csv"
+    other.write_text("file,start,end,label\na.wav,1,1.5,left\n")
+    sounds, events, chosen = folder / "sounds", folder / "events.csv", ["--false-accepts-per-hour", "9"]
+    for arguments, said in (
+        ([sounds, events, "--out", tmp_path / "file"], "file is no folder"),
+        ([tmp_path / "sounds", events, "--out", tmp_path / "out"], "1 of 2 files cannot be used"),
+        ([sounds, other, "--out", tmp_path / "out", *chosen], "other.csv has no event of down, up"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate-stream", str(folder / "model"), *map(str, arguments)])
+        assert stop.value.code == 2
+        assert said in capsys.readouterr().err
+
+
+def test_a_class_whose_threshold_nothing_tells_is_named(folder, tmp_path, capsys):
+    (tmp_path / "events.csv").write_text("file,start,end,label\na.wav,1,1.5,up\n")
+    for name in ("model", "sounds"):
+        (tmp_path / name).symlink_to(folder / name)
+    _run(tmp_path, tmp_path / "out", "--false-accepts-per-hour", "3600")
+    assert capsys.readouterr().err.startswith("No events of down: the threshold will be the highest")

@@ -41,11 +41,6 @@ class HeardStreams:
     smoothed: dict[str, np.ndarray]
     seconds: dict[str, float]
 
-    @property
-    def ends(self) -> dict[str, float]:
-        """Where each stream ends at the latest, in seconds: what is shorter than a hop was not heard."""
-        return {name: seconds + self.hop_seconds for name, seconds in self.seconds.items()}
-
     def detections(self, settings: DetectorSettings) -> pd.DataFrame:
         """Find events.
 

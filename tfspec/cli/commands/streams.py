@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -138,22 +138,26 @@ def evaluate_stream(
     from tfspec.inference.listening import load_listener
     from tfspec.inference.threshold_curve import choose_class_thresholds, hear_streams, threshold_curve
 
+    out = out or _usual_folder(model, recordings)
+    check_place(out, "folder")
     files = _recordings(recordings)
     truth = read_events(events, [*files])
+    check_within(truth, _lengths(files), events)
     saved_in = _settings_file(model) if save else None
     loaded = load_listener(model, hop_seconds)
     settings = loaded.detector.adjusted(
         threshold, classes, smoothing_seconds=smoothing_seconds, refractory_seconds=refractory_seconds
     )
-    _tell_ignored(truth, settings.thresholds(loaded.class_names))
+    heard = settings.thresholds(loaded.class_names)
+    _tell_ignored(truth, heard)
+    if false_accepts_per_hour is not None:
+        _tell_without_events(truth, heard, events)
     streams = hear_streams(loaded, files, settings)
-    check_within(truth, streams.ends, events)
     curve = threshold_curve(streams, truth, tolerance_seconds)
     if false_accepts_per_hour is not None:
         chosen = choose_class_thresholds(streams, truth, false_accepts_per_hour, tolerance_seconds)
         settings = dataclasses.replace(settings, threshold=chosen)
     scores = streams.score(settings, truth, tolerance_seconds)
-    out = out or _usual_folder(model, recordings)
     document: dict[str, Any] = {"settings": dataclasses.asdict(settings), "scores": scores}
     detections = streams.detections(settings)
     tables = {"detections": detections, "hard_negatives": hard_negatives(streams, detections, truth, files)}
@@ -185,6 +189,29 @@ def _recordings(path: Path) -> dict[str, Path]:
     return {below.as_posix(): Path(file) for file, below in inputs.files.items()}
 
 
+def _lengths(files: Mapping[str, Path]) -> dict[str, float]:
+    """Read how long the recordings are, by their headers, before hours of them are listened to."""
+    from tfspec.audio.inspection import recording_lengths
+
+    lengths = dict(zip(files, recording_lengths(files.values()), strict=True))
+    if problems := [(files[name], problem) for name, (_, problem) in lengths.items() if problem]:
+        raise unusable("files", problems, len(files))
+    return {name: seconds for name, (seconds, _) in lengths.items()}
+
+
+def _tell_without_events(truth: pd.DataFrame, heard: Collection[str], path: Path) -> None:
+    """Name the classes whose thresholds cannot be chosen, as no threshold finds more of them."""
+    without = sorted({*heard} - {*truth["label"]})
+    if len(without) == len(heard):
+        raise UserError(
+            f"{shown(path)} has no event of {listed(without)}, so there is nothing to choose thresholds by."
+        )
+    if without:
+        remark(
+            f"No events of {listed(without)}: the threshold will be the highest, and little will reach it."
+        )
+
+
 def _tell_ignored(truth: pd.DataFrame, heard: Collection[str]) -> None:
     """Name labels that do not count, but for those that say so themselves, such as `_unknown_`."""
     from tfspec.export.streaming_file import UNHEARD
@@ -200,7 +227,10 @@ def _settings_file(model: Path) -> Path:
     from tfspec.inference.listening import find_streaming
 
     if (found := find_streaming(model)) is None:
-        raise UserError(f"--save writes into a streaming model's streaming.json; {shown(model)} has none.")
+        raise UserError(
+            f"--save writes into a streaming model's streaming.json; {shown(model)} has none. Write it by "
+            "`tfspec export RUN --streaming`, or leave out --save."
+        )
     return streaming_paths(found)[1]
 
 
