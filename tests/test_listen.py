@@ -288,7 +288,12 @@ def test_an_empty_pipe_is_told(folder, monkeypatch, capsys):
     assert "No samples came" in _fails(capsys, "listen", folder, "-")
 
 
-@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG"])
+def test_a_closed_pipe_is_told(folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it of `tfspec … <&-`, and of some services
+    assert "Standard input is closed" in _fails(capsys, "listen", folder, "-")
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "AIFF", "RF64"])
 def test_a_file_that_comes_through_a_pipe_is_told(kind, folder, monkeypatch, capsys):
     soundfile.write(file := io.BytesIO(), np.zeros(1000), 8000, format=kind)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.getvalue())))
@@ -303,6 +308,20 @@ def test_a_stream_shorter_than_a_hop_is_told(folder, tmp_path, monkeypatch, caps
     assert "shorter than the model's hop" in _fails(capsys, "listen", folder, tmp_path / "short.wav")
 
 
+def test_an_mp3_with_tags_that_comes_through_a_pipe_is_told(folder, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"ID3\4" + bytes(1000))))
+    assert "an MP3 file came" in _fails(capsys, "listen", folder, "-")
+
+
+def test_a_stream_in_which_nothing_can_be_found_is_told(folder, tmp_path, capsys):
+    soundfile.write(tmp_path / "short.wav", np.zeros(LENGTH - 1), RATE)
+    said = _fails(capsys, "listen", folder, tmp_path / "short.wav")
+    assert "Nothing can be found in 0.15 s" in said and "has heard 0.2 s" in said
+    soundfile.write(tmp_path / "short.wav", np.zeros(LENGTH), RATE)
+    main(["listen", str(folder), str(tmp_path / "short.wav")])
+    assert capsys.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_the_table_is_written_where_nobody_reads_the_lines(options, folder, tmp_path):
     """As of `tfspec listen … | head -1`: what has been heard until then is kept."""
@@ -315,14 +334,15 @@ def test_the_table_is_written_where_nobody_reads_the_lines(options, folder, tmp_
     assert (tmp_path / "events.csv").read_text().splitlines()[1].startswith("0.85,up")
 
 
-def test_bad_samples_of_a_pipe_are_told(folder, monkeypatch, capsys):
+def test_bad_samples_of_a_pipe_are_told(folder, monkeypatch, capsys, recwarn):
     samples = np.full(1000, 0.75, "<f4")
-    samples[:5] = np.nan
+    samples[:5].view("<u4")[:] = 0x7F800001  # which computing tells, as what 16 bits look like may be
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(samples.tobytes())))
     main(["listen", str(folder), "-", "--input-format", "f32le"])
     captured = capsys.readouterr()
     assert captured.out.count("up") == 2
     assert "5 samples were NaN or infinite" in captured.err
+    assert not recwarn.list
 
 
 class FakeStream:

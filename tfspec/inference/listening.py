@@ -117,7 +117,8 @@ def listen(
         Each event as soon as it is found.
 
     Raises:
-        UserError: no class is listened for, or one that is not there; or the stream is shorter than a hop.
+        UserError: no class is listened for, or one that is not there; or the stream is shorter than a hop, or
+            ends before a whole clip has been heard.
 
     Example:
         >>> from tfspec.frontends import Spectrogram
@@ -138,6 +139,12 @@ def listen(
             yield StreamEvent(hops * model.hop_samples / model.sample_rate, found.label, found.score)
     if not hops:
         raise UserError(f"What was heard is shorter than the model's hop of {hop_seconds:g} s.")
+    if hops <= model.warm_up_hops:
+        least = (model.warm_up_hops + 1) * hop_seconds
+        raise UserError(
+            f"Nothing can be found in {hops * hop_seconds:g} s: the model tells nothing before it has heard "
+            f"{least:g} s. `tfspec predict` classifies short recordings, too."
+        )
 
 
 def stream_probabilities(model: Listener, blocks: Iterable[np.ndarray]) -> np.ndarray:

@@ -23,7 +23,14 @@ FORMATS: dict[str, tuple[np.dtype, float]] = {
     "f32le": (np.dtype("<f4"), 1.0),
 }
 """How a sample is stored, and what it is worth."""
-CONTAINERS = {b"RIFF": "a WAV", b"fLaC": "a FLAC", b"OggS": "an Ogg"}
+CONTAINERS = {
+    b"RIFF": "a WAV",
+    b"RF64": "a WAV",
+    b"fLaC": "a FLAC",
+    b"OggS": "an Ogg",
+    b"ID3": "an MP3",
+    b"FORM": "an AIFF",
+}
 """What files begin with that are no raw samples."""
 BLOCK = 1 << 16
 """Samples between two windows that are read at once."""
@@ -113,7 +120,7 @@ def stream_blocks(stream: BinaryIO, sample_format: SampleFormat, num_samples: in
 def _first_samples(stream: BinaryIO, sample_format: SampleFormat, count: int) -> np.ndarray:
     """Read as `read_samples` does, from a stream's beginning; refuse a file with a header, and nothing."""
     content = stream.read(count * FORMATS[sample_format][0].itemsize)
-    if file := CONTAINERS.get(content[:4]):
+    if file := next((name for start, name in CONTAINERS.items() if content.startswith(start)), None):
         raise UserError(
             f"Standard input takes raw samples, but {file} file came: give its name instead of -, or raw "
             "samples, such as those of arecord -t raw."
@@ -143,4 +150,5 @@ def read_samples(stream: BinaryIO, sample_format: SampleFormat, count: int) -> n
     kind, worth = FORMATS[sample_format]
     content = stream.read(count * kind.itemsize)
     whole = len(content) // kind.itemsize
-    return np.frombuffer(content, kind, whole).astype(np.float32) * np.float32(worth)
+    with np.errstate(invalid="ignore"):  # what is no number stays none, and is told by those who listen
+        return np.frombuffer(content, kind, whole).astype(np.float32) * np.float32(worth)

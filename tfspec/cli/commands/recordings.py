@@ -114,8 +114,10 @@ def standard_input() -> BinaryIO:
     """Return what samples are read from.
 
     Raises:
-        UserError: it is a terminal, where nobody types samples.
+        UserError: it is closed, or a terminal, where nobody types samples.
     """
+    if sys.stdin is None:
+        raise UserError("Standard input is closed. Pipe samples into it: arecord -t raw … | tfspec …")
     if sys.stdin.isatty():
         raise UserError("Standard input is a terminal. Pipe samples into it: arecord -t raw … | tfspec …")
     return sys.stdin.buffer
