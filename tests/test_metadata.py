@@ -148,7 +148,9 @@ def test_labels_must_fit_the_model(model):
 
 
 def test_a_model_without_metadata(model, tmp_path):
-    with pytest.raises(UserError, match="does not name its classes"):
+    with pytest.raises(
+        UserError, match=r"does not name its classes .* streaming\.tflite is for `tfspec listen`"
+    ):
         read_file(saved(tmp_path, model))
 
 

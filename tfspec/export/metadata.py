@@ -203,7 +203,10 @@ def metadata_of(model: bytes, path: str | os.PathLike) -> TFLiteMetadata:
     with in_one_line(f"{path} is damaged", "copy or export it again"):
         metadata = _unpack(model)
     if metadata is None:
-        raise UserError(f"{path} does not name its classes (TFLite metadata with labels): export it again")
+        raise UserError(
+            f"{path} does not name its classes (TFLite metadata with labels): give an export's model.tflite. "
+            "streaming.tflite is for `tfspec listen`, and what is in micro/ for firmware."
+        )
     return metadata
 
 
