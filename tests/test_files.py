@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import clear_temporaries, file_problem, held, walk_files, written_beside
+from tfspec.base.files import check_place, clear_temporaries, file_problem, held, walk_files, written_beside
 from tfspec.base.text import shown, text_problem
 
 
@@ -247,3 +247,11 @@ def test_a_folder_is_held_by_one_process(tmp_path):
         pass
     with held(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.csv", "file"), ("new/a.csv", "file"), ("", "folder")])
+def test_a_folder_that_may_not_be_written_to_is_told_beforehand(tmp_path, monkeypatch, name, kind):
+    check_place(tmp_path / name, kind)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # as root may write anywhere
+    with pytest.raises(UserError, match=r"cannot be written: .* may not be written to"):
+        check_place(tmp_path / name, kind)

@@ -231,7 +231,8 @@ def check_place(path: str | os.PathLike, kind: Literal["file", "folder"] = "file
         kind: which of the two.
 
     Raises:
-        UserError: the other one is there, or a file where a folder above it would be.
+        UserError: the other one is there, or a file where a folder above it would be; or nobody may write
+            there.
 
     Example:
         >>> check_place("/")
@@ -245,6 +246,11 @@ def check_place(path: str | os.PathLike, kind: Literal["file", "folder"] = "file
     above = next((each for each in path.parents if os.path.lexists(each)), Path())
     if not above.is_dir():
         raise UserError(f"{shown(path)} cannot be written, as {shown(above)} is no folder.")
+    into = path if path.is_dir() else above
+    if not os.access(into, os.W_OK):
+        raise UserError(
+            f"{shown(path)} cannot be written: {shown(into)} may not be written to. Give another."
+        )
 
 
 def check_run_folder(folder: Path, file: str = "config.json") -> None:
