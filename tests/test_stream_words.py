@@ -127,6 +127,12 @@ def test_odd_tables_of_hard_negatives(tmp_path, text, said):
         with_hard_negatives(words, tmp_path / "clips.csv")
 
 
+def test_a_table_of_hard_negatives_that_a_spreadsheet_has_saved(tmp_path):
+    (tmp_path / "clips.csv").write_text("path;start;taken_for\n/s.wav;7,5;go\n")
+    words = pd.DataFrame({"path": ["go/a.wav"], "label": ["go"], "group": ["a"]})
+    assert with_hard_negatives(words, tmp_path / "clips.csv")["start"].tolist() == [0.0, 7.5]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -16,7 +16,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.sources.speech_archive import OTHERS, SILENCE, STRETCHES, UNKNOWN
-from tfspec.data.tables import check_has, read_csv
+from tfspec.data.tables import check_has, read_csv, to_decimals
 
 LEAST_HEARD, MOST_HEARD = 0.1, 0.6
 """Parts of a word that are in the clip; of one of which more is there, it can be told which it is."""
@@ -137,9 +137,9 @@ def with_hard_negatives(manifest: pd.DataFrame, table: str | os.PathLike) -> pd.
         ...     with_hard_negatives(words, f"{folder}/clips.csv").values.tolist()[1][:3]
         ['/s.wav', '_unknown_', 'hard negatives of s.wav']
     """
-    clips = read_csv(table)
+    clips = read_csv(table, delimiter=None)
     check_has(clips, ("path", "start"), table)
-    start = pd.to_numeric(clips["start"], errors="coerce").astype(float)
+    start = to_decimals(clips["start"])
     if (bad := ~(np.isfinite(start) & (start >= 0))).any():
         received = excerpt(clips["start"][bad].iloc[0])
         raise UserError(f"{shown(table)}, clip {bad.argmax() + 1}: no time from 0 on. Received: {received}")
