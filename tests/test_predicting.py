@@ -83,6 +83,9 @@ def _exits(code, *arguments):
 def test_folders_and_patterns_stand_for_each_file_once(folder):
     whole = [str(folder / name) for name in ("b.wav", "bad.wav", "sub/a.flac", "sub/c[1].wav")]
     assert [*find_inputs([folder], "recording").files] == whole
+    assert (
+        [*find_inputs(folder, "recording").files] == [*find_inputs(str(folder), "recording").files] == whole
+    )
     assert [*find_inputs([folder, whole[0], folder / "sub"], "recording").files] == whole
     assert [*find_inputs([f"{folder}/*.wav"], "recording").files] == whole[:2]
     assert [*find_inputs([f"{folder}/**/*.wav"], "recording").files] == [*whole[:2], whole[3]]

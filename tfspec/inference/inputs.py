@@ -42,14 +42,14 @@ class Inputs:
             remark(f"Passed over: {counted(count_suffixes(self.passed_over))}")
 
 
-def find_inputs(names: Iterable[str | os.PathLike], takes: Takes) -> Inputs:
+def find_inputs(names: str | os.PathLike | Iterable[str | os.PathLike], takes: Takes) -> Inputs:
     """Find the files that some names stand for, without reading them.
 
     A folder stands for all that the model takes in it and below it; hidden names count as nothing. A name
     with `*`, `?` or `[` that is no file's is a pattern, in which `**` stands for any folders.
 
     Args:
-        names: files, folders and patterns.
+        names: files, folders and patterns, or one of them.
         takes: what the model takes.
 
     Returns:
@@ -67,7 +67,7 @@ def find_inputs(names: Iterable[str | os.PathLike], takes: Takes) -> Inputs:
         ['no file has such a name']
     """
     inputs = Inputs()
-    for name in names:
+    for name in [names] if isinstance(names, (str, os.PathLike)) else names:
         name = os.fspath(name)
         paths = _matching(name)
         if not paths:
