@@ -10,7 +10,7 @@ import numpy as np
 
 from tfspec.audio.decoding import load_audio
 from tfspec.base.errors import UserError, listed
-from tfspec.base.text import shown
+from tfspec.base.text import excerpt, shown
 from tfspec.data.sources.class_folders import list_class_folders
 from tfspec.data.sources.simulate.folders import PARTS
 from tfspec.data.sources.simulate.mixtures import NUM_VOICES
@@ -83,7 +83,10 @@ def speakers_of(split: str | os.PathLike, part: str) -> set[str]:
     check_has(table, ("group", "part"), split, "Give a run's split.csv.")
     is_here = table["part"] == part
     if not (speakers := {*table["group"][is_here]} - {*table["group"][~is_here]} - {""}):
-        raise UserError(f"{shown(split)} has no speakers who are in its {part} part alone.")
+        there = listed([excerpt(each) for each in sorted({*table["part"]})])
+        raise UserError(
+            f"{shown(split)} has no speakers who are in its part {part} alone. Its parts: {there}."
+        )
     return speakers
 
 
