@@ -305,6 +305,15 @@ def test_the_library_needs_little_of_others(folder):
             assert not re.search(r"alloc\(|stdio|\bdouble \w+ =", path.read_text("utf-8")), path
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_firmware_in_cpp_calls_the_library(folder, tmp_path):
+    (tmp_path / "main.cc").write_text('#include "tfspec.h"\nvoid setup() { tfspec_reset(); }\n')
+    command = ["g++", "-S", "-I", folder, tmp_path / "main.cc", "-o", tmp_path / "main.s"]
+    subprocess.run(list(map(str, command)), check=True)
+    called = re.findall(r"\w*tfspec_reset\w*", (tmp_path / "main.s").read_text("utf-8"))
+    assert {*called} <= {"tfspec_reset", "_tfspec_reset"} and called  # as C calls it
+
+
 def test_what_is_there_is_kept_until_all_is_written(folder, tmp_path):
     before = sorted(path.name for path in folder.iterdir())
     with pytest.raises(UserError, match=r"320 samples or more\. Received: 319"):

@@ -10,6 +10,10 @@
 
 #include "model_data.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Forget all that was heard. To be called once before the first step. */
 void tfspec_reset(void);
 
@@ -19,5 +23,9 @@ void tfspec_step(const int16_t *samples, float *probabilities);
 /* Take the probabilities of the next hop. Returns the number of the class of an event, or -1 where there is
    none; `score` is then the smoothed probability that made it one, else 0. */
 int tfspec_detect(const float *probabilities, float *score);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
