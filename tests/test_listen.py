@@ -254,7 +254,8 @@ def test_user_errors_are_one_line(folder, capsys, tmp_path, monkeypatch, argumen
     assert not [*tmp_path.iterdir()]
 
 
-def test_a_pipe_is_told_while_it_comes_until_interrupted(folder, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_pipe_is_told_while_it_comes_until_stopped(number, code, folder, tmp_path, monkeypatch, capsys):
     (samples, into), (lines, out) = os.pipe(), os.pipe()
     monkeypatch.setattr(sys, "stdin", open(samples))  # noqa: PTH123, SIM115
     monkeypatch.setattr(sys, "stdout", open(out, "w"))  # noqa: PTH123, SIM115
@@ -268,7 +269,7 @@ def test_a_pipe_is_told_while_it_comes_until_interrupted(folder, tmp_path, monke
                 os.write(into, np.full(LENGTH, height * 2**15, "<i2").tobytes())
                 rows.append(json.loads(told.readline()))
                 os.write(into, bytes(2 * 10 * LENGTH))
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident, number)
 
     speaker = threading.Thread(target=speak, daemon=True)
     speaker.start()
@@ -278,7 +279,7 @@ def test_a_pipe_is_told_while_it_comes_until_interrupted(folder, tmp_path, monke
     finally:
         signal.signal(signal.SIGINT, before)
     speaker.join(10)
-    assert stop.value.code == 130
+    assert stop.value.code == code
     assert [row["label"] for row in rows] == ["up", "down"]
     assert (tmp_path / "events.csv").read_text().count("\n") == 3
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from tfspec.base.stopping import stopped_in_order
 from tfspec.base.text import ending
 
 SECONDS_TO_STOP = 5.0
@@ -44,7 +44,7 @@ def launch(command: Sequence[str], workers: int, gpus: Sequence[int] = ()) -> in
     """
     addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)]
     unwritten: list[OSError] = []
-    with _stopped_at_the_end() as started:
+    with stopped_in_order(), _stopped_at_the_end() as started:
         for number in range(workers):
             config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
             own_gpus = ",".join(map(str, gpus[number::workers])) or "-1"
@@ -85,8 +85,6 @@ def _free_ports(count: int) -> list[int]:
 def _stopped_at_the_end() -> Iterator[dict[subprocess.Popen, threading.Thread]]:
     """Keep processes, with the threads that read from them, that must not outlive what is done with them."""
     started: dict[subprocess.Popen, threading.Thread] = {}
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) if in_main_thread else None
     try:
         yield started
     finally:
@@ -99,8 +97,6 @@ def _stopped_at_the_end() -> Iterator[dict[subprocess.Popen, threading.Thread]]:
             except subprocess.TimeoutExpired:
                 worker.kill()
             reader.join()
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, before)
 
 
 def _pass_on(number: int, output: IO[str], unwritten: list[OSError]) -> None:

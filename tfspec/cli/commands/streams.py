@@ -15,6 +15,7 @@ from tfspec.base.errors import UserError, listed, unusable
 from tfspec.base.files import check_place
 from tfspec.base.options import Name, Pause, Range, SampleFormat, Seconds, Share
 from tfspec.base.progress import remark
+from tfspec.base.stopping import stopped_in_order
 from tfspec.base.text import shown
 from tfspec.cli.commands.recordings import STREAM, standard_input
 
@@ -72,9 +73,10 @@ def listen(
     )
     events: list[StreamEvent] = []
     try:
-        for event in heard_in(loaded, _blocks(loaded, source, input_format), settings):
-            events.append(event)
-            _print_event(event, json)
+        with stopped_in_order():
+            for event in heard_in(loaded, _blocks(loaded, source, input_format), settings):
+                events.append(event)
+                _print_event(event, json)
     except (KeyboardInterrupt, BrokenPipeError, SystemExit) as stop:  # rich exits at a broken pipe
         if write:
             write(events)
