@@ -117,7 +117,6 @@ def test_hard_negatives_train_as_unknown_and_leave_the_split_as_it_was(folder, t
         ("path,start\na.wav,1\na.wav,x\n", "clip 2: no time from 0 on. Received: x"),
         ("path,start\na.wav,-1\n", "clip 1: no time"),
         ("path,start\na.wav,inf\n", "clip 1: no time"),
-        ("path,start\n", "has no rows"),
     ],
 )
 def test_odd_tables_of_hard_negatives(tmp_path, text, said):
@@ -125,6 +124,13 @@ def test_odd_tables_of_hard_negatives(tmp_path, text, said):
     words = pd.DataFrame({"path": ["go/a.wav"], "label": ["go"], "group": ["a"]})
     with pytest.raises(UserError, match=said):
         with_hard_negatives(words, tmp_path / "clips.csv")
+
+
+def test_a_table_without_hard_negatives_adds_none(tmp_path, capsys):
+    words = pd.DataFrame({"path": ["a.wav"], "label": ["go"], "group": ["a"]})
+    (tmp_path / "clips.csv").write_text("path,start,taken_for,score\n")
+    pd.testing.assert_frame_equal(with_hard_negatives(words, tmp_path / "clips.csv"), words)
+    assert "no hard negatives train" in capsys.readouterr().out
 
 
 def test_a_table_of_hard_negatives_that_a_spreadsheet_has_saved(tmp_path):

@@ -13,10 +13,11 @@ from tfspec.audio.inspection import recording_lengths
 from tfspec.audio.recordings import list_recordings
 from tfspec.audio.sounding import sounding
 from tfspec.base.errors import UserError
+from tfspec.base.progress import say
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.sources.speech_archive import OTHERS, SILENCE, STRETCHES, UNKNOWN
-from tfspec.data.tables import check_has, read_csv, to_decimals
+from tfspec.data.tables import check_has, read_cells, to_decimals
 
 LEAST_HEARD, MOST_HEARD = 0.1, 0.6
 """Parts of a word that are in the clip; of one of which more is there, it can be told which it is."""
@@ -137,8 +138,11 @@ def with_hard_negatives(manifest: pd.DataFrame, table: str | os.PathLike) -> pd.
         ...     with_hard_negatives(words, f"{folder}/clips.csv").values.tolist()[1][:3]
         ['/s.wav', '_unknown_', 'hard negatives of s.wav']
     """
-    clips = read_csv(table, delimiter=None)
+    clips = read_cells(table)
     check_has(clips, ("path", "start"), table)
+    if clips.empty:
+        say(f"{shown(table)} has no clips, so no hard negatives train.")
+        return manifest
     start = to_decimals(clips["start"])
     if (bad := ~(np.isfinite(start) & (start >= 0))).any():
         received = excerpt(clips["start"][bad].iloc[0])
