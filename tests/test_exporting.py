@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import subprocess
+import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -253,6 +254,19 @@ def test_a_disk_that_is_really_full(tmp_path, rng, kilobytes):
         assert [path.name for path in tmp_path.rglob("*")] == ["export"]
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files cannot be kept small there")
+def test_a_full_folder_of_temporary_files_is_said():
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"could not write to .* TMPDIR=FOLDER"):
+            tflite_model(_tiny_classifier())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_file_in_the_way_is_said_at_once(tmp_path, monkeypatch):

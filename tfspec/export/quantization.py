@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfspec.base.options import Quantize
 from tfspec.export.bias_correction import corrected
+from tfspec.export.converting import converted
 from tfspec.models import Classifier
 
 SHOWN = 64
@@ -37,20 +38,20 @@ def quantised(
     """
     converter = converter_of()
     if quantize == "none":
-        return converter.convert()
+        return converted(converter)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+        return converted(converter)
     features = iter(features)
     shown = list(itertools.islice(features, SHOWN))
     if quantize == "int8":
         converter.representative_dataset = lambda: ([each] for each in itertools.chain(shown, features))
     if shown:
-        return corrected(converter.convert(), converter_of().convert(), shown)
+        return corrected(converted(converter), converted(converter_of()), shown)
     if quantize == "int8":
         raise ValueError("int8 needs signals to calibrate on. Received: no calibration batches")
-    return converter.convert()
+    return converted(converter)
 
 
 def has_loop(classifier: Classifier) -> bool:

@@ -18,10 +18,10 @@ from tfspec.base.errors import UserError
 from tfspec.base.quiet import hushed
 from tfspec.export.chaining import chain
 from tfspec.export.conversions import conversion
+from tfspec.export.converting import converted, converter_of
 from tfspec.export.streamed import Streamed
 from tfspec.export.streaming import StreamingClassifier
 from tfspec.export.streaming_file import StreamingState
-from tfspec.export.tflite import converter_of
 
 EVERY = 7
 """Of the hops of the calibration signals, every seventh shows the ranges: neighbours are much alike."""
@@ -64,9 +64,9 @@ def streaming_tflite(streaming: StreamingClassifier, network: StreamingNetwork |
         True
     """
     with hushed():
-        front_end = _front_end_converter(streaming).convert()
+        front_end = converted(_front_end_converter(streaming))
         if network is None:
-            middle = [_network_converter(streaming).convert()]
+            middle = [converted(_network_converter(streaming))]
         else:
             ends = [(network.features, True), (network.logits, False)]
             before, after = (
@@ -93,7 +93,7 @@ def int8_network(streaming: StreamingClassifier, signals: Iterable[np.ndarray]) 
     converter.representative_dataset = lambda: _shown(streaming, signals)
     converter.inference_input_type = converter.inference_output_type = tf.int8
     with hushed():
-        model = converter.convert()
+        model = converted(converter)
         interpreter = Interpreter(model_content=model)
     runner = interpreter.get_signature_runner()
     given, taken = ({**each} for each in (runner.get_output_details(), runner.get_input_details()))
@@ -162,7 +162,7 @@ def _head(streaming: StreamingClassifier) -> bytes:
     def head(logits):
         return {"probabilities": streaming.classifier.activation(logits)}
 
-    return converter_of(head.get_concrete_function()).convert()
+    return converted(converter_of(head.get_concrete_function()))
 
 
 def _state_names(part: Streamed, first: int) -> list[str]:
@@ -172,7 +172,7 @@ def _state_names(part: Streamed, first: int) -> list[str]:
 def _shown(streaming: StreamingClassifier, signals: Iterable[np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
     """Return what the network is given at some hops of a stream of signals, found by files in float32."""
     front_end, network = (
-        Interpreter(model_content=converter(streaming).convert(), num_threads=1).get_signature_runner()
+        Interpreter(model_content=converted(converter(streaming)), num_threads=1).get_signature_runner()
         for converter in (_front_end_converter, _network_converter)
     )
     parts = (streaming.front_end, 0), (streaming.network, _first(streaming))

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, get_args
+from typing import get_args
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -19,9 +18,9 @@ from tfspec.base.options import Quantize
 from tfspec.base.quiet import hushed
 from tfspec.dsp import finite
 from tfspec.export.chaining import chain
+from tfspec.export.converting import converted, converter_of
 from tfspec.export.metadata import write_metadata
 from tfspec.export.quantization import has_loop, quantised, traced_backbone
-from tfspec.export.saved_model import weights_of
 from tfspec.models import Classifier
 from tfspec.models.events import of_frames, of_signal
 
@@ -74,7 +73,7 @@ def tflite_model(
     front_end, backbone, head = _parts(classifier)
     with hushed():
         middle = quantised(backbone, quantize, _features(classifier, calibration))
-        parts = [front_end().convert(), middle, head().convert()]
+        parts = [converted(front_end()), middle, converted(head())]
     return write_metadata(
         chain(parts),
         name=classifier.backbone.name,
@@ -114,18 +113,6 @@ def _parts(classifier: Classifier) -> list[Callable[[], tf.lite.TFLiteConverter]
         functools.partial(converter_of, traced_backbone(classifier), classifier.backbone),
         functools.partial(converter_of, head.get_concrete_function()),
     ]
-
-
-def converter_of(traced: Any, *layers: keras.Layer) -> tf.lite.TFLiteConverter:
-    """Make a converter to a TFLite file of builtin operators.
-
-    Args:
-        traced: concrete function, whose results have names.
-        *layers: built layers or models whose weights it uses.
-    """
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], weights_of(*layers))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    return converter
 
 
 def _features(classifier: Classifier, signals: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
