@@ -11,7 +11,7 @@ import keras
 import pandas as pd
 
 from tfspec.audio.decoding import ClipPadding
-from tfspec.augment import Augmentation, Compose, MixUp, Warp
+from tfspec.augment import Augmentation, Compose, Warp
 from tfspec.base.errors import UserError
 from tfspec.base.options import Hertz, Name, Seconds
 from tfspec.base.progress import bar, say
@@ -89,15 +89,6 @@ class OwnRecordings(SelfTaught, Recordings):
     review: Path | None = None
     """Table of `tfspec detect --review`, with answers, that trains too: of its recordings, which may lie
     anywhere, what was accepted is heard, what was rejected is not, and nothing else is known."""
-    augment: tuple[Literal["shift", "response", "masks", "mix_up"], ...] = (
-        "shift",
-        "response",
-        "masks",
-        "mix_up",
-    )
-    """What changes the training examples at random: they sound higher or lower and, but for events, begin
-    earlier or later; another microphone and room; bands and stretches of time are masked; with events, the
-    sounds of another window are added."""
     pooling: Pooling = "max"
     """How, with events, what is in a clip comes from what is heard in its frames."""
 
@@ -201,30 +192,18 @@ class OwnRecordings(SelfTaught, Recordings):
             frame_step=step,
             fft_length=max(SHORTEST_FFT, 1 << (frame - 1).bit_length()),
         )
+        scale = (1 / 20, 2.0) if self.network == "residual" else (1 / 80, 1.0)
         decibels = Decibel(dynamic_range_db=range_db, reference="max")
-        unit = self._decibels_per_unit
-        layers = [decibels, keras.layers.Rescaling(1 / unit, range_db / unit, dtype="float32")]
+        layers = [decibels, keras.layers.Rescaling(*scale, dtype="float32")]
         return keras.Sequential([mel, *layers], name="front_end")
 
     def augmentation(self):
         """Change the features; with events, leave them where they are in time."""
         whole = super().augmentation()
-        if self.head != "events":
+        if self.head != "events" or not isinstance(whole.features, Compose):
             return whole
-        changes = whole.features.layers if isinstance(whole.features, Compose) else []
-        kept = [layer for layer in changes if layer.keeps_time]
-        return Augmentation(features=Compose(kept) if kept else None, mix_up=self._mix_up())
-
-    def _mix_up(self) -> MixUp | None:
-        """Make what adds the sounds of another window, up to 10 dB louder or softer, on request."""
-        if "mix_up" not in self.augment:
-            return None
-        return MixUp(0.1, 0.9, probability=0.5, join_labels=True, decibels_per_unit=self._decibels_per_unit)
-
-    @property
-    def _decibels_per_unit(self) -> float:
-        """Decibels that a step of 1 in the features stands for, as the network is used to."""
-        return 20.0 if self.network == "residual" else 80.0
+        kept = [layer for layer in whole.features.layers if layer.keeps_time]
+        return Augmentation(features=Compose(kept) if kept else None)
 
     def shift(self, frames):
         """Make what moves an example: in pitch, and where no times of events are known, in time."""

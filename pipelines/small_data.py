@@ -53,8 +53,8 @@ class SmallData(Pretrained, Regularised, OwnSignals):
     start_from: Annotated[Path | None, tyro.conf.arg(name="from", aliases=["--start-from"])] = None
     """Run, or its .keras file, whose network goes on learning under a new last layer."""
     augment: tuple[Literal["shift", "response", "masks"], ...] = ("shift", "response", "masks")
-    """What changes the training examples at random: they begin earlier or later; another microphone and
-    room; bands and stretches of time are masked."""
+    """What changes the training examples at random: they begin earlier or later (events do not) and, of
+    recordings, sound higher or lower; another microphone and room; bands and stretches of time are masked."""
 
     def __post_init__(self):
         """Check what can be checked before any file is read."""

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-import tensorflow as tf
 
 from tfspec.base.errors import UserError
 from tfspec.cli.main import main
@@ -314,32 +313,12 @@ def test_slices_are_there_on_request(heard):
     assert "events" not in manifest and steps.settled(manifest).head == "clip"
 
 
-@pytest.mark.parametrize("network", ["residual", "mobilenet_v2"])
-def test_windows_are_mixed_as_if_their_sounds_were_added(network):
-    own = OwnRecordings(
-        data="any", sample_rate=RATE, clip_seconds=2.0, head="events", network=network, weights="none"
-    )
-    front_end, time = own.front_end(), np.arange(2 * RATE, dtype=np.float32) / RATE
-    sounds = [np.sin(2 * np.pi * hertz * time, dtype=np.float32)[np.newaxis] for hertz in TONES.values()]
-    as_loud = [each / np.sqrt(np.max(front_end.layers[0](each))) for each in sounds]
-    one, other, both = (front_end(each).numpy() for each in (*as_loud, sum(as_loud)))
-    half = {"weight": tf.constant([0.5]), "applied": tf.constant([True])}
-    label = np.ones((1, 2), np.float32)
-    mixed, _ = own.augmentation().mix_up.apply((one, label), half, (other, label))
-    of_tones = [each.mean(axis=(0, 1, 3)).argmax() for each in (one, other)]
-    unit = 20 if network == "residual" else 80
-    expected = both - 10 * np.log10(2) / unit  # half of each
-    for band in of_tones:
-        np.testing.assert_allclose(mixed[:, 2:-2, band], expected[:, 2:-2, band], atol=0.05 / unit)
-
-
 def test_only_what_keeps_the_time_of_events_changes_them():
     for head in ("clip", "events"):
         own = OwnRecordings(data="any", sample_rate=RATE, clip_seconds=2.0, head=head)
         made = own.augmentation()
         assert made.features.layers[0].bin_factor == 1.1
         assert all(layer.keeps_time for layer in made.layers) == (head == "events")
-        assert (made.mix_up is not None) == (head == "events")
         assert not replace(own, augment=()).augmentation().layers
 
 
