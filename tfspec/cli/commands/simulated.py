@@ -36,7 +36,7 @@ from tfspec.base.suggestions import remedy
 from tfspec.cli.help import summaries
 from tfspec.cli.parsing import parse_call
 
-DEMO_CLIPS, DEMO_EPOCHS = 360, 14
+DEMO_CLIPS, DEMO_EPOCHS = 360, 20
 
 
 def demo(out: Path | None = None) -> None:
