@@ -17,6 +17,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 from machine import give_table
@@ -27,6 +28,7 @@ from tfspec.base.frames import EventRule
 from tfspec.data.frame_targets import COLUMN
 from tfspec.experiment.events import OPERATING_POINTS, hear
 from tfspec.experiment.run import Run
+from tfspec.frontends import PCEN, Decibel
 from tfspec.inference import detect
 from tfspec.pipelines import OwnRecordings
 from tfspec.scores.event_rules import choose_event_rule
@@ -47,6 +49,7 @@ MODELS = {
     "max": {"head": "events", "pooling": "max"},
     "linear": {"head": "events", "pooling": "linear"},
     "untimed": {"head": "events", "pooling": "max", "tells_when": False},
+    "pcen": {"head": "events", "pooling": "max"},
 }
 
 PAGE = {
@@ -83,6 +86,26 @@ class Soundscapes(OwnRecordings):
         if not self.tells_when:
             rows.loc[rows["part"] == "train", COLUMN] = ""
         return rows
+
+
+@dataclass(kw_only=True)
+class Normalised(Soundscapes):
+    """Annotated recordings, heard by a network that begins with a PCEN that learns."""
+
+    def front_end(self):
+        """Make decibels of any level, in the unit in which tfspec's augmentation changes them."""
+        mel, *_, scaling = super().front_end().layers
+        return keras.Sequential([mel, Decibel(dynamic_range_db=None), scaling])
+
+    def backbone(self, feature_shape, num_classes):
+        """Put PCEN before the network; the signals are taken as 32-bit integers, as PCEN's authors do."""
+        front_end = self.front_end()
+        mel, _, scaling = front_end.layers
+        pcen = PCEN(RATE, mel.frame_step, scale=2.0**31, learnable=True)
+        levels = keras.Input((None, *feature_shape[1:]))
+        decibels = (levels - scaling.offset) / scaling.scale
+        heard = super().backbone(feature_shape, num_classes)(pcen(10 ** (decibels / 10)))
+        return keras.Model(levels, heard)
 
 
 def sounding(sound, rng):
@@ -194,7 +217,8 @@ def lwlrap(found, truth, class_names):
 def measure(folder, out, name, seed, **options):
     """Train a model, or take the one that is trained, and score it on the test."""
     run_folder = out / f"{name}-{seed}"
-    steps = Soundscapes(
+    pipeline = Normalised if name == "pcen" else Soundscapes
+    steps = pipeline(
         data=folder,
         out=run_folder,
         seed=seed,
@@ -204,7 +228,7 @@ def measure(folder, out, name, seed, **options):
         **options,
     )
     run = Run(run_folder) if (run_folder / "metrics.json").exists() else steps.train()
-    settled = Soundscapes(**run.config["options"])
+    settled = pipeline(**run.config["options"])
     names = list(run.classifier.class_names)
     truth_of = {part: annotated(folder, run.part(part)) for part in ("validation", "test")}
     rule = choose_event_rule(in_frames(settled, run, run.part("validation")), truth_of["validation"], names)
