@@ -325,13 +325,14 @@ def test_a_stream_in_which_nothing_can_be_found_is_told(folder, tmp_path, capsys
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_the_table_is_written_where_nobody_reads_the_lines(options, folder, tmp_path):
-    """As of `tfspec listen … | head -1`: what has been heard until then is kept."""
+    """As of `tfspec listen … | head -1`: what has been heard until then is kept, and the end is quiet."""
     program = [sys.executable, "-c", "from tfspec.cli.main import main; main()"]
     command = [*program, "listen", folder, folder / "a.wav", "--out", tmp_path / "events.csv", *options]
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as lines:  # noqa: PTH123
-        subprocess.run([*map(str, command)], stdout=lines, check=False)
+        done = subprocess.run([*map(str, command)], stdout=lines, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
     assert (tmp_path / "events.csv").read_text().splitlines()[1].startswith("0.85,up")
 
 

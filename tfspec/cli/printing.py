@@ -22,6 +22,10 @@ class _Plain(Console):
         plain = (shown_lines(each) if isinstance(each, str) else each for each in objects)
         super().print(*plain, **options)
 
+    def on_broken_pipe(self):
+        """Leave what rich has caught to `main`, as of all other output: rich itself would exit with 1."""
+        raise
+
 
 console = _Plain(soft_wrap=True, markup=False, emoji=False)
 

@@ -77,7 +77,7 @@ def listen(
             for event in heard_in(loaded, _blocks(loaded, source, input_format), settings):
                 events.append(event)
                 _print_event(event, json)
-    except (KeyboardInterrupt, BrokenPipeError, SystemExit) as stop:  # rich exits at a broken pipe
+    except (KeyboardInterrupt, BrokenPipeError, SystemExit) as stop:  # SystemExit at SIGTERM
         if write:
             write(events)
         if not (microphone and isinstance(stop, KeyboardInterrupt)):  # how listening to a microphone ends
