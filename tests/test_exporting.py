@@ -190,6 +190,8 @@ def test_signals_of_another_shape_are_refused_and_change_nothing(exported, rng, 
     model = TFLiteClassifier(exported[1] / "model.tflite")
     with pytest.raises(UserError, match=r"takes signals of shape \(4000,\)"):
         model.probabilities(np.zeros(shape, np.float32))
+    with pytest.raises(UserError, match=r"floats in −1…1\. Received: int16"):
+        model.probabilities(np.zeros((2, 4000), np.int16))
     signals = _signals(rng, 2)
     np.testing.assert_allclose(model.probabilities(signals), exported[0].probabilities(signals), atol=1e-4)
     assert model.probabilities(signals[:0]).shape == (0, len(NAMES))

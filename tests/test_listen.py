@@ -157,6 +157,11 @@ def test_a_slid_model_classifies_the_last_window_at_each_hop(hop, length):
     assert full == [number >= model.warm_up_hops for number in range(len(windows))]
 
 
+def test_a_slid_model_refuses_whole_numbers():
+    with pytest.raises(UserError, match=r"floats in −1…1\. Received: int16"):
+        stream_probabilities(SlidingClassifier(MeanModel()), [np.zeros(LENGTH, np.int16)] * 3)
+
+
 def test_a_slid_model_hears_what_the_streaming_file_does(folder):
     slid = SlidingClassifier(MeanModel(), HOP / RATE)
     chosen = DetectorSettings(0.5, 0, 0.5)

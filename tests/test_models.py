@@ -5,6 +5,7 @@ import scipy.special
 import tensorflow as tf
 from families import others_slow
 
+from tfspec.base.errors import UserError
 from tfspec.frontends import Decibel, Spectrogram, Standardize
 from tfspec.models import (
     Classifier,
@@ -215,6 +216,25 @@ def test_classifier_is_its_front_end_then_its_backbone(signals):
     model = small_classifier()
     np.testing.assert_allclose(model(signals), model.backbone(model.front_end(signals)), rtol=1e-6)
     assert model.compute_output_shape((None, 600)) == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("takes", "said"),
+    [
+        ("recording", r"floats in −1…1\. Received: u?int.*\. Scale them, such as int16 by 1 / 32768"),
+        ("picture", r"floats in 0…1\. Received: u?int.*\. Scale them, such as uint8 by 1 / 255"),
+    ],
+)
+def test_whole_numbers_are_taken_from_sensors_alone(signals, takes, said):
+    whole = (1000 * signals).astype(np.int16)
+    model = small_classifier(takes=takes)
+    for given in (whole, whole.astype(np.uint8), whole.tolist(), tf.constant(whole)):
+        with pytest.raises(UserError, match=said):
+            model.probabilities(given)
+    of_sensor = small_classifier(takes="windows")
+    np.testing.assert_array_equal(
+        of_sensor.probabilities(whole), of_sensor.probabilities(whole.astype(np.float32))
+    )
 
 
 def test_classifier_takes_signals_of_any_length():

@@ -24,6 +24,8 @@ SMALLEST = 1e-37
 """Probability next to zero, whose logarithm is finite."""
 NOT_OURS = "it is damaged or was not made by tfspec"
 """What to say of a file that cannot be loaded as a model."""
+FLOATS = {"recording": ("−1…1", "int16 by 1 / 32768"), "picture": ("0…1", "uint8 by 1 / 255")}
+"""Of models whose signals are decoded: in which range, and what makes such floats of whole numbers."""
 FIRST_PICTURES = (64, 128)
 """Shape of the only pictures of models that were saved before models said what they take."""
 
@@ -74,23 +76,53 @@ class EventModel(Model, Protocol):
         """Say what is heard in the frames of (batch, *signal_shape) signals: (batch, frames, classes)."""
 
 
-def checked_signals(signal: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return signals in float32, where a model takes signals of this shape.
+def check_floats(signal: Any, takes: Takes) -> None:
+    """Refuse whole numbers where files of whole numbers are decoded to floats: they would be far too loud.
+
+    Windows of sensors are taken as they are, as those in files are.
+
+    Args:
+        signal: an array, or a tensor.
+        takes: where the model's signals come from.
+
+    Raises:
+        UserError: they are whole numbers, and not those of a sensor.
+
+    Example:
+        >>> import numpy as np
+        >>> check_floats(np.zeros(3, np.int16), "recording")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: This model takes floats in −1…1. Received: int16. Scale them, ...
+    """
+    import numpy as np
+
+    kind = signal.dtype if hasattr(signal, "dtype") else np.asarray(signal).dtype
+    if takes in FLOATS and kind.name.startswith(("int", "uint")):
+        span, scaling = FLOATS[takes]
+        raise UserError(
+            f"This model takes floats in {span}. Received: {kind.name}. Scale them, such as {scaling}."
+        )
+
+
+def checked_signals(signal: np.ndarray, shape: tuple[int, ...], takes: Takes) -> np.ndarray:
+    """Return signals in float32, where a model takes such signals.
 
     Args:
         signal: (batch, *shape) numbers.
         shape: that of one signal.
+        takes: where the model's signals come from.
 
     Raises:
-        UserError: they have another shape.
+        UserError: they have another shape, or are whole numbers that must be scaled.
 
     Example:
         >>> import numpy as np
-        >>> checked_signals(np.zeros([2, 100], np.int16), (100,)).dtype
+        >>> checked_signals(np.zeros([2, 100], np.int16), (100,), "windows").dtype
         dtype('float32')
     """
     import numpy as np
 
+    check_floats(signal, takes)
     signals = np.asarray(signal, np.float32)
     if signals.shape[1:] != shape or not signals.ndim:
         raise UserError(

@@ -117,7 +117,8 @@ class SavedModelClassifier:
         return self._run(signal, "frame_probabilities")
 
     def _run(self, signal: np.ndarray, output: str) -> np.ndarray:
-        return self._serve(signal=tf.constant(checked_signals(signal, self.signal_shape)))[output].numpy()
+        checked = checked_signals(signal, self.signal_shape, self.takes)
+        return self._serve(signal=tf.constant(checked))[output].numpy()
 
 
 def weights_of(*layers: keras.Layer) -> tf.Module:

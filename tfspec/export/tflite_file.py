@@ -54,7 +54,7 @@ class TFLiteClassifier:
             (batch, classes) float32; NaN for a signal that is not finite throughout.
 
         Raises:
-            UserError: the signals have another shape.
+            UserError: the signals have another shape, or are whole numbers that must be scaled.
         """
         return self._run(signal, "probabilities", (len(self.class_names),))
 
@@ -69,14 +69,14 @@ class TFLiteClassifier:
             throughout.
 
         Raises:
-            UserError: the signals have another shape, or the file says nothing of frames.
+            UserError: as in `probabilities`, or the file says nothing of frames.
         """
         if self.frames is None:
             raise UserError("This model says what is in a whole signal, and not in its frames.")
         return self._run(signal, "frame_probabilities", (self.frames.num_frames, len(self.class_names)))
 
     def _run(self, signal: np.ndarray, output: str, shape: tuple[int, ...]) -> np.ndarray:
-        signal = checked_signals(signal, self.signal_shape)
+        signal = checked_signals(signal, self.signal_shape, self.takes)
         scores = np.empty((len(signal), *shape), np.float32)
         with self._runner() as runner:
             for row, one in zip(scores, signal, strict=True):

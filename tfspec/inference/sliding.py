@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tfspec.base.model import Model
+from tfspec.base.model import Model, check_floats
 from tfspec.export.streaming_file import UNHEARD, DetectorSettings
 from tfspec.export.streaming_runner import finite
 from tfspec.inference.long_recordings import hop_samples, recordings_rate
@@ -57,7 +57,11 @@ class SlidingClassifier:
 
         Returns:
             (classes,) float32.
+
+        Raises:
+            UserError: they are whole numbers, which must be scaled to −1…1.
         """
+        check_floats(samples, "recording")
         samples, bad = finite(samples)
         self.not_finite += bad
         self._window = np.append(self._window, samples)[-len(self._window) :]

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfspec.base import arguments
 from tfspec.base.frames import EventRule, Frames
-from tfspec.base.model import HALF, Labels, Takes, usually_takes
+from tfspec.base.model import HALF, Labels, Takes, check_floats, usually_takes
 from tfspec.dsp import finite
 from tfspec.models.events import frames_of, of_frames, of_signal
 
@@ -139,8 +139,11 @@ class Classifier(keras.Model):
 
         Returns:
             (batch, classes) float32; NaN for signals that are not finite.
+
+        Raises:
+            UserError: they are whole numbers, which must be scaled as decoding a file scales them.
         """
-        return of_signal(self._traced_logits(signal)).numpy()
+        return of_signal(self._graph_logits(signal)).numpy()
 
     def probabilities(self, signal: np.ndarray | tf.Tensor) -> np.ndarray:
         """Classify signals.
@@ -150,6 +153,9 @@ class Classifier(keras.Model):
 
         Returns:
             (batch, classes) float32; each row sums to one where one class holds.
+
+        Raises:
+            UserError: as of `logits`.
         """
         return self.activation(self.logits(signal)).numpy()
 
@@ -164,6 +170,7 @@ class Classifier(keras.Model):
 
         Raises:
             ValueError: the backbone has no `event_head`.
+            UserError: as of `logits`.
 
         Example:
             >>> from tfspec.frontends import Spectrogram
@@ -175,7 +182,11 @@ class Classifier(keras.Model):
         """
         if self.frames is None:
             raise ValueError(f"The backbone {self.backbone.name} has no frames: give it an `event_head`.")
-        return self.activation(of_frames(self._traced_logits(signal))).numpy()
+        return self.activation(of_frames(self._graph_logits(signal))).numpy()
+
+    def _graph_logits(self, signal: np.ndarray | tf.Tensor) -> tf.Tensor:
+        check_floats(signal, self.takes)
+        return self._traced_logits(signal)
 
     @functools.cached_property
     def _traced_logits(self) -> Callable[[np.ndarray | tf.Tensor], tf.Tensor]:
