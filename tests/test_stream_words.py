@@ -110,6 +110,17 @@ def test_hard_negatives_train_as_unknown_and_leave_the_split_as_it_was(folder, t
     assert steps.on_data(tmp_path).hard_negatives is None
 
 
+def test_a_hard_negative_behind_its_recording_s_end_is_told_when_it_is_listed(folder, tmp_path):
+    table = tmp_path / "hard_negatives.csv"
+    street = folder / "noise" / "street.wav"
+    table.write_text(f"path,start\n{street},3.5\n{street},4\n{street},4.5\n")
+    steps = _listed(folder, hard_negatives=table)
+    with pytest.raises(
+        UserError, match=r"2 of \d+ examples cannot be used: .*street.wav@4.00 .begins behind"
+    ):
+        checked_split(steps)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

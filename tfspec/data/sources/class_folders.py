@@ -20,6 +20,7 @@ from tfspec.base.text import normalized, shown
 from tfspec.data.groups import compiled, first_group
 from tfspec.data.problems import with_problems
 
+BEHIND = "begins behind its recording's end"
 LISTED = 50
 """Classes that an error names."""
 
@@ -166,7 +167,7 @@ def inspect_listed(
     """Decode every recording of a manifest, once.
 
     Args:
-        manifest: column `path`.
+        manifest: column `path`, and maybe `start`, where in the recording an example begins, in seconds.
         folder: what the paths are relative to.
         progress: as in `inspect_class_folders`.
 
@@ -181,9 +182,12 @@ def inspect_listed(
     def problems(rows: pd.DataFrame) -> pd.Series:
         paths = rows["path"].unique()
         recordings = [Path(folder, path) for path in paths]
-        found = inspect_all(recordings, progress)
-        problem = {path: each.problem for path, each in zip(paths, found, strict=True)}
-        return rows["path"].map(problem)
+        found = dict(zip(paths, inspect_all(recordings, progress), strict=True))
+        problem = rows["path"].map({path: each.problem for path, each in found.items()})
+        if "start" in rows:
+            seconds = rows["path"].map({path: each.seconds for path, each in found.items()})
+            problem = problem.mask(problem.isna() & (rows["start"] >= seconds), BEHIND)
+        return problem
 
     return with_problems(manifest, problems)
 
