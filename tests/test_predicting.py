@@ -20,7 +20,16 @@ from tfspec.cli.commands.recordings import _predictions
 from tfspec.cli.main import main
 from tfspec.export.saved_model import write_saved_model
 from tfspec.frontends import Spectrogram
-from tfspec.inference import embed_files, find_inputs, load_model, predict_files, predict_stream
+from tfspec.inference import (
+    detect,
+    embed_files,
+    find_inputs,
+    load_model,
+    predict_files,
+    predict_stream,
+    predict_windows,
+    window_probabilities,
+)
 from tfspec.inference.outputs import table_writer
 from tfspec.models import Classifier, at_temperature, conv2d, ensemble
 
@@ -358,6 +367,16 @@ def test_a_line_comes_as_soon_as_its_window_is_there_until_interrupted(saved, mo
     assert capsys.readouterr().err == "tfspec: Interrupted.\n"
     assert [row["start"] for row in rows] == [0.0, 0.5, 1.0]
     assert [sum(row["probabilities"].values()) for row in rows] == pytest.approx([1.0] * 3, abs=1e-5)
+
+
+# In Python
+
+
+@pytest.mark.parametrize("use", [predict_files, embed_files, predict_windows, detect, window_probabilities])
+def test_what_is_no_model_is_told(use):
+    options = {"hop_seconds": 0.5} if use is window_probabilities else {}
+    with pytest.raises(UserError, match=r"load_model\(PATH\) makes one .* Received: 'run'"):
+        use("run", "a.wav", **options)
 
 
 # Embeddings

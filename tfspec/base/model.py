@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard
 
 from tfspec.base.errors import UserError
+from tfspec.base.text import excerpt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,6 +75,27 @@ class EventModel(Model, Protocol):
 
     def frame_probabilities(self, signal: np.ndarray) -> np.ndarray:
         """Say what is heard in the frames of (batch, *signal_shape) signals: (batch, frames, classes)."""
+
+
+def check_model(model: object) -> None:
+    """Refuse what is no model, such as the path of one.
+
+    Args:
+        model: what should be one.
+
+    Raises:
+        UserError: it is none.
+
+    Example:
+        >>> check_model("run")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: No model is given: load_model(PATH) makes one of a run's ...
+    """
+    if not hasattr(model, "probabilities"):
+        raise UserError(
+            "No model is given: load_model(PATH) makes one of a run's folder, a .keras or a .tflite file. "
+            f"Received: {excerpt(repr(model))}"
+        )
 
 
 def check_floats(signal: Any, takes: Takes) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError
-from tfspec.base.model import Model
+from tfspec.base.model import Model, check_model
 from tfspec.base.progress import bar
 from tfspec.base.text import shown
 from tfspec.data.sources.arrays import unlabelled_arrays
@@ -34,8 +34,9 @@ def predict_windows(model: Model, path: str | os.PathLike) -> pd.DataFrame:
         has its problem, no class, and NaN for probabilities.
 
     Raises:
-        UserError: the array cannot be used, or its windows are not those of the model.
+        UserError: the array cannot be used, its windows are not those of the model, or this is none.
     """
+    check_model(model)
     path = Path(path)
     rows = unlabelled_arrays(path)
     reader = WindowReader(path)

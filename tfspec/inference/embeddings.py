@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError
-from tfspec.base.model import Labels, Model
+from tfspec.base.model import Labels, Model, check_model
 from tfspec.inference.files import predict_files
 
 
@@ -57,6 +57,7 @@ class _Embedding:
     thresholds: tuple[float, ...] | None = None
 
     def __init__(self, model: Model):
+        check_model(model)
         if not hasattr(model, "backbone"):
             raise UserError(
                 "TFLite files and SavedModels give no embeddings. Give the run or its .keras file."

@@ -12,7 +12,7 @@ import pandas as pd
 from tfspec.audio.decoding import load_beginning
 from tfspec.audio.opening import RecordingError
 from tfspec.base.errors import UserError, unusable
-from tfspec.base.model import FIRST_PICTURES, Model
+from tfspec.base.model import FIRST_PICTURES, Model, check_model
 from tfspec.base.progress import track
 from tfspec.base.threads import ahead
 from tfspec.inference.arrays import predict_windows
@@ -44,8 +44,10 @@ def predict_files(
         and with NaN for probabilities. Of arrays, what `predict_windows` returns, one after another.
 
     Raises:
-        UserError: none of the files can be used, all of which are listed, or the model takes neither.
+        UserError: none of the files can be used, all of which are listed, or the model takes neither, or is
+            none.
     """
+    check_model(model)
     inputs = find_inputs(files, model.takes)
     inputs.tell()
     if inputs.problems.keys() == inputs.files.keys():

@@ -15,7 +15,7 @@ import pandas as pd
 from tfspec.audio.decoding import windows_of
 from tfspec.audio.opening import opened
 from tfspec.base.errors import UserError
-from tfspec.base.model import EventModel, Model, hears_frames, scores_in_threads
+from tfspec.base.model import EventModel, Model, check_model, hears_frames, scores_in_threads
 from tfspec.base.threads import ahead, cores, scoring_threads
 from tfspec.scores.frames import join_windows, median_filtered
 
@@ -57,6 +57,7 @@ def window_probabilities(
         >>> starts.tolist(), probabilities.shape
         ([0.0, 1.0, 1.5], (3, 2))
     """
+    check_model(model)
     starts, probabilities, _ = _scored(model, model.probabilities, path, hop_seconds, batch_size)
     return starts, probabilities
 
@@ -111,8 +112,9 @@ def recordings_rate(model: Model) -> int:
         model: any.
 
     Raises:
-        UserError: it takes something else.
+        UserError: it takes something else, or is no model.
     """
+    check_model(model)
     if model.takes != "recording" or model.sample_rate is None:
         raise UserError(f"This model takes signals of shape {model.signal_shape}, not recordings.")
     return model.sample_rate
@@ -180,7 +182,8 @@ def detect(
         >>> scores[["start", "end"]].values.tolist()
         [[0.0, 1.0], [1.0, 2.0], [2.0, 2.5]]
     """
-    length = model.signal_shape[0] / recordings_rate(model)
+    rate = recordings_rate(model)
+    length = model.signal_shape[0] / rate
     if hop_seconds is None:
         hop_seconds = length / 2
     elif hop_seconds > length:
