@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import socket
@@ -239,6 +240,24 @@ def test_runs_among_data_are_passed_over(tmp_path):
     (tmp_path / "run" / "split.csv").write_text("path,part\n")
     found = [path.relative_to(tmp_path).as_posix() for path in walk_files(tmp_path)]
     assert found == ["a/1.wav", "own/2.wav", "own/config.json", "own/split.csv"]
+
+
+@pytest.mark.parametrize("inside", ["", "new/"])
+def test_a_name_that_is_too_long_is_told_beforehand(tmp_path, inside):
+    longest = os.pathconf(tmp_path, "PC_NAME_MAX")
+    folder = tmp_path / inside / ("n" * longest)
+    check_place(folder, "folder")
+    for path, kind in ((f"{folder}n", "folder"), (f"{folder}n/a.csv", "file"), (folder, "file")):
+        with pytest.raises(UserError, match=r"cannot be written: .*too long\. Give a shorter name"):
+            check_place(path, kind)
+    for room in range(60):  # what is let pass can be written
+        path = tmp_path / inside / ("n" * (longest - room))
+        with contextlib.suppress(UserError):
+            check_place(path)
+            break
+    with written_beside(path) as temporary:
+        temporary.touch()
+    assert path.exists() and 10 < room < 30
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")

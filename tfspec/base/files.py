@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from tfspec.base.errors import UserError
-from tfspec.base.text import shown
+from tfspec.base.text import excerpt, shown
 
 HIDDEN_PREFIXES = (".", "__MACOSX")
 RUN_FILES = {"config.json", "split.csv"}
@@ -62,10 +62,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     new = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (
-        path.with_name(f".{path.stem}.{_host()}-{os.getpid()}.{kind}{path.suffix}")
-        for kind in ("part", "old")
-    )
+    temporary, old = (_beside(path, kind) for kind in ("part", "old"))
     try:
         yield temporary
         if temporary.is_dir() and path.is_dir():  # a folder cannot be renamed over a filled one
@@ -82,6 +79,11 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
             _remove(leftover)
         if not path.exists():
             _remove_empty(new)
+
+
+def _beside(path: Path, kind: Literal["part", "old"]) -> Path:
+    """Name a temporary file or folder, as `TEMPORARY` knows it."""
+    return path.with_name(f".{path.stem}.{_host()}-{os.getpid()}.{kind}{path.suffix}")
 
 
 @contextlib.contextmanager
@@ -231,8 +233,8 @@ def check_place(path: str | os.PathLike, kind: Literal["file", "folder"] = "file
         kind: which of the two.
 
     Raises:
-        UserError: the other one is there, or a file where a folder above it would be; or nobody may write
-            there.
+        UserError: the other one is there, or a file where a folder above it would be; nobody may write there;
+            or a name is too long, with what `written_beside` adds to that of a file.
 
     Example:
         >>> check_place("/")
@@ -246,6 +248,16 @@ def check_place(path: str | os.PathLike, kind: Literal["file", "folder"] = "file
     above = next((each for each in path.parents if os.path.lexists(each)), Path())
     if not above.is_dir():
         raise UserError(f"{shown(path)} cannot be written, as {shown(above)} is no folder.")
+    last = _beside(path, "part") if kind == "file" else path
+    for name in last.relative_to(above).parts:  # asked of what is there, as what is not there asks no further
+        try:
+            os.lstat(above / name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise UserError(
+                f"{excerpt(path)} cannot be written: {error.strerror}. Give a shorter name."
+            ) from None
     into = path if path.is_dir() else above
     if not os.access(into, os.W_OK):
         raise UserError(

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from tfspec.base.boundary import disk_errors_told
 from tfspec.base.environment import environment
 from tfspec.base.errors import UserError
-from tfspec.base.files import TEMPORARY, clear_temporaries, held, written_beside
+from tfspec.base.files import TEMPORARY, check_place, clear_temporaries, held, written_beside
 from tfspec.base.modules import refuse_while_loading
 from tfspec.base.options import Quantize
 from tfspec.base.progress import say, silenced
@@ -201,6 +201,7 @@ def open_devices(steps: Steps) -> tf.distribute.Strategy:
 def _new_folder(steps: Steps) -> Path:
     """Name the run folder; what is there is never overwritten, but for a run killed before it began."""
     folder = steps.out or Path("runs", time.strftime(f"{steps.name}-%Y%m%d-%H%M%S"))
+    check_place(folder, "folder")
     is_free = folder.is_dir() and all(TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
     if os.path.lexists(folder) and not is_free:
         hint = f"`tfspec resume {folder}` goes on with it. " if (folder / "config.json").exists() else ""
