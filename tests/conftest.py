@@ -37,6 +37,9 @@ def pytest_collection_modifyitems(items):
     """Mark what is quick, and begin with the files of which least is: what is long shall not come last."""
     files, seen = defaultdict(list), Counter()
     for item in items:
+        if not isinstance(item, pytest.Function):  # an example of a docstring, with --doctest-modules
+            files[item.path].append(True)
+            continue
         seen[item.function] += 1
         quick = is_quick(item)
         if quick and seen[item.function] <= QUICK_PARAMETERS:
