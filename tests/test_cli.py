@@ -91,6 +91,7 @@ def _fails(capsys, *arguments) -> str:
         (["export", "nowhere"], "not a run folder"),
         (["export", "run", "--target", "micro", "--streaming"], "leave out --streaming and --quantize"),
         (["export", "run", "--target", "micro", "--quantize", "int8"], "leave out --streaming"),
+        (["export", "run", "--streaming", "--quantize", "float16"], "with --quantize none or int8. Received"),
         (["export", "run", "--signal-ops"], "for --target micro"),
         (["resume", "nowhere"], "not a run folder"),
         (["detect", "nowhere"], "at least one recording"),

@@ -261,7 +261,8 @@ def test_a_file_that_is_not_the_one_described_is_refused(exported, tmp_path):
 def test_what_a_stream_is_not_made_with(tmp_path):
     signals = [_sound(RATE)[np.newaxis]]
     with pytest.raises(UserError, match="quantize none or int8"):
-        export(_classifier(), tmp_path / "export", signals, "float16", streaming=True)
+        export(_classifier(), tmp_path / "export", unread := iter(signals), "float16", streaming=True)
+    assert next(unread) is signals[0]
     with pytest.raises(UserError, match="padding 'same'"):
         export(_classifier(padding="same"), tmp_path / "export", signals, streaming=True)
     assert not (tmp_path / "export").exists()

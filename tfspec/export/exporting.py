@@ -22,7 +22,7 @@ from tfspec.base.options import Quantize
 from tfspec.export.parity import compare
 from tfspec.export.quantization import has_loop
 from tfspec.export.saved_model import write_saved_model
-from tfspec.export.streaming_export import enough_of, write_streaming
+from tfspec.export.streaming_export import SAME_TOP_CLASS, enough_of, write_streaming
 from tfspec.export.tflite import tflite_model
 from tfspec.models import Classifier
 
@@ -62,8 +62,8 @@ def export(
         quantised. For `streaming` what `write_streaming` returns.
 
     Raises:
-        UserError: the folder cannot be written, for lack of space or of permission; or "int8" is asked for a
-            stream of a network with a loop. What was there stays.
+        UserError: the folder cannot be written, for lack of space or of permission; or a stream is asked for
+            with "float16" or "dynamic", or in "int8" of a network with a loop. What was there stays.
         ParityError: a file predicts what Keras does on a smaller part of the signals than `SAME_PREDICTION`
             asks for. It is a RuntimeError.
         ValueError: there is no such mode, or "int8" without signals to calibrate on.
@@ -80,6 +80,8 @@ def export(
         ('int8', 8)
     """
     folder = Path(folder)
+    if streaming and quantize not in SAME_TOP_CLASS:
+        raise UserError(f"A streaming file is made with quantize none or int8. Received: {quantize}")
     if quantize == "int8" and has_loop(classifier):
         if streaming:
             raise UserError(

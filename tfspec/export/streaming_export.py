@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from tfspec.audio.decoding import hops_of
-from tfspec.base.errors import UserError
 from tfspec.base.options import Quantize
 from tfspec.export.parity import ParityError
 from tfspec.export.streaming import StreamingClassifier
@@ -50,11 +49,9 @@ def write_streaming(
         the same, the largest difference of a probability, bytes, and the median time of a hop in ms.
 
     Raises:
-        UserError: a layer cannot stream, or there is no such mode for a stream.
+        UserError: a layer cannot stream.
         ParityError: the file predicts something else on too many hops.
     """
-    if quantize not in SAME_TOP_CLASS:
-        raise UserError(f"A streaming file is made with quantize none or int8. Received: {quantize}")
     streaming = StreamingClassifier(classifier)
     network = int8_network(streaming, calibration) if quantize == "int8" else None
     model = streaming_tflite(streaming, network)

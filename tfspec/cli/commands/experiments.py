@@ -152,6 +152,8 @@ def export(
     """
     if target == "micro" and (streaming or quantize != "none"):
         raise UserError("--target micro always streams, in int8: leave out --streaming and --quantize.")
+    if streaming and quantize in ("float16", "dynamic"):
+        raise UserError(f"--streaming goes with --quantize none or int8. Received: {quantize}")
     if target != "micro" and signal_ops:
         raise UserError("--signal-ops is for --target micro.")
     check_run_folder(run)
