@@ -184,11 +184,12 @@ def _help(program: str, text: str, options: Sequence[Option], shown: Collection[
 
 
 def _check_names(options: Sequence[Option], arguments: Sequence[str], program: str) -> None:
-    """Refuse an option that is not known, and name the one that was meant."""
+    """Refuse an option that is not known, and name the one that was meant, or how such a file is given."""
     named = [option for option in options if not option.is_positional]
     known = {option.name: option.spelt for option in named}
     known |= {option.spelt.replace("-", "_"): option.spelt for option in named}
     off = {f"no_{option.name}" for option in named if option.is_flag}
+    takes_files = len(named) < len(options)
     for given in itertools.takewhile(lambda each: each != "--", arguments):
         option = given.partition("=")[0]
         name = option.lstrip("-").replace("-", "_")
@@ -197,6 +198,8 @@ def _check_names(options: Sequence[Option], arguments: Sequence[str], program: s
             page = f"{program.partition(' [')[0]} --help-all"
             remedy = f"Did you mean --{known[right]}?" if right else f"{page} lists all."
             raise UserError(f"No option {option}. {remedy}")
+        if takes_files and re.match("-[^-]", given) and not isinstance(_number(given), (int, float)):
+            raise UserError(f"No option {given}. A file of this name is given as ./{given}")
 
 
 def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
