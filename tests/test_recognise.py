@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tfspec.base.errors import UserError
 from tfspec.cli.main import main
 from tfspec.data.sources import recognise as recognising
+from tfspec.data.sources.class_folders import list_class_folders
 from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.recognise import looking_once, recognise
 
@@ -47,6 +48,14 @@ def test_real_sets(name, expected):
     if not (SHARED / name).is_dir():
         pytest.skip(f"needs the shared {name}")
     assert said(SHARED / name) == expected
+
+
+def test_a_class_folder_that_links_to_another_counts_as_it_is_listed(tmp_path):
+    fill(tmp_path, "b/1.wav", "b/2.wav", "c/1.wav", "c/sub/1.wav")
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "d").symlink_to("c/sub")
+    assert said(tmp_path) == "class folders: a folder of 4 class folders with 7 recordings"
+    assert len(list_class_folders(tmp_path).manifest) == 7
 
 
 def test_the_layout_of_the_rainforest(tmp_path):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from tfspec.data.label_targets import are_shares
 from tfspec.data.manifest import class_columns
 from tfspec.data.problems import Faults
 from tfspec.data.sources.arrays import list_arrays
+from tfspec.data.sources.class_folders import class_folders
 from tfspec.data.sources.columns import PARTS, Columns, found_columns, simplified
 from tfspec.data.sources.labels import read_labels
 from tfspec.data.sources.npy import arrays_in, stored_arrays
@@ -146,7 +146,7 @@ def _folder(data: Path, given: Columns) -> Recognised:
             )
         return _table(found[0], given)
     kind: Kind = "pictures" if len(pictures) > len(recordings) else "class folders"
-    folders = _class_folders(data, pictures if kind == "pictures" else recordings)
+    folders = _class_folders(data, is_picture if kind == "pictures" else is_recording)
     if not folders:
         there = counted(count_suffixes([*recordings, *pictures, *others])) or "no files"
         raise UserError(f"{shown(data)} holds {there}, and nothing says what they are of. {WANTED}")
@@ -172,14 +172,11 @@ def _parted(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
     return recordings, pictures, others
 
 
-def _class_folders(folder: Path, files: list[Path]) -> dict[str, int]:
-    """Count the files in each folder of a folder."""
-    counts: dict[str, int] = defaultdict(int)
-    for path in files:
-        first, *rest = path.relative_to(folder).parts
-        if rest:
-            counts[first] += 1
-    return counts
+def _class_folders(folder: Path, is_example: Callable[[Path], bool]) -> dict[str, int]:
+    """Count the examples of each folder of a folder; those of one that is linked twice are listed twice."""
+    folders = [path for paths in class_folders(folder, str).values() for path in paths]
+    counts = {path.name: sum(map(is_example, walk_files(path))) for path in folders}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised | None:
@@ -189,7 +186,7 @@ def _annotated(data: Path, given: Columns, recordings: list[Path]) -> Recognised
         return None
     events = list_events(data, given.label)
     paths = {*events["path"]}  # also names of which there is no recording
-    if "competition" not in files and 2 * len(paths) < len(recordings) and _class_folders(data, recordings):
+    if "competition" not in files and 2 * len(paths) < len(recordings) and _class_folders(data, is_recording):
         return None
     annotated = len(paths & {path.relative_to(data).as_posix() for path in recordings})
     heard = events["label"][events["label"] != ""]
