@@ -61,12 +61,20 @@ def test_signals_of_one_channel_and_any_numbers(tmp_path, dtype):
         ([3.0, np.nan], ["3", ""]),
         ([True, False], ["True", "False"]),
         ([b"a ", b"b"], ["a", "b"]),
+        (["a", np.nan], ["a", ""]),
+        (["<NA>", "NaT"], ["", ""]),
     ],
 )
 def test_one_label_a_window(tmp_path, y, expected):
     manifest = inspect_arrays(save(tmp_path, "savez", X=X[:2], y=y), tmp_path)
     assert manifest["label"].tolist() == expected
     assert manifest["problem"].tolist() == [None if label else "no label" for label in expected]
+
+
+@pytest.mark.parametrize("groups", [[1.0, np.nan], ["1", np.nan], np.array([1.0, np.nan], "float32")])
+def test_groups_may_be_unknown(tmp_path, groups):
+    manifest = list_arrays(save(tmp_path, "savez", X=X[:2], y=Y[:2], groups=groups))
+    assert [group.removesuffix(".0") for group in manifest["group"]] == ["1", ""]
 
 
 def test_several_labels_or_shares_are_columns(tmp_path):
@@ -149,6 +157,7 @@ def test_the_layout_of_capture24_is_read_by_its_dictionary():
         ({"X": X, "y": np.ones((6, 2)), "names": ["a", "a"]}, "different names. Received twice: a"),
         ({"X": X, "y": np.ones((6, 2)), "names": ["start", "b"]}, "No class may be called .*'start'"),
         ({"X": X, "y": Y, "groups": np.ones(6) / 3}, "groups.npy in a.npz must hold text or whole numbers"),
+        ({"X": X, "y": Y, "groups": np.ones((6, 2))}, r"must hold text or whole numbers, .* shape \(6, 2\)"),
         ({"X": X, "y": Y, "t": np.full(6, np.nan)}, "t.npy in a.npz has no time for 6 windows"),
         ({"X": X, "y": Y, "t": ["2020-01-01"] * 6}, "t.npy in a.npz must hold dates or seconds, .* <U10"),
         ({"X": X, "y": Y, "t": np.ones((6, 2))}, r"must hold dates or seconds, .* shape \(6, 2\)"),

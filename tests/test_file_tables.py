@@ -171,6 +171,13 @@ def test_a_comma_in_a_single_label_is_part_of_it(folder):
     assert inspected(folder, 'file,label\na.wav,"bicycling, slow"\n')["label"].tolist() == ["bicycling, slow"]
 
 
+def test_what_pandas_writes_for_nothing_is_neither_a_label_nor_a_group(folder):
+    found = inspected(folder, "file,label,speaker\na.wav,nan,x\nb.wav,owl,nan\naudio/c.flac,cat|<NA>,y\n")
+    assert found["label"].tolist() == ["", "owl", "cat"]
+    assert found["problem"].tolist() == ["row 1: no label", None, None]
+    assert found["group"].tolist() == ["x", "", "y"]
+
+
 def test_columns_a_class_know_what_nobody_knows(folder):
     manifest = inspected(folder, "file,owl,cat\na.wav,1,\nb.wav,-1,0\n")
     np.testing.assert_array_equal(manifest[["owl", "cat"]], [[1, np.nan], [np.nan, 0]])

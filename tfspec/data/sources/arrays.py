@@ -17,6 +17,7 @@ from tfspec.base.text import excerpt, shown
 from tfspec.data.label_targets import are_shares
 from tfspec.data.manifest import class_columns
 from tfspec.data.problems import NO_LABEL, with_problems
+from tfspec.data.sources.columns import known_name
 from tfspec.data.sources.labels import check_class_names
 from tfspec.data.sources.npy import Stored, is_called, stored_arrays
 from tfspec.data.sources.windows import (
@@ -217,12 +218,15 @@ def _checked(stored: Stored, count: int) -> np.ndarray:
 
 
 def _texts(array: np.ndarray, name: str) -> np.ndarray:
-    """Return the texts or whole numbers of an array, as text."""
-    if array.ndim != 1 or array.dtype.kind not in "USiub":
+    """Return the texts or whole numbers of an array, as text; "" where nobody knows."""
+    if array.ndim != 1 or array.dtype.kind not in "USfiub":
         raise UserError(f"{name} must hold text or whole numbers, one a window. Received: {_kind(array)}")
     found = np.empty(len(array), object)
+    if array.dtype.kind == "f":
+        found[:] = _whole(array, name)
+        return found
     for place, some in decoded_texts(array, name):
-        found[place] = [text.strip() for text in some]
+        found[place] = [known_name(text) for text in some]
     return found
 
 
@@ -242,21 +246,17 @@ def _labels(array: np.ndarray, name: str, names: np.ndarray | None) -> pd.DataFr
     array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if array.ndim == 2 and array.dtype.kind in "fiub":
         return _class_columns(array, name, names)
-    if array.ndim == 1 and array.dtype.kind == "f":
-        return pd.DataFrame({"label": _named(_whole(array, name), names)}, dtype=object)
     if array.dtype.kind == "b" and names is not None:
         array = array.astype(np.uint8)
     return pd.DataFrame({"label": _named(_texts(array, name), names)}, dtype=object)
 
 
-def _whole(array: np.ndarray, name: str) -> np.ndarray:
+def _whole(array: np.ndarray, name: str) -> list[str]:
     """Return whole numbers that were saved as others, as text; "" for NaN."""
     known = np.isfinite(array)
     if (array[known] != np.round(array[known])).any():
-        raise UserError(f"{name} holds numbers that are not whole, and so no classes.")
-    return np.array(
-        [f"{number:.0f}" if is_known else "" for number, is_known in zip(array, known, strict=True)]
-    )
+        raise UserError(f"{name} must hold text or whole numbers, and holds numbers that are not whole.")
+    return [f"{number:.0f}" if is_known else "" for number, is_known in zip(array, known, strict=True)]
 
 
 def _named(labels: np.ndarray, names: np.ndarray | None) -> list[str]:

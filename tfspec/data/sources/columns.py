@@ -56,7 +56,9 @@ CLOCK = r"(?:(\d+) days? )?(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)"
 """Minutes and seconds, maybe with hours, and with days, as pandas writes lengths of time."""
 CUT_ALREADY = ("slice_file_name",)
 """Columns of files that are cut: start and end beside them are those in what they were cut from."""
-UNKNOWN = ("", "-1", "-1.0", "nan", "NaN", "NA")
+MISSING = ("nan", "NaN", "NaT", "<NA>")
+"""What pandas and NumPy write as text where there was nothing: no label, group or the like is called so."""
+UNKNOWN = ("", "-1", "-1.0", "NA", *MISSING)
 """Cells of a class's column that say that nobody knows."""
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 """Cells that say whether a class holds, whatever their case."""
@@ -255,6 +257,23 @@ def _is_class(cells: pd.Series) -> bool:
     known = counts[~counts.index.isin(UNKNOWN)]
     is_good = known_numbers(pd.Series(known.index, dtype=object)).between(0, 1).to_numpy()
     return bool(known.sum() and known[is_good].sum() / known.sum() >= MOST)
+
+
+def known_name(cell: str) -> str:
+    """Read the name of a class, a group or the like.
+
+    Args:
+        cell: as it stands in a table or in an array.
+
+    Returns:
+        The name, normalised; "" where nobody knows it.
+
+    Example:
+        >>> known_name(" owl"), known_name("nan")
+        ('owl', '')
+    """
+    name = normalized(cell.strip())
+    return "" if name in MISSING else name
 
 
 def known_numbers(cells: pd.Series) -> pd.Series:

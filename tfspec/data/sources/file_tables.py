@@ -18,7 +18,7 @@ from tfspec.base.text import excerpt, normalized, number_of, shown
 from tfspec.data.check import sound_columns
 from tfspec.data.problems import Faults, name_problems
 from tfspec.data.sources.annotations import ROUNDING_SECONDS
-from tfspec.data.sources.columns import PARTS, Columns, simplified, to_seconds
+from tfspec.data.sources.columns import PARTS, Columns, known_name, simplified, to_seconds
 from tfspec.data.sources.labels import read_labels
 
 
@@ -60,7 +60,7 @@ def inspect_file_table(
     table, faults = table.reset_index(drop=True), Faults(len(table))
     manifest = _paths(table[columns.path], folder, faults)
     manifest = manifest.join(_times(table, columns, faults)).join(read_labels(table, columns, faults))
-    manifest["group"] = table[columns.group].str.strip().map(normalized) if columns.group else ""
+    manifest["group"] = table[columns.group].map(known_name) if columns.group else ""
     if columns.part:
         manifest["part"] = _parts(table[columns.part])
     names = name_problems(manifest)

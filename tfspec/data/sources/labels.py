@@ -14,7 +14,7 @@ from tfspec.base.text import excerpt, normalized, text_problem
 from tfspec.data.label_targets import are_shares
 from tfspec.data.manifest import RESERVED
 from tfspec.data.problems import NO_LABEL, Faults
-from tfspec.data.sources.columns import SEVERAL, UNKNOWN, Columns, known_numbers, simplified
+from tfspec.data.sources.columns import SEVERAL, UNKNOWN, Columns, known_name, known_numbers, simplified
 
 MOST_TARGETS = 2**28
 """Rows times classes, so that these fit into memory."""
@@ -49,12 +49,8 @@ def read_labels(table: pd.DataFrame, columns: Columns, faults: Faults) -> pd.Dat
     return pd.DataFrame({"label": [labels[0] if labels else "" for labels in several]}, dtype=object)
 
 
-def _name(cell: str) -> str:
-    return normalized(cell.strip())
-
-
 def _class_numbers(cells: pd.DataFrame, faults: Faults) -> pd.DataFrame:
-    names = [_name(name) for name in cells]
+    names = [normalized(name.strip()) for name in cells]
     check_class_names(names, len(cells))
     numbers = cells.apply(known_numbers)
     is_known = np.column_stack([cells[name].map(_is_known(cells[name])) for name in cells])
@@ -80,7 +76,7 @@ def _label_lists(cells: pd.Series, with_commas: bool) -> list[list[str]]:
     has_signs = cells.str.contains("[;|]").any()
     signs = "[;|]" if has_signs else "," if with_commas else None
     parted = {cell: re.split(signs, cell) if signs else [cell] for cell in cells.unique()}
-    labels = {cell: [*dict.fromkeys(filter(None, map(_name, each)))] for cell, each in parted.items()}
+    labels = {cell: [*dict.fromkeys(filter(None, map(known_name, each)))] for cell, each in parted.items()}
     return [labels[cell] for cell in cells]
 
 
