@@ -153,6 +153,11 @@ def test_the_layout_of_capture24_is_read_by_its_dictionary():
         ({"X": np.asfortranarray(X), "y": Y}, "in Fortran's order"),
         ({"X": X, "y": np.arange(6) / 2}, "numbers that are not whole"),
         ({"X": X, "y": np.full((6, 2), 1.5)}, "numbers from 0 to 1, or NaN. It does not in row 0"),
+        (
+            {"X": X, "y": [1, 2, 3] * 2, "names": ["a", "b", "c"]},
+            "y.npy in a.npz holds numbers that have no name, 3: the first of 3 names is that of 0",
+        ),
+        ({"X": X, "y": [-1.0, 0.0, 1.0] * 2, "names": ["a", "b"]}, "have no name, -1"),
         ({"X": X, "y": np.ones((6, 2)), "names": ["a"]}, "has 2 classes, and there are names of 1"),
         ({"X": X, "y": np.ones((6, 2)), "names": ["a", "a"]}, "different names. Received twice: a"),
         ({"X": X, "y": np.ones((6, 2)), "names": ["start", "b"]}, "No class may be called .*'start'"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfspec.base.errors import UserError
+from tfspec.base.errors import UserError, listed
 from tfspec.base.files import written_beside
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, shown
@@ -246,9 +246,10 @@ def _labels(array: np.ndarray, name: str, names: np.ndarray | None) -> pd.DataFr
     array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
     if array.ndim == 2 and array.dtype.kind in "fiub":
         return _class_columns(array, name, names)
-    if array.dtype.kind == "b" and names is not None:
-        array = array.astype(np.uint8)
-    return pd.DataFrame({"label": _named(_texts(array, name), names)}, dtype=object)
+    if names is None or array.dtype.kind not in "fiub":
+        return pd.DataFrame({"label": _texts(array, name)}, dtype=object)
+    numbers = _texts(array.astype(np.uint8) if array.dtype.kind == "b" else array, name)
+    return pd.DataFrame({"label": _named(numbers, name, names)}, dtype=object)
 
 
 def _whole(array: np.ndarray, name: str) -> list[str]:
@@ -259,10 +260,15 @@ def _whole(array: np.ndarray, name: str) -> list[str]:
     return [f"{number:.0f}" if is_known else "" for number, is_known in zip(array, known, strict=True)]
 
 
-def _named(labels: np.ndarray, names: np.ndarray | None) -> list[str]:
+def _named(numbers: np.ndarray, name: str, names: np.ndarray) -> list[str]:
     """Say what labels that are places among the names mean."""
-    called = {} if names is None else {str(place): name for place, name in enumerate(names)}
-    return [called.get(label, label) for label in map(str, labels)]
+    called = {"": "", **{str(place): each for place, each in enumerate(names)}}
+    if without := sorted({*numbers} - {*called}):
+        raise UserError(
+            f"{name} holds numbers that have no name, {listed(without, 5)}: "
+            f"the first of {len(names)} names is that of 0."
+        )
+    return [called[number] for number in numbers]
 
 
 def _class_columns(array: np.ndarray, name: str, names: np.ndarray | None) -> pd.DataFrame:
