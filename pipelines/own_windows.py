@@ -25,6 +25,8 @@ SHORTEST = 2 * FRAMES[0]
 """Samples of the shortest window: two a frame."""
 SAMPLED = 1000
 """Windows by which the noise is guessed."""
+SAMPLED_BYTES = 2**28
+"""Of these no more than fit into so much, or one."""
 NOISE = 0.1
 """What may be noise, in units of the median window's deviation."""
 
@@ -110,8 +112,10 @@ class OwnWindows(OwnSignals, WindowSpectra):
         chosen = replace(super().settled(manifest), frame_length=self.frame_lengths, frame_step=self.step)
         if chosen.log_offset:
             return chosen
-        some = manifest.sample(min(SAMPLED, len(manifest)), random_state=self.seed).sort_index()
-        deviations = self.reader()(some).std(axis=1)
+        reader = self.reader()
+        count = min(SAMPLED, len(manifest), max(1, SAMPLED_BYTES // reader.window_bytes))
+        some = manifest.sample(count, random_state=self.seed).sort_index()
+        deviations = reader(some).std(axis=1)
         noise = NOISE * float(np.median(deviations)) or 1e-6
         say(f"Counted as noise: what is below {noise:.3g} (--log-offset), a tenth of the median deviation")
         return replace(chosen, log_offset=noise)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ from tones import write_tones
 from tfspec.base.errors import UserError
 from tfspec.cli import main as cli
 from tfspec.data.label_targets import targets
+from tfspec.data.sources import windows
 from tfspec.experiment.registry import pipeline_for, pipeline_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import checked_split, folds_of
 from tfspec.inference import load_model, predict_files
 from tfspec.models import linear, residual
-from tfspec.pipelines import OwnPictures, OwnRecordings, OwnWindows, small_data
+from tfspec.pipelines import OwnPictures, OwnRecordings, OwnWindows, own_windows, small_data
 
 QUICK = ["--epochs", "1", "--folds", "2"]
 RATE = 8000
@@ -421,6 +423,20 @@ def test_noise_is_a_tenth_of_what_windows_have(tmp_path):
     steps, _, _ = checked_split(OwnWindows(data=write_arrays(tmp_path / "a")))
     with np.load(tmp_path / "a" / "moves.npz") as arrays:
         assert steps.log_offset == pytest.approx(0.1 * np.median(arrays["X"].std(axis=1)))
+
+
+def test_long_windows_take_little_memory(tmp_path, monkeypatch):
+    signals = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, (100, 100_000))
+    signals[:, :100] = np.arange(100)
+    np.save(tmp_path / "y.npy", np.arange(100) % 2)
+    monkeypatch.setattr(own_windows, "SAMPLED_BYTES", 2**21)
+    monkeypatch.setattr(windows, "CHUNK_BYTES", 2**21)
+    steps = OwnWindows(data=tmp_path)
+    tracemalloc.start()
+    steps.settled(steps.manifest())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < signals.nbytes / 4
 
 
 def test_show_prints_what_is_chosen_and_check_what_would_stop(tmp_path, capsys):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
 from tfspec.data.epochs import Epochs
+from tfspec.data.sources import windows
 from tfspec.data.sources.windows import (
     DICTIONARY,
     WindowReader,
@@ -70,6 +71,14 @@ def test_windows_are_read_in_any_order_and_precision(tmp_path, dtype):
     assert reader.window_bytes == 60 * np.dtype(dtype).itemsize
     with pytest.raises(UserError, match=r"X\.npy ends before window 6"):
         reader(pd.DataFrame(index=[5, 6]))
+
+
+def test_a_file_that_gives_less_than_asked_for_is_read_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(windows, "CHUNK_BYTES", 100)  # as Linux does of over 2 GiB
+    path = write(tmp_path, X=arrays()["X"]) / "X.npy"
+    np.testing.assert_array_equal(WindowReader(path)(pd.DataFrame(index=range(6))), np.load(path))
+    with pytest.raises(UserError, match=r"X\.npy ends before window 6"):
+        WindowReader(path)(pd.DataFrame(index=range(7)))
 
 
 def test_neighbours_are_read_together(tmp_path, monkeypatch):

@@ -24,6 +24,8 @@ from tfspec.data.tables import check_has, read_csv
 DICTIONARY = "annotation-label-dictionary.csv"
 CHUNK = 1024
 """Windows, or annotations, that are looked at at a time."""
+CHUNK_BYTES = 2**26
+"""Of windows, no more than this at a time, or one: there are recordings of hours among them."""
 RUN_BYTES = 2**19
 """What a shuffle leaves together: enough that the disk reads on, not so much that a batch is all alike."""
 RUNS = 64
@@ -147,12 +149,13 @@ def finite_windows(reader: WindowReader, progress: Tracker = untracked) -> np.nd
         [False, True]
     """
     finite = np.empty(len(mapped(reader.path, reader.begin)), bool)
-    for start in progress(range(0, len(finite), CHUNK), -(-len(finite) // CHUNK)):
+    step = max(1, min(CHUNK, CHUNK_BYTES // reader.window_bytes))
+    for start in progress(range(0, len(finite), step), -(-len(finite) // step)):
         # Mapped anew, or all that was ever read would stay in memory
-        chunk = mapped(reader.path, reader.begin)[start : start + CHUNK]
+        chunk = mapped(reader.path, reader.begin)[start : start + step]
         with np.errstate(over="ignore"):  # what is too large to be read is infinite
             read = chunk.astype(np.float32)
-        finite[start : start + CHUNK] = np.isfinite(read).reshape(len(chunk), -1).all(1)
+        finite[start : start + step] = np.isfinite(read).reshape(len(chunk), -1).all(1)
     return finite
 
 
@@ -397,7 +400,10 @@ class WindowReader:
             for neighbours in np.split(order, breaks):
                 run = np.empty((len(neighbours), *shape), dtype)
                 file.seek(offset + int(index[neighbours[0]]) * self.window_bytes)
-                if file.readinto(run.data) != run.nbytes:
+                left = run.reshape(-1).view(np.uint8).data
+                while left and (read := file.readinto(left[:CHUNK_BYTES])):  # 2 GiB are not read at once
+                    left = left[read:]
+                if left:
                     raise UserError(f"{self.path} ends before window {index[neighbours[-1]]}.")
                 windows[neighbours] = run
         return windows
