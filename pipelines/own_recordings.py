@@ -19,6 +19,7 @@ from tfspec.data.choices import described_fit, in_windows, usual_length, usual_r
 from tfspec.data.frame_targets import COLUMN
 from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.own_recordings import inspect_own_recordings
+from tfspec.data.tables import TABLES
 from tfspec.frontends import Decibel, MelSpectrogram
 from tfspec.models import event_head, residual, transfer
 from tfspec.models.events import Pooling
@@ -106,8 +107,9 @@ class OwnRecordings(SelfTaught, Recordings):
 
     @property
     def folder(self):
-        """What the manifest's paths are relative to: where the table is, if the data is one."""
-        return self.data if self.data.is_dir() else self.data.parent
+        """What the manifest's paths are relative to: where the table is, or was, if the data is one."""
+        is_table = self.data.is_file() or self.data.suffix.lower() in (*TABLES, ".txt")
+        return self.data.parent if is_table and not self.data.is_dir() else self.data
 
     def manifest(self):
         """List the examples, and cut long recordings into windows that follow one another."""

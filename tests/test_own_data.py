@@ -453,6 +453,11 @@ def test_show_prints_what_is_chosen_and_check_what_would_stop(tmp_path, capsys):
     assert "Training would stop: There must be at least 2 classes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("data", "folder"), [("gone/sounds.v2", "gone/sounds.v2"), ("gone/a.CSV", "gone")])
+def test_data_that_is_no_longer_there_is_looked_for_where_it_was(data, folder):
+    assert OwnRecordings(data=Path(data)).folder == Path(folder)
+
+
 def test_a_label_column_of_any_name(tmp_path):
     table = write_table(tmp_path / "a")
     renamed = pd.read_csv(table)[["file", "site"]].rename(columns={"site": "where"})
