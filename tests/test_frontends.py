@@ -461,6 +461,20 @@ def test_a_signal_with_too_few_or_too_many_axes_is_refused(shape):
         Spectrogram()(np.zeros(shape))
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        *(Decibel(), Log(), PCEN(), PCEN(learnable=True), Standardize(), MinMax(), Deltas()),
+        *(FrequencyRamp(), Resize(20, 10)),
+    ],
+    ids=lambda layer: layer.name,
+)
+@pytest.mark.parametrize("shape", [(20, 10, 1), (2, 20, 10)])
+def test_features_without_an_axis_are_refused(layer, shape):
+    with pytest.raises(ValueError, match="expected ndim=4, found ndim=3"):
+        layer(np.ones(shape, np.float32))
+
+
 # ---------------------------------------------------------------- physics
 
 

@@ -197,6 +197,7 @@ class Deltas(FloatLayer):
 
     def __init__(self, orders: int = 1, width: int = 9, mode: str = "interp", **kwargs):
         super().__init__(**kwargs)
+        self.input_spec = keras.InputSpec(ndim=4)
         self.orders = arguments.integer("orders", orders)
         self.width = arguments.integer("width", width)
         self.mode = arguments.one_of("mode", mode, cepstral.DELTA_MODES)

@@ -15,6 +15,10 @@ from tfspec.dsp import compression
 class Compression(FloatLayer):
     """Base: what one value becomes leaves the shape as it is."""
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.input_spec = keras.InputSpec(ndim=4)
+
     def compute_output_shape(self, input_shape):
         return input_shape
 

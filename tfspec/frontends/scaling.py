@@ -27,6 +27,7 @@ class Scaling(FloatLayer):
 
     def __init__(self, axis: tuple[int, ...] = (1, 2, 3), **kwargs):
         super().__init__(**kwargs)
+        self.input_spec = keras.InputSpec(ndim=4)
         self.axis = arguments.axes("axis", axis)
 
     @property
@@ -164,6 +165,7 @@ class FrequencyRamp(FloatLayer):
 
     def __init__(self, lower: float = -0.5, upper: float = 0.5, **kwargs):
         super().__init__(**kwargs)
+        self.input_spec = keras.InputSpec(ndim=4)
         self.lower, self.upper = arguments.ends("lower", lower, "upper", upper)
 
     def call(self, features):
@@ -267,6 +269,7 @@ class Resize(FloatLayer):
 
     def __init__(self, frames: int, bins: int, antialias: bool = True, **kwargs):
         super().__init__(**kwargs)
+        self.input_spec = keras.InputSpec(ndim=4)
         self.frames = arguments.integer("frames", frames)
         self.bins = arguments.integer("bins", bins)
         self.antialias = antialias
