@@ -449,6 +449,14 @@ def test_compose_applies_in_order():
     np.testing.assert_array_equal(layer(x, seed=SEED), expected)
 
 
+@pytest.mark.parametrize("several", [Compose, OneOf])
+def test_layers_on_signals_and_on_features_do_not_go_together(several):
+    with pytest.raises(ValueError, match=r"all take signals, or all features\. Received: Gain, TimeMask"):
+        several([Gain(), TimeMask(5)])
+    with pytest.raises(ValueError, match="expected axis 2 of input shape to have value 3"):
+        several([Gain(), Rotation()])(np.ones((2, 100, 4), np.float32))
+
+
 def test_layers_of_one_kind_draw_apart():
     params = Compose([Gain(), Gain(), OneOf([Gain(), Gain()])]).sample(1000, SEED)
     gains = [params["0"], params["1"], params["2"]["0"], params["2"]["1"]]

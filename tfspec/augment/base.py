@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -145,7 +146,7 @@ class _Several(RandomLayer):
             raise ValueError(f"`layers` must be tfspec.augment layers, and not MixUp. Received: {wrong}")
         self.layers = list(layers)
         self.keeps_time = all(layer.keeps_time for layer in self.layers)
-        self.input_spec = next((layer.input_spec for layer in self.layers if layer.input_spec), None)
+        self.input_spec = _common_spec(self.layers)
 
     def draw(self, batch, seed):
         """Draw every layer's parameters, under its number."""
@@ -161,6 +162,18 @@ class _Several(RandomLayer):
         """Rebuild the layers, then the whole."""
         layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
         return cls(**{**config, "layers": layers})
+
+
+def _common_spec(layers: Sequence[RandomLayer]) -> keras.InputSpec:
+    """Say what all layers take, some of them signals and others features, or refuse them."""
+    specs = [layer.input_spec for layer in layers if layer.input_spec]
+    lowest = max((spec.ndim or spec.min_ndim or 0 for spec in specs), default=0)
+    highest = min((spec.ndim or spec.max_ndim or math.inf for spec in specs), default=math.inf)
+    if lowest > highest:
+        names = ", ".join(type(layer).__name__ for layer in layers)
+        raise ValueError(f"`layers` must all take signals, or all features. Received: {names}")
+    axes = {axis: size for spec in specs for axis, size in (spec.axes or {}).items()}
+    return keras.InputSpec(min_ndim=lowest, max_ndim=highest if highest < math.inf else None, axes=axes)
 
 
 @keras.saving.register_keras_serializable("tfspec")
