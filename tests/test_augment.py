@@ -554,7 +554,9 @@ def test_whole_numbers_are_drawn_alike_both_ends_included(layer, name, lowest, h
     [
         (Gain, {"probability": 1.5}),
         (Gain, {"probability": float("nan")}),
+        (Gain, {"probability": None}),
         (Gain, {"min_gain_db": 11}),
+        (Gain, {"max_gain_db": "6"}),
         (VolumeControl, {"max_gain_db": float("inf")}),
         (VolumeControl, {"curves": "fade"}),
         (VolumeControl, {"curves": []}),

@@ -8,23 +8,30 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def number(name: str, value: Any) -> Any:
+    """Let a number pass."""
+    if not isinstance(value, numbers.Real):
+        raise ValueError(f"`{name}` must be a number. Received: {name}={value!r}")
+    return value
+
+
 def positive(name: str, value: Any) -> Any:
     """Let a finite number above zero pass."""
-    if not 0 < value < math.inf:
+    if not 0 < number(name, value) < math.inf:
         raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
     return value
 
 
 def positive_or_none(name: str, value: Any) -> Any:
     """Let a finite number above zero or None pass."""
-    if value is not None and not 0 < value < math.inf:
+    if value is not None and not 0 < number(name, value) < math.inf:
         raise ValueError(f"`{name}` must be positive or None. Received: {name}={value!r}")
     return value
 
 
 def between(name: str, value: Any, lowest: float, highest: float = math.inf) -> float:
     """Let a finite number pass that is not outside the range."""
-    if not lowest <= value <= highest or math.isinf(value):
+    if not lowest <= number(name, value) <= highest or math.isinf(value):
         allowed = f"at least {lowest}" if math.isinf(highest) else f"from {lowest} to {highest}"
         raise ValueError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
     return float(value)
@@ -43,7 +50,7 @@ def integer(name: str, value: Any, lowest: int = 1, highest: float = math.inf) -
 
 def ends(low_name: str, low: Any, high_name: str, high: Any) -> tuple[Any, Any]:
     """Let the two ends of a range pass."""
-    if not -math.inf < low <= high < math.inf:
+    if not -math.inf < number(low_name, low) <= number(high_name, high) < math.inf:
         raise ValueError(
             f"`{low_name}` must not be above `{high_name}`, both finite. "
             f"Received: {low_name}={low!r}, {high_name}={high!r}"

@@ -24,7 +24,7 @@ class Compression(FloatLayer):
 
 
 def _floor(floor: float) -> float:
-    if not np.finfo(np.float32).tiny <= floor < np.inf:
+    if not np.finfo(np.float32).tiny <= arguments.number("floor", floor) < np.inf:
         raise ValueError(f"`floor` must be positive in float32, and finite. Received: floor={floor}")
     return floor
 

@@ -121,8 +121,8 @@ class MelSpectrogram(FrontEnd):
         )
         self.sample_rate = arguments.positive("sample_rate", sample_rate)
         self.num_mel_bins = arguments.integer("num_mel_bins", num_mel_bins)
-        self.lower_hz = lower_hz
-        self.upper_hz = sample_rate / 2 if upper_hz is None else upper_hz
+        self.lower_hz = arguments.number("lower_hz", lower_hz)
+        self.upper_hz = sample_rate / 2 if upper_hz is None else arguments.number("upper_hz", upper_hz)
         self.mel_scale = arguments.one_of("mel_scale", mel_scale, mel.MEL_SCALES)
         self.area_norm = area_norm
         self.straight_in = arguments.one_of("straight_in", straight_in, ("hz", "mel"))
