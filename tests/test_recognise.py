@@ -150,6 +150,7 @@ def test_pictures_in_folders_or_in_a_table(tmp_path):
             ["a.wav", "b.wav", "c.txt"],
             "holds 2 .wav, 1 .txt, and nothing says what they are of. Give a folder",
         ),
+        (["a/1.tif", "b/2.tif"], r"holds 2 .tif, .* recordings or pictures \(PNG, JPEG\) for each class"),
         ([], "holds no files"),
         (
             ["train/owl/a.wav", "test/owl/b.wav"],

@@ -39,9 +39,9 @@ WRITTEN_AS = {
     "competition": "a table of boxes",
 }
 WANTED = (
-    "Give a folder with a folder of recordings or pictures for each class; a table (CSV, TSV, Parquet) of "
-    "recordings and labels; a folder of recordings with Raven's or Audacity's annotations beside them; or "
-    "arrays X and y (.npz, or a folder of .npy)."
+    "Give a folder with a folder of recordings or pictures (PNG, JPEG) for each class; a table (CSV, TSV, "
+    "Parquet) of recordings and labels; a folder of recordings with Raven's or Audacity's annotations beside "
+    "them; or arrays X and y (.npz, or a folder of .npy)."
 )
 
 
