@@ -94,9 +94,12 @@ class OwnWindows(OwnSignals, WindowSpectra):
     def manifest(self):
         """List the windows, and read all to find those that are no numbers."""
         manifest = inspect_arrays(self.data, self.kept, self.label_column, bar("Checking windows"))
-        samples = self.reader().signal_shape[0]
-        if samples < SHORTEST:
-            raise UserError(f"A window must have at least {SHORTEST} samples. Received: {samples}")
+        shape = self.reader().signal_shape
+        if shape[0] < SHORTEST:
+            raise UserError(
+                f"A window must have at least {SHORTEST} samples, their channels on the last axis. "
+                f"Received: windows of shape {shape}"
+            )
         return self.of_classes(manifest)
 
     def reader(self):

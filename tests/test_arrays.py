@@ -143,7 +143,8 @@ def test_the_layout_of_capture24_is_read_by_its_dictionary():
     ("arrays", "said"),
     [
         ({"y": Y}, "has no array of signals, called X. Received: y.npy"),
-        ({"X": X}, "has no array of labels, called y, beside X.npy"),
+        ({"X": X}, r"called y, beside X.npy in a.npz. Received: no other array"),
+        ({"X": X, "activity": Y}, r"called y, beside X.npy in a.npz. Received: activity.npy"),
         (
             {"X": X, "y": Y[:5]},
             r"y.npy in a.npz must have one entry for each of 6 windows. Its shape: \(5,\)",

@@ -328,6 +328,12 @@ def test_windows_of_nobody_known_cannot_be_smoothed(tmp_path):
         checked_split(OwnWindows(data=tmp_path / "a.npz", smoothing=True, sample_rate=20))
 
 
+def test_windows_with_their_channels_first_are_told(tmp_path):
+    np.savez(tmp_path / "a.npz", X=np.ones((24, 3, 60)), y=np.arange(24) % 2)
+    with pytest.raises(UserError, match=r"at least 50 samples, their channels on the last .* \(3, 60\)"):
+        OwnWindows(data=tmp_path / "a.npz").manifest()
+
+
 def test_shares_of_windows_are_learnt(tmp_path):
     path, rng = tmp_path / "a.npz", np.random.default_rng(0)
     first = rng.uniform(size=24)

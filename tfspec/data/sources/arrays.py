@@ -19,7 +19,7 @@ from tfspec.data.manifest import class_columns
 from tfspec.data.problems import NO_LABEL, with_problems
 from tfspec.data.sources.columns import known_name
 from tfspec.data.sources.labels import check_class_names
-from tfspec.data.sources.npy import Stored, is_called, stored_arrays
+from tfspec.data.sources.npy import Stored, arrays_in, is_called, stored_arrays
 from tfspec.data.sources.windows import (
     NOT_FINITE,
     TEXT_BYTES,
@@ -63,7 +63,11 @@ def list_arrays(path: str | os.PathLike, label_column: str | None = None) -> pd.
         return list_windows(path, label_column)
     stored = stored_arrays(path)
     if "y" not in stored:
-        raise UserError(f"{shown(path)} has no array of labels, called y, beside {stored['X'].name}.")
+        others = [shown(name) for name, each in arrays_in(path).items() if each != stored["X"]]
+        raise UserError(
+            f"{shown(path)} has no array of labels, called y, beside {stored['X'].name}. "
+            f"Received: {listed(others) or 'no other array'}"
+        )
     count = _check_signals(stored["X"])
     arrays = {
         kind: _checked(each, count) for kind, each in stored.items() if kind in ("y", "groups", "times")
