@@ -456,7 +456,7 @@ def test_show_prints_what_is_chosen_and_check_what_would_stop(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(["check", str(folder)])
     assert stop.value.code == 1
-    assert "Training would stop: There must be at least 2 classes" in capsys.readouterr().out
+    assert "stop: There must be at least 2 classes. Received: 'high'" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("data", "folder"), [("gone/sounds.v2", "gone/sounds.v2"), ("gone/a.CSV", "gone")])

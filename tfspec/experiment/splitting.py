@@ -57,7 +57,8 @@ def _settled_split(steps: Kind, manifest: pd.DataFrame) -> tuple[Kind, pd.DataFr
     steps = steps.settled(manifest)
     fewest = 2 if steps.labels == "one" else 1
     if len(names := steps.class_names(manifest)) < fewest:
-        raise UserError(f"There must be at least {fewest} classes. Received: {', '.join(names) or 'none'}")
+        received = ", ".join(map(repr, map(excerpt, names))) or "none"
+        raise UserError(f"There must be at least {fewest} classes. Received: {received}")
     if steps.labels == "several" and (joined := [name for name in names if SEPARATOR in name]):
         raise UserError(f"{SEPARATOR!r} stands between labels: rename {', '.join(map(excerpt, joined))}.")
     split = steps.split(manifest)
