@@ -1,12 +1,10 @@
 import doctest
 import importlib
 import pkgutil
-import types
 
 import numpy
 import pytest
 import tensorflow
-from conftest import pytest_collection_modifyitems
 
 import tfspec
 from tfspec import pipelines
@@ -25,12 +23,6 @@ def test_examples_in_docstrings(name, tmp_path, monkeypatch):
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     failed, _ = doctest.testmod(module, optionflags=flags, extraglobs={"np": numpy, "tf": tensorflow})
     assert failed == 0
-
-
-def test_examples_are_collected_beside_tests():
-    examples = [types.SimpleNamespace(path=path) for path in ("b.py", "a.py")]  # pytest's own kind is private
-    pytest_collection_modifyitems(examples)
-    assert [example.path for example in examples] == ["b.py", "a.py"]
 
 
 def test_modules_and_their_examples_are_found():
