@@ -9,7 +9,7 @@ import pandas as pd
 
 from tfspec.audio.inspection import recording_lengths
 from tfspec.base.errors import UserError
-from tfspec.base.options import SPEAKER_PATTERN, Expression, Fraction, Hertz, Name, Seconds
+from tfspec.base.options import SPEAKER_PATTERN, Expression, Fraction, Hertz, Names, Seconds
 from tfspec.base.progress import bar
 from tfspec.data.sources.class_folders import inspect_listed
 from tfspec.data.sources.speech_archive import list_words, with_listed_parts, with_others
@@ -21,7 +21,7 @@ from tfspec.pipelines.recordings import Recordings
 class ClassFolders(Recordings):
     """Base of the experiments on a folder of class folders, such as spoken words."""
 
-    classes: tuple[Name, ...] | None = None
+    classes: Names | None = None
     """The class folders to use; all if not given, but for `_background_noise_`."""
     others: bool = False
     """Two further classes: `_unknown_`, drawn from the other words' folders, and `_silence_`, cut from the

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.model import Labels
-from tfspec.base.options import AnyCount, Expression, Fraction, Name, Range
+from tfspec.base.options import AnyCount, Expression, Fraction, Names, Range
 from tfspec.base.progress import say
 from tfspec.base.text import excerpt, number_of
 from tfspec.data.groups import Proposal, groups_of, joined_by_copies, proposals
@@ -42,7 +42,7 @@ class OwnSignals(Pipeline):
     keep: Literal["best", "last"] = "last"
     patience: AnyCount | None = None
 
-    classes: tuple[Name, ...] | None = None
+    classes: Names | None = None
     """The classes to use; all if not given."""
     labels: Labels | None = None  # type: ignore[assignment]
     """Whether one class holds, or several can at once; as the data are if not given."""
@@ -76,10 +76,17 @@ class OwnSignals(Pipeline):
 
         Args:
             manifest: maybe with the column `label`.
+
+        Raises:
+            UserError: none is of a class that is.
         """
         if self.classes is None or "label" not in manifest:
             return manifest
-        return manifest[manifest["label"].isin(self.classes)]
+        chosen = manifest[manifest["label"].isin(self.classes)]
+        if chosen.empty:
+            there = map(excerpt, sorted({*manifest["label"]} - {""}))
+            raise UserError(f"No example is of a class that --classes names. There are: {listed([*there])}")
+        return chosen
 
     def with_groups(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """Add the groups: those that a pattern finds, those of the data, or those that the names propose.

@@ -286,6 +286,10 @@ def test_a_class_that_nothing_is_of_is_told(tmp_path):
     folder = write_class_folders(tmp_path / "a")
     with pytest.raises(UserError, match="No example is of a class that --classes names: hihg"):
         checked_split(OwnRecordings(data=folder, classes=("hihg", "high", "low")))
+    with pytest.raises(UserError, match="There are: high, low"):
+        checked_split(OwnRecordings(data=folder, classes=("hihg",)))
+    with pytest.raises(UserError, match="with at least one of them or none"):
+        OwnRecordings(data=folder, classes=())
 
 
 def test_folds_are_as_many_as_groups_that_train(tmp_path):

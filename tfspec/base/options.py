@@ -101,6 +101,16 @@ class _Expression:
         return f"that is a regular expression with a group, of at most {LONGEST_EXPRESSION:,} characters"
 
 
+class _Filled:
+    """What a list may be that names at least one thing."""
+
+    def __contains__(self, values: tuple) -> bool:
+        return len(values) > 0
+
+    def __str__(self) -> str:
+        return "with at least one of them"
+
+
 Count = Annotated[int, Range(1, 1_000_000)]
 """How many of something that is there at least once."""
 AnyCount = Annotated[int, Range(0, 1_000_000)]
@@ -129,6 +139,7 @@ Port = Annotated[int, Range(0, 2**16 - 1)]
 Name = Annotated[
     str, Matching(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+", "that is not empty nor holds control characters")
 ]
+Names = Annotated[tuple[Name, ...], _Filled()]
 Host = Annotated[str, Matching(r"[\w.:\[\]-]{1,253}", "that names a machine")]
 Sha256 = Annotated[str, Matching("[0-9a-fA-F]{64}", "of 64 hexadecimal digits")]
 """A checksum."""
@@ -242,7 +253,7 @@ def limits(hint: Any) -> list[Any]:
     """
     if typing.get_origin(hint) is not Annotated:
         return []
-    return [each for each in hint.__metadata__ if isinstance(each, (Range, Matching, _Expression))]
+    return [each for each in hint.__metadata__ if isinstance(each, (Range, Matching, _Expression, _Filled))]
 
 
 def _as(value: Any, hint: Any) -> Any:
