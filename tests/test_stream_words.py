@@ -115,9 +115,7 @@ def test_a_hard_negative_behind_its_recording_s_end_is_told_when_it_is_listed(fo
     street = folder / "noise" / "street.wav"
     table.write_text(f"path,start\n{street},3.5\n{street},4\n{street},4.5\n")
     steps = _listed(folder, hard_negatives=table)
-    with pytest.raises(
-        UserError, match=r"2 of \d+ examples cannot be used: .*street.wav@4.00 .begins behind"
-    ):
+    with pytest.raises(UserError, match=r"2 of \d+ examples cannot be used: .*street.* .begins behind"):
         checked_split(steps)
 
 
