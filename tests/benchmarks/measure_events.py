@@ -99,8 +99,7 @@ class Normalised(Soundscapes):
 
     def backbone(self, feature_shape, num_classes):
         """Put PCEN before the network; the signals are taken as 32-bit integers, as PCEN's authors do."""
-        front_end = self.front_end()
-        mel, _, scaling = front_end.layers
+        mel, _, scaling = self.front_end().layers
         pcen = PCEN(RATE, mel.frame_step, scale=2.0**31, learnable=True)
         levels = keras.Input((None, *feature_shape[1:]))
         decibels = (levels - scaling.offset) / scaling.scale
