@@ -148,7 +148,8 @@ def command(
         (["--nothing"], "No option --nothing. x --help-all lists all."),
         (["--cuont", "3"], "No option --cuont. Did you mean --count?"),
         (["--count=3", "--lr=2"], "No option --lr. x --help-all lists all."),
-        (["--count", "3", "4"], "Unrecognized options: 4"),
+        (["--count", "3", "4"], "More is given than is taken: 4. `x --help` says what is."),
+        (["--count", "3", *"abcdefg"], "than is taken: a, b, c and 4 more. `x --help` says what is."),
         (["--count"], "Missing value for argument '--count'."),
     ],
 )

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from tfspec.base.errors import UserError
+from tfspec.base.errors import UserError, listed
 from tfspec.base.options import check_options
 from tfspec.base.progress import Volume
 from tfspec.base.suggestions import meant
@@ -28,6 +28,8 @@ from tfspec.cli.help import print_page
 from tfspec.cli.options import ADDED, EVERYDAY, Option, fields_of, parameters_of
 
 HELP = {"-h", "--help", "--help-all"}
+TOO_MANY = "Unrecognized options: "
+"""How tyro begins to say that values are left."""
 
 
 def parse(target: type, arguments: Sequence[str], program: str, defaults: Mapping[str, Any]) -> Any:
@@ -213,7 +215,11 @@ def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
             raise
         body = re.sub("^╭.*", "", message.getvalue(), flags=re.M)  # its title says it too
         said = " ".join(re.sub("[│╰╯─]|-{4,}", " ", body).split())
-        raise UserError(re.split(r" Argument helptext:| For full helptext| \(required\)", said)[0]) from None
+        said = re.split(r" Argument helptext:| For full helptext| \(required\)", said)[0]
+        if said.startswith(TOO_MANY):  # no options: `_check_names` knows these
+            given, page = said.removeprefix(TOO_MANY).split(", "), f"{program.partition(' [')[0]} --help"
+            said = f"More is given than is taken: {listed(given, 3)}. `{page}` says what is."
+        raise UserError(said) from None
 
 
 def _for_tyro(target: Callable) -> dict[str, Any]:
