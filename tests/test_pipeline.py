@@ -736,7 +736,7 @@ def test_data_that_names_no_speakers_is_scored_without_groups(run, tones, tmp_pa
     assert scores["accuracy"] == pipeline_of(run).evaluate(run, tones)["accuracy"]
     cli.main(["evaluate", str(run.folder), "--data", str(tmp_path / "data")])
     assert "no scores of groups, no intervals" in capsys.readouterr().out
-    with pytest.raises(UserError, match="speaker"):
+    with pytest.raises(UserError, match="finds no group in the file name"):
         SpeechCommands(data=tmp_path / "data", out=tmp_path / "run", **OPTIONS).train()
 
 
