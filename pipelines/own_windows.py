@@ -116,7 +116,7 @@ class OwnWindows(OwnSignals, WindowSpectra):
         if chosen.log_offset:
             return chosen
         reader = self.reader()
-        count = min(SAMPLED, len(manifest), max(1, SAMPLED_BYTES // reader.window_bytes))
+        count = min(SAMPLED, len(manifest), reader.windows_in(SAMPLED_BYTES))
         some = manifest.sample(count, random_state=self.seed).sort_index()
         deviations = reader(some).std(axis=1)
         noise = NOISE * float(np.median(deviations)) or 1e-6

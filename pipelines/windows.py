@@ -78,7 +78,7 @@ class Windows(Pipeline):
             training = replace(training, weights=sample_weights(known, len(class_names)))
         if self.shuffle == "windows":
             return training
-        index, run = examples.index.to_numpy(), max(1, RUN_BYTES // self.reader().window_bytes)
+        index, run = examples.index.to_numpy(), self.reader().windows_in(RUN_BYTES)
         return replace(
             training,
             order=lambda seed: shuffled_runs(index, run, seed),

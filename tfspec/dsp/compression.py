@@ -78,7 +78,7 @@ def smoothed(energy: tf.Tensor, coefficient: float | tf.Tensor, before: Any = 1.
 def _learnt_mean(energy: tf.Tensor, coefficient: tf.Tensor, before: tf.Tensor) -> Any:
     """Smooth, with gradients that are sums backwards in time.
 
-    They take a fifth of the time of those that go back through every doubling.
+    They take a sixth of the time of those that go back through every doubling.
     """
     mean = _mean(energy, coefficient, before)
 

@@ -149,7 +149,7 @@ def finite_windows(reader: WindowReader, progress: Tracker = untracked) -> np.nd
         [False, True]
     """
     finite = np.empty(len(mapped(reader.path, reader.begin)), bool)
-    step = max(1, min(CHUNK, CHUNK_BYTES // reader.window_bytes))
+    step = min(CHUNK, reader.windows_in(CHUNK_BYTES))
     for start in progress(range(0, len(finite), step), -(-len(finite) // step)):
         # Mapped anew, or all that was ever read would stay in memory
         chunk = mapped(reader.path, reader.begin)[start : start + step]
@@ -383,6 +383,10 @@ class WindowReader:
         """Size of one window in the file."""
         _, dtype, shape = self._layout
         return dtype.itemsize * math.prod(shape)
+
+    def windows_in(self, num_bytes: int) -> int:
+        """Say how many windows take so many bytes in the file at most; one, if that is larger."""
+        return max(1, num_bytes // self.window_bytes)
 
     def identities(self, rows: pd.DataFrame) -> list[str]:
         """Return for each row its window's place in the file, and the file's size and time of change."""
