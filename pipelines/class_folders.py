@@ -26,7 +26,7 @@ class ClassFolders(Recordings):
     others: bool = False
     """Two further classes: `_unknown_`, drawn from the other words' folders, and `_silence_`, cut from the
     recordings in `_background_noise_`, each with as many examples as a word has. Folders of these names are
-    taken as they are."""
+    taken as they are, and what they lack is drawn."""
     speaker_pattern: Expression = SPEAKER_PATTERN
     """Regular expression with a group for the speaker, matched at the start of the file name."""
     split_by: Literal["speaker", "file"] | None = None
@@ -68,8 +68,14 @@ class ClassFolders(Recordings):
             manifest = with_listed_parts(manifest, self.folder)
         if self.others:
             seconds = self.num_samples / self.sample_rate
-            manifest = with_others(manifest, self.folder, self.speaker_pattern, seconds, self.seed)
+            pattern, times = self.speaker_pattern, self.unknown_per_word
+            manifest = with_others(manifest, self.folder, pattern, seconds, self.seed, times)
         return manifest
+
+    @property
+    def unknown_per_word(self) -> int:
+        """How many times as many examples as a word `_unknown_` has."""
+        return 1
 
     def settled(self, manifest):
         """Take the length of the longest recording where none is given."""

@@ -11,6 +11,8 @@ from tfspec.data.sources.stream_words import MINED, with_cut_off_words, with_har
 from tfspec.models.ds_tc_resnet import SHORT_KERNELS
 from tfspec.pipelines.class_folders import ClassFolders
 
+UNKNOWN_PER_WORD = 3
+"""How many times as many examples as a word has are of other words, of which a stream is full."""
 SURROUNDINGS = {"noise_db": (0.0, 30.0), "noisy": 0.8, "shift_seconds": 0.25}
 """Levels of the background in a stream, part of the examples that have one, and how far words are off."""
 STREAMING: dict[str, dict[str, Any]] = {
@@ -62,6 +64,11 @@ class StreamedWords(ClassFolders):
         if self.background is not None:
             manifest = with_noise(manifest, self.background, seconds, self.seed)
         return manifest if self.hard_negatives is None else with_hard_negatives(manifest, self.hard_negatives)
+
+    @property
+    def unknown_per_word(self):
+        """Return more for a stream, most of whose words are others."""
+        return UNKNOWN_PER_WORD if self.streaming else 1
 
     def split(self, manifest):
         """Split as without hard negatives, which train."""

@@ -236,15 +236,35 @@ def test_noise_is_no_word_and_only_what_is_asked_for_is_added(archive):
     assert set(every_word["label"]) == {*WORDS, "bed", "cat", "_silence_"}
 
 
-def test_folders_of_these_names_are_taken_as_they_are(archive, tmp_path):
+NAMED = ({}, {"classes": (*WORDS, "_unknown_", "_silence_")}, {"classes": None, "others": False})
+"""Ways to ask for the folders of the two further classes."""
+
+
+@pytest.mark.parametrize("options", NAMED)
+def test_folders_of_these_names_are_taken_as_they_are(archive, tmp_path, options):
     """As in the published test set of twelve classes."""
     folder = without_lists(archive, tmp_path)
+    for name in ("bed", "cat", "_background_noise_"):
+        (folder / name).unlink()
     write_words(folder, {"_unknown_": 5, "_silence_": 3})
-    for options in ({}, {"classes": (*WORDS, "_unknown_", "_silence_")}, {"classes": None, "others": False}):
-        found = steps_on(folder, **options).manifest()
-        counts = found["label"].value_counts()
-        assert (counts["_unknown_"], counts["_silence_"]) == (5, 3)
-        assert list(found.columns) == ["path", "label", "group", "problem"]
+    found = steps_on(folder, **options).manifest()
+    counts = found["label"].value_counts()
+    assert (counts["_unknown_"], counts["_silence_"]) == (5, 3)
+    assert list(found.columns) == ["path", "label", "group", "problem"]
+
+
+@pytest.mark.parametrize("options", NAMED[:2])
+def test_what_such_a_folder_lacks_is_drawn(archive, tmp_path, capsys, options):
+    folder = without_lists(archive, tmp_path)
+    write_words(folder, {"_unknown_": 5, "_silence_": 3})
+    found = steps_on(folder, **options).manifest()
+    for label, others in (("_unknown_", ["bed", "cat"]), ("_silence_", ["_background_noise_"])):
+        own = found.loc[found["label"] == label, "path"]
+        assert len(own) == math.ceil(np.mean([30 + i for i in range(len(WORDS))]))
+        is_given = own.str.startswith(label)
+        assert is_given.sum() == len([*(folder / label).iterdir()])
+        assert {*own[~is_given].str.split("/").str[0]} == {*others}
+    assert "_unknown_ is drawn from recordings of other words: 30 of 90" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

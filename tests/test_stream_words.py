@@ -92,6 +92,15 @@ def test_a_stream_s_manifest_splits_by_who_speaks(folder):
     assert signals.shape == (len(split), RATE) and (np.abs(signals).max(1) > 0.01).all()
 
 
+@pytest.mark.parametrize(("streaming", "count"), [(False, 12), (True, 12 * 2 + 24)])
+def test_a_stream_hears_more_other_words_than_one_has(folder, streaming, count):
+    """Of the two others all that there are, and what is cut off of two words."""
+    listed = _listed(folder, classes=("go", "no"), others=True, streaming=streaming).listed()
+    unknown = listed[listed["label"] == "_unknown_"]
+    whole = unknown[unknown["path"].str.split("/").str[0].isin(["bed", "yes"])]
+    assert len(unknown) == count and not whole["path"].duplicated().any()
+
+
 def test_without_a_background_there_is_no_silence(folder):
     assert set(_listed(folder).listed()["label"]) == {*WORDS, "_unknown_"}
 

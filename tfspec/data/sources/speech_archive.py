@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -125,15 +125,20 @@ def _with_part(manifest: pd.DataFrame, parts: dict[str, str]) -> pd.DataFrame:
 
 
 def with_others(
-    words: pd.DataFrame, folder: str | os.PathLike, group_pattern: str, clip_seconds: float, seed: int
+    words: pd.DataFrame,
+    folder: str | os.PathLike,
+    group_pattern: str,
+    clip_seconds: float,
+    seed: int,
+    unknown_per_word: int = 1,
 ) -> pd.DataFrame:
     """Add the classes `_unknown_` and `_silence_`, each with as many examples as a word has on average.
 
-    Where the folder has a class folder of that name, as the test set of twelve classes has, it is taken as it
-    is. Otherwise `_unknown_` is drawn from the folders of all other words, and `_silence_` from the clips
-    that can be cut out of the recordings in `_background_noise_`, as loud as there or less: those of the test
-    set have a gain from 0 to 1. Each recording is parted into ten stretches, which are groups of their own,
-    and where the words have parts, one of them tests and one validates.
+    Class folders of these names, as the test set of twelve classes has them, are taken as they are. What
+    `_unknown_` lacks then is drawn from the folders of all other words. Where there is no folder `_silence_`,
+    it is drawn from the clips that can be cut out of the recordings in `_background_noise_`, as loud as there
+    or less: those of the test set have a gain from 0 to 1. Each recording is parted into ten stretches, which
+    are groups of their own, and where the words have parts, one of them tests and one validates.
 
     Args:
         words: of `list_words`, maybe `with_listed_parts`.
@@ -141,6 +146,7 @@ def with_others(
         group_pattern: as in `list_words`.
         clip_seconds: length of a clip of silence.
         seed: another seed, others drawn.
+        unknown_per_word: so many times as many examples `_unknown_` has.
 
     Returns:
         The words, and below them the further rows; where clips are cut, with the columns `start`, in seconds,
@@ -163,23 +169,29 @@ def with_others(
     rest = rest[~rest["label"].isin(words["label"])]
     if "part" in words:
         rest = _with_part(rest, _listed_parts(Path(folder)) or {})
-    there = {*words["label"], *rest["label"]}
     is_whole = rest["label"].isin(OTHERS)
-    label = rest["label"].map({BACKGROUND: SILENCE}).fillna(UNKNOWN)
-    made = rest.assign(label=label)[~is_whole & ~label.isin(there)]
-    if not {*there, *made["label"]} & {*OTHERS}:
+    manifest = pd.concat([words, rest[is_whole]], ignore_index=True)
+    made = rest[~is_whole]
+    made = made.assign(label=made["label"].map({BACKGROUND: SILENCE}).fillna(UNKNOWN))
+    if not {*manifest["label"], *made["label"]} & {*OTHERS}:
         raise UserError(f"{shown(folder)} has neither other words nor {BACKGROUND} to make classes of.")
     is_noise = made["label"] == SILENCE
     clips = _clips(made[is_noise], Path(folder), clip_seconds, seed)
-    drawn = _drawn(pd.concat([made[~is_noise], *clips], ignore_index=True), _usual_numbers(words), seed)
-    manifest = pd.concat([words, rest[is_whole], drawn], ignore_index=True)
-    return manifest.fillna({"start": 0.0, "clip_gain": 1.0})
+    numbers = _missing(manifest, {UNKNOWN: unknown_per_word, SILENCE: 1})
+    drawn = _drawn(pd.concat([made[~is_noise], *clips], ignore_index=True), numbers, seed)
+    return pd.concat([manifest, drawn], ignore_index=True).fillna({"start": 0.0, "clip_gain": 1.0})
 
 
-def _usual_numbers(words: pd.DataFrame) -> pd.Series:
-    """Compute how many examples a word has on average in each part, rounded up: 408 in the test set's."""
-    words = words[~words["label"].isin(OTHERS)]
-    return np.ceil(words.groupby(_parts(words)).size() / words["label"].nunique())
+def _missing(manifest: pd.DataFrame, per_word: Mapping[str, int]) -> pd.Series:
+    """Count what each class and part lacks of so many times a word's usual number: 408 in the test set's.
+
+    A word has as many as all have on average, rounded up.
+    """
+    words = manifest[~manifest["label"].isin(OTHERS)]
+    usual = np.ceil(words.groupby(_parts(words)).size() / words["label"].nunique())
+    there = manifest.groupby(["label", _parts(manifest)]).size()
+    wanted = pd.concat({name: times * usual for name, times in per_word.items()})
+    return wanted.sub(there.reindex(wanted.index, fill_value=0))
 
 
 def _parts(manifest: pd.DataFrame) -> pd.Series:
@@ -190,7 +202,8 @@ def _drawn(rows: pd.DataFrame, numbers: pd.Series, seed: int) -> pd.DataFrame:
     """Draw so many rows of each class and part, or all where there are fewer, and tell of how many."""
     shuffled = rows.iloc[np.random.default_rng(seed).permutation(len(rows))]
     label, part = shuffled["label"], _parts(shuffled)
-    is_drawn = shuffled.groupby([label, part]).cumcount() < part.map(numbers).fillna(0)
+    wanted = numbers.reindex(pd.MultiIndex.from_arrays([label, part]), fill_value=0)
+    is_drawn = shuffled.groupby([label, part]).cumcount() < wanted.to_numpy()
     for name, own in is_drawn.groupby(label):
         counts = own.groupby(part).agg(["sum", "size"])
         said = (f"{row.sum:,} of {row.size:,} in {row.Index}" for row in counts.itertuples())
