@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import tensorflow as tf
 
 from tfspec.base.errors import UserError
-from tfspec.base.modules import PREFIX, load_file, refuse_while_loading
+from tfspec.base.modules import PREFIX, load_file, own_errors_told, refuse_while_loading
 from tfspec.cli import main as cli
 from tfspec.experiment.members import members_of
 from tfspec.experiment.reference import reference_to, source_of
@@ -241,3 +242,55 @@ def test_an_older_run_that_keeps_the_last_epoch_goes_on_to_it(tmp_path):
         kept = {name: value for name, value in options.items() if name not in loader}
         run = Run.create(tmp_path / f"run{number}", {"pipeline": "capture24", "options": kept})
         assert pipeline_of(run).patience == patience
+
+
+RAISING = """
+import keras
+from tfspec.pipelines import SpeechCommands
+
+class Broken(keras.layers.Layer):
+    def call(self, x):
+        return {}["y"]
+
+def broken(x):
+    return float("no number")
+
+class Mine(SpeechCommands):
+    name = "mine"
+
+    def {step}(self):
+        {code}
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "said"),
+    [
+        ("manifest", 'open("nowhere.csv")', "FileNotFoundError: "),
+        ("front_end", 'raise ValueError("as it says")', "ValueError: as it says\n"),
+    ],
+)
+def test_what_a_step_of_ones_own_raises_is_told_with_its_line(tmp_path, capsys, step, code, said):
+    (tmp_path / "mine.py").write_text(RAISING.replace("{step}", step).replace("{code}", code))
+    command = ["train", str(tmp_path / "mine.py"), "--out", str(tmp_path / "run")]
+    with pytest.raises(SystemExit) as stop:
+        cli.main(command)
+    assert stop.value.code == 2
+    where = f"{tmp_path / 'mine.py'}, line 16, in {step}"
+    assert capsys.readouterr().err.startswith(f"tfspec: {where}: {said}")
+    with pytest.raises(SystemExit):
+        cli.main([*command, "--verbose"])
+    assert capsys.readouterr().err.startswith("Traceback (most recent call last):\n")
+
+
+def test_the_line_is_found_behind_keras_and_tensorflow_too(tmp_path):
+    (tmp_path / "mine.py").write_text(RAISING.replace("{step}", "manifest").replace("{code}", "pass"))
+    mine = load_file(tmp_path / "mine.py")
+    with pytest.raises(UserError, match=r"mine\.py, line 7, in call: KeyError: y$"), own_errors_told():
+        mine.Broken()(tf.zeros([1]))
+    data = tf.data.Dataset.range(1).map(lambda x: tf.numpy_function(mine.broken, [x], tf.float32))
+    said = r"mine\.py, line 10, in broken: ValueError: could not convert string to float: 'no number'$"
+    with pytest.raises(UserError, match=said), own_errors_told():
+        next(iter(data))
+    with pytest.raises(KeyError), own_errors_told():
+        raise KeyError("not of that file")

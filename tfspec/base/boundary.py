@@ -10,6 +10,8 @@ from tfspec.base.errors import UserError
 from tfspec.base.text import shown
 
 NOT_ON_DISK = "No space left on device|Disk quota exceeded|Read-only file system|File too large"
+IN_CALL = re.compile(r"Exception encountered when calling .*\x1b\[1m(?P<message>.*)\x1b\[0m", re.DOTALL)
+"""What Keras makes of an error in a layer's `call`: its message in bold, behind the layer's name."""
 LONGEST = 200
 """Characters of another library's message; some print whole configurations."""
 
@@ -80,9 +82,17 @@ def in_brief(error: BaseException) -> str:
         >>> in_brief(ValueError("no such layer\nconfig={...}"))
         'no such layer'
     """
-    innermost = str(error).rpartition("Exception encountered: ")[2]  # Keras puts configurations before it
+    innermost = _innermost(error)
     lines = [line for line in innermost.splitlines() if line.strip()]
     message = shown(lines[0].strip()) if lines else ""
     if not isinstance(error, (ValueError, OSError, RuntimeError)) or not message:
         message = f"{type(error).__name__}: {message}".removesuffix(": ")
     return message if len(message) <= LONGEST else message[: LONGEST - 1] + "…"
+
+
+def _innermost(error: BaseException) -> str:
+    """Return what an error says without what Keras and TensorFlow put around it."""
+    is_text = len(error.args) == 1 and isinstance(error.args[0], str)
+    called = IN_CALL.search(error.args[0] if is_text else str(error))  # a KeyError's text is quoted
+    said = re.split("(?:Exception|Error) encountered: *", called["message"] if called else str(error))[-1]
+    return re.sub(r"^\s*\{\{.*?\}\} ", "", said)

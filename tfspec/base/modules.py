@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from tfspec.base.boundary import in_brief
 from tfspec.base.errors import UserError
 from tfspec.base.files import file_problem
+from tfspec.base.progress import volume
+from tfspec.base.text import shown_lines
 
 PREFIX = "_tfspec_file_"
+IN_TRACEBACK = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<function>\S+)')
+"""As Python prints it, and so TensorFlow where what its graphs call raises an error."""
+RAISED = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*): (?P<message>.*)", re.MULTILINE)
+"""How that ends."""
 _loading: list[Path] = []
 
 
@@ -78,6 +87,52 @@ def _told(path: Path, error: BaseException) -> str:
         lines, error = [error.lineno], SyntaxError(error.msg)
     where = f", line {lines[-1]}" if lines and lines[-1] else ""
     return f"{path}{where}: {type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def own_errors_told() -> Iterator[None]:
+    r"""Turn what the code of a loaded file raises into a `UserError` that names its line.
+
+    With `--verbose` the whole way there is printed, too.
+
+    Raises:
+        UserError: the file's code was asked for something and raised an error.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, own_errors_told():
+        ...     _ = Path(folder, "mine.py").write_text("def half(x):\n    return x / 0")
+        ...     load_file(f"{folder}/mine.py").half(1)
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: ...mine.py, line 2, in half: ZeroDivisionError: division by zero
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if (told := _told_of_own(error)) is None:
+            raise
+        if volume() == "verbose":
+            print(shown_lines("".join(traceback.format_exception(error))), file=sys.stderr)
+        raise UserError(told) from error
+
+
+def _told_of_own(error: Exception) -> str | None:
+    """Tell an error and the last line of loaded files on the way to it; None where there is none."""
+    loaded = [module for name, module in [*sys.modules.items()] if name.startswith(PREFIX)]
+    files = {vars(module)["__file__"] for module in loaded}
+    in_text = [*IN_TRACEBACK.finditer(str(error))]
+    frames = [
+        (frame.filename, frame.lineno, frame.name) for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    frames += [(match["file"], int(match["line"]), match["function"]) for match in in_text]
+    own = [f"{file}, line {line}, in {function}" for file, line, function in frames if file in files]
+    if not own:
+        return None
+    raised = RAISED.search(str(error), in_text[-1].end()) if in_text else None
+    kind, message = raised.groups() if raised else (type(error).__name__, in_brief(error))
+    return f"{own[-1]}: {kind}: {message.removeprefix(f'{kind}: ')}"
 
 
 def refuse_while_loading() -> None:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from tfspec import __version__
 from tfspec.base.boundary import NOT_ON_DISK
 from tfspec.base.errors import UserError, user_error_in
+from tfspec.base.modules import own_errors_told
 from tfspec.base.plugins import known_pipelines
 from tfspec.base.progress import at_volume
 from tfspec.base.quiet import LEVEL, hush_tensorflow
@@ -40,8 +41,9 @@ PRESET is a named set of options, such as published; options that are given go b
 
 VOLUMES = """--quiet, with any command: tell nothing on the way, only results and errors.
 
---verbose: Keras's own table and bars, and what TensorFlow has to say. Otherwise there are progress bars in a
-terminal, and where the output goes to a file, a line an epoch."""
+--verbose: Keras's own table and bars, what TensorFlow has to say, and the whole way to an error in a pipeline
+of your own. Otherwise there are progress bars in a terminal, and where the output goes to a file, a line an
+epoch."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -110,7 +112,7 @@ def _run(arguments: list[str]) -> None:
     if volume == "verbose":
         os.environ.setdefault(LEVEL, "0")
     hush_tensorflow()
-    with at_volume(volume):
+    with at_volume(volume), own_errors_told():
         _run_command(*(arguments or ["--help"]))
 
 

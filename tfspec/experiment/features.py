@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError
+from tfspec.base.modules import own_errors_told
 from tfspec.base.progress import bar
 from tfspec.data.precomputed import precompute
 from tfspec.data.readers import Reader
@@ -83,7 +84,8 @@ def check_front_end(steps: Steps) -> None:
         UserError: its front end cannot be made, or would not train.
     """
     try:
-        check_learns_nothing(steps.front_end())
+        with own_errors_told():
+            check_learns_nothing(steps.front_end())
     except UserError:
         raise
     except ValueError as error:

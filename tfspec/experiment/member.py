@@ -15,6 +15,7 @@ from typing import Any
 
 from tfspec.base.boundary import disk_errors_told
 from tfspec.base.errors import UserError
+from tfspec.base.modules import own_errors_told
 from tfspec.base.progress import at_volume
 from tfspec.base.text import shown
 from tfspec.experiment.features import kept_features
@@ -29,7 +30,8 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        with at_volume(order["volume"]), disk_errors_told("Make room."):  # who ordered it says how it goes on
+        # Who ordered it says how it goes on
+        with at_volume(order["volume"]), disk_errors_told("Make room."), own_errors_told():
             train(order)
     except UserError as error:
         sys.exit(f"tfspec: {order['member']}: {shown(error)}")
