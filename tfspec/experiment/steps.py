@@ -21,6 +21,7 @@ from tfspec.data.manifest import class_columns
 from tfspec.data.readers import Reader
 from tfspec.data.store import Dtype
 from tfspec.distributed.service import check_address
+from tfspec.experiment.giving import hold_steps
 from tfspec.experiment.options import ComputingOptions, RunOptions, TrainingOptions
 from tfspec.experiment.run import Run
 from tfspec.report.figures import Picture
@@ -54,6 +55,11 @@ class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
     """Named sets of options, such as those of the published experiment; "default" is always there."""
     earlier: ClassVar[Mapping[str, Any]] = {}
     """What stands for the options that a run of an earlier version does not say."""
+
+    def __init_subclass__(cls, **options: Any):
+        """Hold what the steps give to its kind, wherever they are asked."""
+        super().__init_subclass__(**options)
+        hold_steps(cls)
 
     def __post_init__(self):
         """Hold the options to their annotations; text may be for paths and lists for tuples, as in JSON."""

@@ -1,0 +1,73 @@
+"""What each of the eight steps gives, and how a step that gives something else is told."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import pandas as pd
+
+from tfspec.augment import Augmentation
+from tfspec.base.errors import UserError
+from tfspec.base.text import excerpt
+from tfspec.report.figures import Picture
+from tfspec.training import Training
+
+GIVES: Mapping[str, tuple[str, type]] = {
+    "manifest": ("a pandas DataFrame", pd.DataFrame),
+    "split": ("a pandas DataFrame", pd.DataFrame),
+    "reader": ("a reader, which has signal_shape and sample_rate and is called with rows", object),
+    "augmentation": ("a tfspec.augment.Augmentation", Augmentation),
+    "front_end": ("a Keras layer", keras.Layer),
+    "backbone": ("a Keras model", keras.Model),
+    "training": ("a tfspec.training.Training", Training),
+    "picture": ("a tfspec.report.figures.Picture", Picture),
+}
+"""What a step must return, in words and as a class."""
+
+
+def hold_steps(pipeline: type) -> None:
+    """Have the steps that a class defines refuse to give anything else than their kind.
+
+    Args:
+        pipeline: a subclass of `Steps`, whose steps are replaced.
+
+    Example:
+        >>> class Mine:
+        ...     def front_end(self):
+        ...         "Forgets its `return`."
+        >>> hold_steps(Mine)
+        >>> Mine().front_end()
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: ...: `front_end` of Mine must return a Keras layer. Received: None
+    """
+    for step in GIVES:
+        if inspect.isfunction(function := vars(pipeline).get(step)):
+            setattr(pipeline, step, _held(step, function))
+
+
+def _held(step: str, function: Callable) -> Callable:
+    kind, expected = GIVES[step]
+
+    @functools.wraps(function)
+    def held(steps: Any, *arguments: Any, **named: Any) -> Any:
+        given = function(steps, *arguments, **named)
+        if not isinstance(given, expected) or (step == "reader" and not _reads(given)):
+            code = function.__code__
+            raise UserError(
+                f"{code.co_filename}, line {code.co_firstlineno}: `{step}` of {type(steps).__name__} must "
+                f"return {kind}. Received: {excerpt(repr(given))}"
+            )
+        return given
+
+    return held
+
+
+def _reads(given: object) -> bool:
+    """Whether something has what a `Reader` has; its properties are not asked, as they may open files."""
+    missing = object()
+    attributes = [inspect.getattr_static(given, name, missing) for name in ("signal_shape", "sample_rate")]
+    return callable(given) and not inspect.isclass(given) and missing not in attributes
