@@ -11,17 +11,18 @@ from families import others_slow
 from hypothesis import strategies as st
 
 from tfspec.audio.decoding import load_audio
-from tfspec.augment import Augmentation, Gain, MixUp, TimeMask
+from tfspec.augment import Augmentation, Gain, MixUp, RandomLayer, TimeMask
 from tfspec.base.errors import UserError
 from tfspec.data import make_dataset
 from tfspec.data.batches import read_batches
 from tfspec.data.epochs import Epochs
 from tfspec.data.label_targets import label_indices, targets
-from tfspec.data.plan import draw_partners
+from tfspec.data.plan import Draws, draw_partners
 from tfspec.data.precomputed import precompute
 from tfspec.data.readers import ArrayReader, AudioReader
 from tfspec.data.slices import BatchSlice
 from tfspec.data.sources.class_folders import from_class_folders
+from tfspec.data.stages import apply_layers
 from tfspec.frontends import MFCC, Spectrogram
 
 NAMES = ["a", "b", "c"]
@@ -567,3 +568,47 @@ def test_batches_are_those_that_earlier_versions_made():
 def test_no_iteration_waits_for_a_thread_that_tunes(make):
     rows, read = pd.DataFrame({"label": ["a"] * 3}), ArrayReader(np.zeros([3, 100], np.float32))
     assert make(rows, read, 2).options().autotune.enabled is False
+
+
+class Shaped(keras.layers.Layer):
+    """A front end whose features are of other shapes than it says."""
+
+    def __init__(self, shape, said):
+        super().__init__()
+        self.shape, self.said = shape, said
+
+    def call(self, x):
+        return self.shape and tf.reshape(x, (-1, *self.shape))
+
+    def compute_output_shape(self, input_shape):
+        return (
+            super().compute_output_shape(input_shape) if self.said is None else (input_shape[0], *self.said)
+        )
+
+
+@pytest.mark.parametrize(
+    ("shape", "said", "told"),
+    [
+        ((4, 3, 1), (6, 2, 1), r"features of shape \(2, 4, 3, 1\), said to be \(2, 6, 2, 1\)"),
+        ((4, 3), (4, 3), r"\(batch, frames, bins, channels\), .* Received: features of shape \(2, 4, 3\)"),
+        (None, (4, 3, 1), "features of shape None"),
+        ((4, 3, 1), None, "Should implement `def compute_output_shape"),
+    ],
+)
+def test_a_front_end_that_does_not_do_as_it_says_is_refused(shape, said, told):
+    batch = tf.ones([2, 12]), tf.constant([0, 1])
+    with pytest.raises(UserError, match=told):
+        apply_layers(batch, {}, Draws([[0, 0]] * 2, [0, 2]), Shaped(shape, said), Augmentation())
+
+
+def test_an_augmentation_that_changes_the_shape_is_refused():
+    class Shorter(RandomLayer):
+        def draw(self, batch, seed):
+            return {}
+
+        def apply(self, x, params):
+            return x[:, :5]
+
+    batch = tf.ones([2, 12]), tf.constant([0, 1])
+    with pytest.raises(UserError, match=r"Shorter must keep the shape \(2, 12\). Received: \(2, 5\)"):
+        apply_layers(batch, {}, Draws([[0, 0]] * 2, [0, 2]), None, Augmentation(signals=Shorter()))

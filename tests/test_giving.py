@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keywords import Keywords
 
-from tfspec.augment import Gain
+from tfspec.augment import Augmentation, Gain
 from tfspec.base.errors import UserError
 from tfspec.data.readers import ArrayReader
 from tfspec.experiment.giving import GIVES
@@ -37,8 +37,10 @@ def test_a_step_that_forgets_its_return_is_told_with_its_line(step):
     [
         ("manifest", [{"path": "a.wav"}]),
         ("augmentation", Gain()),
+        ("augmentation", Augmentation(signals=keras.layers.GaussianNoise(0.1))),
         ("front_end", lambda x: x),
         ("backbone", keras.layers.Dense(2)),
+        ("backbone", keras.Sequential([keras.layers.Dense(2)])),
         ("reader", ArrayReader),
         ("reader", lambda rows: np.zeros([len(rows), 3])),
     ],

@@ -1,5 +1,7 @@
 """Stretches of recordings; readers in front of others: signals that are read once."""
 
+import re
+
 import hypothesis
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import soundfile
 from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
-from tfspec.data.readers import ArrayReader, AudioReader, RememberingReader
+from tfspec.data.readers import ArrayReader, AudioReader, RememberingReader, read_signals
 
 INDEX = pd.Index([*"abcde"])
 
@@ -59,3 +61,37 @@ def test_a_row_that_an_array_does_not_have_is_named():
     read = ArrayReader(np.zeros((8, 4), np.float32))
     with pytest.raises(UserError, match="The data hold 8 signals, and number 21 of them"):
         read(pd.DataFrame(index=[3, 21]))
+
+
+class Returning:
+    """A reader of anything."""
+
+    sample_rate = None
+
+    def __init__(self, signals, signal_shape=(5,)):
+        self.signals, self.signal_shape = signals, signal_shape
+
+    def __call__(self, rows):
+        return self.signals
+
+
+@pytest.mark.parametrize(
+    ("reader", "said"),
+    [
+        (Returning(None), "Received: object of shape ()"),
+        (
+            Returning(np.zeros([1, 5])),
+            "2 rows as float32 of shape (2, 5). Received: float64 of shape (1, 5)",
+        ),
+        (Returning(np.ones([2, 5], np.int16)), "Received: int16 of shape (2, 5)"),
+        (Returning(np.zeros([2, 5]), 5), "Returning.signal_shape must be a tuple. Received: 5"),
+    ],
+)
+def test_a_reader_that_does_not_do_as_it_says_is_refused(reader, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_signals(reader, pd.DataFrame(index=[0, 1]))
+
+
+def test_signals_of_another_precision_are_taken():
+    signals = read_signals(Returning([np.ones(5)] * 2), pd.DataFrame(index=[0, 1]))
+    assert signals.dtype == np.float32 and signals.tolist() == [[1.0] * 5] * 2

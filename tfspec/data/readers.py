@@ -20,6 +20,7 @@ import pandas as pd
 
 from tfspec.audio.decoding import ClipPadding, fit_length, load_audio
 from tfspec.base.errors import UserError
+from tfspec.base.text import number_of
 from tfspec.base.threads import threads
 
 
@@ -36,6 +37,34 @@ class Reader(Protocol):
 
     def __call__(self, rows: pd.DataFrame) -> np.ndarray:
         """Return the signals of some rows, as (rows, *signal_shape) float32."""
+
+
+def read_signals(read: Reader, rows: pd.DataFrame) -> np.ndarray:
+    """Read the signals of some rows, and hold them to what the reader says of itself.
+
+    Args:
+        read: reads them.
+        rows: of a manifest.
+
+    Returns:
+        (rows, *signal_shape) float32.
+
+    Raises:
+        UserError: the reader returns something else, such as whole numbers that nobody has scaled.
+
+    Example:
+        >>> read_signals(ArrayReader(np.zeros([3, 5])), pd.DataFrame(index=[2, 0])).shape
+        (2, 5)
+    """
+    if not isinstance(shape := read.signal_shape, tuple):
+        raise UserError(f"{type(read).__name__}.signal_shape must be a tuple. Received: {shape}")
+    signals, expected = np.asarray(read(rows)), (len(rows), *shape)
+    if signals.shape != expected or signals.dtype.kind != "f":
+        raise UserError(
+            f"{type(read).__name__} must return the signals of {number_of(len(rows), 'row')} as float32 of "
+            f"shape {expected}. Received: {signals.dtype} of shape {signals.shape}"
+        )
+    return signals.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True)
@@ -194,6 +223,8 @@ class AudioReader:
         so much silence. A column `end` says where it ends, if that is before a signal is full; what is
         missing is made up for as where a recording ends. A column `clip_gain` says what it is multiplied by.
         """
+        if "path" not in rows:
+            raise UserError("Recordings are found by the manifest's column `path`, which is not there.")
         paths, lengths = list(rows["path"]), self._lengths(rows)
         starts = list(rows["start"]) if "start" in rows else [0.0] * len(rows)
         signals = np.empty((len(paths), self.num_samples), np.float32)

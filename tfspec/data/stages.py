@@ -10,10 +10,15 @@ import tensorflow as tf
 
 from tfspec.augment import RandomLayer
 from tfspec.augment.augmentation import Augmentation
+from tfspec.base.boundary import in_brief
+from tfspec.base.errors import UserError
 from tfspec.data.examples import Examples, Take
 from tfspec.data.graphs import as_it_is
 from tfspec.data.plan import Draws, Plan, cut
 from tfspec.frontends.base import check_learns_nothing
+
+NUM_AXES = 4
+"""Of features: batch, frames, bins, channels."""
 
 
 class Stages:
@@ -103,7 +108,8 @@ def apply_layers(
         (batch, *shape) float32 features, or signals without a front end; labels; weights if there are any.
 
     Raises:
-        UserError: the front end has something to learn.
+        UserError: the front end has something to learn, or what a layer returns is not of the shape that it
+            must be.
 
     Example:
         >>> from tfspec.frontends import Spectrogram
@@ -116,7 +122,7 @@ def apply_layers(
         x = _augmented(augmentation.signals, x, draws.seeds[0], draws.place)
     if front_end is not None:
         check_learns_nothing(front_end)
-        x = front_end(x)
+        x = _features(front_end, x)
     if augmentation.features is not None:
         x = _augmented(augmentation.features, x, draws.seeds[1], draws.place)
     if augmentation.mix_up is not None:
@@ -131,4 +137,23 @@ def _augmented(layer: RandomLayer, x: tf.Tensor, seed: tf.Tensor, place: tf.Tens
     start, total = place[0], place[1]
     drawn = layer.sample(total, seed)
     own = tf.nest.map_structure(lambda values: values[start : start + tf.shape(x, tf.int64)[0]], drawn)
-    return layer.apply(x, own)
+    changed = layer.apply(x, own)
+    if (shape := getattr(changed, "shape", None)) is None or not x.shape.is_compatible_with(shape):
+        raise UserError(f"{type(layer).__name__} must keep the shape {x.shape}. Received: {shape}")
+    return changed
+
+
+def _features(front_end: keras.Layer, signals: tf.Tensor) -> tf.Tensor:
+    """Compute the features of a batch, and hold the front end to the shape that it says they have."""
+    features = front_end(signals)
+    shape = getattr(features, "shape", None)
+    try:
+        said = front_end.compute_output_shape(tuple(signals.shape))
+    except NotImplementedError as error:  # of a layer of the user's own
+        raise UserError(in_brief(error)) from error
+    if shape is None or len(said) != NUM_AXES or not tf.TensorShape(shape).is_compatible_with(said):
+        raise UserError(
+            "The front end must return features of shape (batch, frames, bins, channels), as its "
+            f"compute_output_shape says them. Received: features of shape {shape}, said to be {said}"
+        )
+    return features

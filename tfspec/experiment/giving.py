@@ -20,9 +20,9 @@ GIVES: Mapping[str, tuple[str, type]] = {
     "manifest": ("a pandas DataFrame", pd.DataFrame),
     "split": ("a pandas DataFrame", pd.DataFrame),
     "reader": ("a reader, which has signal_shape and sample_rate and is called with rows", object),
-    "augmentation": ("a tfspec.augment.Augmentation", Augmentation),
+    "augmentation": ("a tfspec.augment.Augmentation of layers of tfspec.augment", Augmentation),
     "front_end": ("a Keras layer", keras.Layer),
-    "backbone": ("a Keras model", keras.Model),
+    "backbone": ("a Keras model that begins with keras.Input(feature_shape)", keras.Model),
     "training": ("a tfspec.training.Training", Training),
     "picture": ("a tfspec.report.figures.Picture", Picture),
 }
@@ -55,7 +55,7 @@ def _held(step: str, function: Callable) -> Callable:
     @functools.wraps(function)
     def held(steps: Any, *arguments: Any, **named: Any) -> Any:
         given = function(steps, *arguments, **named)
-        if not isinstance(given, expected) or (step == "reader" and not _reads(given)):
+        if not isinstance(given, expected) or not ALSO.get(step, lambda _: True)(given):
             code = function.__code__
             raise UserError(
                 f"{code.co_filename}, line {code.co_firstlineno}: `{step}` of {type(steps).__name__} must "
@@ -71,3 +71,21 @@ def _reads(given: object) -> bool:
     missing = object()
     attributes = [inspect.getattr_static(given, name, missing) for name in ("signal_shape", "sample_rate")]
     return callable(given) and not inspect.isclass(given) and missing not in attributes
+
+
+def _draws(given: Augmentation) -> bool:
+    """Whether layers draw as tfspec's do, by example and seed; those of Keras don't."""
+    return all(hasattr(layer, "sample") for layer in given.layers)
+
+
+def _knows_its_input(given: keras.Model) -> bool:
+    """Whether a model was told what it takes; a subclass of keras.Model by itself never is."""
+    return getattr(given, "input_shape", None) is not None
+
+
+ALSO: Mapping[str, Callable[[Any], bool]] = {
+    "reader": _reads,
+    "augmentation": _draws,
+    "backbone": _knows_its_input,
+}
+"""What a class does not tell."""

@@ -8,8 +8,10 @@ from tfspec.base.errors import UserError, listed, unusable
 from tfspec.base.progress import say
 from tfspec.base.text import excerpt, number_of, shown
 from tfspec.data.label_targets import targets
+from tfspec.data.manifest import class_columns
 from tfspec.data.problems import name_problems
 from tfspec.data.splits import UNANSWERED, group_names, shared_groups
+from tfspec.experiment.run import PARTS
 from tfspec.experiment.steps import Kind, Steps
 from tfspec.scores.predictions import SEPARATOR
 
@@ -55,6 +57,8 @@ def foreseen(steps: Steps, manifest: pd.DataFrame) -> dict[str, str | None]:
 def _settled_split(steps: Kind, manifest: pd.DataFrame) -> tuple[Kind, pd.DataFrame]:
     """Settle what depends on the data, and split the examples."""
     steps = steps.settled(manifest)
+    if "label" not in manifest and not class_columns(manifest):
+        raise UserError("The manifest has neither a column `label` nor a column of numbers for each class.")
     fewest = 2 if steps.labels == "one" else 1
     if len(names := steps.class_names(manifest)) < fewest:
         received = ", ".join(map(repr, map(excerpt, names))) or "none"
@@ -62,6 +66,7 @@ def _settled_split(steps: Kind, manifest: pd.DataFrame) -> tuple[Kind, pd.DataFr
     if steps.labels == "several" and (joined := [name for name in names if SEPARATOR in name]):
         raise UserError(f"{SEPARATOR!r} stands between labels: rename {', '.join(map(excerpt, joined))}.")
     split = steps.split(manifest)
+    _check_parts(split, manifest)
     targets(split[split["part"] != UNANSWERED], names, steps.labels)  # what they refuse nobody can train on
     for fold_split in folds_of(split).values():
         _check(fold_split, steps)
@@ -79,10 +84,52 @@ def inspected(steps: Steps) -> pd.DataFrame:
         as a file that cannot be read.
     """
     manifest = steps.manifest()
+    _check_rows(manifest)
     problems = name_problems(manifest)
+    for column in [name for name in ("label", "path") if name in manifest]:
+        problems[manifest[column].isna()] = f"no {column}"
     if "problem" in manifest:
-        problems = problems.where(problems.notna(), manifest["problem"])
+        problems = problems.where(problems.notna(), manifest["problem"].replace("", None))
     return manifest.assign(problem=problems.where(problems.notna(), None))
+
+
+def _check_rows(manifest: pd.DataFrame) -> None:
+    """Refuse a manifest of no examples, of rows without an index of their own, of labels that are no text."""
+    if manifest.empty:
+        raise UserError("The manifest has no examples.")
+    if manifest.index.nlevels > 1 or not manifest.index.is_unique:
+        twice = manifest.index[manifest.index.duplicated()]
+        received = f"{excerpt(twice[0])} twice" if len(twice) else f"{manifest.index.nlevels} levels"
+        raise UserError(
+            "Each row of the manifest must have an index of its own; manifest.reset_index(drop=True) gives "
+            f"it one. Received: {received}"
+        )
+    for column in [name for name in ("label", "problem") if name in manifest]:
+        if wrong := [each for each in manifest[column].dropna().unique() if not isinstance(each, str)]:
+            raise UserError(
+                f"Column `{column}` of the manifest must be text, as by .astype(str). Received: {wrong[0]}"
+            )
+
+
+def _check_parts(split: pd.DataFrame, manifest: pd.DataFrame) -> None:
+    """Refuse a split that lacks a column, has rows that are none of the manifest's, or unknown parts."""
+    if missing := [name for name in ("part", "group") if name not in split]:
+        raise UserError(
+            f"The split must have the column `{missing[0]}`. Received: {listed([*map(str, split)])}"
+        )
+    if unknown := [part for part in split["part"].unique() if part not in PARTS]:
+        raise UserError(f"Each part of the split must be one of {', '.join(PARTS)}. Received: {unknown[0]!r}")
+    folds = split["fold"][split["part"] == "train"] if "fold" in split else pd.Series(dtype=float)
+    if wrong := folds[pd.to_numeric(folds, errors="coerce") % 1 != 0].tolist():
+        raise UserError(f"Each fold of the split must be a whole number. Received: {wrong[0]!r}")
+    names = [name for name in ("path", "label") if name in manifest and name in split]
+    is_known = split.index.isin(manifest.index).all() and split.index.is_unique
+    if not is_known or not split[names].equals(manifest.loc[split.index, names]):
+        raise UserError(
+            "The split must keep the index of the manifest's rows, by which their signals are read."
+        )
+    if lost := len(manifest) - len(split):
+        say(f"{number_of(lost, 'example is', 'examples are')} in no part of the split.")
 
 
 def usable(steps: Steps) -> tuple[pd.DataFrame, pd.DataFrame]:

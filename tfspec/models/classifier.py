@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfspec.base import arguments
+from tfspec.base.errors import UserError
 from tfspec.base.frames import EventRule, Frames
 from tfspec.base.model import HALF, Labels, Takes, check_floats, usually_takes
 from tfspec.dsp import finite
@@ -95,14 +96,14 @@ class Classifier(keras.Model):
         if len(features) != len(expected) or any(
             None not in pair and pair[0] != pair[1] for pair in zip(features, expected, strict=True)
         ):
-            raise ValueError(
+            raise UserError(
                 "The backbone must take what the front end returns. "
                 f"Received: features of shape {features}, a backbone for {expected}"
             )
         logits = self.backbone.compute_output_shape(features)
-        if logits[-1] != len(self.class_names):
-            raise ValueError(
-                f"The backbone must return one logit a class. Received: {logits[-1]} logits, "
+        if not isinstance(logits, tuple) or len(logits) not in (2, 3) or logits[-1] != len(self.class_names):
+            raise UserError(
+                f"The backbone must return one logit a class. Received: logits of shape {logits}, "
                 f"class_names={self.class_names}"
             )
         if not self.front_end.built:  # a Sequential is built for the batches that it has seen
