@@ -106,7 +106,7 @@ LIGHT = (
     MINE
     + """
     def front_end(self):
-        return keras.Sequential([keras.layers.Reshape((-1, 15, 1)), Twice()])
+        return keras.Sequential([keras.layers.Reshape((-1, 16, 1)), Twice()])
 
     def backbone(self, feature_shape, num_classes):
         layers = [keras.layers.Flatten(), keras.layers.Dense(num_classes)]
@@ -115,7 +115,7 @@ LIGHT = (
 )
 SCRIPT = """
 small = {"epochs": 1, "validation_fraction": 1 / 3, "num_members": 2, "processes": 2}
-Mine(data=sys.argv[1], out=sys.argv[2], **small).train(verbose=0)
+Mine(data=DATA, out=OUT, **small).train(verbose=0)
 """
 
 
@@ -133,9 +133,11 @@ def test_members_of_a_file_called_as_a_module_train_side_by_side(tone_folder, tm
 
 @pytest.mark.slow
 def test_a_script_without_a_main_guard_leaves_no_stray_folder(tone_folder, tmp_path):
-    (tmp_path / "mine.py").write_text(f"import sys\n{LIGHT}{SCRIPT}")
-    command = [sys.executable, tmp_path / "mine.py", tone_folder, tmp_path / "runs" / "run"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    places = f"DATA, OUT = {str(tone_folder)!r}, {str(tmp_path / 'runs' / 'run')!r}"
+    (tmp_path / "mine.py").write_text(f"{LIGHT}\n{places}{SCRIPT}")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "mine.py"], capture_output=True, text=True, cwd=tmp_path
+    )
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if "trains while it is loaded: put that under" in line]
     assert [line.split(":")[1].strip() for line in sorted(lines)] == ["seed_0", "seed_1"]
@@ -294,3 +296,30 @@ def test_the_line_is_found_behind_keras_and_tensorflow_too(tmp_path):
         next(iter(data))
     with pytest.raises(KeyError), own_errors_told():
         raise KeyError("not of that file")
+
+
+UNSAVED = {
+    "front_end": "Unregistered(), keras.layers.Reshape((-1, 16, 1))",
+    "backbone": "keras.Input(args[0]), keras.layers.Flatten(), keras.layers.Lambda(lambda x: x[:, :2])",
+}
+UNREGISTERED = """
+class Unregistered(keras.layers.Layer):
+    def call(self, x):
+        return x
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+"""
+
+
+@pytest.mark.parametrize("step", UNSAVED)
+def test_a_model_that_no_file_could_give_back_is_refused_before_it_trains(tone_folder, tmp_path, step):
+    own_step = f"\n    def {step}(self, *args):\n        return keras.Sequential([{UNSAVED[step]}])\n"
+    code = LIGHT.replace("@dataclasses", f"{UNREGISTERED}\n@dataclasses") + own_step
+    (tmp_path / "mine.py").write_text(code)
+    own = find_pipeline(str(tmp_path / "mine.py"))(
+        data=tone_folder, epochs=1, validation_fraction=1 / 3, out=tmp_path / "run"
+    )
+    with pytest.raises(UserError, match=r"could not be loaded again once it is saved: .*decorate layers"):
+        own.train(verbose=0)
+    assert not (tmp_path / "run" / "best.keras").exists()

@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from tfspec.base.boundary import in_one_line
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
 from tfspec.base.frames import Frames
@@ -27,7 +28,7 @@ from tfspec.distributed.replicated import Data, distribute
 from tfspec.distributed.service import Service, while_listened_on
 from tfspec.experiment.features import BYTES_IN_MEMORY, kept_features
 from tfspec.experiment.members import Member, members_of
-from tfspec.experiment.reference import source_of
+from tfspec.experiment.reference import reference_to, source_of
 from tfspec.experiment.run import Run
 from tfspec.experiment.splitting import described
 from tfspec.experiment.steps import Steps
@@ -174,7 +175,20 @@ def fit_member(
             takes=steps.takes,
             labels=steps.labels,
         )
+        if not progress.history and reference_to(steps).keys() > {"pipeline"}:
+            _check_loads_again(classifier)
         fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit, name)
+
+
+def _check_loads_again(classifier: Classifier) -> None:
+    """Refuse a model with parts of the user's own that no file could give back, before hours go into it."""
+    remedy = (
+        "decorate layers and functions of your own with @keras.saving.register_keras_serializable(), let "
+        "get_config return the arguments of their constructors, and use no Lambda of Python code"
+    )
+    with in_one_line("The model could not be loaded again once it is saved", remedy):
+        config = keras.saving.serialize_keras_object(classifier)
+        keras.saving.deserialize_keras_object(json.loads(json.dumps(config)), safe_mode=True)
 
 
 def _say_network(backbone: keras.Model, verbose: int | str) -> None:
