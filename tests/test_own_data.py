@@ -449,6 +449,21 @@ def test_long_windows_take_little_memory(tmp_path, monkeypatch):
     assert peak < signals.nbytes / 4
 
 
+def test_check_names_windows_as_such_and_the_first_bad_ones(tmp_path, capsys):
+    signals = np.random.default_rng(0).normal(size=(1060, 60))
+    signals[::2, 5] = np.nan
+    np.savez(tmp_path / "a.npz", X=signals, y=np.eye(2)[np.arange(1060) // 2 % 2])
+    with pytest.raises(SystemExit):
+        cli.main(["check", str(tmp_path / "a.npz")])
+    said = capsys.readouterr().out
+    assert "1,060 windows of 60 samples in 2 classes\n1,060 windows, 0 groups\n" in said
+    assert "unreadable: 530\n  0: holds NaN or infinity\n" in said
+    assert "\n  38: holds NaN or infinity\n  and 510 more (--json names all)\n" in said
+    with pytest.raises(SystemExit):
+        cli.main(["check", str(tmp_path / "a.npz"), "--json"])
+    assert len(json.loads(capsys.readouterr().out)["problems"]["unreadable"]) == 530
+
+
 def test_show_prints_what_is_chosen_and_check_what_would_stop(tmp_path, capsys):
     folder = write_class_folders(tmp_path / "a")
     cli.main(["train", str(folder), "--show"])

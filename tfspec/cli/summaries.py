@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tfspec.base.model import Takes
 from tfspec.base.text import number_of, shown
 from tfspec.cli.printing import console
 from tfspec.data.check import FATAL
@@ -16,6 +17,9 @@ from tfspec.experiment.steps import Steps
 from tfspec.report.figures import score_table
 from tfspec.scores.groups import caution
 from tfspec.scores.types import AnyScores, OtherScores, Scores, SeveralScores
+
+MOST_CASES = 20
+"""How many cases of a problem are listed: of windows there may be a million."""
 
 
 def print_run(run: Run, pipeline: Steps) -> None:
@@ -138,17 +142,20 @@ def print_micro(facts: dict[str, Any], folder: Path) -> None:
     console.print(f"C, network and test: {folder / 'micro'}; `make` there builds a listener")
 
 
-def print_check(result: dict[str, Any]) -> None:
-    """List what `tfspec check` found."""
+def print_check(result: dict[str, Any], takes: Takes | None) -> None:
+    """List what `tfspec check` found, of each problem the first cases."""
     classes = ", ".join(f"{name} {count:g}" for name, count in result["classes"].items())
     sound = f", {result['seconds']:.0f} s, {result['sample_rate']} Hz" if "seconds" in result else ""
     several = f"{result['examples']} examples of " if result["examples"] != result["recordings"] else ""
-    recordings, groups = number_of(result["recordings"], "recording"), number_of(result["speakers"], "group")
-    console.print(f"{several}{recordings}, {groups}{sound}\nclasses: {classes}")
+    files = number_of(result["recordings"], (takes or "recording").removesuffix("s"))
+    groups = number_of(result["speakers"], "group")
+    console.print(f"{several}{files}, {groups}{sound}\nclasses: {classes}")
     if without := result["without_speaker"]:
         console.print(f"without group: {without}")
     for name, found in result["problems"].items():
         kind = "" if name in FATAL or not found else ", which training takes as they are"
         console.print(f"{name.replace('_', ' ')}: {len(found) or 'none'}{kind}")
-        for entry in found:  # of which there may be a million, and rich takes its time
-            print(f"  {shown(entry)}")
+        for entry in found[:MOST_CASES]:
+            console.print(f"  {shown(entry)}")
+        if (more := len(found) - MOST_CASES) > 0:
+            console.print(f"  and {more:,} more (--json names all)")

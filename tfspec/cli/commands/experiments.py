@@ -188,7 +188,8 @@ def check(
     """List what is wrong with a data set, and what training on it would do.
 
     Exit code 1 if examples cannot be used, or training would stop; what is only odd (silent, clipped, short
-    or copied recordings, other sample rates) is listed all the same.
+    or copied recordings, other sample rates) is listed all the same. Of each problem the first cases are
+    named, with --json all.
 
     Args:
         data: your own data, as of `tfspec train DATA`, or what the pipeline takes as `--data`.
@@ -224,7 +225,7 @@ def check(
         manifest = inspected(steps)
         result = check_examples(manifest, sample_rate, min_seconds)
         if not json:
-            print_check(result)
+            print_check(result, steps.takes)
         result["training"] = foreseen(steps, manifest)
     if json:
         print_json(result)

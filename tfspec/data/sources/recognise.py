@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from tfspec.audio.recordings import count_suffixes, counted, is_recording
@@ -244,9 +245,10 @@ def _described(manifest: pd.DataFrame) -> str:
     if "label" in manifest:
         return _classes(len(set(manifest["label"]) - {""}))
     numbers = manifest[class_columns(manifest)]
-    if are_shares(numbers.to_numpy(float)):
-        return f"shares of {_classes(numbers.shape[1])}"
-    return f"{_classes(numbers.shape[1])}, of which several can hold at once"
+    classes = _classes(numbers.shape[1])
+    if not are_shares(numbers.to_numpy(float)):
+        return f"{classes}, of which several can hold at once"
+    return classes if numbers.isin([0, 1, np.nan]).all(axis=None) else f"shares of {classes}"
 
 
 def _classes(count: int) -> str:
