@@ -29,6 +29,7 @@ SAMPLED_BYTES = 2**28
 """Of these no more than fit into so much, or one."""
 NOISE = 0.1
 """What may be noise, in units of the median window's deviation."""
+MOST_NOISE = 1_000_000
 
 
 @dataclass(kw_only=True)
@@ -60,7 +61,7 @@ class OwnWindows(OwnSignals, WindowSpectra):
     """Column of annotation-label-dictionary.csv, where one lies beside the arrays."""
     sample_rate: Hertz | None = None
     """Samples per second, where this is known."""
-    log_offset: Annotated[float, Range(0, 1_000_000)] = 0.0
+    log_offset: Annotated[float, Range(0, MOST_NOISE)] = 0.0
     """Added to the magnitudes before the logarithm: what is below is noise; 0 for a tenth of the median
     window's deviation."""
     augment: tuple[Literal["gain", "turn"], ...] = ("gain",)
@@ -118,8 +119,13 @@ class OwnWindows(OwnSignals, WindowSpectra):
         reader = self.reader()
         count = min(SAMPLED, len(manifest), reader.windows_in(SAMPLED_BYTES))
         some = manifest.sample(count, random_state=self.seed).sort_index()
-        deviations = reader(some).std(axis=1)
+        deviations = reader(some).std(axis=1, dtype=np.float64)  # of 1e20, float32 has no square
         noise = NOISE * float(np.median(deviations)) or 1e-6
+        if noise > MOST_NOISE:
+            raise UserError(
+                f"Windows deviate by {noise / NOISE:.3g} from their mean, and {MOST_NOISE / NOISE:.3g} is "
+                "the most. Give them in a larger unit."
+            )
         say(f"Counted as noise: what is below {noise:.3g} (--log-offset), a tenth of the median deviation")
         return replace(chosen, log_offset=noise)
 

@@ -106,7 +106,7 @@ def test_windows_that_are_no_numbers_are_told(tmp_path):
     bad[1, 2, 1], bad[2, 0, 0], bad[4, 0, 0] = np.nan, 1e39, np.inf
     for kind in ("savez", "savez_compressed", "folder"):
         problem = inspect_arrays(save(tmp_path, kind, X=bad, y=Y), tmp_path / "kept")["problem"]
-        assert problem.dropna().to_dict() == dict.fromkeys([1, 2, 4], "holds NaN or infinity")
+        assert problem.dropna().to_dict() == dict.fromkeys([1, 2, 4], "holds NaN or infinity in float32")
 
 
 def test_what_was_unpacked_is_used_until_the_archive_changes(tmp_path):

@@ -138,7 +138,7 @@ def test_windows_without_labels_are_predicted(run, exported, unlabelled, monkeyp
     assert table["group"].tolist() == ["P1"] * 18 + ["P2"] * 18
     assert (table["time"].to_numpy() == np.load(unlabelled.with_name("T.npy"))).all()
     bad = table.iloc[20]
-    assert (bad["predicted"], bad["problem"]) == (None, "holds NaN or infinity")
+    assert (bad["predicted"], bad["problem"]) == (None, "holds NaN or infinity in float32")
     good = table.drop(index=20)
     expected = run.classifier.probabilities(np.load(unlabelled).astype(np.float32)[good.index])
     np.testing.assert_allclose(good[probabilities], expected, atol=1e-4)
@@ -151,7 +151,7 @@ def test_the_command_line_predicts_windows(run, unlabelled, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert stop.value.code == 1
     assert f"36 predictions: {tmp_path / 'table.csv'}" in out
-    assert f"{unlabelled}, window 20, cannot be used: holds NaN or infinity" in err
+    assert f"{unlabelled}, window 20, cannot be used: holds NaN or infinity in float32" in err
     table = pd.read_csv(tmp_path / "table.csv", parse_dates=["time"])
     assert table["predicted"].notna().sum() == 35 and table["time"].is_monotonic_increasing
     with pytest.raises(SystemExit):
@@ -337,7 +337,7 @@ def test_all_bad_windows_are_listed_or_left_out(tmp_path):
     ):
         Capture24(data=data, out=tmp_path / "run", **SMALL).train()
     np.save(data / "X.npy", np.full_like(signals, np.nan))
-    with pytest.raises(UserError, match=r"144 of 144 .* 99 \(holds NaN or infinity\) and 44 more"):
+    with pytest.raises(UserError, match=r"144 of 144 .* 99 \(holds NaN or infinity in float32\) and 44 more"):
         Capture24(data=data, on_bad_file="skip", **SMALL).train()
     np.save(data / "X.npy", signals)
     pipeline = Capture24(data=data, on_bad_file="skip", **SMALL)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import tracemalloc
 from pathlib import Path
@@ -457,11 +458,22 @@ def test_check_names_windows_as_such_and_the_first_bad_ones(tmp_path, capsys):
         cli.main(["check", str(tmp_path / "a.npz")])
     said = capsys.readouterr().out
     assert "1,060 windows of 60 samples in 2 classes\n1,060 windows, 0 groups\n" in said
-    assert "unreadable: 530\n  0: holds NaN or infinity\n" in said
-    assert "\n  38: holds NaN or infinity\n  and 510 more (--json names all)\n" in said
+    assert "unreadable: 530\n  0: holds NaN or infinity in float32\n" in said
+    assert "\n  38: holds NaN or infinity in float32\n  and 510 more (--json names all)\n" in said
     with pytest.raises(SystemExit):
         cli.main(["check", str(tmp_path / "a.npz"), "--json"])
     assert len(json.loads(capsys.readouterr().out)["problems"]["unreadable"]) == 530
+
+
+def test_windows_whose_squares_float32_has_not_are_told_in_their_own_numbers(tmp_path, capsys):
+    signals = np.random.default_rng(0).normal(size=(40, 60))
+    np.savez(tmp_path / "a.npz", X=np.float32(1e30) * signals.astype(np.float32), y=np.arange(40) // 2 % 2)
+    with pytest.raises(SystemExit):
+        cli.main(["check", str(tmp_path / "a.npz")])
+    stop = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(
+        r".* Windows deviate by (9\.\d+e\+29|1.*e\+30) from their mean, and 1e\+07 is the most\. .*", stop
+    )
 
 
 def test_show_prints_what_is_chosen_and_check_what_would_stop(tmp_path, capsys):

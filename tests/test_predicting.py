@@ -150,7 +150,7 @@ def test_windows_of_an_array_are_good_or_say_why(tmp_path, capsys):
     windows[1, 0, 0] = np.nan
     np.save(tmp_path / "a.npy", windows)
     table = predict_files(WindowModel(), [tmp_path / "a.npy"])
-    assert table["problem"].tolist() == [None, "holds NaN or infinity", None]
+    assert table["problem"].tolist() == [None, "holds NaN or infinity in float32", None]
     rows = _predictions(table, WindowModel.class_names)
     assert [row["probabilities"] is None for row in rows] == [False, True, False]
 

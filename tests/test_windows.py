@@ -187,7 +187,7 @@ def test_windows_that_are_no_numbers_are_found(tmp_path):
     np.save(tmp_path / "X.npy", signals)
     problem = inspect_windows(folder, list_windows(folder, COLUMN))["problem"]
     assert [*problem.index[problem.notna()]] == [0, 1023, 1024, 2499]
-    assert (problem[0], problem[1]) == ("holds NaN or infinity", None)
+    assert (problem[0], problem[1]) == ("holds NaN or infinity in float32", None)
 
 
 @some_examples

@@ -139,7 +139,7 @@ def inspect_arrays(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     np.savez(f"{folder}/a.npz", X=[[0, 1], [np.nan, 0]], y=["sit", "walk"])
         ...     inspect_arrays(f"{folder}/a.npz", folder)["problem"].tolist()
-        [None, 'holds NaN or infinity']
+        [None, 'holds NaN or infinity in float32']
     """
     manifest = list_arrays(path, label_column)
     finite = finite_windows(array_reader(path, kept), progress)

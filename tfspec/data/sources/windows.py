@@ -31,7 +31,7 @@ RUN_BYTES = 2**19
 RUNS = 64
 """Runs that are shuffled among each other. With 32 windows a batch, the share of a class in a batch varies
 1.2 times as much as after a full shuffle."""
-NOT_FINITE = "holds NaN or infinity"
+NOT_FINITE = "holds NaN or infinity in float32"
 TEXT_BYTES = 2**16
 """The longest text that an array may have room for; a chunk of it has to fit into memory."""
 KINDS = {
@@ -125,7 +125,7 @@ def inspect_windows(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     np.save(f"{folder}/X.npy", np.array([1, np.nan, 3])[:, None, None])
         ...     inspect_windows(folder, pd.DataFrame({"label": ["a", "b", "a"]}))["problem"].tolist()
-        [None, 'holds NaN or infinity', None]
+        [None, 'holds NaN or infinity in float32', None]
     """
     finite = finite_windows(WindowReader(Path(folder, "X.npy")), progress)
     return with_problems(manifest, lambda rows: [None if finite[i] else NOT_FINITE for i in rows.index])
@@ -153,7 +153,7 @@ def finite_windows(reader: WindowReader, progress: Tracker = untracked) -> np.nd
     for start in progress(range(0, len(finite), step), -(-len(finite) // step)):
         # Mapped anew, or all that was ever read would stay in memory
         chunk = mapped(reader.path, reader.begin)[start : start + step]
-        with np.errstate(over="ignore"):  # what is too large to be read is infinite
+        with np.errstate(over="ignore"):
             read = chunk.astype(np.float32)
         finite[start : start + step] = np.isfinite(read).reshape(len(chunk), -1).all(1)
     return finite
@@ -409,7 +409,8 @@ class WindowReader:
                     left = left[read:]
                 if left:
                     raise UserError(f"{self.path} ends before window {index[neighbours[-1]]}.")
-                windows[neighbours] = run
+                with np.errstate(over="ignore"):  # what is too large for float32 is infinite
+                    windows[neighbours] = run
         return windows
 
 
