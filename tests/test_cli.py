@@ -23,6 +23,7 @@ from tones import write_tones
 
 from tfspec.audio.opening import Recording
 from tfspec.base.errors import UserError
+from tfspec.base.files import check_place
 from tfspec.base.text import shown
 from tfspec.cli import main as cli
 from tfspec.cli.commands import COMMANDS
@@ -102,6 +103,13 @@ def _fails(capsys, *arguments) -> str:
         (["export", "run", "--streaming", "--quantize", "float16"], "with --quantize none or int8. Received"),
         (["export", "run", "--signal-ops"], "for --target micro"),
         (["resume", "nowhere"], "not a run folder"),
+        (["predict", "run", "a.wav", "b.csv", "--out", "x/../b.csv"], "b.csv would be read and written over"),
+        (["embed", "run", "a.npz", "--out", "a.npz"], "would be read and written over"),
+        (["detect", "run", "a.csv", "--out", "a.csv"], "would be read and written over"),
+        (["detect", "run", "a.html", "--out", "a.csv"], "a.html would be read and written over"),
+        (["detect", "run", "a.tsv", "--review", "a.tsv"], "would be read and written over"),
+        (["listen", "run", "a.txt", "--out", "a.txt"], "would be read and written over"),
+        (["evaluate-stream", "m", "a.wav", "b/detections.csv", "--out", "b"], "be read and written over"),
         (["detect", "nowhere"], "at least one recording"),
         (["detect", "nowhere", "x.wav"], "No model at nowhere"),
         (["detect", "nowhere", "a/x.wav", "b/x.flac"], "overwrite each other"),
@@ -143,6 +151,19 @@ def test_user_errors_are_one_line_and_code_2(capsys, tmp_path, monkeypatch, argu
     monkeypatch.chdir(tmp_path)
     assert said in _fails(capsys, *arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_run_keeps_is_not_written_over_and_other_tables_in_it_are(capsys, run, tmp_path):
+    kept = {path.name for path in run.iterdir() if path.suffix in (".csv", ".json", ".npz", ".html")}
+    assert len(kept) > 6
+    for name in kept:
+        with pytest.raises(UserError, match=f"{name} is what the run .* keeps"):
+            check_place(run / name)
+    for command in ("predict", "detect"):
+        assert "keeps. Give another name" in _fails(capsys, command, run, ".", "--out", run / "split.csv")
+    (run / "figures" / "scores.csv").touch()
+    for place in (run / "figures" / "scores.csv", run / "figures" / "split.csv", tmp_path / "split.csv"):
+        check_place(place)
 
 
 def test_a_full_disk_is_one_line(capsys, folder, tmp_path, monkeypatch):

@@ -20,6 +20,11 @@ from tfspec.base.text import excerpt, shown
 HIDDEN_PREFIXES = (".", "__MACOSX")
 RUN_FILES = {"config.json", "split.csv"}
 """What every run folder has."""
+OF_RUNS = RUN_FILES | {
+    *("bad_files.csv", "history.csv", "predictions.csv", "groups.csv", "recordings.csv", "metrics.json"),
+    *("progress.json", "parity.json", "streaming.json", "signals.npz", "report.html"),
+}
+"""What a run keeps in its folder and those below, whose names are those of tables and pages."""
 KINDS = {
     stat.S_IFDIR: "a folder, not a file",
     stat.S_IFIFO: "a pipe, not a file",
@@ -233,8 +238,9 @@ def check_place(path: str | os.PathLike, kind: Literal["file", "folder"] = "file
         kind: which of the two.
 
     Raises:
-        UserError: the other one is there, or a file where a folder above it would be; nobody may write there;
-            or a name is too long, with what `written_beside` adds to that of a file.
+        UserError: the other one is there, or a file where a folder above it would be, or what a run keeps in
+            its folder; nobody may write there; or a name is too long, with what `written_beside` adds to that
+            of a file.
 
     Example:
         >>> check_place("/")
@@ -245,6 +251,8 @@ def check_place(path: str | os.PathLike, kind: Literal["file", "folder"] = "file
     if os.path.lexists(path) and path.is_dir() != (kind == "folder"):
         found = "a folder" if path.is_dir() else "no folder"
         raise UserError(f"{shown(path)} is {found}, where a {kind} is to be written. Give another name.")
+    if path.name in OF_RUNS and path.exists() and (run := _run_above(path)):
+        raise UserError(f"{shown(path)} is what the run {shown(run)} keeps. Give another name.")
     above = next((each for each in path.parents if os.path.lexists(each)), Path())
     if not above.is_dir():
         raise UserError(f"{shown(path)} cannot be written, as {shown(above)} is no folder.")
@@ -299,7 +307,34 @@ def seen_from(folder: str | os.PathLike, file: str | os.PathLike) -> str:
         return Path(file).absolute().as_posix()
 
 
-def _is_run(folder: str, files: Sequence[str]) -> bool:
+def check_not_read(path: str | os.PathLike, read: Iterable[str | os.PathLike]) -> None:
+    """Refuse to write over a file that is read.
+
+    Args:
+        path: where a file is to be.
+        read: files that need not be there.
+
+    Raises:
+        UserError: it is one of them, by this name or another.
+
+    Example:
+        >>> check_not_read("a.csv", ["b.wav", "./a.csv"])
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: a.csv would be read and written over. Give another name to write to.
+    """
+    if os.path.realpath(path) in map(os.path.realpath, read):
+        raise UserError(f"{shown(path)} would be read and written over. Give another name to write to.")
+
+
+def _run_above(path: Path) -> Path | None:
+    """Return the folder of the run that a file is in."""
+    for folder in path.absolute().parents:
+        if _is_run(folder, [name for name in RUN_FILES if (folder / name).is_file()]):
+            return folder
+    return None
+
+
+def _is_run(folder: str | Path, files: Sequence[str]) -> bool:
     """Whether a folder is that of a training, whose figures are not to be taken for data."""
     if not RUN_FILES.issubset(files):
         return False

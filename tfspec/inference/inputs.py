@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfspec.audio.recordings import count_suffixes, counted, is_recording
-from tfspec.base.files import walk_files
+from tfspec.base.files import check_not_read, walk_files
 from tfspec.base.model import Takes
 from tfspec.base.progress import remark
 from tfspec.base.text import text_problem
@@ -80,6 +80,22 @@ def find_inputs(names: str | os.PathLike | Iterable[str | os.PathLike], takes: T
     bad_names = {path: problem for path in inputs.files if (problem := text_problem(path))}
     inputs.problems = bad_names | inputs.problems
     return inputs
+
+
+def check_kept(out: str | os.PathLike, names: Iterable[str | os.PathLike]) -> None:
+    """Refuse to write over a file that some names stand for, but for what is in folders.
+
+    Args:
+        out: a table, which is nothing that folders are searched for.
+        names: as in `find_inputs`.
+
+    Raises:
+        UserError: it is among the files.
+
+    Example:
+        >>> check_kept("scores.csv", ["*.wav"])
+    """
+    check_not_read(out, (path for name in names for path in _matching(os.fspath(name))))
 
 
 def _matching(name: str) -> list[str]:

@@ -70,13 +70,16 @@ def detect(
     """
     if not files:
         raise UserError("detect needs at least one recording: tfspec detect RUN FILE…")
-    from tfspec.inference.inputs import find_inputs
+    from tfspec.inference.inputs import check_kept, find_inputs
 
     inputs = find_inputs(files, "recording")
     table = out if out.suffix.lower() in (*TABLES, *OTHER_FILES) and not out.is_dir() else None
     folder = out if table is None else None
     if review and table and os.path.realpath(review) == os.path.realpath(table):
         raise UserError(f"--out and --review are one file: {shown(review)}. Give the review another name.")
+    for written in [each for each in (table, table and table.with_suffix(".html"), review) if each]:
+        check_place(written)
+        check_kept(written, files)
     if folders := [each for each in (folder, raven, audacity) if each]:
         _check_names(inputs)
         _check_places([Path(each) for each in files], folders)

@@ -105,7 +105,8 @@ def view(
         run: run folder.
         example: its place in predictions.csv, from 0.
         part: of the run's own data.
-        out: png, pdf or svg file to write; figures/view_EXAMPLE.png in the run folder if not given.
+        out: png, pdf or svg file to write, replaced if it is there; figures/view_EXAMPLE.png in the run
+            folder if not given.
         pipeline: Python file of the run's pipeline, where that has moved or changed.
     """
     if out and out.suffix.lower() not in (".png", ".pdf", ".svg"):

@@ -57,9 +57,12 @@ def predict(
         return _predict_stream(model, hop_seconds, input_format, top, json)
     from tfspec.cli.printing import console, fail_for_bad, print_json
     from tfspec.inference import predict_files
+    from tfspec.inference.inputs import check_kept
     from tfspec.inference.outputs import table_writer
     from tfspec.scores.predictions import with_most_probable
 
+    if out:
+        check_kept(out, files)
     write = table_writer(out) if out else None
     loaded = _loaded(model, top)
     table = with_most_probable(predict_files(loaded, files, hop_seconds), loaded.class_names, top or 0)
@@ -144,8 +147,10 @@ def embed(
         raise UserError("embed needs at least one recording: tfspec embed RUN FILE… --out TABLE")
     from tfspec.cli.printing import console, fail_for_bad
     from tfspec.inference import embed_files, load_model
+    from tfspec.inference.inputs import check_kept
     from tfspec.inference.outputs import table_writer
 
+    check_kept(out, files)
     write = table_writer(out, (".parquet", ".csv", ".npz"))
     table = embed_files(load_model(model), files, hop_seconds)
     write(table)

@@ -62,7 +62,7 @@ def compare(
     Args:
         runs: run folders, two or more.
         part: of each run's own data.
-        out: page to write, FILE.html; none if not given.
+        out: page to write, FILE.html, replaced if it is there; none if not given.
     """
     if out and out.suffix.lower() != ".html":
         raise UserError(f"The page must be an html file. Received: {out}")

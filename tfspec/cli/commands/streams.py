@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional
 
 from tfspec.base.errors import UserError, listed, unusable
-from tfspec.base.files import check_place
+from tfspec.base.files import check_not_read, check_place
 from tfspec.base.options import Name, Pause, Range, SampleFormat, Seconds, Share
 from tfspec.base.progress import remark
 from tfspec.base.stopping import stopped_in_order
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from tfspec.export.streaming_file import DetectorSettings
     from tfspec.inference.listening import Listener, StreamEvent
     from tfspec.scores.streams import StreamScores
+
+
+SCORED = ("curve.csv", "detections.csv", "hard_negatives.csv")
+"""The tables of `evaluate_stream`."""
 
 
 def listen(
@@ -63,6 +67,8 @@ def listen(
     """
     if (source is None) != microphone:
         raise UserError("listen needs a recording, - for standard input, or --microphone.")
+    if out and source:
+        check_not_read(out, [source])
     write = _events_writer(out) if out else None
     from tfspec.inference.listening import listen as heard_in
     from tfspec.inference.listening import load_listener
@@ -142,6 +148,8 @@ def evaluate_stream(
 
     out = out or _usual_folder(model, recordings)
     check_place(out, "folder")
+    for name in SCORED:
+        check_not_read(out / name, [events])
     files = _recordings(recordings)
     truth = read_events(events, [*files])
     check_within(truth, _lengths(files), events)
