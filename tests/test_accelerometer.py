@@ -174,6 +174,14 @@ def test_what_is_cut_is_not_cut_again(raw, tmp_path, monkeypatch):
         make_windows(raw, tmp_path / "out", SHORT)
 
 
+@pytest.mark.parametrize("name", ["a.txt/out", "n" * 300])
+def test_a_place_where_nothing_can_be_is_told_before_the_work(raw, tmp_path, monkeypatch, name):
+    (tmp_path / "a.txt").touch()
+    monkeypatch.setattr(Cutter, "__call__", lambda *_: pytest.fail("cut"))
+    with pytest.raises(UserError, match="cannot be written"):
+        make_windows(raw, tmp_path / name, SHORT)
+
+
 def test_the_command_names_bad_recordings_and_does_the_others_in_several_processes(raw, tmp_path, capsys):
     options = ["--sample-rate", "10", "--window-seconds", "3"]
     with pytest.raises(SystemExit) as stop:

@@ -137,6 +137,7 @@ def _fails(capsys, *arguments) -> str:
         (["view", "nowhere", "--example", "-1"], "example must be a whole number from 0"),
         (["view", "nowhere", "--out", "x.txt"], "png, pdf or svg"),
         (["simulate", "radio", "t.csv", "--num", "1e9"], "num must be a whole number"),
+        (["simulate", "radio", "."], ". is a folder, where a file is to be written"),
         (
             ["simulate", "radio", "t.csv", "--snr", "0", "inf"],
             "snr must be 2 values, each a number from 0 to 1,000",

@@ -78,6 +78,14 @@ def test_what_is_there_already_stays(tmp_path, kind):
 
 
 @all_kinds
+def test_a_place_where_nothing_can_be_is_told(tmp_path, kind):
+    write, options = KINDS[kind]
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        write(tmp_path / "a.txt" / "out", **options)
+
+
+@all_kinds
 def test_an_interrupted_simulation_leaves_nothing(tmp_path, kind):
     write, options = KINDS[kind]
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tfspec.base.errors import UserError, listed
-from tfspec.base.files import written_beside
+from tfspec.base.files import check_place, written_beside
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.data.problems import NO_LABEL, with_problems
@@ -302,7 +302,11 @@ def write_table(path: str | os.PathLike, batches: Iterable[tuple[np.ndarray, Seq
     Args:
         path: the table.
         batches: (rows, 64, 128) pictures in 0…1, and (rows,) labels.
+
+    Raises:
+        UserError: the table cannot be there.
     """
+    check_place(path)
     with written_beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join([*map(str, range(NUM_PIXELS)), LABELS]) + "\n")
         row = ",".join(["%.6f"] * NUM_PIXELS) + ",%s\n"  # finer than the 8 bits of image files

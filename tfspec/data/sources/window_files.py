@@ -19,7 +19,7 @@ import pandas as pd
 
 from tfspec.audio.opening import RecordingError
 from tfspec.base.errors import UserError, listed, unusable
-from tfspec.base.files import clear_temporaries, walk_files, written_beside
+from tfspec.base.files import check_place, clear_temporaries, walk_files, written_beside
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import normalized, shown
 from tfspec.data.sources.accelerometer import LEFT_OUT, Cutter
@@ -58,7 +58,8 @@ def make_windows(
         finite`), and `problem`, why a recording cannot be used, else None.
 
     Raises:
-        UserError: there are no recordings, none can be used, two have one person's name, or `out` is there.
+        UserError: there are no recordings, none can be used, two have one person's name, or `out` is there
+            or cannot be.
 
     Example:
         >>> import tempfile
@@ -73,6 +74,7 @@ def make_windows(
         raise UserError(f"{shown(out)} is there already. Give another folder, or remove it.")
     files = _recordings(raw)
     unfinished = out.with_name(f"{out.name}.unfinished")
+    check_place(unfinished, "folder")
     clear_temporaries(unfinished)
     work = {file: unfinished / _key(file, cutter) for file in files}
     rows = _cut_all(work, cutter, processes, progress)

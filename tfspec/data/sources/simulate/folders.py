@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from tfspec.base.errors import UserError
-from tfspec.base.files import written_beside
+from tfspec.base.files import check_place, written_beside
 from tfspec.base.text import shown
 
 PARTS = ("train", "test")
@@ -29,7 +29,7 @@ def new_folder(out: str | os.PathLike) -> Iterator[Path]:
         The folder to write to.
 
     Raises:
-        UserError: something is there.
+        UserError: something is there, or nothing can be.
 
     Example:
         >>> import tempfile
@@ -42,6 +42,7 @@ def new_folder(out: str | os.PathLike) -> Iterator[Path]:
     path = Path(os.path.abspath(out))  # noqa: PTH100  which leaves links as they are, and gives "." a name
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(f"{shown(out)} exists and is not empty. Give another folder, or remove it.")
+    check_place(path, "folder")
     with written_beside(path) as temporary:
         temporary.mkdir()
         yield temporary
