@@ -193,6 +193,9 @@ def _check_names(options: Sequence[Option], arguments: Sequence[str], program: s
     off = {f"no_{option.name}" for option in named if option.is_flag}
     takes_files = len(named) < len(options)
     for given in itertools.takewhile(lambda each: each != "--", arguments):
+        is_file = re.match(r"-[A-Za-z].|-[^-A-Za-z]|--[^=]*\.", given) and isinstance(_number(given), str)
+        if takes_files and is_file:
+            raise UserError(f"No option {given}. A file of this name is given as ./{given}")
         option = given.partition("=")[0]
         name = option.lstrip("-").replace("-", "_")
         if re.match("--[A-Za-z]|-[A-Za-z]$", option) and name not in {*known, *off}:
@@ -200,8 +203,6 @@ def _check_names(options: Sequence[Option], arguments: Sequence[str], program: s
             page = f"{program.partition(' [')[0]} --help-all"
             remedy = f"Did you mean --{known[right]}?" if right else f"{page} lists all."
             raise UserError(f"No option {option}. {remedy}")
-        if takes_files and re.match("-[^-]", given) and not isinstance(_number(given), (int, float)):
-            raise UserError(f"No option {given}. A file of this name is given as ./{given}")
 
 
 def _parse(target: Callable, arguments: Sequence[str], program: str) -> Any:
