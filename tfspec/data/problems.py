@@ -92,6 +92,15 @@ class Faults:
         for row in np.flatnonzero(np.asarray(is_bad, bool) & self.good):
             self.told[row] = f"row {row + 1}: {why if isinstance(why, str) else why(int(row))}"
 
+    def add_found(self, problems: Sequence[str | None] | pd.Series) -> None:
+        """Tell what was found in each row, unless it is known to be bad.
+
+        Args:
+            problems: of each row; nothing where nothing was.
+        """
+        found = pd.Series([*problems], dtype=object)
+        self.add(found.notna(), found.__getitem__)
+
     def told_in(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """Return a manifest of the rows with the column `problem`, None for a good row."""
         return manifest.assign(problem=pd.Series(self.told, manifest.index, dtype=object))

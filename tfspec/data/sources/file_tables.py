@@ -63,8 +63,7 @@ def inspect_file_table(
     manifest["group"] = table[columns.group].map(known_name) if columns.group else ""
     if columns.part:
         manifest["part"] = _parts(table[columns.part])
-    names = name_problems(manifest)
-    faults.add(names.notna(), names.__getitem__)
+    faults.add_found(name_problems(manifest))
     is_again = manifest.duplicated()
     _check_repeated(manifest[~is_again], faults)
     found = _decoded(manifest, folder, faults, progress)
@@ -84,8 +83,7 @@ def _paths(cells: pd.Series, folder: Path, faults: Faults) -> pd.DataFrame:
     if lost := [path for path, (_, problem) in found.items() if path and problem == "no such file"]:
         found |= _found_by_name(lost, folder)
     faults.add(spelt == "", "no path")
-    problem = [found[path][1] for path in spelt]
-    faults.add([bool(each) for each in problem], problem.__getitem__)
+    faults.add_found([found[path][1] for path in spelt])
     return pd.DataFrame({"path": [found[path][0] for path in spelt]}, dtype=object)
 
 
@@ -162,8 +160,7 @@ def _decoded(manifest: pd.DataFrame, folder: Path, faults: Faults, progress: Tra
     files = [*paths[faults.good].unique()]
     inspections = inspect_all([folder / file for file in files], progress)
     found = dict(zip(files, inspections, strict=True))
-    problem = paths.map({file: each.problem for file, each in found.items()})
-    faults.add(problem.notna(), problem.__getitem__)
+    faults.add_found(paths.map({file: each.problem for file, each in found.items()}))
     seconds = paths.map({file: each.seconds for file, each in found.items()}).astype(float)
     sound = sound_columns([found.get(path, Inspection("")) for path in paths])
     return pd.DataFrame({"seconds": seconds, **sound})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from tfspec.base.files import written_beside
 from tfspec.base.text import excerpt, normalized, number_of, shown
 from tfspec.data.label_targets import ROUNDING
 from tfspec.data.manifest import RESERVED, class_columns
-from tfspec.data.problems import with_problems
+from tfspec.data.problems import Faults, with_problems
 from tfspec.data.splits import UNANSWERED
 from tfspec.data.tables import read_csv, to_numbers
 
@@ -67,18 +68,21 @@ def list_mixtures(
     """
     csv, folder = Path(csv), Path(folder)
     ids, shares = _read_table(csv)
-    names = recording_names(folder)
-    files, places = np.array([*names, None], object)[:-1], _places(ids, names)
+    files = recording_names(folder)
+    places = _places(ids, files)
     numbers = shares.apply(to_numbers).rename(columns=normalized)
-    problem = _id_problems(ids, places)
+    faults = Faults(len(ids))
+    _check_ids(ids, places, faults)
     if answered:
-        problem = _first(problem, _share_problems(shares, numbers.to_numpy()))
-    problem = _first(problem, _format_problems(folder, files, places, sample_rate, num_samples))
-    told = [why and f"row {row}: {why}" for row, why in enumerate(problem, 1)]
-    paths = np.where(places >= 0, np.append(files, "")[places], ids)
-    unlisted = np.setdiff1d(np.arange(len(files)), places)
-    names = pd.Series([*paths, *files[unlisted]], dtype=object)
-    told += [f"no row in {csv.name}"] * len(unlisted)
+        _check_shares(shares, numbers.to_numpy(), faults)
+    good, found = faults.good, np.full(len(ids), None, object)
+    paths = (folder / files[place] for place in places[good])
+    found[good] = format_problems(paths, sample_rate, num_samples)
+    faults.add_found(found)
+    named = [files[place] if place >= 0 else name for place, name in zip(places, ids, strict=True)]
+    unlisted = [files[place] for place in np.setdiff1d(np.arange(len(files)), places)]
+    told = [*faults.told, *[f"no row in {csv.name}"] * len(unlisted)]
+    names = pd.Series([*named, *unlisted], dtype=object)
     manifest = pd.DataFrame({"path": names, "group": names}).join(numbers)
     return with_problems(manifest, lambda rows: [told[row] for row in rows.index])
 
@@ -229,41 +233,22 @@ def _places(ids: pd.Series, files: Sequence[str]) -> np.ndarray:
     return np.array([places.get(normalized(name), -1) for name in ids], np.int64)
 
 
-def _id_problems(ids: pd.Series, places: np.ndarray) -> np.ndarray:
-    """Say what is wrong with a row's file name: text a row, None for a good one."""
-    problem = np.full(len(ids), None, object)
-    problem[places < 0] = "no such recording"
-    problem[ids.str.contains(r"[/\\]").to_numpy(bool)] = "a path, not the name of a file in the folder"
+def _check_ids(ids: pd.Series, places: np.ndarray, faults: Faults) -> None:
+    """Tell of file names that name no recording of the folder, or one that another row names too."""
     # Of several rows nobody knows which is right
-    problem[pd.Series(places).duplicated(keep=False).to_numpy() & (places >= 0)] = "not the file's only row"
-    return problem
+    faults.add(pd.Series(places).duplicated(keep=False) & (places >= 0), "not the file's only row")
+    faults.add(ids.str.contains(r"[/\\]"), "a path, not the name of a file in the folder")
+    faults.add(places < 0, "no such recording")
 
 
-def _format_problems(
-    folder: Path, files: np.ndarray, places: np.ndarray, sample_rate: int, num_samples: int
-) -> np.ndarray:
-    """Say what is wrong with a row's recording: text a row, None for a good one."""
-    problem = np.full(len(places), None, object)
-    there = places >= 0
-    problem[there] = format_problems(
-        (folder / name for name in files[places[there]]), sample_rate, num_samples
-    )
-    return problem
-
-
-def _share_problems(shares: pd.DataFrame, numbers: np.ndarray) -> np.ndarray:
-    """Say what is wrong with a row's numbers: text a row, None for good ones."""
-    problem = np.full(len(shares), None, object)
+def _check_shares(shares: pd.DataFrame, numbers: np.ndarray, faults: Faults) -> None:
+    """Tell of numbers that are no shares, as they are spelt."""
+    for what, is_bad in (("is no finite number", ~np.isfinite(numbers)), ("is negative", numbers < 0)):
+        faults.add(is_bad.any(1), functools.partial(_wrong_cell, shares, is_bad, what))
     sums = np.where(np.isfinite(numbers), numbers, 0).sum(1)
-    for row in np.flatnonzero(np.abs(sums - 1) > ROUNDING):
-        problem[row] = f"sums to {sums[row]:.6g}, not to 1"
-    for what, is_bad in ((" is negative", numbers < 0), (" is no finite number", ~np.isfinite(numbers))):
-        for row in np.flatnonzero(is_bad.any(1)):
-            column = is_bad[row].argmax()
-            problem[row] = f"{excerpt(shares.iat[row, column])!r} in column {shares.columns[column]}{what}"
-    return problem
+    faults.add(np.abs(sums - 1) > ROUNDING, lambda row: f"sums to {sums[row]:.6g}, not to 1")
 
 
-def _first(problem: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Keep a row's first problem."""
-    return np.where(pd.isna(problem), other, problem)
+def _wrong_cell(shares: pd.DataFrame, is_bad: np.ndarray, what: str, row: int) -> str:
+    column = is_bad[row].argmax()
+    return f"{excerpt(shares.iat[row, column])!r} in column {shares.columns[column]} {what}"

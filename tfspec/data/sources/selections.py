@@ -200,8 +200,7 @@ def _events(table: Path, rows: pd.DataFrame, recordings: _Recordings) -> pd.Data
         label=rows["label"].str.strip().map(normalized),
     )
     faults.add(events["label"] == "", NO_LABEL)
-    names = name_problems(events)
-    faults.add(names.notna(), names.__getitem__)
+    faults.add_found(name_problems(events))
     events["problem"] = _prefixed(faults.told_in(events)["problem"], f"{shown(inside)}, ")
     return events.loc[~events["is_view"], EVENT_COLUMNS]
 
