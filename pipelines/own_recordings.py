@@ -226,5 +226,5 @@ class OwnRecordings(SelfTaught, Recordings):
 
     def training(self, examples, class_names):
         """Learn; with events, what frames and clips are known to hold."""
-        training = self.weighted(super().training(examples, class_names), examples)
+        training = super().training(examples, class_names)
         return replace(training, loss=EventLoss()) if self.head == "events" else training

@@ -18,7 +18,10 @@ NOT_DECAYED = ["bias", "gamma", "beta"]
 
 @dataclass(kw_only=True)
 class Regularised:
-    """Options of a training by AdamW (I. Loshchilov, F. Hutter, "Decoupled weight decay", 2019)."""
+    """Options of a training by AdamW (I. Loshchilov, F. Hutter, "Decoupled weight decay", 2019).
+
+    They are no `Steps`, whose defaults would go before those of the bases behind them.
+    """
 
     warm_up: Dropout = 0.1
     """Part of the epochs in which the learning rate rises."""

@@ -23,7 +23,6 @@ from tfspec.inference.pseudo_labels import Sure, sure_windows
 from tfspec.models import Classifier
 from tfspec.pipelines.embedded import Embedded
 from tfspec.pipelines.taught import check_tells_nothing
-from tfspec.training import Training
 
 WEIGHT = "loss_weight"
 """Column of the manifest that says what an example counts in the loss."""
@@ -131,13 +130,9 @@ class SelfTaught(Embedded):
             f"{without} of {len(found)} recordings and {unused:,.1f} s in all are not used."
         )
 
-    def weighted(self, training: Training, examples: pd.DataFrame) -> Training:
-        """Have examples count in the loss what the manifest says.
-
-        Args:
-            training: without weights.
-            examples: rows of the manifest that train.
-        """
+    def training(self, examples, class_names):
+        """Have examples count in the loss what the manifest says."""
+        training = super().training(examples, class_names)
         return replace(training, weights=examples[WEIGHT].to_numpy()) if WEIGHT in examples else training
 
 

@@ -169,7 +169,6 @@ class SpeechCommands(Pretrained, Downloads, Regularised, WordFeatures, Taught, S
     def training(self, examples, class_names):
         """Learn; a network with weights trains its head first, then everything at a tenth of the rate."""
         training = self.regularised(super().training(examples, class_names), self.clip_norm, self.labels)
-        training = self.taught(training)
         if self.model in SMALL or self.first_weights is None:
             return training
         return self.head_first(training, self.learning_rate / 10)

@@ -14,7 +14,7 @@ from tfspec.data.splits import group_names
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
 from tfspec.models import Classifier
-from tfspec.training import Teacher, Training
+from tfspec.training import Teacher
 
 
 def check_tells_nothing(teacher: Run, held_out: pd.DataFrame, remedy: str) -> None:
@@ -77,12 +77,9 @@ class Taught(Steps):
         ours, theirs = (np.asarray(layer(noise)) for layer in (self.front_end(), known.front_end))
         return ours.shape == theirs.shape and np.allclose(ours, theirs, atol=1e-3)
 
-    def taught(self, training: Training) -> Training:
-        """Have the network learn from the teacher, where there is one.
-
-        Args:
-            training: without a teacher.
-        """
+    def training(self, examples, class_names):
+        """Learn from the teacher too, where there is one."""
+        training = super().training(examples, class_names)
         if self.teacher is None:
             return training
         return replace(training, teacher=Teacher(Run(self.teacher).classifier.backbone))
