@@ -89,6 +89,7 @@ def test_weak_rows_and_strong_ones_in_one_set():
     [
         *["{", "[1]", "[[0, 1, null]]", "7", "[" * 9999],
         *('[["a", 1, null, 0]]', '[[0, 1, "owl", 7]]', "[[0, 1, NaN, 1]]", "[[0, 1, [1], 1]]"),
+        f"[[0, {'9' * 400}, null, 0]]",
     ],
 )
 def test_what_is_no_list_of_statements_is_refused(cell):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from tfspec.data.label_targets import targets
 COLUMN = "events"
 """Column of a manifest that tells what is heard when."""
 EVERY_CLASS = -1
+VALUES = (0, 1, None)
+"""Of a statement: not heard, heard, not known."""
 
 
 class FrameTargets:
@@ -56,9 +59,17 @@ class FrameTargets:
         self.shape = (len(manifest), 1 + frames.num_frames, len(class_names))
         places = {name: place for place, name in enumerate(class_names)} | {None: EVERY_CLASS}
         cells = manifest[COLUMN] if COLUMN in manifest else [""] * len(manifest)
-        told = [_statements(cell, places) for cell in cells]
+        told = [
+            [
+                (start, end, places[name], value)
+                for start, end, name, value in statements_of(cell)
+                if name in places
+            ]
+            for cell in cells
+        ]
         self._counts = np.array([len(each) for each in told], np.int64)
         self._firsts = np.cumsum(self._counts) - self._counts
+        # Where the value is None, it becomes NaN
         numbers = np.array([statement for each in told for statement in each], float).reshape(-1, 4)
         self._begin, self._end = self._covered(numbers[:, 0], numbers[:, 1])
         self._class, self._value = numbers[:, 2].astype(np.int64), numbers[:, 3].astype(np.float32)
@@ -111,6 +122,38 @@ def statement_text(statements: Sequence[Sequence]) -> str:
     return json.dumps(statements, ensure_ascii=False)
 
 
+def statements_of(cell: str) -> list[tuple[float, float, str | None, int | None]]:
+    """Read what is told of a row, from the column `events`.
+
+    Args:
+        cell: what `statement_text` has written, or "" where nothing is told.
+
+    Returns:
+        (start, end, label, value) each.
+
+    Raises:
+        UserError: it is no such list.
+
+    Example:
+        >>> statements_of('[[0, 0.75, "owl", 1]]')
+        [(0.0, 0.75, 'owl', 1)]
+    """
+    if not cell:
+        return []
+    try:
+        told = [(float(start), float(end), name, value) for start, end, name, value in json.loads(cell)]
+        if not all(
+            math.isfinite(start) and math.isfinite(end) and isinstance(name, str | None) and value in VALUES
+            for start, end, name, value in told
+        ):
+            raise ValueError
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        raise UserError(
+            f"The column `{COLUMN}` must hold lists [start, end, label, value]. Received: {cell[:200]!r}"
+        ) from None
+    return told
+
+
 def check_keeps_time(augmentation: Augmentation) -> None:
     """Refuse what moves sounds in time where targets tell when they are.
 
@@ -130,25 +173,3 @@ def check_keeps_time(augmentation: Augmentation) -> None:
             f"{', '.join(layer.name for layer in moving)} would move sounds from when they are annotated. "
             "Leave out what shifts, stretches or masks time."
         )
-
-
-def _statements(cell: str, places: dict[str | None, int]) -> list[tuple]:
-    """Read what is told of a row: start, end, place of the class, value."""
-    if not cell:
-        return []
-    try:
-        told = [(float(start), float(end), name, value) for start, end, name, value in json.loads(cell)]
-        if not all(
-            np.isfinite([start, end]).all() and isinstance(name, str | None) and value in (0, 1, None)
-            for start, end, name, value in told
-        ):
-            raise ValueError
-    except (ValueError, TypeError, RecursionError):
-        raise UserError(
-            f"The column `{COLUMN}` must hold lists [start, end, label, value]. Received: {cell[:200]!r}"
-        ) from None
-    return [
-        (*times, places[name], np.nan if value is None else value)
-        for *times, name, value in told
-        if name in places
-    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 
 from tfspec.base.frames import EventRule
 from tfspec.base.progress import say
-from tfspec.data.frame_targets import COLUMN
+from tfspec.data.frame_targets import COLUMN, statements_of
 from tfspec.experiment.predicting import Asked, load_members, read_signals
 from tfspec.experiment.run import Run
 from tfspec.experiment.steps import Steps
@@ -46,13 +45,9 @@ def known_events(rows: pd.DataFrame) -> pd.DataFrame | None:
     if COLUMN not in rows or not {"path", "start"} <= {*rows}:
         return None
     for cell in rows[COLUMN]:
-        if not any(name is None and value == 0 for *_, name, value in _statements(cell)):
+        if not any(name is None and value == 0 for *_, name, value in statements_of(cell)):
             return None
     return _stretches(rows, 1)
-
-
-def _statements(cell: str) -> list[list]:
-    return json.loads(cell) if cell else []
 
 
 def _stretches(rows: pd.DataFrame, value: int | None) -> pd.DataFrame:
@@ -60,7 +55,7 @@ def _stretches(rows: pd.DataFrame, value: int | None) -> pd.DataFrame:
     told = [
         (path, start + begin, end + begin, name or "")
         for path, begin, cell in zip(rows["path"], rows["start"], rows[COLUMN], strict=True)
-        for start, end, name, each in _statements(cell)
+        for start, end, name, each in statements_of(cell)
         if each == value
     ]
     keys = ["path", "label", "start", "end"]

@@ -202,28 +202,28 @@ def with_statements(
     """
     events = _at_any_time(events, windows[windows["problem"].isna()].groupby("path")["end"].max())
     is_good = events["problem"].isna()
-    unknown = events[~is_good]
+    heard, unknown = events[is_good & (events["label"] != "")], events[~is_good]
     classes = {*class_columns(windows)}
     of_class = [label if label in classes else None for label in unknown["label"]]
-    told = [
-        (unknown.assign(label=pd.Series(of_class, unknown.index, dtype=object)), None),
-        *([] if absent is None else [(absent[absent["problem"].isna()], 0)]),
-        (events[is_good & (events["label"] != "")], 1),
-    ]
-    is_window = windows["problem"].isna().to_numpy()
+    unknown = unknown.assign(label=pd.Series(of_class, unknown.index, dtype=object))
     begins, ends = windows["start"].to_numpy(float), windows["end"].to_numpy(float)
+    good = np.flatnonzero(windows["problem"].isna())
     statements: list[list] = [[] for _ in range(len(windows))]
     if absent is None:
-        for row in np.flatnonzero(is_window):
+        told = [(unknown, None), (heard, 1)]
+        for row in good:
             statements[row].append([0, round(float(ends[row] - begins[row]), 6), None, 0])
+    else:
+        absent = absent[absent["problem"].isna()]
+        told = [(unknown, None), (absent, 0), (heard, 1)]
     for rows, value in told:
         labels, times = rows["label"].to_numpy(object), rows[["start", "end"]].to_numpy(float)
-        for window, event in zip(*_pairs(windows[is_window], rows), strict=True):
-            row = np.flatnonzero(is_window)[window]
+        for place, event in zip(*_pairs(windows.iloc[good], rows), strict=True):
+            row = good[place]
             start, end = (round(float(each), 6) for each in times[event] - begins[row])
             statements[row].append([start, end, labels[event], value])
     windows = windows.assign(**{COLUMN: [statement_text(each) if each else "" for each in statements]})
-    return windows if absent is None else _known_windows(windows, told[-2][0], open_questions)
+    return windows if absent is None else _known_windows(windows, absent, open_questions)
 
 
 def _known_windows(
