@@ -27,7 +27,7 @@ RECORDINGS, LONGEST_SECONDS = 2, 60.0
 
 
 def events_of(
-    steps: Steps | None, run: Run, part: Scored | None, scores: AnyScores | None, data: Path | None
+    steps: Steps | None, run: Run, part: Scored, scores: AnyScores, data: Path | None
 ) -> tuple[list[Table], list[EventPicture], str]:
     """Gather what is to be said of a part's events.
 
@@ -41,7 +41,7 @@ def events_of(
     Returns:
         Tables of scores, none where no events were scored; recordings; and why there are none of these.
     """
-    if part is None or scores is None or (events := scores.get("events")) is None:
+    if (events := scores.get("events")) is None:
         return [], [], ""
     tables = [event_table(events), event_class_table(events, run.classifier.class_names)]
     if steps is None:

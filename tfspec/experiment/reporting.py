@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ from tfspec.scores.types import AnyScores
 MISTAKES, DOUBTFUL = 12, 8
 """Examples that are shown."""
 PAGE = "report.html"
+NOTHING_SCORED = "Nothing was held out: nobody knows how good it is. The model is that of the last epoch."
 
 
 def write_report(
@@ -68,24 +70,41 @@ def page_of(
         check_finished(run, members_of(steps, run.split))
     if part is not None:
         run.check_scored(part)
-    part = part or next(iter(run.scored_parts), None)
-    scored = {f"{each} part": run.metrics(each) for each in run.scored_parts}
-    scores = scored[f"{part} part"] if part else None
-    answers = Answers.of(run.table("predictions", part), scores) if part and scores else None
-    groups, group_chart = _groups(run, part, scores)
-    curves, curves_note = curves_of(answers) if answers else ([], "")
+    scored = {each: run.metrics(each) for each in run.scored_parts}
+    part = part or next(iter(scored), None)
+    scores = scored[part] if part else None
     streams, stream_chart = _streams(run)
-    event_tables, event_pictures, events_note = events_of(steps, run, part, scores, data)
-    mistakes, doubtful, clips_note = _clips(steps, run, part, answers, data)
-    return Page(
+    page = Page(
         title=f"{run.config['pipeline']}: {shown(run.folder.resolve().name)}",
-        sentences=_sentences(scores, part),
-        scores=tables.score_table(scored),
+        sentences=[NOTHING_SCORED],
+        scores=tables.score_table({f"{each} part": its for each, its in scored.items()}),
         facts=_facts(run),
         classes=tables.class_table(scores, _counts(run, scores)),
         history=tables.history_charts(run.history),
+        exported=_exported(run),
+        streams=streams,
+        stream_chart=stream_chart,
+        options=option_table(run, steps),
+        environment=_environment(run),
+        command=repeating_command(run, steps),
+    )
+    return _with_part(page, steps, run, part, scores, data) if part and scores else page
+
+
+def _with_part(
+    page: Page, steps: Steps | None, run: Run, part: Scored, scores: AnyScores, data: Path | None
+) -> Page:
+    """Add what was answered of a part, and how good that is."""
+    answers = Answers.of(run.table("predictions", part), scores)
+    groups, group_chart = _groups(run, part, scores)
+    curves, curves_note = curves_of(answers)
+    event_tables, event_pictures, events_note = events_of(steps, run, part, scores, data)
+    mistakes, doubtful, clips_note = _clips(steps, run, part, answers, data)
+    return dataclasses.replace(
+        page,
+        sentences=tables.score_sentences(scores, part),
         answers=answers,
-        matrix=matrix_of(answers) if answers else None,
+        matrix=matrix_of(answers),
         mistakes=mistakes,
         doubtful=doubtful,
         clips_note=clips_note,
@@ -96,20 +115,8 @@ def page_of(
         events_note=events_note,
         groups=groups,
         group_chart=group_chart,
-        members=tables.member_table(scores) if scores else None,
-        exported=_exported(run),
-        streams=streams,
-        stream_chart=stream_chart,
-        options=option_table(run, steps),
-        environment=_environment(run),
-        command=repeating_command(run, steps),
+        members=tables.member_table(scores),
     )
-
-
-def _sentences(scores: AnyScores | None, part: str | None) -> list[str]:
-    if scores is None or part is None:
-        return ["Nothing was held out: nobody knows how good it is. The model is that of the last epoch."]
-    return tables.score_sentences(scores, part)
 
 
 def _of_groups(examples: int, groups: int) -> str:
@@ -175,20 +182,18 @@ def _counts(run: Run, scores: AnyScores | None) -> dict[str, dict[str, float]]:
     return counts
 
 
-def _groups(run: Run, part: Scored | None, scores: AnyScores | None) -> tuple[Table | None, Chart | None]:
+def _groups(run: Run, part: Scored, scores: AnyScores) -> tuple[Table | None, Chart | None]:
     """Show the scores of each group; earlier versions did not keep them."""
-    if part is None or scores is None or not (run.evaluation_folder(part=part) / "groups.csv").exists():
+    if not (run.evaluation_folder(part=part) / "groups.csv").exists():
         return None, None
     main = "accuracy" if scores["labels"] == "one" else "macro_f1"
     return tables.group_table(run.table("groups", part), main)
 
 
 def _clips(
-    steps: Steps | None, run: Run, part: Scored | None, answers: Answers | None, data: Path | None
+    steps: Steps | None, run: Run, part: Scored, answers: Answers, data: Path | None
 ) -> tuple[list[Clip], list[Clip], str]:
     """Show the surest mistakes and the most doubtful answers; what goes wrong there is said, no more."""
-    if answers is None or part is None:
-        return [], [], ""
     if steps is None:
         return [], [], "No example is shown: the run's pipeline, which reads them, is not there any more."
     wrong = answers.surest_mistakes(MISTAKES)
