@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -43,11 +44,13 @@ class Recordings(Pipeline):
             )
 
     @property
+    @abstractmethod
     def sample_rate(self) -> int:
         """Samples per second that recordings are resampled to."""
         raise NotImplementedError
 
     @property
+    @abstractmethod
     def num_samples(self) -> int:
         """Length of a signal in samples."""
         raise NotImplementedError

@@ -54,7 +54,7 @@ class Taught(Steps):
 
     def split(self, manifest):
         """Refuse a teacher who cannot teach this, before anything is written."""
-        split = super().split(manifest)
+        split = super().split(manifest)  # type: ignore[safe-super]  # a mixin, before what defines it
         if self.teacher is not None:
             self._check(Run(self.teacher), split)
         return split

@@ -63,3 +63,9 @@ def test_a_reader_is_not_asked_for_what_is_slow_or_gone():
 
     gone = Gone()
     assert ask(giving("reader", gone), "reader") is gone
+
+
+def test_a_step_that_takes_something_else_is_told_with_its_line():
+    pipeline = type("Own", (Keywords,), {"split": lambda self: None})()
+    with pytest.raises(UserError, match=r"test_giving.py, line \d+: `split` of Own must take .* too many"):
+        pipeline.split(None)

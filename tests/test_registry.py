@@ -187,6 +187,15 @@ GOOD_HEAD = "from tfspec.pipelines import SpeechCommands\n"
             "annotation of A: .*nobody",
         ),
         (
+            b"from tfspec import Pipeline\nclass A(Pipeline):\n    name = 'a'\n    def spilt(self): pass",
+            r"A must define backbone, front_end, manifest, reader, split\. Received: spilt",
+        ),
+        (
+            f"{GOOD_HEAD}class A(SpeechCommands):\n    name = 'a'\n    b: int = 1".encode(),
+            "for b to be an option",
+        ),
+        (f"{GOOD_HEAD}class A(SpeechCommands):\n    name = 'a'\n    seed = 7".encode(), "seed: Seed = 7"),
+        (
             f"{GOOD_HEAD}SpeechCommands().train()".encode(),
             "mine.py trains while it is loaded: put that under",
         ),
@@ -323,3 +332,10 @@ def test_a_model_that_no_file_could_give_back_is_refused_before_it_trains(tone_f
     with pytest.raises(UserError, match=r"could not be loaded again once it is saved: .*decorate layers"):
         own.train(verbose=0)
     assert not (tmp_path / "run" / "best.keras").exists()
+
+
+def test_a_module_beside_the_file_is_told_how_it_is_found(tmp_path):
+    (tmp_path / "helpers_of_mine.py").write_text("")
+    (tmp_path / "mine.py").write_text("import helpers_of_mine")
+    with pytest.raises(UserError, match=re.escape(f"It stands beside: set PYTHONPATH={tmp_path}")):
+        load_file(tmp_path / "mine.py")

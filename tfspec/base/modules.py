@@ -86,7 +86,9 @@ def _told(path: Path, error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         lines, error = [error.lineno], SyntaxError(error.msg)
     where = f", line {lines[-1]}" if lines and lines[-1] else ""
-    return f"{path}{where}: {type(error).__name__}: {error}"
+    beside = isinstance(error, ModuleNotFoundError) and path.with_name(f"{error.name}.py").exists()
+    remedy = f". It stands beside: set PYTHONPATH={path.parent}" if beside else ""
+    return f"{path}{where}: {type(error).__name__}: {error}{remedy}"
 
 
 @contextlib.contextmanager

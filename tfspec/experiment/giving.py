@@ -51,15 +51,22 @@ def hold_steps(pipeline: type) -> None:
 
 def _held(step: str, function: Callable) -> Callable:
     kind, expected = GIVES[step]
+    signature, code = inspect.signature(function), function.__code__
+    where = f"{code.co_filename}, line {code.co_firstlineno}: `{step}`"
 
     @functools.wraps(function)
     def held(steps: Any, *arguments: Any, **named: Any) -> Any:
+        try:
+            signature.bind(steps, *arguments, **named)
+        except TypeError as error:
+            own = type(steps).__name__
+            raise UserError(
+                f"{where} of {own} must take what that of tfspec.Pipeline takes: {error}"
+            ) from None
         given = function(steps, *arguments, **named)
         if not isinstance(given, expected) or not ALSO.get(step, lambda _: True)(given):
-            code = function.__code__
             raise UserError(
-                f"{code.co_filename}, line {code.co_firstlineno}: `{step}` of {type(steps).__name__} must "
-                f"return {kind}. Received: {excerpt(repr(given))}"
+                f"{where} of {type(steps).__name__} must return {kind}. Received: {excerpt(repr(given))}"
             )
         return given
 

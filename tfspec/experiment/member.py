@@ -34,7 +34,9 @@ def main() -> None:
         with at_volume(order["volume"]), disk_errors_told("Make room."), own_errors_told():
             train(order)
     except UserError as error:
-        sys.exit(f"tfspec: {order['member']}: {shown(error)}")
+        # In one piece, as others write there too
+        sys.stderr.write(f"tfspec: {order['member']}: {shown(error)}\n")
+        sys.exit(1)
 
 
 def train(order: dict[str, Any]) -> None:

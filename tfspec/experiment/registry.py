@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import typing
@@ -99,6 +100,8 @@ def _in_file(path: str) -> type[Pipeline]:
         raise UserError(f"{path} must define exactly one Pipeline. It defines {len(found)}: {names}.")
     (pipeline,) = found
     _check(pipeline, path)
+    _check_steps(pipeline, path)
+    _check_options(pipeline, path)
     return pipeline
 
 
@@ -119,6 +122,35 @@ def _check(pipeline: type[Pipeline], file: str) -> None:
         typing.get_type_hints(pipeline)
     except Exception as error:
         raise UserError(f"{file}: an annotation of {pipeline.__name__}: {error}") from error
+
+
+def _check_steps(pipeline: type[Pipeline], file: str) -> None:
+    """Refuse a pipeline that lacks what it must define, maybe since it is misspelt."""
+    missing = [
+        name for name in dir(pipeline) if getattr(getattr(pipeline, name), "__isabstractmethod__", False)
+    ]
+    if missing:
+        own = [name for name in vars(pipeline) if name not in vars(Pipeline)]
+        misspelt = [close for name in missing if (close := meant(name, own))]
+        received = f" Received: {listed(misspelt)}" if misspelt else ""
+        raise UserError(f"{file}: {pipeline.__name__} must define {', '.join(missing)}.{received}")
+
+
+def _check_options(pipeline: type[Pipeline], file: str) -> None:
+    """Refuse what looks like an option and would be none, so that it would change nothing."""
+    fields = {field.name: field for field in dataclasses.fields(pipeline)}
+    for name, hint in inspect.get_annotations(pipeline).items():
+        if name not in fields and "ClassVar" not in str(hint):
+            raise UserError(
+                f"{file}: {pipeline.__name__} needs @dataclass(kw_only=True), for {name} to be an option."
+            )
+    for name, field in fields.items():
+        if name in vars(pipeline) and name not in inspect.get_annotations(pipeline):
+            kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "TYPE")
+            raise UserError(
+                f"{file}: {name} of {pipeline.__name__} is an option, whose default needs its type: "
+                f"{name}: {kind} = {vars(pipeline)[name]!r}"
+            )
 
 
 def pipeline_of(run: Run, pipeline: str | None = None) -> Pipeline:

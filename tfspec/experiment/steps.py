@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,7 @@ class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
 
     # The eight steps
 
+    @abstractmethod
     def manifest(self) -> pd.DataFrame:
         """List the examples.
 
@@ -121,6 +123,7 @@ class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
         """
         raise NotImplementedError
 
+    @abstractmethod
     def split(self, manifest: pd.DataFrame) -> pd.DataFrame:
         """Say which examples train.
 
@@ -135,6 +138,7 @@ class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
         """
         raise NotImplementedError
 
+    @abstractmethod
     def reader(self) -> Reader:
         """Make what reads the signals of the manifest's rows."""
         raise NotImplementedError
@@ -143,10 +147,12 @@ class Steps(NamedArguments, ComputingOptions, TrainingOptions, RunOptions):
         """Make what changes the training examples at random, in every epoch anew."""
         return Augmentation()
 
+    @abstractmethod
     def front_end(self) -> keras.Layer:
         """Make the layer from (batch, *signal_shape) signals to (batch, frames, bins, channels) features."""
         raise NotImplementedError
 
+    @abstractmethod
     def backbone(self, feature_shape: Sequence[int | None], num_classes: int) -> keras.Model:
         """Make the model from (batch, *feature_shape) features to (batch, num_classes) logits."""
         raise NotImplementedError
