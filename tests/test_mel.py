@@ -1,3 +1,5 @@
+import functools
+
 import hypothesis
 import keras
 import librosa
@@ -252,6 +254,14 @@ def test_multi_resolution_mel_is_librosas_of_the_signal_with_half_a_step_of_zero
             dtype=np.float64,
         ).T
         assert_same_power(received[..., view], expected[1:-1])
+
+
+@pytest.mark.parametrize("make", [MultiResolutionMel, functools.partial(MelSpectrogram.preset, "tf")])
+@pytest.mark.parametrize("sample_rate", [4000, 8000, 11025])
+def test_low_rates_are_told_what_the_upper_limit_may_be(make, sample_rate):
+    with pytest.raises(ValueError, match="upper_hz=None is that half"):
+        make(sample_rate=sample_rate)
+    assert make(sample_rate=sample_rate, upper_hz=None).upper_hz == sample_rate / 2
 
 
 @pytest.mark.parametrize("gain", [1.0, 1e-4])

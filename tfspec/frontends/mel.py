@@ -130,7 +130,7 @@ class MelSpectrogram(FrontEnd):
         self.allow_empty_bands = allow_empty_bands
         if not 0 <= lower_hz < self.upper_hz <= sample_rate / 2:
             raise ValueError(
-                "0 ≤ `lower_hz` < `upper_hz` ≤ half the sample rate is needed. "
+                "0 ≤ `lower_hz` < `upper_hz` ≤ half the sample rate is needed; upper_hz=None is that half. "
                 f"Received: lower_hz={lower_hz}, upper_hz={upper_hz}, sample_rate={sample_rate}"
             )
         self.filter_bank = mel.mel_filter_bank(
@@ -180,7 +180,7 @@ class MultiResolutionMel(MelSpectrogram):
         sample_rate: samples per second.
         num_mel_bins: number of bands.
         lower_hz: lower edge of the first band.
-        upper_hz: upper edge of the last band.
+        upper_hz: upper edge of the last band; half the sample rate if None, as rates below 15,000 need it.
         window_lengths: the windows' lengths in samples.
         frame_step: samples from one frame to the next.
         fft_length: length of all transforms in samples, at least that of the longest window.
