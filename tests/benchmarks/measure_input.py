@@ -19,7 +19,7 @@ from defaults import give_measured
 from tfspec import Pipeline
 from tfspec.data import Epochs
 from tfspec.experiment.features import kept_features
-from tfspec.experiment.fitting import _loader, _training_batches
+from tfspec.experiment.fitting import _training_batches
 from tfspec.experiment.members import members_of
 from tfspec.experiment.splitting import checked_split
 
@@ -47,8 +47,7 @@ def measure(pipeline: Pipeline) -> dict[str, str]:
         features = kept_features(steps, split, Path(folder))
         names, rows = steps.class_names(split), member.part("train")
         recipe = steps.training(rows, names)
-        epochs, loader = Epochs(0, order=recipe.order), _loader(steps, None)
-        own = _training_batches(member, loader, names, features, recipe, epochs, None)()
+        own = _training_batches(member, None, features, recipe, Epochs(0, order=recipe.order), None)()
         batches = [batch for batch in own.take(2 * STEPS) if len(batch[0]) == steps.batch_size][:STEPS]
         in_memory = tf.data.Dataset.from_tensor_slices(tuple(map(tf.stack, zip(*batches, strict=True))))
         phase = recipe.phases[-1]

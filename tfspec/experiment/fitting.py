@@ -38,8 +38,6 @@ from tfspec.models.events import frames_of
 from tfspec.training import Batches, Progress, Training, fit, in_float32, in_precision
 
 POLL_SECONDS = 0.1
-Loader = Callable[..., Callable[..., Data]]
-"""Makes what makes batches, of a service and of options."""
 
 
 def fit_members(steps: Steps, run: Run, verbose: int | str) -> None:
@@ -145,7 +143,7 @@ def fit_member(
     progress = Progress.load(run_folder / name)
     progress.folder.mkdir(exist_ok=True)
     keras.utils.set_random_seed(member.seed)
-    class_names, read, front_end = steps.class_names(member.split), steps.reader(), steps.front_end()
+    class_names, read, front_end = member.class_names, steps.reader(), steps.front_end()
     feature_shape = front_end.compute_output_shape((None, *read.signal_shape))[1:]
     strategy = open_strategy(steps.strategy)
     with strategy.scope(), in_precision(steps.precision):
@@ -156,9 +154,9 @@ def fit_member(
     whole = steps.batch_size if recipe.drop_remainder else 1
     epochs = Epochs(member.seed, order=recipe.order, multiple_of=whole)
     service = functools.partial(_service, steps.data_service, run_folder, name)
-    loader = _loader(steps, frames_of(front_end, backbone, read.signal_shape, read.sample_rate))
-    make_training = _training_batches(member, loader, class_names, features, recipe, epochs, service("train"))
-    make_validation = _validation_batches(member, loader, class_names, features, service("validation"))
+    frames = frames_of(front_end, backbone, read.signal_shape, read.sample_rate)
+    make_training = _training_batches(member, frames, features, recipe, epochs, service("train"))
+    make_validation = _validation_batches(member, frames, features, service("validation"))
     with strategy.scope():
         batches = Batches(
             distribute(strategy, make_training),
@@ -207,8 +205,7 @@ def _say_lines(text: str) -> None:
 
 def _training_batches(
     member: Member,
-    loader: Loader,
-    class_names: Sequence[str],
+    frames: Frames | None,
     features: Reader | None,
     recipe: Training,
     epochs: Epochs,
@@ -221,10 +218,10 @@ def _training_batches(
     if augmentation.signals and service is None and "path" in rows:  # others lie in an array already
         read = RememberingReader(read, rows.index, BYTES_IN_MEMORY // steps.processes)
     return functools.partial(
-        loader(service, batches_per_read=recipe.batches_per_read, repeated=_is_endless(steps)),
+        _maker(steps, frames, service, batches_per_read=recipe.batches_per_read, repeated=_is_endless(steps)),
         rows,
         read,
-        class_names,
+        member.class_names,
         steps.batch_size,
         front_end,
         epochs,
@@ -234,18 +231,15 @@ def _training_batches(
 
 
 def _validation_batches(
-    member: Member,
-    loader: Loader,
-    class_names: Sequence[str],
-    features: Reader | None,
-    service: Service | None,
+    member: Member, frames: Frames | None, features: Reader | None, service: Service | None
 ) -> Callable[..., Data] | None:
     """Return what makes the batches of the validation part, None where it is empty."""
     if member.part("validation").empty:
         return None
-    read, front_end = _source(member.steps, features)
-    size, rows = member.steps.validation_batch_size, member.part("validation")
-    return functools.partial(loader(service), rows, read, class_names, size, front_end)
+    steps, rows = member.steps, member.part("validation")
+    read, front_end = _source(steps, features)
+    make, size = _maker(steps, frames, service), steps.validation_batch_size
+    return functools.partial(make, rows, read, member.class_names, size, front_end)
 
 
 def _is_endless(steps: Steps) -> bool:
@@ -253,18 +247,13 @@ def _is_endless(steps: Steps) -> bool:
     return steps.loader == "tf.data" and steps.data_service is None
 
 
-def _loader(steps: Steps, frames: Frames | None) -> Loader:
-    """Return what makes, for a service and options of datasets, what makes batches of a manifest.
-
-    That is a dataset, or a Sequence, which reads one after another.
-    """
-
-    def loader(service: Service | None, **options: Any) -> Callable[..., Data]:
-        if steps.loader == "sequence":
-            return functools.partial(SignalSequence, labels=steps.labels, frames=frames)
-        return functools.partial(make_dataset, labels=steps.labels, frames=frames, service=service, **options)
-
-    return loader
+def _maker(
+    steps: Steps, frames: Frames | None, service: Service | None, **of_dataset: Any
+) -> Callable[..., Data]:
+    """Return what makes batches of a manifest: a dataset, or a Sequence, which reads one after another."""
+    if steps.loader == "sequence":
+        return functools.partial(SignalSequence, labels=steps.labels, frames=frames)
+    return functools.partial(make_dataset, labels=steps.labels, frames=frames, service=service, **of_dataset)
 
 
 def _source(steps: Steps, features: Reader | None) -> tuple[Reader, keras.Layer | None]:

@@ -34,6 +34,11 @@ class Member(NamedTuple):
         """Whether it is the run's first model: the others look like it."""
         return not self.fold and self.seed == self.steps.seed
 
+    @property
+    def class_names(self) -> list[str]:
+        """Labels in the order of its logits."""
+        return self.steps.class_names(self.split)
+
     def part(self, part: str) -> pd.DataFrame:
         """Return the rows that belong to a part of its split."""
         return self.split[self.split["part"] == part]

@@ -27,12 +27,11 @@ def open_examples(source: str, pipeline: str | None = None) -> Examples:
     folder, name, part, _ = json.loads(source)
     run = Run(folder)
     member = members_of(pipeline_of(run, pipeline), run.split)[name]
-    rows, class_names = member.part(part), member.steps.class_names(member.split)
-    weights = member.steps.training(rows, class_names).weights if part == "train" else None
-    read = member.steps.reader()
-    return Examples(
-        rows, read, class_names, weights, member.steps.labels, _frames(member.steps, read, len(class_names))
-    )
+    steps, rows, class_names = member.steps, member.part(part), member.class_names
+    weights = steps.training(rows, class_names).weights if part == "train" else None
+    read = steps.reader()
+    frames = _frames(steps, read, len(class_names))
+    return Examples(rows, read, class_names, weights, steps.labels, frames)
 
 
 def _frames(steps: Steps, read: Reader, num_classes: int) -> Frames | None:
