@@ -11,6 +11,7 @@ from keywords import Keywords
 from tfspec.augment import Augmentation, Gain
 from tfspec.base.errors import UserError
 from tfspec.data.readers import ArrayReader
+from tfspec.experiment.features import check_features
 from tfspec.experiment.giving import GIVES
 from tfspec.experiment.steps import Steps
 
@@ -69,3 +70,11 @@ def test_a_step_that_takes_something_else_is_told_with_its_line():
     pipeline = type("Own", (Keywords,), {"split": lambda self: None})()
     with pytest.raises(UserError, match=r"test_giving.py, line \d+: `split` of Own must take .* too many"):
         pipeline.split(None)
+
+
+def test_features_of_three_axes_are_refused_before_a_run_begins():
+    flat = keras.Sequential([keras.Input((8, 4)), keras.layers.Dense(3)])
+    pipeline = type("Own", (Keywords,), {"front_end": lambda self: flat})()
+    pipeline.reader = lambda: ArrayReader(np.zeros([2, 8, 4]))
+    with pytest.raises(UserError, match=r"\(batch, frames, bins, channels\)\. Received: \(None, 8, 3\)"):
+        check_features(pipeline)

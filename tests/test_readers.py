@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
-from tfspec.data.readers import ArrayReader, AudioReader, RememberingReader, read_signals
+from tfspec.data.readers import ArrayReader, AudioReader, RememberingReader, read_checked
 
 INDEX = pd.Index([*"abcde"])
 
@@ -89,9 +89,9 @@ class Returning:
 )
 def test_a_reader_that_does_not_do_as_it_says_is_refused(reader, said):
     with pytest.raises(UserError, match=re.escape(said)):
-        read_signals(reader, pd.DataFrame(index=[0, 1]))
+        read_checked(reader, pd.DataFrame(index=[0, 1]))
 
 
 def test_signals_of_another_precision_are_taken():
-    signals = read_signals(Returning([np.ones(5)] * 2), pd.DataFrame(index=[0, 1]))
+    signals = read_checked(Returning([np.ones(5)] * 2), pd.DataFrame(index=[0, 1]))
     assert signals.dtype == np.float32 and signals.tolist() == [[1.0] * 5] * 2

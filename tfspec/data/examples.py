@@ -12,7 +12,7 @@ from tfspec.base.frames import Frames
 from tfspec.base.model import Labels
 from tfspec.data.frame_targets import FrameTargets
 from tfspec.data.label_targets import targets
-from tfspec.data.readers import Reader, read_signals
+from tfspec.data.readers import Reader, read_checked
 
 Take = Callable[[Sequence[tf.Tensor], Sequence[tf.DType]], Sequence[tf.Tensor]]
 """Does in a graph what `Examples.take` does: from positions and the types of what is wanted to these."""
@@ -78,7 +78,7 @@ class Examples:
     def _read(self, rows: np.ndarray) -> np.ndarray:
         if not len(rows):  # the slice of a small batch
             return np.zeros((0, *self.read.signal_shape), np.float32)
-        return read_signals(self.read, self.manifest.iloc[rows])
+        return read_checked(self.read, self.manifest.iloc[rows])
 
     def decode(
         self, rows: tf.Tensor, partners: tf.Tensor | None = None, take: Take | None = None

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.data.readers import ArrayReader, Reader, read_signals
+from tfspec.data.readers import ArrayReader, Reader, read_checked
 
 MOST_SIGNALS = 200
 MOST_BYTES = 2**23
@@ -52,7 +52,7 @@ def keep_signals(
         signal_bytes = np.dtype(np.float16).itemsize * int(np.prod(read.signal_shape))
         count = min(len(rows), MOST_SIGNALS, max(1, MOST_BYTES // signal_bytes))
         chosen = rows.sample(count, random_state=seed)
-        signals.append(read_signals(read, chosen))
+        signals.append(read_checked(read, chosen))
         index.append(chosen.index)
     kept = np.concatenate(signals)
     if np.abs(kept).max(initial=0) <= np.finfo(np.float16).max:

@@ -39,7 +39,7 @@ class Reader(Protocol):
         """Return the signals of some rows, as (rows, *signal_shape) float32."""
 
 
-def read_signals(read: Reader, rows: pd.DataFrame) -> np.ndarray:
+def read_checked(read: Reader, rows: pd.DataFrame) -> np.ndarray:
     """Read the signals of some rows, and hold them to what the reader says of itself.
 
     Args:
@@ -53,7 +53,7 @@ def read_signals(read: Reader, rows: pd.DataFrame) -> np.ndarray:
         UserError: the reader returns something else, such as whole numbers that nobody has scaled.
 
     Example:
-        >>> read_signals(ArrayReader(np.zeros([3, 5])), pd.DataFrame(index=[2, 0])).shape
+        >>> read_checked(ArrayReader(np.zeros([3, 5])), pd.DataFrame(index=[2, 0])).shape
         (2, 5)
     """
     if not isinstance(shape := read.signal_shape, tuple):

@@ -17,9 +17,6 @@ from tfspec.data.graphs import as_it_is
 from tfspec.data.plan import Draws, Plan, cut
 from tfspec.frontends.base import check_learns_nothing
 
-NUM_AXES = 4
-"""Of features: batch, frames, bins, channels."""
-
 
 class Stages:
     """Makes batches of what a plan reads, each stage on whole batches.
@@ -151,9 +148,9 @@ def _features(front_end: keras.Layer, signals: tf.Tensor) -> tf.Tensor:
         said = front_end.compute_output_shape(tuple(signals.shape))
     except NotImplementedError as error:  # of a layer of the user's own
         raise UserError(in_brief(error)) from error
-    if shape is None or len(said) != NUM_AXES or not tf.TensorShape(shape).is_compatible_with(said):
+    if shape is None or not tf.TensorShape(shape).is_compatible_with(said):
         raise UserError(
-            "The front end must return features of shape (batch, frames, bins, channels), as its "
-            f"compute_output_shape says them. Received: features of shape {shape}, said to be {said}"
+            "The front end must return features of the shape that its compute_output_shape says. "
+            f"Received: features of shape {shape}, said to be {said}"
         )
     return features

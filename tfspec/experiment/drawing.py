@@ -16,7 +16,7 @@ from tfspec.base.model import HALF, Labels
 from tfspec.data.epochs import Epochs
 from tfspec.data.label_targets import targets
 from tfspec.data.plan import Draws
-from tfspec.data.readers import read_signals
+from tfspec.data.readers import read_checked
 from tfspec.data.stages import apply_layers
 from tfspec.experiment.members import check_finished, members_of
 from tfspec.experiment.predicting import asked_of, load_members, probabilities, readable
@@ -47,7 +47,7 @@ def examples_of(steps: Steps, rows: pd.DataFrame, front_end: keras.Layer) -> Fig
     shown = rows.groupby("label").head(steps.examples_per_class).sort_values("label", kind="stable")
     shown = shown[shown["label"].isin(shown["label"].unique()[:MOST_CLASSES])]
     read = steps.reader()
-    signals = read_signals(read, shown)
+    signals = read_checked(read, shown)
     pictures: dict[str, Sequence[figures.Picture]] = {}
     for label, signal, features in zip(shown["label"], signals, np.asarray(front_end(signals)), strict=True):
         picture = in_units(steps.picture(signal, features), front_end, signal.shape, read.sample_rate)
@@ -72,7 +72,7 @@ def in_training(steps: Steps, split: pd.DataFrame) -> Figure:
     row = known.iloc[[min(IN_TRAINING, len(known) - 1)]]
     label = ", ".join(_true_names(row, names, steps.labels)) or "none"
     read, front_end = steps.reader(), steps.front_end()
-    signals = np.repeat(read_signals(read, row), DRAWS, axis=0)
+    signals = np.repeat(read_checked(read, row), DRAWS, axis=0)
     augmentation = dataclasses.replace(steps.augmentation(), mix_up=None)
     draws = Draws(Epochs(steps.seed).seeds(1)[0], np.array([0, DRAWS]))
     (augmented,) = apply_layers([tf.constant(signals)], {}, draws, front_end, augmentation)
@@ -116,7 +116,7 @@ def view(steps: Steps, run: Run, example: int = 0, part: Scored = "validation") 
     names, row = places[example]
     models = load_members(run, names)
     read, _ = readable(steps, run, row)
-    signal, classes = read_signals(read, row), models[0].class_names
+    signal, classes = read_checked(read, row), models[0].class_names
     front_end, rate = models[0].front_end, models[0].sample_rate
     picture = steps.picture(signal[0], np.asarray(front_end(signal))[0])
     mean = probabilities(models, [signal]).mean(axis=0)[0]

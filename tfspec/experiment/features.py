@@ -21,6 +21,8 @@ from tfspec.frontends.base import check_learns_nothing
 
 BYTES_IN_MEMORY = 2 << 30
 """Features beyond this are kept on disk and not in memory, signals not at all."""
+NUM_AXES = 4
+"""Of features: batch, frames, bins, channels."""
 COMPUTING = bar("Computing features")
 
 
@@ -90,6 +92,22 @@ def check_front_end(steps: Steps) -> None:
         raise
     except ValueError as error:
         raise UserError(f"The options do not go together: {error}") from None
+
+
+def check_features(steps: Steps) -> None:
+    """Refuse a front end whose features are no pictures of frames, bins and channels.
+
+    Args:
+        steps: the pipeline, settled.
+
+    Raises:
+        UserError: they have other axes.
+    """
+    shape = steps.front_end().compute_output_shape((None, *steps.reader().signal_shape))
+    if len(shape) != NUM_AXES:
+        raise UserError(
+            f"The front end must return features of shape (batch, frames, bins, channels). Received: {shape}"
+        )
 
 
 def _read_as_features(steps: Steps, split: pd.DataFrame) -> pd.DataFrame:

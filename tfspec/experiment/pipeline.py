@@ -28,7 +28,7 @@ from tfspec.distributed.service import check_listened_on
 from tfspec.experiment.drawing import in_training, view
 from tfspec.experiment.evaluate import evaluate
 from tfspec.experiment.export import export_micro, export_run
-from tfspec.experiment.features import check_front_end, prepare
+from tfspec.experiment.features import check_features, check_front_end, prepare
 from tfspec.experiment.fitting import fit_members
 from tfspec.experiment.members import members_of
 from tfspec.experiment.predicting import predict_rows
@@ -69,6 +69,7 @@ class Pipeline(Steps):
             folder = _new_folder(self) if devices.is_chief(strategy) else devices.elsewhere()
             check_front_end(self)
             steps, split, bad = checked_split(self)
+            check_features(steps)
             used = devices.describe(strategy, steps.batch_size)
             config = {**reference_to(steps), "options": steps.options(), "devices": used}
             run = Run.create(folder, {**config, "environment": environment()})
