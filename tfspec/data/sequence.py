@@ -17,7 +17,7 @@ from tfspec.base.model import Labels
 from tfspec.data.epochs import Epochs, check_epochs
 from tfspec.data.examples import Examples
 from tfspec.data.frame_targets import check_keeps_time
-from tfspec.data.plan import Draws, draw_partners
+from tfspec.data.plan import Draws, Epoch, Plan, draw_partners
 from tfspec.data.readers import Reader
 from tfspec.data.stages import apply_layers
 
@@ -30,14 +30,12 @@ class Drawn(NamedTuple):
 
     Args:
         number: of the epoch.
-        rows: (examples,) positions in the manifest, in the epoch's order.
-        seeds: (batches, 2, 2), as `Epochs.seeds` draws them.
+        epoch: its rows and seeds.
         mixing: (examples,) of each parameter, as `draw_partners` draws them.
     """
 
     number: int
-    rows: np.ndarray
-    seeds: np.ndarray
+    epoch: Epoch
     mixing: dict[str, np.ndarray]
 
 
@@ -109,6 +107,7 @@ class SignalSequence(keras.utils.PyDataset):
                 "TensorFlow stands still in a forked process: layers do not go with `use_multiprocessing`. "
                 'Use threads (`workers` alone), or multiprocessing.set_start_method("spawn", force=True).'
             )
+        self._plan = Plan(len(manifest), batch_size, epochs, augmentation.mix_up)
         self._graph: Callable | None = None
         self._last_drawn = self._draw()
 
@@ -120,16 +119,10 @@ class SignalSequence(keras.utils.PyDataset):
         return drawn
 
     def _draw(self) -> Drawn:
-        num_rows = len(self.examples.manifest)
-        if self.epochs is None:
-            return Drawn(0, np.arange(num_rows), np.zeros([self._count(num_rows), 2, 2]), {})
-        rows = self.epochs.rows(num_rows)
-        partners = draw_partners(self.augmentation.mix_up, rows, self.epochs.mixing_seed())
-        mixing = {name: values.numpy() for name, values in partners.items()}
-        return Drawn(self.epochs.number, rows, self.epochs.seeds(self._count(len(rows))), mixing)
-
-    def _count(self, num_examples: int) -> int:
-        return -(-num_examples // self.batch_size)
+        number = 0 if self.epochs is None else self.epochs.number
+        epoch = self._plan.draw(number)
+        partners = draw_partners(self.augmentation.mix_up, epoch.rows, epoch.mixing_seed)
+        return Drawn(number, epoch, {name: values.numpy() for name, values in partners.items()})
 
     def on_epoch_end(self):
         """Go on to the next epoch."""
@@ -138,7 +131,7 @@ class SignalSequence(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
-        return self._count(len(self._last_drawn.rows))
+        return self._plan.num_batches
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         """Make a batch of this epoch: as in `make_dataset`, of NumPy arrays.
@@ -150,13 +143,13 @@ class SignalSequence(keras.utils.PyDataset):
         first = range(len(self))[index] * self.batch_size
         chosen = slice(first, first + self.batch_size)
         mixing = {name: values[chosen] for name, values in drawn.mixing.items()}
-        batch = self.examples.take(drawn.rows[chosen], mixing.get("partner"))
+        batch = self.examples.take(drawn.epoch.rows[chosen], mixing.get("partner"))
         if self.transform is not None:
             rate = self.examples.read.sample_rate
             signals = np.stack([self.transform(signal, rate) for signal in batch[0]]).astype(np.float32)
             batch = signals, *batch[1:]
         if self.has_layers:
-            draws = Draws(drawn.seeds[index], np.array([0, len(batch[0])]))
+            draws = Draws(drawn.epoch.seeds[index], np.array([0, len(batch[0])]))
             batch = self._through_layers(batch, mixing, draws)
         return batch
 
