@@ -17,7 +17,6 @@ from tfspec.data.sources.picture_files import (
     inspect_picture,
     is_picture,
     load_picture,
-    picture_problem,
 )
 
 
@@ -75,7 +74,7 @@ def broken_files(folder, grey):
 
 
 def test_what_is_wrong_with_files(tmp_path, grey):
-    problems = [picture_problem(path, frequency_across=True) for path in broken_files(tmp_path, grey)]
+    problems = [inspect_picture(path, frequency_across=True).problem for path in broken_files(tmp_path, grey)]
     assert problems[0] is None
     assert problems[1] == "empty file"
     assert set(problems[2:4]) == {"no PNG or JPEG file, or damaged"}

@@ -158,11 +158,11 @@ def _read_recording(model: Model, file: str) -> Signal:
 
 def _read_picture(model: Model, file: str) -> Signal:
     """Read a picture, for which TensorFlow decodes."""
-    from tfspec.data.sources.picture_files import load_picture, picture_problem
+    from tfspec.data.sources.picture_files import PictureError, load_picture
 
     shape = model.signal_shape
     is_first = tuple(shape) == FIRST_PICTURES
     try:
         return load_picture(file, shape, is_first), None
-    except UserError:
-        return None, picture_problem(file, shape, is_first) or "it has changed meanwhile"
+    except PictureError as error:
+        return None, error.problem

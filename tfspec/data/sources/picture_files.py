@@ -49,6 +49,19 @@ def _begins_as_one(path: Path) -> bool:
         return False
 
 
+class PictureError(UserError):
+    """A picture that cannot be used.
+
+    Args:
+        path: the file; or the whole message, as Keras and pickle give it who make an error anew.
+        problem: what is wrong with the file.
+    """
+
+    def __init__(self, path: str | os.PathLike, problem: str = ""):
+        super().__init__(f"{shown(path)}: {problem}" if problem else path)
+        self.problem = problem
+
+
 @dataclass(frozen=True)
 class PictureInspection:
     """What one picture is like.
@@ -66,11 +79,12 @@ class PictureInspection:
     channels: int = 0
 
 
-def inspect_picture(path: str | os.PathLike) -> PictureInspection:
+def inspect_picture(path: str | os.PathLike, frequency_across: bool = False) -> PictureInspection:
     """Decode a picture, and say what is wrong with it.
 
     Args:
         path: the file.
+        frequency_across: as in `load_picture`.
 
     Returns:
         The inspection. Its `problem` is set, and the rest is not, where the file cannot be decoded.
@@ -80,9 +94,9 @@ def inspect_picture(path: str | os.PathLike) -> PictureInspection:
         'no such file'
     """
     try:
-        pixels = _decoded(Path(path))
-    except _PictureError as error:
-        return PictureInspection(str(error))
+        pixels = _decoded(path, frequency_across)
+    except PictureError as error:
+        return PictureInspection(error.problem)
     height, width, channels = pixels.shape
     is_grey = (pixels == pixels[..., :1]).all()
     return PictureInspection(None, height, width, 1 if is_grey else channels)
@@ -106,19 +120,16 @@ def load_picture(
         (*shape,) float32 from 0 to 1.
 
     Raises:
-        UserError: the file is missing or damaged, or the picture has over 2²⁴ pixels, or is turned.
+        PictureError: the file is missing or damaged, or the picture has over 2²⁴ pixels, or is turned.
 
     Example:
         >>> load_picture("missing.png")
         Traceback (most recent call last):
-        tfspec.base.errors.UserError: missing.png: no such file
+        tfspec.data.sources.picture_files.PictureError: missing.png: no such file
     """
     import tensorflow as tf
 
-    try:
-        pixels = _decoded(Path(path), frequency_across)
-    except _PictureError as error:
-        raise UserError(f"{shown(path)}: {error}") from None
+    pixels = _decoded(path, frequency_across)
     in_colours = shape[2:] == (3,)
     if pixels.shape[-1] == 3 and not in_colours:
         pixels = (pixels @ np.array(LUMINANCE, np.float32))[..., np.newaxis]
@@ -126,48 +137,21 @@ def load_picture(
     return np.broadcast_to(resized, shape) if in_colours else resized.reshape(shape)
 
 
-def picture_problem(
-    path: str | os.PathLike, shape: tuple[int, ...] = FIRST_PICTURES, frequency_across: bool = False
-) -> str | None:
-    """Say why a file cannot be used as a picture.
-
-    Args:
-        path: the file.
-        shape: as in `load_picture`.
-        frequency_across: as in `load_picture`.
-
-    Returns:
-        The reason, None for a good file.
-
-    Example:
-        >>> picture_problem("missing.png")
-        'no such file'
-    """
-    try:
-        load_picture(path, shape, frequency_across)
-    except UserError as error:
-        return str(error).removeprefix(f"{shown(path)}: ")
-    return None
-
-
-class _PictureError(Exception):
-    """Why a file is no picture that can be read."""
-
-
-def _decoded(path: Path, frequency_across: bool = False) -> np.ndarray:
+def _decoded(path: str | os.PathLike, frequency_across: bool) -> np.ndarray:
     """Decode a file to (height, width, 1 or 3) float32 from 0 to 1."""
     import tensorflow as tf
 
     content = _content(path)
     try:
-        width, height = _size(content)
+        width, height = _size(path, content)
         if not 0 < width * height <= MAX_PIXELS:
-            raise _PictureError(
-                f"{width} pixels wide and {height} high: a picture has 1 to {MAX_PIXELS} pixels"
+            raise PictureError(
+                path, f"{width} pixels wide and {height} high: a picture has 1 to {MAX_PIXELS} pixels"
             )
         if frequency_across and height > width:
-            raise _PictureError(
-                f"{width} pixels wide and {height} high, but frequency runs across; turn it by 90 degrees"
+            raise PictureError(
+                path,
+                f"{width} pixels wide and {height} high, but frequency runs across; turn it by 90 degrees",
             )
         if content.startswith(PNG):
             pixels = tf.io.decode_png(content, dtype=tf.uint16).numpy().astype(np.float32) / 65535
@@ -176,23 +160,23 @@ def _decoded(path: Path, frequency_across: bool = False) -> np.ndarray:
                 tf.io.decode_jpeg(content, dct_method="INTEGER_ACCURATE").numpy().astype(np.float32) / 255
             )
     except tf.errors.OpError:
-        raise _PictureError(DAMAGED) from None
+        raise PictureError(path, DAMAGED) from None
     return pixels[..., :1] if pixels.shape[-1] < 3 else pixels[..., :3]
 
 
-def _content(path: Path) -> bytes:
+def _content(path: str | os.PathLike) -> bytes:
     """Read a file of a size that is allowed."""
     if problem := file_problem(path):
-        raise _PictureError(problem)
+        raise PictureError(path, problem)
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise _PictureError(f"{size} bytes: a picture has at most {MAX_BYTES}")
-        return path.read_bytes()
+        if (size := Path(path).stat().st_size) > MAX_BYTES:
+            raise PictureError(path, f"{size} bytes: a picture has at most {MAX_BYTES}")
+        return Path(path).read_bytes()
     except OSError as error:
-        raise _PictureError(error.strerror or str(error)) from None
+        raise PictureError(path, error.strerror or str(error)) from None
 
 
-def _size(content: bytes) -> tuple[int, int]:
+def _size(path: str | os.PathLike, content: bytes) -> tuple[int, int]:
     """Read a picture's width and height from its header."""
     import tensorflow as tf
 
@@ -201,7 +185,7 @@ def _size(content: bytes) -> tuple[int, int]:
     if content.startswith(JPEG):
         height, width, _ = tf.io.extract_jpeg_shape(content).numpy().tolist()
         return width, height
-    raise _PictureError(DAMAGED)
+    raise PictureError(path, DAMAGED)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
 from tfspec.data.problems import with_problems
 from tfspec.data.sources.class_folders import ListedFolders, class_folders, list_files
-from tfspec.data.sources.picture_files import inspect_picture, is_picture, picture_problem
+from tfspec.data.sources.picture_files import inspect_picture, is_picture
 from tfspec.data.sources.pictures import LISTED, spelling_key, spellings
 
 
@@ -87,8 +87,8 @@ def inspect_picture_folders(
 
     def problems(rows: pd.DataFrame) -> list[str | None]:
         paths = [Path(folder, path) for path in rows["path"]]
-        problem = functools.partial(picture_problem, frequency_across=True)
-        return list(progress(threads().map(problem, paths), len(paths)))
+        inspect = functools.partial(inspect_picture, frequency_across=True)
+        return [each.problem for each in progress(threads().map(inspect, paths), len(paths))]
 
     return with_problems(listing.manifest, problems)
 
