@@ -82,13 +82,16 @@ def evaluate(
         trained_on = set(run.part("train")["group"])
         found.scores["groups_trained_on"] = sorted((set(rows["group"]) & trained_on) - {""})
         found.scores["data"] = str(Path(data).resolve())
-    tables = {"predictions": found.predictions}
-    tables |= {"groups": found.groups} if 0 < found.scores["groups"] < len(rows) else {}
-    tables |= {} if found.recordings is None else {"recordings": found.recordings}
-    tables |= {} if bad is None else {"bad_files": bad}
+    tables = {
+        "predictions": found.predictions,
+        "groups": found.groups if 0 < found.scores["groups"] < len(rows) else None,
+        "recordings": found.recordings,
+        "bad_files": bad,
+    }
+    there = {name: table for name, table in tables.items() if table is not None}
     rows = rows.assign(label=list(found.predictions["label"].replace("", "none")))
     drawn = _figures(steps, run, rows, found.scores)
-    run.write_evaluation(run.evaluation_folder(data, part), found.scores, tables, drawn)
+    run.write_evaluation(run.evaluation_folder(data, part), found.scores, there, drawn)
     if is_held_out and found.scores["labels"] == "several":
         run.write_thresholds(thresholds_of(found.scores, run.classifier.class_names).tolist())
         if scored:
