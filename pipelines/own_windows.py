@@ -90,7 +90,7 @@ class OwnWindows(OwnSignals, WindowSpectra):
     @property
     def kept(self) -> Path:
         """Folder of unpacked arrays that several runs can use."""
-        return (self.out.parent if self.out else Path("runs")) / ".arrays"
+        return self.runs_folder / ".arrays"
 
     def manifest(self):
         """List the windows, and read all to find those that are no numbers."""

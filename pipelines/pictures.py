@@ -63,7 +63,7 @@ class Pictures(Pipeline):
     @property
     def kept(self) -> Path:
         """Folder of the pictures that several runs can use."""
-        return (self.out.parent if self.out else Path("runs")) / ".tables"
+        return self.runs_folder / ".tables"
 
     def manifest(self):
         """List the pictures, and read every file."""

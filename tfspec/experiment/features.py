@@ -48,7 +48,7 @@ def kept_features(steps: Steps, split: pd.DataFrame, folder: Path) -> Reader | N
     shared = steps.processes > 1 and isinstance(read, Source)
     to_be_stored = too_large or shared or steps.feature_store is not None
     if to_be_stored or isinstance(read, Source):
-        store = _store(steps, rows, folder)
+        store = _store(steps, rows, folder.parent)
         if to_be_stored or not store.missing:
             store.fill(COMPUTING)
             return store
@@ -71,7 +71,7 @@ def prepare(steps: Steps) -> FeatureStore:
         raise UserError(f"{steps.name} makes its features batch by batch: there is nothing to prepare.")
     check_front_end(steps)
     steps, split, _ = checked_split(steps)
-    store = _store(steps, _read_as_features(steps, split), steps.out or Path("runs", steps.name))
+    store = _store(steps, _read_as_features(steps, split), steps.runs_folder)
     store.fill(COMPUTING)
     return store
 
@@ -118,6 +118,6 @@ def _read_as_features(steps: Steps, split: pd.DataFrame) -> pd.DataFrame:
     return split[np.any([member.split["part"] == "validation" for member in members], axis=0)]
 
 
-def _store(steps: Steps, rows: pd.DataFrame, run_folder: Path) -> FeatureStore:
-    root = steps.feature_store or run_folder.parent / "features"
+def _store(steps: Steps, rows: pd.DataFrame, runs_folder: Path) -> FeatureStore:
+    root = steps.feature_store or runs_folder / "features"
     return FeatureStore(root, rows, steps.reader(), steps.front_end(), steps.feature_dtype)

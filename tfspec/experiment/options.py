@@ -26,6 +26,11 @@ class RunOptions:
     seed: Seed = 0
     """Same seed, same split and batches, and on the same machine the same losses."""
 
+    @property
+    def runs_folder(self) -> Path:
+        """Folder that the run folder goes into, and beside it what several runs can use."""
+        return Path("runs") if self.out is None else self.out.parent
+
 
 @dataclass(kw_only=True)
 class TrainingOptions:

@@ -201,7 +201,7 @@ def open_devices(steps: Steps) -> tf.distribute.Strategy:
 
 def _new_folder(steps: Steps) -> Path:
     """Name the run folder; what is there is never overwritten, but for a run killed before it began."""
-    folder = steps.out or Path("runs", time.strftime(f"{steps.name}-%Y%m%d-%H%M%S"))
+    folder = steps.out or steps.runs_folder / time.strftime(f"{steps.name}-%Y%m%d-%H%M%S")
     check_place(folder, "folder")
     is_free = folder.is_dir() and all(TEMPORARY.fullmatch(path.name) for path in folder.iterdir())
     if os.path.lexists(folder) and not is_free:
