@@ -459,6 +459,11 @@ def test_unknown_label_is_named_with_those_that_are_known():
         make_dataset(frame(9), CountingReader(), ["a", "z"], 4)
 
 
+@pytest.mark.parametrize("of", [list, np.array, pd.Series])
+def test_labels_may_be_in_any_sequence(of):
+    assert label_indices(of(["b", "a", "b"]), of(["a", "b"])).tolist() == [1, 0, 1]
+
+
 def test_label_indices_follow_the_class_names():
     labels = pd.Series(["NA", "001", "1", "NA"], index=[3, 3, 9, 0])
     indices = label_indices(labels, ["1", "NA", "001"])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from tfspec.base.errors import UserError
+from tfspec.data.label_targets import targets
 from tfspec.data.sources.class_folders import from_class_folders
 from tfspec.data.splits import (
     check_groups,
@@ -389,8 +390,22 @@ def test_speech_commands_by_speaker():
 PEOPLE = pd.DataFrame({"group": np.repeat([f"P{number:02}" for number in range(20)], 3)})
 
 
+@pytest.mark.parametrize("given", [["yes", "no"], "tones", pd.Series(["yes", "no"])])
+def test_what_is_no_manifest_is_told(given):
+    for use in (
+        lambda: split_by_group(given, 0.2, seed=0),
+        lambda: split_by_file(given, 0.2, seed=0),
+        lambda: folds(given, 2, seed=0),
+        lambda: draw_groups(given, 1, seed=0),
+        lambda: targets(given, ["no", "yes"]),
+    ):
+        with pytest.raises(UserError, match=f"pandas DataFrame, .* Received: {type(given).__name__}"):
+            use()
+
+
 @pytest.mark.parametrize(
-    ("wanted", "number"), [(5, 5), (0, 0), (19, 19), (0.25, 5), (0.01, 1), (0.99, 19), (("P03", "P07"), 2)]
+    ("wanted", "number"),
+    [(5, 5), (np.int64(5), 5), (0, 0), (19, 19), (0.25, 5), (0.01, 1), (0.99, 19), (("P03", "P07"), 2)],
 )
 def test_groups_are_drawn_by_name_number_or_part(wanted, number):
     drawn = draw_groups(PEOPLE, wanted, seed=1)

@@ -241,6 +241,13 @@ def test_classifier_takes_signals_of_any_length():
     model = small_classifier(backbone=conv2d((None, *FEATURES[1:]), 3), signal_shape=(None,))
     for samples in (450, 950):
         assert model(np.zeros((1, samples))).shape == (1, 3)
+        assert model.probabilities(np.zeros((1, samples))).shape == (1, 3)
+
+
+@pytest.mark.parametrize("shape", [(600,), (2, 599), (2, 600, 1), ()])
+def test_arrays_of_another_shape_are_told(shape):
+    with pytest.raises(UserError, match=r"takes signals of shape \(600,\), in a batch\. Received: an array"):
+        small_classifier().probabilities(np.zeros(shape))
 
 
 @pytest.mark.parametrize("names", [("no", "yes"), ("no", "perhaps", "yes", "never")])

@@ -1,6 +1,7 @@
 """Stretches of recordings; readers in front of others: signals that are read once."""
 
 import re
+from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -54,6 +55,11 @@ def test_what_follows_a_stretch_is_not_read(tmp_path):
     assert heard == [[0, 249], [500, 749], [0, 999], [0, 499]]
     whole, short = read.identities(rows.iloc[[2]]), read.identities(rows.iloc[[0]])
     assert whole == read.identities(rows.iloc[[2]].drop(columns="end")) and whole != short
+
+
+def test_lists_do_for_an_array_and_text_for_a_path():
+    assert ArrayReader([[1.0, 2.0], [3.0, 4.0]])(pd.DataFrame(index=[1])).tolist() == [[3, 4]]
+    assert AudioReader("sounds", 1000, 1000) == AudioReader(Path("sounds"), 1000, 1000)
 
 
 def test_a_row_that_an_array_does_not_have_is_named():

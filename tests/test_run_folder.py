@@ -7,11 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfspec.base.errors import UserError
 from tfspec.cli.parsing import parse
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.data.readers import ArrayReader
+from tfspec.experiment.registry import pipeline_of
 from tfspec.experiment.repeating import repeating_command
 from tfspec.experiment.run import Run
+from tfspec.export import StreamingClassifier, export, tflite_model
+from tfspec.inference import event_thresholds, listen
 from tfspec.pipelines import OwnRecordings
 
 
@@ -27,6 +31,28 @@ def test_rows_keep_their_index_whatever_it_and_the_columns_are_called(run, name,
     split = pd.DataFrame({"part": "train", "group": "", **dict.fromkeys(columns, "1")}, index=index)
     run.write_split(split, split[:0])
     pd.testing.assert_frame_equal(run.split.astype(str), split.astype(str), check_names=False)
+
+
+def test_a_run_stands_for_its_folder_where_a_path_is_asked_for(run):
+    assert Run(run).folder == run.folder == Path(run)
+
+
+@pytest.mark.parametrize("use", ["resume", "evaluate", "export", "export_micro", "view", "report"])
+def test_a_path_where_a_run_is_asked_for_is_told(run, use):
+    for called in (pipeline_of, getattr(OwnRecordings(data="sounds"), use)):
+        with pytest.raises(UserError, match=r"No run is given: Run\(PATH\) makes one"):
+            called(str(run.folder))
+
+
+@pytest.mark.parametrize("of", [str, Run])
+def test_a_path_or_run_where_a_model_is_asked_for_is_told(run, of):
+    with pytest.raises(UserError, match=r"No model is given: load_model\(PATH\) makes one"):
+        event_thresholds(of(run.folder))
+    with pytest.raises(UserError, match=r"No model is given: load_listener\(PATH\) makes one"):
+        next(listen(of(run.folder), []))
+    for use in (tflite_model, StreamingClassifier, lambda model: export(model, run.folder / "export", [])):
+        with pytest.raises(UserError, match="A Classifier is needed, such as"):
+            use(of(run.folder))
 
 
 def test_a_loss_that_was_not_finite_leaves_numbers(run):

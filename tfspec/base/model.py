@@ -77,11 +77,12 @@ class EventModel(Model, Protocol):
         """Say what is heard in the frames of (batch, *signal_shape) signals: (batch, frames, classes)."""
 
 
-def check_model(model: object) -> None:
+def check_model(model: object, loader: Literal["load_model", "load_listener"] = "load_model") -> None:
     """Refuse what is no model, such as the path of one.
 
     Args:
         model: what should be one.
+        loader: the function that makes one.
 
     Raises:
         UserError: it is none.
@@ -91,9 +92,9 @@ def check_model(model: object) -> None:
         Traceback (most recent call last):
         tfspec.base.errors.UserError: No model is given: load_model(PATH) makes one of a run's ...
     """
-    if not hasattr(model, "probabilities"):
+    if not hasattr(model, {"load_model": "probabilities", "load_listener": "step"}[loader]):
         raise UserError(
-            "No model is given: load_model(PATH) makes one of a run's folder, a .keras or a .tflite file. "
+            f"No model is given: {loader}(PATH) makes one of a run's folder, a .keras or a .tflite file. "
             f"Received: {excerpt(repr(model))}"
         )
 
@@ -126,12 +127,12 @@ def check_floats(signal: Any, takes: Takes) -> None:
         )
 
 
-def checked_signals(signal: np.ndarray, shape: tuple[int, ...], takes: Takes) -> np.ndarray:
+def checked_signals(signal: np.ndarray, shape: tuple[int | None, ...], takes: Takes) -> np.ndarray:
     """Return signals in float32, where a model takes such signals.
 
     Args:
         signal: (batch, *shape) numbers.
-        shape: that of one signal.
+        shape: that of one signal, None where any size will do.
         takes: where the model's signals come from.
 
     Raises:
@@ -146,7 +147,8 @@ def checked_signals(signal: np.ndarray, shape: tuple[int, ...], takes: Takes) ->
 
     check_floats(signal, takes)
     signals = np.asarray(signal, np.float32)
-    if signals.shape[1:] != shape or not signals.ndim:
+    sizes = zip(shape, signals.shape[1:], strict=False)
+    if signals.ndim != 1 + len(shape) or any(wanted not in (None, given) for wanted, given in sizes):
         raise UserError(
             f"This model takes signals of shape {shape}, in a batch. "
             f"Received: an array of shape {signals.shape}"

@@ -10,6 +10,7 @@ import pandas as pd
 from tfspec.base.errors import UserError, listed
 from tfspec.base.model import Labels
 from tfspec.base.text import excerpt, normalized
+from tfspec.data.manifest import check_is_manifest
 
 ROUNDING = 1e-3
 """Shares in a table are rounded: thirty of three digits may be off by this much together."""
@@ -29,8 +30,8 @@ def targets(manifest: pd.DataFrame, class_names: Sequence[str], labels: Labels =
         (rows,) int32, ~k where class k is absent; or (rows, classes) float32, as several labels always are.
 
     Raises:
-        UserError: a label is not among the class names, or columns of classes are missing or hold what is no
-            number; of several labels, what is not in 0…1.
+        UserError: the manifest is none, a label is not among the class names, or columns of classes are
+            missing or hold what is no number; of several labels, what is not in 0…1.
 
     Example:
         >>> targets(pd.DataFrame({"yes": [0.75], "no": [0.25]}), ["no", "yes"])
@@ -38,6 +39,7 @@ def targets(manifest: pd.DataFrame, class_names: Sequence[str], labels: Labels =
         >>> targets(pd.DataFrame({"dog": [1, 0], "cat": [1, None]}), ["cat", "dog"], "several").tolist()
         [[1.0, 1.0], [nan, 0.0]]
     """
+    check_is_manifest(manifest)
     if "label" in manifest:
         places = label_indices(manifest["label"], class_names)
         if labels == "several":
@@ -104,11 +106,11 @@ def _class_columns(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.Dat
     return manifest[class_names]
 
 
-def label_indices(labels: pd.Series, class_names: Sequence[str]) -> np.ndarray:
+def label_indices(labels: pd.Series | np.ndarray | Sequence[str], class_names: Sequence[str]) -> np.ndarray:
     """Look up each label's place among the class names.
 
     Args:
-        labels: (examples,) text.
+        labels: (examples,) text, a Series, array or list.
         class_names: labels in the order of the model's logits.
 
     Returns:
@@ -123,6 +125,7 @@ def label_indices(labels: pd.Series, class_names: Sequence[str]) -> np.ndarray:
     """
     known = {normalized(name): place for place, name in [*enumerate(class_names)][::-1]}
     known |= {name: place for place, name in enumerate(class_names)}  # as earlier models spell them
+    labels = pd.Series(labels, dtype=object)
     different = pd.Index(labels.unique(), dtype=object)
     places = [known.get(label, known.get(normalized(str(label)), -1)) for label in different]
     index = np.array(places, np.int32)[different.get_indexer(labels)]

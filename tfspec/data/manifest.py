@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tfspec.base.errors import UserError
+
 RESERVED = (
     *("path", "start", "end", "index", "label", "group", "time", "part", "fold", "problem", "predicted"),
     *("seconds", "sample_rate", "silent", "clipped", "digest", "events", "only_trains", "loss_weight"),
 )
 """Columns that are no classes, and as which no class may be called."""
+
+
+def check_is_manifest(manifest: object) -> None:
+    """Refuse what is no table, such as the labels alone.
+
+    Args:
+        manifest: what should be a manifest.
+
+    Raises:
+        UserError: it is none.
+
+    Example:
+        >>> check_is_manifest(["yes", "no"])
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: A manifest is a pandas DataFrame, a row an example. Received: list
+    """
+    if not isinstance(manifest, pd.DataFrame):
+        raise UserError(
+            f"A manifest is a pandas DataFrame, a row an example. Received: {type(manifest).__name__}"
+        )
 
 
 def class_columns(manifest: pd.DataFrame) -> list[str]:

@@ -81,6 +81,11 @@ class ArrayReader:
     sample_rate: int | None = None
     index: pd.Index | None = None
 
+    def __post_init__(self):
+        """Make an array of lists."""
+        if isinstance(self.signals, (list, tuple)):
+            object.__setattr__(self, "signals", np.array(self.signals))
+
     @property
     def signal_shape(self) -> tuple[int, ...]:
         """Shape of one signal."""
@@ -186,6 +191,10 @@ class AudioReader:
     sample_rate: int
     num_samples: int
     padding: ClipPadding = "edge"
+
+    def __post_init__(self):
+        """Take text for the folder, too."""
+        object.__setattr__(self, "folder", Path(self.folder))
 
     @property
     def signal_shape(self) -> tuple[int]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError, listed
 from tfspec.base.text import excerpt, normalized, shown
+from tfspec.data.manifest import check_is_manifest
 
 UNANSWERED = "unanswered"
 """Part of the examples whose classes nobody knows: they are predicted, but no score counts them."""
@@ -90,6 +91,7 @@ def split_by_group(manifest: pd.DataFrame, validation_fraction: float, seed: int
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
+    check_is_manifest(manifest)
     check_groups(manifest)
     needed = _fewest_parts(validation_fraction)
     groups = manifest["group"].nunique()
@@ -142,9 +144,10 @@ def draw_groups(manifest: pd.DataFrame, wanted: Sequence[str] | int | float, see
         >>> draw_groups(frame, 0.4, seed=0), draw_groups(frame, ["e"], seed=0)
         (['c', 'e'], ['e'])
     """
+    check_is_manifest(manifest)
     check_groups(manifest)
     groups = group_names(manifest)
-    if not isinstance(wanted, (int, float)):
+    if not isinstance(wanted, (int, float, np.integer)):
         names = set(map(normalized, wanted))
         if missing := sorted(names - set(groups)):
             there = listed(groups, LISTED)
@@ -184,6 +187,7 @@ def split_by_file(manifest: pd.DataFrame, validation_fraction: float, seed: int)
     """
     from sklearn.model_selection import StratifiedKFold
 
+    check_is_manifest(manifest)
     needed = _fewest_parts(validation_fraction)
     counts = manifest["label"].value_counts()
     if counts.min() < needed:
@@ -222,6 +226,7 @@ def folds(manifest: pd.DataFrame, num_folds: int, seed: int, by_group: bool = Tr
     """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+    check_is_manifest(manifest)
     if num_folds < 2:
         raise UserError(f"Cross-validation needs at least 2 folds. Received: {num_folds}")
     if (largest := manifest["label"].value_counts().max()) < num_folds:

@@ -34,7 +34,7 @@ from tfspec.experiment.members import members_of
 from tfspec.experiment.predicting import predict_rows
 from tfspec.experiment.reference import reference_to
 from tfspec.experiment.reporting import PAGE, write_report
-from tfspec.experiment.run import KEPT_SIGNALS, Run, Scored
+from tfspec.experiment.run import KEPT_SIGNALS, Run, Scored, check_run
 from tfspec.experiment.splitting import checked_split, described
 from tfspec.experiment.steps import Steps
 from tfspec.scores.types import AnyScores
@@ -90,6 +90,7 @@ class Pipeline(Steps):
 
     def resume(self, run: Run, verbose: int | str = "auto") -> Run:
         """Go on with a run that was interrupted; it ends as if it never was. See `finish`."""
+        check_run(run)
         return finish(self, run, verbose)
 
     def evaluate(
@@ -100,6 +101,7 @@ class Pipeline(Steps):
         part: Scored = "validation",
     ) -> AnyScores:
         """Score a run's best models again, or on another data set; see `experiment.evaluate.evaluate`."""
+        check_run(run)
         return evaluate(self, run, data, on_bad_file, part)
 
     def export(
@@ -109,6 +111,7 @@ class Pipeline(Steps):
 
         The page of the run, where it has one, then says what they are.
         """
+        check_run(run)
         proved = export_run(self, run, quantize, calibrated, streaming)
         if (run.folder / PAGE).exists():
             self.report(run)
@@ -116,14 +119,17 @@ class Pipeline(Steps):
 
     def export_micro(self, run: Run, calibrated: bool = False, signal_ops: bool = False) -> dict[str, Any]:
         """Write a run's model as C for microcontrollers; see `experiment.export.export_micro`."""
+        check_run(run)
         return export_micro(self, run, calibrated, signal_ops)
 
     def view(self, run: Run, example: int = 0, part: Scored = "validation") -> Figure:
         """Draw an example beside the probabilities of its classes; see `experiment.drawing.view`."""
+        check_run(run)
         return view(self, run, example, part)
 
     def report(self, run: Run, part: Scored | None = None, data: Path | None = None) -> Path:
         """Write the page of a run anew; see `experiment.reporting.write_report`."""
+        check_run(run)
         return write_report(run, self, part, data)
 
 

@@ -20,7 +20,7 @@ from tfspec.data.sources.columns import Columns
 from tfspec.data.sources.recognise import Kind, recognise
 from tfspec.experiment.pipeline import Pipeline
 from tfspec.experiment.reference import checksum
-from tfspec.experiment.run import Run
+from tfspec.experiment.run import Run, check_run
 
 GENERAL: dict[Kind, str] = {
     "class folders": "recordings",
@@ -164,8 +164,10 @@ def pipeline_of(run: Run, pipeline: str | None = None) -> Pipeline:
         The pipeline, whose `out` is where the run is now.
 
     Raises:
-        UserError: its file has moved or changed, its name is not known, or the options are not its own.
+        UserError: it is no run; its file has moved or changed, its name is not known, or the options are not
+            its own.
     """
+    check_run(run)
     found = find_pipeline(pipeline or _remembered(run))
     try:
         return found(**{**found.earlier, **_options(run), "out": run.folder})

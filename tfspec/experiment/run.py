@@ -19,7 +19,7 @@ from tfspec.base.errors import UserError
 from tfspec.base.files import check_run_folder, clear_temporaries, written_beside
 from tfspec.base.frames import EventRule
 from tfspec.base.progress import say
-from tfspec.base.text import number_of, shown
+from tfspec.base.text import excerpt, number_of, shown
 from tfspec.data.kept import open_signals
 from tfspec.data.readers import ArrayReader
 from tfspec.data.splits import UNANSWERED
@@ -39,7 +39,7 @@ NOT_ALWAYS = ("groups", "recordings")
 
 
 class Run:
-    """A run folder.
+    """A run folder, which stands for the folder wherever a path is asked for.
 
     Args:
         folder: as a training wrote it.
@@ -54,6 +54,10 @@ class Run:
         kinds = {"pipeline": str, "options": dict}
         if not all(isinstance(self.config.get(name), kind) for name, kind in kinds.items()):
             raise UserError(f"{self.folder / 'config.json'} is damaged: it lacks `pipeline` or `options`.")
+
+    def __fspath__(self) -> str:
+        """Return the folder."""
+        return os.fspath(self.folder)
 
     # What a training writes
 
@@ -275,6 +279,26 @@ class Run:
         if missing := [column for column in columns if column not in table]:
             raise UserError(f"{path} is damaged: it has no column {', '.join(missing)}.")
         return table
+
+
+def check_run(run: object) -> None:
+    """Refuse what is no run, such as the path of one.
+
+    Args:
+        run: what should be one.
+
+    Raises:
+        UserError: it is none.
+
+    Example:
+        >>> check_run("run")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: No run is given: Run(PATH) makes one of a run folder. Received: 'run'
+    """
+    if not isinstance(run, Run):
+        raise UserError(
+            f"No run is given: Run(PATH) makes one of a run folder. Received: {excerpt(repr(run))}"
+        )
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

@@ -25,6 +25,7 @@ from tfspec.export.saved_model import write_saved_model
 from tfspec.export.streaming_export import SAME_TOP_CLASS, enough_of, write_streaming
 from tfspec.export.tflite import tflite_model
 from tfspec.models import Classifier
+from tfspec.models.classifier import check_classifier
 
 
 def export(
@@ -62,7 +63,8 @@ def export(
         quantised. For `streaming` what `write_streaming` returns.
 
     Raises:
-        UserError: the folder cannot be written, for lack of space or of permission; or a stream is asked for
+        UserError: the model is no `Classifier`; the folder cannot be written, for lack of space or of
+            permission; or a stream is asked for
             with "float16" or "dynamic", or in "int8" of a network with a loop. What was there stays.
         ParityError: a file predicts what Keras does on a smaller part of the signals than `SAME_PREDICTION`
             asks for. It is a RuntimeError.
@@ -79,6 +81,7 @@ def export(
         >>> parity["tflite"]["quantize"], parity["tflite"]["signals"]
         ('int8', 8)
     """
+    check_classifier(classifier)
     folder = Path(folder)
     if streaming and quantize not in SAME_TOP_CLASS:
         raise UserError(f"A streaming file is made with quantize none or int8. Received: {quantize}")

@@ -14,6 +14,7 @@ from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
 from tfspec.export.streamed import Streamed, begins_anew, hop_of, rates_of
 from tfspec.models import Classifier
+from tfspec.models.classifier import check_classifier
 
 
 class StreamingClassifier:
@@ -28,8 +29,8 @@ class StreamingClassifier:
         classifier: a model of recordings or of windows of samples, of one channel or several.
 
     Raises:
-        UserError: a layer needs the whole clip; it is named, with what to do instead. Or the classifier has
-            no sample rate.
+        UserError: a layer needs the whole clip; it is named, with what to do instead. Or it is no
+            `Classifier`, or one without a sample rate.
 
     Example:
         >>> from tfspec.frontends import Log, MelSpectrogram
@@ -48,6 +49,7 @@ class StreamingClassifier:
     """
 
     def __init__(self, classifier: Classifier):
+        check_classifier(classifier)
         if classifier.sample_rate is None:
             raise UserError("A stream has a sample rate, which this model does not know.")
         self.classifier, self.sample_rate = classifier, classifier.sample_rate

@@ -22,6 +22,7 @@ from tfspec.export.converting import converted, converter_of
 from tfspec.export.metadata import write_metadata
 from tfspec.export.quantization import has_loop, quantised, traced_backbone
 from tfspec.models import Classifier
+from tfspec.models.classifier import check_classifier
 from tfspec.models.events import of_frames, of_signal
 
 
@@ -56,6 +57,7 @@ def tflite_model(
         and `logits`.
 
     Raises:
+        UserError: the model is no `Classifier`.
         ValueError: there is no such mode, or "int8" of a backbone with a loop or without signals to
             calibrate on.
 
@@ -66,6 +68,7 @@ def tflite_model(
         >>> len(tflite_model(model, "dynamic")) < len(tflite_model(model)) / 2
         True
     """
+    check_classifier(classifier)
     if quantize not in get_args(Quantize):
         raise ValueError(f"`quantize` must be one of {get_args(Quantize)}. Received: quantize={quantize!r}")
     if quantize == "int8" and has_loop(classifier):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tfspec.base.errors import UserError
 from tfspec.base.files import written_beside
-from tfspec.base.model import HALF, Model, hears_frames
+from tfspec.base.model import HALF, Model, check_model, hears_frames
 
 # Windows that touch may be apart by the rounding of their times.
 TOUCHING_SECONDS = 1e-6
@@ -65,7 +65,11 @@ def event_thresholds(model: Model, threshold: float | None = None) -> dict[str, 
 
     Returns:
         For `find_events`.
+
+    Raises:
+        UserError: the model is none.
     """
+    check_model(model)
     chosen = model.event_rule.thresholds if hears_frames(model) else model.thresholds
     own = chosen or [HALF] * len(model.class_names)
     return {

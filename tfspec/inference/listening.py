@@ -12,6 +12,7 @@ import numpy as np
 
 from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
+from tfspec.base.model import check_model
 from tfspec.export.streaming_file import FACTS_NAME, MODEL_NAME, DetectorSettings
 from tfspec.export.streaming_runner import load_streaming
 from tfspec.inference.detector import Detector
@@ -117,7 +118,8 @@ def listen(
         Each event as soon as it is found.
 
     Raises:
-        UserError: no class is listened for, or one that is not there; or the stream is shorter than a hop, or
+        UserError: the model is none that listens; no class is listened for, or one that is not there; or the
+            stream is shorter than a hop, or
             ends before a whole clip has been heard.
 
     Example:
@@ -128,6 +130,7 @@ def listen(
         >>> [(each.time, each.label) for each in heard]
         [(1.0, 'yes'), (2.25, 'yes')]
     """
+    check_model(model, "load_listener")
     hop_seconds, hops = model.hop_samples / model.sample_rate, 0
     detector = Detector(model.class_names, hop_seconds, settings or model.detector)
     model.reset()

@@ -13,7 +13,8 @@ import tensorflow as tf
 from tfspec.base import arguments
 from tfspec.base.errors import UserError
 from tfspec.base.frames import EventRule, Frames
-from tfspec.base.model import HALF, Labels, Takes, check_floats, usually_takes
+from tfspec.base.model import HALF, Labels, Takes, check_floats, checked_signals, usually_takes
+from tfspec.base.text import excerpt
 from tfspec.dsp import finite
 from tfspec.models.events import frames_of, of_frames, of_signal
 
@@ -142,7 +143,8 @@ class Classifier(keras.Model):
             (batch, classes) float32; NaN for signals that are not finite.
 
         Raises:
-            UserError: they are whole numbers, which must be scaled as decoding a file scales them.
+            UserError: they have another shape, or are whole numbers, which must be scaled as decoding a file
+                scales them.
         """
         return of_signal(self._graph_logits(signal)).numpy()
 
@@ -186,6 +188,8 @@ class Classifier(keras.Model):
         return self.activation(of_frames(self._graph_logits(signal))).numpy()
 
     def _graph_logits(self, signal: np.ndarray | tf.Tensor) -> tf.Tensor:
+        if not tf.is_tensor(signal):  # of which TensorFlow knows the shape better
+            signal = checked_signals(signal, self.signal_shape, self.takes)
         check_floats(signal, self.takes)
         return self._traced_logits(signal)
 
@@ -275,6 +279,26 @@ class Classifier(keras.Model):
             for name in ("front_end", "backbone")
         }
         return cls(**{**config, **parts})
+
+
+def check_classifier(model: object) -> None:
+    """Refuse what is no model that could be exported, such as the path of one, or a TFLite file's.
+
+    Args:
+        model: what should be a `Classifier`.
+
+    Raises:
+        UserError: it is none.
+
+    Example:
+        >>> check_classifier("run")
+        Traceback (most recent call last):
+        tfspec.base.errors.UserError: A Classifier is needed, such as Run(PATH).classifier. Received: 'run'
+    """
+    if not isinstance(model, Classifier):
+        raise UserError(
+            f"A Classifier is needed, such as Run(PATH).classifier. Received: {excerpt(repr(model))}"
+        )
 
 
 def untaught(config: Any) -> Any:
