@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tfspec.base.errors import UserError
+from tfspec.base.files import written_beside
 from tfspec.cli.parsing import parse
 from tfspec.data.kept import keep_signals, open_signals
 from tfspec.data.readers import ArrayReader
@@ -76,3 +77,30 @@ def test_a_run_that_began_with_another_one_says_so_in_its_command(tmp_path, valu
     assert (command, name) == ("train", "recordings")
     steps = parse(OwnRecordings, arguments, "tfspec train recordings", {})
     assert steps.start_from == (value and Path(value))
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda table: table.write_text("file,predicted\na.wav,yes\n"), "it has 1 of 2 examples"),
+        (lambda table: table.write_text(""), "No columns"),
+        (lambda table: table.unlink(), "has no predictions.csv"),
+    ],
+)
+def test_what_an_evaluation_wrote_and_is_damaged_says_what_writes_it_anew(run, damage, said):
+    table = pd.DataFrame({"file": ["a.wav", "b.wav"], "predicted": "yes"})
+    run.write_evaluation(run.folder, {"examples": 2}, {"predictions": table}, {})
+    assert len(run.predictions) == 2
+    damage(run.folder / "predictions.csv")
+    with pytest.raises(UserError, match=f"{said}.* `tfspec evaluate .* --part validation` writes it anew"):
+        _ = run.predictions
+    (run.folder / "metrics.json").write_text("{")
+    with pytest.raises(UserError, match="`tfspec evaluate .* --part validation` writes it anew"):
+        run.metrics()
+
+
+def test_a_folder_in_the_way_of_a_file_is_named(run):
+    (run.folder / "metrics.json").mkdir()
+    with pytest.raises(IsADirectoryError) as error, written_beside(run.folder / "metrics.json") as temporary:
+        temporary.write_text("{}")
+    assert error.value.filename == str(run.folder / "metrics.json")

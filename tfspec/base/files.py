@@ -53,8 +53,8 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
         The path to write to, with the same suffix. Its folder exists.
 
     Raises:
-        OSError: the file cannot be written or renamed; what writes archives does not name the file, so it is
-            named here.
+        OSError: the file cannot be written or renamed; it names `path`, which what writes archives does not
+            name, and others by its temporary name.
 
     Example:
         >>> import tempfile
@@ -74,7 +74,7 @@ def written_beside(path: str | os.PathLike) -> Iterator[Path]:
             path.replace(old)
         temporary.replace(path)
     except OSError as error:
-        if error.errno is not None and error.filename is None:
+        if error.errno is not None and error.filename in (None, os.fspath(temporary)):
             error.filename = os.fspath(path)
         raise
     finally:

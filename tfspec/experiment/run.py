@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -199,12 +200,28 @@ class Run:
         """Return a table of the evaluation of a part: what was predicted, or the scores of each group."""
         file = self.evaluation_folder(part=part) / f"{name}.csv"
         needed = {"predictions": ["predicted"], "groups": ["group"]}
-        return self._read_table(str(file.relative_to(self.folder)), needed[name])
+        with self._written_anew(part):
+            table = self._read_table(str(file.relative_to(self.folder)), needed[name])
+            scored = self.metrics(part).get("examples") if part in self.scored_parts else None
+            if name == "predictions" and scored is not None and len(table) != scored:
+                raise UserError(f"{file} is damaged: it has {len(table)} of {scored} examples.")
+        return table
+
+    @contextlib.contextmanager
+    def _written_anew(self, part: Scored) -> Iterator[None]:
+        """Say of what an evaluation wrote, and cannot be read, what writes it anew."""
+        try:
+            yield
+        except UserError as error:
+            told = f"`tfspec evaluate {self.folder} --part {part}` writes it anew."
+            raise error if told in str(error) else UserError(f"{error} {told}") from None
 
     def metrics(self, part: Scored = "validation") -> AnyScores:
         """Return the scores of a part; those of earlier versions do not say that they are of one label."""
         file = self.evaluation_folder(part=part) / "metrics.json"
-        return cast(AnyScores, {"labels": "one", **self._read_json(str(file.relative_to(self.folder)))})
+        with self._written_anew(part):
+            scores = self._read_json(str(file.relative_to(self.folder)))
+        return cast(AnyScores, {"labels": "one", **scores})
 
     @property
     def scored_parts(self) -> list[Scored]:
