@@ -31,7 +31,7 @@ from tfspec.report.curves import class_charts, curves_of
 from tfspec.report.event_pictures import event_picture
 from tfspec.report.media import picture_address, sound_address
 from tfspec.report.page import Clip, Page, written
-from tfspec.report.tables import group_table
+from tfspec.report.tables import group_table, score_table
 
 VOID = {"meta", "link", "br", "image", "path", "circle", "input"}
 
@@ -224,6 +224,19 @@ def test_an_interval_is_shown_only_over_several_groups(tmp_path, groups, said):
     page = page_of(run)
     assert any(said in sentence for sentence in page.sentences)
     assert ("–" in page.scores.rows[0][1]) == (groups > 1)
+
+
+def test_groups_that_nobody_knows_are_unknown_in_every_row_of_a_part():
+    numbers = dict.fromkeys(["accuracy", "balanced_accuracy", "macro_f1", "kappa"], 0.5)
+    scores = {
+        "labels": "one",
+        "groups": 0,
+        "examples": 4,
+        **numbers,
+        "recordings": {"examples": 2, **numbers},
+    }
+    rows = score_table({"test part": scores}).rows
+    assert [row[-2:] for row in rows] == [["4", "unknown"], ["2", "unknown"]]
 
 
 def test_charts_lie_where_their_numbers_say():

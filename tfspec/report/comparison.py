@@ -61,7 +61,7 @@ def paired_table(answers: Mapping[str, pd.DataFrame]) -> Table | None:
         >>> paired_table({"first": first, "second": first.assign(predicted=["y", "y"])}).rows
         [['second', '1', '1', '0', '0']]
     """
-    names = list(answers)
+    name_of_first, *names = answers
     first, *others = (table.set_index(table.columns[0]) for table in answers.values())
     same = all(
         first.index.is_unique and other["label"].sort_index().equals(first["label"].sort_index())
@@ -69,23 +69,12 @@ def paired_table(answers: Mapping[str, pd.DataFrame]) -> Table | None:
     )
     if not same:
         return None
-    right = [(table["predicted"] == table["label"])[first.index] for table in (first, *others)]
-    rows = [
-        [
-            name,
-            *(
-                str(int(count))
-                for count in (
-                    (its & ~right[0]).sum(),
-                    (right[0] & ~its).sum(),
-                    (its & right[0]).sum(),
-                    (~its & ~right[0]).sum(),
-                )
-            ),
-        ]
-        for name, its in zip(names[1:], right[1:], strict=True)
-    ]
-    return Table(["run", "right alone", f"only {names[0]} right", "both right", "none right"], rows)
+    mine, *theirs = ((table["predicted"] == table["label"])[first.index] for table in (first, *others))
+    rows = []
+    for name, its in zip(names, theirs, strict=True):
+        kinds = (its & ~mine, mine & ~its, its & mine, ~its & ~mine)
+        rows.append([name, *(str(kind.sum()) for kind in kinds)])
+    return Table(["run", "right alone", f"only {name_of_first} right", "both right", "none right"], rows)
 
 
 def f1_table(scores: Mapping[str, AnyScores]) -> Table:

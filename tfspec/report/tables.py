@@ -139,23 +139,13 @@ def score_table(parts: Mapping[str, AnyScores]) -> Table | None:
     for part, found in parts.items():
         scores = cast(AnyMapping, found)
         names = SEVERAL if scores["labels"] == "several" else ONE
-        rows.append([part, *_with_intervals(scores, names), str(scores["examples"]), _groups_of(scores)])
-        for other, spoken in OTHERWISE.items():
-            if its := scores.get(other):
-                known = {**its, "groups": scores.get("groups", 0)}
-                rows.append(
-                    [
-                        f"{part}, {spoken}",
-                        *_with_intervals(known, names),
-                        str(its["examples"]),
-                        str(scores["groups"]),
-                    ]
-                )
+        groups = scores.get("groups", 0)
+        others = {f"{part}, {spoken}": scores.get(other) for other, spoken in OTHERWISE.items()}
+        for said, its in {part: scores, **others}.items():
+            if its:
+                cells = _with_intervals({**its, "groups": groups}, names)
+                rows.append([said, *cells, str(its["examples"]), str(groups or "unknown")])
     return Table(["part", *names.values(), "examples", "groups"], rows) if rows else None
-
-
-def _groups_of(scores: AnyMapping) -> str:
-    return str(scores.get("groups") or "unknown")
 
 
 def _with_intervals(scores: AnyMapping, names: AnyMapping) -> list[str]:
