@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from tfspec.audio.inspection import inspect_all
-from tfspec.audio.recordings import AUDIO_SUFFIXES, count_suffixes, counted, list_recordings
+from tfspec.audio.recordings import AUDIO_SUFFIXES, count_suffixes, counted, is_recording
 from tfspec.base.errors import UserError, listed
-from tfspec.base.files import HIDDEN_PREFIXES
+from tfspec.base.files import HIDDEN_PREFIXES, walk_files
 from tfspec.base.options import SPEAKER_PATTERN
 from tfspec.base.progress import Tracker, remark, untracked
 from tfspec.base.text import normalized, shown
@@ -112,7 +113,7 @@ def list_class_folders(
     if missing := sorted(set(chosen) - set(found)):
         there = shown(listed([*found], LISTED))
         raise UserError(f"{shown(folder)} has no folder for {', '.join(missing)}. It has: {there}.")
-    listing = list_files(Path(folder), {label: found[label] for label in chosen}, list_recordings)
+    listing = list_files(Path(folder), {label: found[label] for label in chosen}, is_recording)
     passed_over = f" Passed over: {counted(listing.passed_over)}." if listing.passed_over else ""
     if listing.manifest.empty:
         raise UserError(
@@ -224,16 +225,14 @@ def class_folders(folder: str | os.PathLike, label_of: Callable[[str], str]) -> 
 
 
 def list_files(
-    folder: Path,
-    folders: dict[str, list[Path]],
-    sort_out: Callable[[Path], tuple[list[Path], list[Path]]],
+    folder: Path, folders: dict[str, list[Path]], is_example: Callable[[Path], bool]
 ) -> ListedFolders:
     """List the files of class folders; the files beside these folders are passed over too.
 
     Args:
         folder: what holds the class folders.
         folders: as `class_folders` finds them.
-        sort_out: gives the files of a folder that can be examples, and the others.
+        is_example: tells the files that can be examples.
 
     Returns:
         The manifest has the columns `path` and `label`.
@@ -241,9 +240,11 @@ def list_files(
     rows: list[tuple[str, str]] = []
     others = [p for p in folder.iterdir() if not p.is_dir() and not p.name.startswith(HIDDEN_PREFIXES)]
     for label, paths in folders.items():
-        for examples, rest in map(sort_out, paths):
-            rows += [(path.relative_to(folder).as_posix(), label) for path in examples]
-            others += rest
+        for path in itertools.chain.from_iterable(map(walk_files, paths)):
+            if is_example(path):
+                rows.append((path.relative_to(folder).as_posix(), label))
+            else:
+                others.append(path)
     manifest = pd.DataFrame(sorted(rows), columns=["path", "label"], dtype=object)
     there = {*manifest["label"]}
     empty = [shown(label) for label in folders if label not in there]

@@ -12,7 +12,6 @@ import pandas as pd
 
 from tfspec.audio.recordings import counted
 from tfspec.base.errors import UserError, listed
-from tfspec.base.files import walk_files
 from tfspec.base.progress import Tracker, untracked
 from tfspec.base.text import excerpt, normalized, shown
 from tfspec.base.threads import threads
@@ -54,7 +53,7 @@ def list_picture_folders(folder: str | os.PathLike, classes: Sequence[str] | Non
             f"{shown(folder)} has folders of no known class: {listed(unknown, LISTED, '; ')}. "
             f"Known: {', '.join(classes)}."
         )
-    listing = list_files(Path(folder), found, _pictures)
+    listing = list_files(Path(folder), found, is_picture)
     if listing.manifest.empty:
         passed_over = f" Passed over: {counted(listing.passed_over)}." if listing.passed_over else ""
         named = f"folders named {', '.join(classes)}" if classes else "class folders"
@@ -147,12 +146,3 @@ def common_shape(manifest: pd.DataFrame) -> tuple[int, ...]:
     sizes = good.groupby(["height", "width"]).size()
     height, width = sizes.index[sizes.to_numpy().argmax()]
     return (int(height), int(width)) + (3,) * int((good["channels"] == 3).any())
-
-
-def _pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Part the pictures in a folder and those below it from the other files."""
-    pictures: list[Path] = []
-    others: list[Path] = []
-    for path in walk_files(folder):
-        (pictures if is_picture(path) else others).append(path)
-    return pictures, others
