@@ -95,7 +95,7 @@ def test_what_an_evaluation_wrote_and_is_damaged_says_what_writes_it_anew(run, d
     with pytest.raises(UserError, match=f"{said}.* `tfspec evaluate .* --part validation` writes it anew"):
         _ = run.predictions
     (run.folder / "metrics.json").write_text("{")
-    with pytest.raises(UserError, match="`tfspec evaluate .* --part validation` writes it anew"):
+    with pytest.raises(UserError, match=r"`tfspec evaluate .* --part validation` writes it anew"):
         run.metrics()
 
 
