@@ -209,6 +209,12 @@ def test_a_layer_that_is_used_twice_is_refused():
         StreamingClassifier(classifier)
 
 
+def test_whole_numbers_of_sound_are_told():
+    streaming = StreamingClassifier(_classifier())
+    with pytest.raises(UserError, match=r"floats in −1…1\. Received: int16\. Scale them"):
+        next(streaming.steps((32768 * _sound(RATE)).astype(np.int16)))
+
+
 def test_a_hop_of_another_length_is_refused():
     streaming = StreamingClassifier(_classifier())
     with pytest.raises(UserError, match=r"shape \(1, 320\)\. Received: \(1, 100\)"):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfspec.audio.decoding import hops_of
 from tfspec.base.errors import UserError
+from tfspec.base.model import check_floats
 from tfspec.export.streamed import Streamed, begins_anew, hop_of, rates_of
 from tfspec.models import Classifier
 from tfspec.models.classifier import check_classifier
@@ -101,8 +102,9 @@ class StreamingClassifier:
             (1, classes) probabilities, and the states for the next step.
 
         Raises:
-            UserError: the samples have another shape.
+            UserError: the samples have another shape, or are whole numbers, which must be scaled.
         """
+        check_floats(samples, self.classifier.takes)
         if samples.shape != (shape := (1, self.hop_samples, *self.classifier.signal_shape[1:])):
             raise UserError(f"A hop is an array of shape {shape}. Received: {samples.shape}")
         probabilities, after = self._step_in_graph(samples, list(states))

@@ -56,7 +56,9 @@ class StreamingFile:
         many there were since the stream began.
 
         Args:
-            samples: (hop_samples,) or, of several channels, (hop_samples, channels).
+            samples: (hop_samples,) or, of several channels, (hop_samples, channels); sound in −1…1. Whole
+                numbers are taken as they are, as a sensor's are: those of int16 sound want to be divided by
+                32768.
 
         Returns:
             (classes,) float32. Those of the first `warm_up_hops` hops are of a clip that is not yet full.

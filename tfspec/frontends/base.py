@@ -65,7 +65,8 @@ class FrontEnd(FloatLayer):
             (tf.signal), or "center", zeros on both sides (librosa, torch). It moves the frames.
 
     Input shape:
-        (batch, samples) or (batch, samples, channels), in −1…1 for audio.
+        (batch, samples) or (batch, samples, channels), in −1…1 for audio. Whole numbers are taken as
+        they are, as a sensor's are: those of int16 sound want to be divided by 32768.
 
     Output shape:
         (batch, frames, bins, channels) float32.

@@ -52,7 +52,8 @@ class MFCC(MelSpectrogram):
         window_place: "start" or "center" of the transform, for a window shorter than it.
 
     Input shape:
-        (batch, samples) or (batch, samples, channels), in −1…1 for audio.
+        (batch, samples) or (batch, samples, channels), in −1…1 for audio. Whole numbers are taken as
+        they are, as a sensor's are: those of int16 sound want to be divided by 32768.
 
     Output shape:
         (batch, frames, num_coefficients, channels) float32.

@@ -47,7 +47,8 @@ class MelSpectrogram(FrontEnd):
         window_place: "start" or "center" of the transform, for a window shorter than it.
 
     Input shape:
-        (batch, samples) or (batch, samples, channels), in −1…1 for audio.
+        (batch, samples) or (batch, samples, channels), in −1…1 for audio. Whole numbers are taken as
+        they are, as a sensor's are: those of int16 sound want to be divided by 32768.
 
     Output shape:
         (batch, frames, num_mel_bins, channels) float32.
@@ -193,7 +194,8 @@ class MultiResolutionMel(MelSpectrogram):
         periodic: periodic window; False for a symmetric one.
 
     Input shape:
-        (batch, samples) or (batch, samples, channels), in −1…1 for audio.
+        (batch, samples) or (batch, samples, channels), in −1…1 for audio. Whole numbers are taken as
+        they are, as a sensor's are: those of int16 sound want to be divided by 32768.
 
     Output shape:
         (batch, samples // frame_step, num_mel_bins, channels · windows) float32, for an even step; the

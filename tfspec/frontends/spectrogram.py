@@ -35,7 +35,8 @@ class Spectrogram(FrontEnd):
         max_bin: the highest bin that is kept, at max_bin · sample rate / fft_length Hz; None keeps all.
 
     Input shape:
-        (batch, samples) or (batch, samples, channels), in −1…1 for audio.
+        (batch, samples) or (batch, samples, channels), in −1…1 for audio. Whole numbers are taken as
+        they are, as a sensor's are: those of int16 sound want to be divided by 32768.
 
     Output shape:
         (batch, frames, fft_length // 2 + 1 or max_bin + 1, channels) float32.

@@ -48,7 +48,8 @@ class Classifier(keras.Model):
             backbone and names do not fit together.
 
     Input shape:
-        (batch, *signal_shape), float32.
+        (batch, *signal_shape), float32, recordings in −1…1 and pictures in 0…1. Whole numbers are taken as
+        they are; `logits` and `probabilities` refuse those that must be scaled.
 
     Output shape:
         (batch, classes), logits.
