@@ -8,7 +8,6 @@ keeps its index from the manifest to split.csv.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 import os
 from dataclasses import dataclass
@@ -214,11 +213,9 @@ class AudioReader:
             except OSError as error:
                 raise UserError(f"{self.folder / path} cannot be read: {error.strerror}") from None
             files[path] = f"{path} {stat.st_size} {stat.st_mtime_ns}"
-        starts = rows["start"] if "start" in rows else itertools.repeat(0.0, len(rows))
+        starts = rows["start"] if "start" in rows else [0.0] * len(rows)
         decoded = f"{self.sample_rate} {self.num_samples} {self.padding}"
-        gains = (
-            rows["clip_gain"].map(" {}".format) if "clip_gain" in rows else itertools.repeat("", len(rows))
-        )
+        gains = rows["clip_gain"].map(" {}".format) if "clip_gain" in rows else [""] * len(rows)
         found = zip(rows["path"], starts, gains, self._lengths(rows), strict=True)
         return [
             f"{files[path]} {start} {decoded}{gain}" + (f" {length}" if length < self.num_samples else "")

@@ -94,7 +94,7 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
     rows = rows.loc[:, ~rows.columns.duplicated()]
     blank = pd.Series("", rows.index)
     file = rows.get("begin_file", blank)
-    name = file.where(file != "", rows.get("begin_path", blank).map(_file_name))
+    name = file.where(file != "", rows.get("begin_path", blank).map(lambda path: PureWindowsPath(path).name))
     begin, offset = to_decimals(rows["begin_time"]), to_decimals(rows.get("file_offset", blank))
     if "file_offset" not in rows:
         if name.nunique() > 1:
@@ -114,10 +114,6 @@ def read_raven(path: Path, label_column: str | None = None) -> pd.DataFrame:
             "is_view": _is_view(rows, label),
         }
     )
-
-
-def _file_name(path: str) -> str:
-    return PureWindowsPath(path).name
 
 
 def _is_view(rows: pd.DataFrame, label: pd.Series) -> pd.Series:
