@@ -164,15 +164,18 @@ def fit_member(
             epochs,
             epochs.num_batches(len(member.part("train")), steps.batch_size) if _is_endless(steps) else None,
         )
-        classifier = Classifier(
-            front_end,
-            in_float32(backbone),
-            class_names,
-            read.signal_shape,
-            read.sample_rate,
-            takes=steps.takes,
-            labels=steps.labels,
-        )
+        try:
+            classifier = Classifier(
+                front_end,
+                in_float32(backbone),
+                class_names,
+                read.signal_shape,
+                read.sample_rate,
+                takes=steps.takes,
+                labels=steps.labels,
+            )
+        except ValueError as error:  # front end, backbone and classes do not fit together
+            raise UserError(str(error)) from None
         if not progress.history and reference_to(steps).keys() > {"pipeline"}:
             _check_loads_again(classifier)
         fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit, name)

@@ -98,13 +98,13 @@ class Classifier(keras.Model):
         if len(features) != len(expected) or any(
             None not in pair and pair[0] != pair[1] for pair in zip(features, expected, strict=True)
         ):
-            raise UserError(
+            raise ValueError(
                 "The backbone must take what the front end returns. "
                 f"Received: features of shape {features}, a backbone for {expected}"
             )
         logits = self.backbone.compute_output_shape(features)
         if not isinstance(logits, tuple) or len(logits) not in (2, 3) or logits[-1] != len(self.class_names):
-            raise UserError(
+            raise ValueError(
                 f"The backbone must return one logit a class. Received: logits of shape {logits}, "
                 f"class_names={self.class_names}"
             )
