@@ -201,8 +201,8 @@ def test_a_damaged_archive_says_so(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK\3\4 and nothing")
     for name, said in {
         "a.npz": "is no .npz archive",
-        "b.npz": "no such file",
-        "b.npy": "no array of",
+        "b.npz": "No such file",
+        "b.npy": "No such file",
     }.items():
         with pytest.raises(UserError, match=said):
             list_arrays(tmp_path / name)
@@ -215,3 +215,13 @@ def test_a_damaged_archive_says_so(tmp_path):
     with pytest.raises(UserError, match=r"a.npz is no .npz archive, or damaged"):
         inspect_arrays(path, tmp_path / "kept")
     assert not [*tmp_path.glob("kept/*")]
+
+
+@pytest.mark.parametrize("gone", ["data", "signals.npy", "data.npz"])
+def test_arrays_beside_data_that_is_gone_do_not_stand_for_it(tmp_path, gone):
+    np.save(tmp_path / "X.npy", np.zeros([4, 8], np.float32))
+    np.save(tmp_path / "y.npy", np.arange(4) % 2)
+    with pytest.raises(UserError, match=f"^No such file or folder: .*{gone}$"):
+        list_arrays(tmp_path / gone)
+    with pytest.raises(UserError, match=f"^No such file or folder: .*{gone}$"):
+        array_reader(tmp_path / gone, None)

@@ -170,7 +170,10 @@ def stored_arrays(path: str | os.PathLike) -> dict[str, Stored]:
         ...     {kind: stored.name for kind, stored in stored_arrays(f"{folder}/a.npz").items()}
         {'X': 'Data.npy in a.npz', 'y': 'labels.npy in a.npz'}
     """
-    path, there = Path(path), arrays_in(path)
+    path = Path(path)
+    if not path.exists():  # what stands beside it would be other data
+        raise UserError(f"No such file or folder: {shown(path)}")
+    there = arrays_in(path)
     simple = {simplified(PurePosixPath(name).stem): stored for name, stored in reversed(there.items())}
     names = {kind: next((name for name in usual if name in simple), "") for kind, usual in USUAL.items()}
     found = {kind: simple[name] for kind, name in names.items() if name}
