@@ -64,8 +64,8 @@ def export(
 
     Raises:
         UserError: the model is no `Classifier`; the folder cannot be written, for lack of space or of
-            permission; or a stream is asked for
-            with "float16" or "dynamic", or in "int8" of a network with a loop. What was there stays.
+            permission; or a stream is asked for with "float16" or "dynamic", or in "int8" of a network with a
+            loop. What was there stays.
         ParityError: a file predicts what Keras does on a smaller part of the signals than `SAME_PREDICTION`
             asks for. It is a RuntimeError.
         ValueError: there is no such mode, or "int8" without signals to calibrate on.

@@ -119,8 +119,7 @@ def listen(
 
     Raises:
         UserError: the model is none that listens; no class is listened for, or one that is not there; or the
-            stream is shorter than a hop, or
-            ends before a whole clip has been heard.
+            stream is shorter than a hop, or ends before a whole clip has been heard.
 
     Example:
         >>> from tfspec.frontends import Spectrogram

@@ -134,11 +134,11 @@ def with_others(
 ) -> pd.DataFrame:
     """Add the classes `_unknown_` and `_silence_`, each with as many examples as a word has on average.
 
-    Class folders of these names, as the test set of twelve classes has them, are taken as they are. What
-    `_unknown_` lacks then is drawn from the folders of all other words. Where there is no folder `_silence_`,
-    it is drawn from the clips that can be cut out of the recordings in `_background_noise_`, as loud as there
-    or less: those of the test set have a gain from 0 to 1. Each recording is parted into ten stretches, which
-    are groups of their own, and where the words have parts, one of them tests and one validates.
+    Class folders of these names, as the test set of twelve classes has them, are taken as they are. What they
+    lack is drawn: of `_unknown_` from the folders of all other words, and of `_silence_` from the clips that
+    can be cut out of the recordings in `_background_noise_`, as loud as there or less: those of the test set
+    have a gain from 0 to 1. Each recording is parted into ten stretches, which are groups of their own, and
+    where the words have parts, one of them tests and one validates.
 
     Args:
         words: of `list_words`, maybe `with_listed_parts`.
