@@ -164,21 +164,28 @@ def fit_member(
             epochs,
             epochs.num_batches(len(member.part("train")), steps.batch_size) if _is_endless(steps) else None,
         )
-        try:
-            classifier = Classifier(
-                front_end,
-                in_float32(backbone),
-                class_names,
-                read.signal_shape,
-                read.sample_rate,
-                takes=steps.takes,
-                labels=steps.labels,
-            )
-        except ValueError as error:  # front end, backbone and classes do not fit together
-            raise UserError(str(error)) from None
+        classifier = _classifier(steps, front_end, in_float32(backbone), class_names, read)
         if not progress.history and reference_to(steps).keys() > {"pipeline"}:
             _check_loads_again(classifier)
         fit(backbone, classifier, batches, recipe, progress, verbose, steps.jit, name)
+
+
+def _classifier(
+    steps: Steps, front_end: keras.Layer, backbone: keras.Model, class_names: Sequence[str], read: Reader
+) -> Classifier:
+    """Join what the steps have made, and refuse what does not fit together."""
+    try:
+        return Classifier(
+            front_end,
+            backbone,
+            class_names,
+            read.signal_shape,
+            read.sample_rate,
+            takes=steps.takes,
+            labels=steps.labels,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def _check_loads_again(classifier: Classifier) -> None:

@@ -202,9 +202,10 @@ class Run:
         needed = {"predictions": ["predicted"], "groups": ["group"]}
         with self._written_anew(part):
             table = self._read_table(str(file.relative_to(self.folder)), needed[name])
-            scored = self.metrics(part).get("examples") if part in self.scored_parts else None
-            if name == "predictions" and scored is not None and len(table) != scored:
-                raise UserError(f"{file} is damaged: it has {len(table)} of {scored} examples.")
+            if name == "predictions" and part in self.scored_parts:
+                scored = self.metrics(part).get("examples", len(table))
+                if len(table) != scored:
+                    raise UserError(f"{file} is damaged: it has {len(table)} of {scored} examples.")
         return table
 
     @contextlib.contextmanager

@@ -189,9 +189,10 @@ class Classifier(keras.Model):
         return self.activation(of_frames(self._graph_logits(signal))).numpy()
 
     def _graph_logits(self, signal: np.ndarray | tf.Tensor) -> tf.Tensor:
-        if not tf.is_tensor(signal):  # of which TensorFlow knows the shape better
+        if tf.is_tensor(signal):  # whose shape TensorFlow knows better
+            check_floats(signal, self.takes)
+        else:
             signal = checked_signals(signal, self.signal_shape, self.takes)
-        check_floats(signal, self.takes)
         return self._traced_logits(signal)
 
     @functools.cached_property

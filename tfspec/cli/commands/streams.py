@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tfspec.scores.streams import StreamScores
 
 
-SCORED = ("curve.csv", "detections.csv", "hard_negatives.csv")
-"""The tables of `evaluate_stream`."""
+SCORED = ("curve", "detections", "hard_negatives")
+"""The tables of `evaluate_stream`, a CSV file each."""
 
 
 def listen(
@@ -149,7 +149,7 @@ def evaluate_stream(
     out = out or _usual_folder(model, recordings)
     check_place(out, "folder")
     for name in SCORED:
-        check_not_read(out / name, [events])
+        check_not_read(out / f"{name}.csv", [events])
     files = _recordings(recordings)
     truth = read_events(events, [*files])
     check_within(truth, _lengths(files), events)
@@ -170,8 +170,8 @@ def evaluate_stream(
     scores = streams.score(settings, truth, tolerance_seconds)
     document: dict[str, Any] = {"settings": dataclasses.asdict(settings), "scores": scores}
     detections = streams.detections(settings)
-    tables = {"detections": detections, "hard_negatives": hard_negatives(streams, detections, truth, files)}
-    _write_scores(out, document, {"curve": curve, **tables})
+    negatives = hard_negatives(streams, detections, truth, files)
+    _write_scores(out, document, dict(zip(SCORED, (curve, detections, negatives), strict=True)))
     if saved_in:
         _save(saved_in, settings)
     if json:
